@@ -1,0 +1,241 @@
+// Package journal stores conversations as append-only logs and is the only
+// place where a message becomes durable.
+//
+// The decisions behind it (docs/adr/0001, 0002):
+//
+//   - A shard is the unit of order. A conversation lives in one shard; every
+//     entry has (conversation, seq) and (shard, pos), both gap-free, and pos
+//     is in commit order, because one writer at a time appends to a shard.
+//   - Callers enqueue; the shard's writer commits what has gathered in one
+//     fsynced transaction and answers them together. An idle shard commits at
+//     once. Entry, numbers and idempotency key are in that one transaction.
+//   - Preconditions are checked under the shard's lock, so that a decision
+//     taken on what was read before cannot be overtaken.
+//   - One row an entry, and the row is the message: an edit replaces its body
+//     in place, a recall blanks it, both in the transaction of the new entry.
+//   - Every row carries a content hash that is checked on read. A flipped bit
+//     is reported as DataLoss and never served.
+//   - A journal has a random incarnation. Positions of another incarnation
+//     mean nothing.
+//
+// The journal knows no permission and gives entries no meaning: what may be
+// appended is the business of package chat.
+package journal
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/im"
+)
+
+// Journal is the contract that both engines and the in-memory twin keep;
+// journaltest holds them to it. All methods may be called from any goroutine.
+type Journal interface {
+	// Submit enqueues an append and returns at once; done is called exactly
+	// once, on a goroutine of the journal, after the commit or the failure. It
+	// must not block. Submits of one goroutine to one conversation keep their
+	// order. When the queue is full (Options.MaxQueue) done gets Unavailable.
+	//
+	// Errors: ClientIDReused (same key, other content), FailedPrecondition
+	// (*Stale: read again and retry), NotFound (no such conversation and no
+	// Create), ResourceExhausted (disk full; nothing stored), Unavailable (the
+	// outcome is unknown: retry with the same client id).
+	Submit(a *Append, done func(Result, error))
+
+	// Mark moves a member's read marker forward, never back, and returns the
+	// marker after the call. A seq past the head counts as the head. Marks are
+	// coalesced into the shard's next commit; they take no position.
+	// NotFound when the user is no member.
+	Mark(ctx context.Context, app im.AppID, conv im.ConvID, user im.UserID, seq im.Seq) (Marker, error)
+
+	// View runs fn over one consistent snapshot. The View is dead after fn
+	// returns. fn must not Submit and wait.
+	View(ctx context.Context, fn func(v View) error) error
+
+	// Incarnation of this journal, 32 hex digits; constant while it is open.
+	Incarnation() string
+	// Shards is the number of shards, >= 1; constant while it is open.
+	Shards() int
+	// Close waits for what is queued (until ctx ends), then stops the writers.
+	Close(ctx context.Context) error
+}
+
+// Append is one entry to be, with the changes that must commit with it.
+type Append struct {
+	App       im.AppID
+	Conv      im.ConvID
+	Kind      im.Kind
+	Sender    im.UserID
+	Device    im.DeviceID
+	ClientID  im.ClientID
+	Target    im.Seq
+	Key       string
+	Handshake bool
+	ToDevices []im.DeviceID
+	Body      []byte // encoded skein.v1.Body; kept byte for byte
+
+	// ACLVersion, if >= 0, must be the conversation's; else *Stale. 0 is the
+	// version of a conversation that does not exist yet.
+	ACLVersion int64
+	// TargetVersion, if > 0, must be the target row's version; else *Stale.
+	TargetVersion int32
+
+	// Create makes the conversation when it does not exist; nil = NotFound
+	// then. It does nothing when it exists.
+	Create *Create
+	// Effect says what the entry does to rows that exist.
+	Effect Effect
+	// Members are changes of membership, applied at this entry's seq: a join
+	// reads from seq (or from 1 with FromStart), an end reads up to seq
+	// itself: to_seq = seq + 1, so that the removed one is told of the
+	// removal and of nothing after it. Any change raises acl_version.
+	Members []MemberChange
+	// Title, if not nil, becomes the conversation's. It raises acl_version.
+	Title *string
+	// MarkRead moves the sender's read marker to this entry.
+	MarkRead bool
+}
+
+// Create describes a conversation to be made with its first entry.
+type Create struct {
+	Kind    im.ConvKind
+	Title   string
+	Members []NewMember // read from seq 1
+}
+
+// NewMember is a first member.
+type NewMember struct {
+	User im.UserID
+	Role im.Role
+}
+
+// Effect is what an entry does to its target.
+type Effect int
+
+// The effects.
+const (
+	NoEffect Effect = iota
+	// ReplaceTarget stores Body as the target row's body too and raises its
+	// version; when the target's version was 1, its old body becomes this
+	// entry's Previous.
+	ReplaceTarget
+	// BlankTarget empties the target row, every body in its edits (Body and
+	// Previous of KindEdit entries with this target), sets Recalled on the
+	// target and raises their versions.
+	BlankTarget
+	// BlankKey empties the older entry of the same Key: only the newest of a
+	// key is kept.
+	BlankKey
+)
+
+// MemberChange is a join, a role change or an end.
+type MemberChange struct {
+	User im.UserID
+	// Role after the change; RoleNone ends the membership.
+	Role im.Role
+	// FromStart lets a joining user read from seq 1; otherwise from this entry on.
+	FromStart bool
+}
+
+// Result of an append.
+type Result struct {
+	Entry im.Entry
+	// Duplicate: the same key and content were stored before; Entry is that one.
+	Duplicate bool
+	// ACLVersion of the conversation after the append.
+	ACLVersion int64
+}
+
+// Stale reports a precondition that no longer holds. Callers read again and retry.
+type Stale struct{ What string }
+
+// Error implements error.
+func (s *Stale) Error() string { return "stale " + s.What }
+
+// Marker is a read position.
+type Marker struct {
+	Seq im.Seq
+	Ord im.Ord
+	// Moved is false when the marker was there or further already.
+	Moved bool
+}
+
+// Conv is a conversation's row.
+type Conv struct {
+	App        im.AppID
+	ID         im.ConvID
+	Kind       im.ConvKind
+	Title      string
+	Shard      int
+	HeadSeq    im.Seq
+	HeadOrd    im.Ord
+	LastPos    im.Pos
+	ACLVersion int64
+	Members    int // current ones
+	Created    im.Micros
+}
+
+// Member is one membership interval [From, To) of a user; the newest one of a
+// (conversation, user) where a user was in several times. To = 0: still in.
+type Member struct {
+	User    im.UserID
+	Role    im.Role
+	From    im.Seq
+	To      im.Seq
+	ReadSeq im.Seq
+	ReadOrd im.Ord
+	// Changed is the shard position at or after which the row's change is
+	// seen by a cursor: rows with Changed > cursor are news.
+	Changed im.Pos
+}
+
+// Changed is a conversation of a user that lies past a cursor.
+type Changed struct {
+	Conv   Conv
+	Member Member
+}
+
+// View reads one snapshot. Rows whose hash does not fit are an error with
+// code DataLoss that names (conversation, seq) and are reported to the log.
+type View interface {
+	// Heads returns the newest pos of each shard.
+	Heads() ([]im.Pos, error)
+	// Conv returns a conversation or ErrNotFound.
+	Conv(app im.AppID, conv im.ConvID) (Conv, error)
+	// Entries returns up to limit entries with from <= seq <= to, ascending,
+	// or the last ones of that range when newest is true (ascending too).
+	Entries(app im.AppID, conv im.ConvID, from, to im.Seq, limit int, newest bool) ([]im.Entry, error)
+	// Targeting returns the entries of one of the kinds whose Target lies in
+	// [from, to], ascending by seq, at most limit.
+	Targeting(app im.AppID, conv im.ConvID, from, to im.Seq, limit int, kinds ...im.Kind) ([]im.Entry, error)
+	// ByClientID finds an entry by its idempotency key, or ErrNotFound.
+	ByClientID(app im.AppID, sender im.UserID, id im.ClientID) (im.Entry, error)
+	// Keyed returns the newest entry of each key, ascending by key.
+	Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error)
+	// Since returns up to limit entries of a shard with pos > after, ascending.
+	Since(shard int, after im.Pos, limit int) ([]im.Entry, error)
+	// Member returns the newest interval of a user, ended ones included, or ErrNotFound.
+	Member(app im.AppID, conv im.ConvID, user im.UserID) (Member, error)
+	// Intervals returns every interval of a user, oldest first.
+	Intervals(app im.AppID, conv im.ConvID, user im.UserID) ([]Member, error)
+	// Members returns current members by user id, after the given one, at most limit.
+	Members(app im.AppID, conv im.ConvID, after im.UserID, limit int) ([]Member, error)
+	// Changes returns the user's conversations whose LastPos (while a member)
+	// or Member.Changed lies past the cursor of their shard, newest LastPos
+	// first; page by passing the last one's (LastPos, ID). since = nil: all.
+	Changes(app im.AppID, user im.UserID, since []im.Pos, before *PageKey, limit int) ([]Changed, error)
+	// OrdAt returns ord at a seq (0 at seq 0).
+	OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error)
+}
+
+// PageKey continues a page of Changes.
+type PageKey struct {
+	LastPos im.Pos
+	Conv    im.ConvID
+}
+
+// Committed is called by the journal after each commit with its entries in
+// pos order, and right before the callers are answered: stored before
+// announced. It must not block and must not keep the slice. What is behind it
+// is a hint: it may drop, repeat or reorder.
+type Committed func(entries []im.Entry)
