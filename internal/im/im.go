@@ -73,15 +73,19 @@ func (k Kind) Countable() bool { return k == KindMessage }
 // edit or recall changes Body, Version and Recalled of this row in place.
 // Seq, Pos, Kind, Sender and Time never change.
 type Entry struct {
-	App       AppID
-	Conv      ConvID
-	Seq       Seq
-	Ord       Ord
-	Shard     int
-	Pos       Pos
-	Kind      Kind
-	Sender    UserID
-	Device    DeviceID // the sending device: its own session gets the ack instead of the entry
+	App    AppID
+	Conv   ConvID
+	Seq    Seq
+	Ord    Ord
+	Shard  int
+	Pos    Pos
+	Kind   Kind
+	Sender UserID
+	Device DeviceID // the sending device: its own session gets the ack instead of the entry
+	// Session is the socket session that sent the entry, 0 = none. It is not
+	// stored: it only lets the gateway answer that session with the ack
+	// instead of the entry.
+	Session   uint64
 	Time      Micros
 	ClientID  ClientID
 	Version   int32

@@ -67,6 +67,7 @@ type Append struct {
 	Kind      im.Kind
 	Sender    im.UserID
 	Device    im.DeviceID
+	Session   uint64 // copied to Entry.Session; not stored
 	ClientID  im.ClientID
 	Target    im.Seq
 	Key       string
@@ -162,14 +163,18 @@ type Marker struct {
 
 // Conv is a conversation's row.
 type Conv struct {
-	App        im.AppID
-	ID         im.ConvID
-	Kind       im.ConvKind
-	Title      string
-	Shard      int
-	HeadSeq    im.Seq
-	HeadOrd    im.Ord
-	LastPos    im.Pos
+	App     im.AppID
+	ID      im.ConvID
+	Kind    im.ConvKind
+	Title   string
+	Shard   int
+	HeadSeq im.Seq
+	HeadOrd im.Ord
+	LastPos im.Pos
+	// ChangedPos is raised by every Mark of any member (by the rule of
+	// Member.Changed), so that a device that was away learns how far the
+	// others have read without looking at every member's row.
+	ChangedPos im.Pos
 	ACLVersion int64
 	Members    int // current ones
 	Created    im.Micros
@@ -220,8 +225,11 @@ type View interface {
 	Intervals(app im.AppID, conv im.ConvID, user im.UserID) ([]Member, error)
 	// Members returns current members by user id, after the given one, at most limit.
 	Members(app im.AppID, conv im.ConvID, after im.UserID, limit int) ([]Member, error)
-	// Changes returns the user's conversations whose LastPos (while a member)
-	// or Member.Changed lies past the cursor of their shard, newest LastPos
+	// Readers returns the current members with the newest marks (highest
+	// Changed first), at most limit.
+	Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error)
+	// Changes returns the user's conversations whose LastPos (while a member),
+	// Conv.ChangedPos or Member.Changed lies past the cursor of their shard, newest LastPos
 	// first; page by passing the last one's (LastPos, ID). since = nil: all.
 	Changes(app im.AppID, user im.UserID, since []im.Pos, before *PageKey, limit int) ([]Changed, error)
 	// OrdAt returns ord at a seq (0 at seq 0).
