@@ -17,6 +17,10 @@ mkdir -p "$out/third_party" "$(dirname "$validate")"
 go run ./tools/validateproto >"$out/third_party/validate.proto"
 if [ "${1:-}" != --check ]; then cp "$out/third_party/validate.proto" "$validate"; fi
 
+# A protocol that breaks a rule gets no sums, so that a matching sum also says
+# that the rules were kept.
+scripts/proto-lint.sh
+
 .tools/buf generate --output "$out"
 
 if [ "${1:-}" = --check ]; then

@@ -1,0 +1,68 @@
+# The commands of the project. `make run` and `make test` install what they need.
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build all and serve the app with demo users, at LISTEN, keeping data in DATA
+	bin/skein serve --dev --listen $(LISTEN) --data $(DATA)
+
+.PHONY: build
+build: ## build the SDK, the web app, and bin/skein with the web app inside
+	@scripts/setup.sh build
+	@scripts/web.sh
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/skein ./cmd/skein
+
+.PHONY: test
+test: ## run every test, the browser's and PostgreSQL's included
+	@scripts/test.sh
+
+.PHONY: e2e
+e2e: ## run the browser tests alone
+	@scripts/test.sh setup build e2e
+
+.PHONY: lint
+lint: ## check formats, types, the tree's shape and generated files
+	@scripts/test.sh lint
+
+.PHONY: gen
+gen: ## generate code and the API document from proto/ (builds buf the first time)
+	@scripts/gen.sh
+
+.PHONY: gen-check
+gen-check: ## generate again elsewhere and compare
+	@scripts/gen.sh --check
+
+.PHONY: proto-lint
+proto-lint: ## check the protocol's style, and that it breaks no released client
+	@scripts/proto-lint.sh
+
+.PHONY: proto-release
+proto-release: ## make the protocol as it is now the one that may not be broken
+	@scripts/proto-lint.sh --release
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@scripts/fuzz.sh
+
+.PHONY: bench
+bench: build ## measure messages between pairs of users, durable
+	bin/skein bench p2p --pairs 500 --window 16 --seconds 10 --json
+
+.PHONY: size
+size: ## print the browser SDK's size against its budget
+	@scripts/size.sh
+
+.PHONY: repro
+repro: ## build HEAD twice and compare the bytes
+	@scripts/repro.sh
+
+.PHONY: clean
+clean: ## remove what was built; keeps data
+	rm -rf bin .tools test-output sdk/js/*/dist
+	find web -path '*/dist/*' ! -name .gitkeep ! -path '*/node_modules/*' -delete

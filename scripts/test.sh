@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Runs every test there is, part by part, and says how long each took.
+#
+#   scripts/test.sh             all parts
+#   scripts/test.sh go js ...   these parts (see PARTS)
+#
+# A failing part does not stop the others; the exit code tells. A part without
+# its folder fails too, unless scripts/parts-pending.txt names it. The output
+# of each part is kept in test-output/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PARTS=(setup build lint go js size script examples e2e)
+# Seconds before a part is stopped: a test that hangs must not hang the run.
+declare -A LIMIT=([setup]=400 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [script]=300 [examples]=240 [e2e]=400)
+# What has to exist for a part to have anything to test.
+declare -A NEEDS=([go]=internal [js]=sdk/js/client/package.json [size]=sdk/js/client/package.json
+  [script]=test/script [examples]=examples [e2e]=test/e2e/package.json)
+
+out=$PWD/test-output
+counts=$out/counts
+mkdir -p "$out"
+sum() { .tools/testsum -counts "$counts" "$@"; }
+
+# Go packages, each in one part: what starts whole servers has its own.
+go_packages() { go list ./... | grep -Ev '/internal$|/test/|/examples(/|$)|/docs(/|$)'; }
+go_test() { # limit, then packages
+  local limit=$1
+  shift
+  local args=()
+  [ -z "${CI:-}" ] || args+=(-count=1) # elsewhere the cache of passed tests saves minutes
+  go test -json -timeout "${limit}s" "${args[@]}" "$@" | sum go
+}
+vitest() { # folder
+  local report=$out/vitest-${1//\//-}.json
+  rm -f "$report"
+  (cd "$1" && npx --no-install vitest run --reporter=default --reporter=json --outputFile="$report") || true
+  sum vitest "$report"
+}
+
+part_setup() { scripts/setup.sh && go build -o .tools/ ./tools/testsum; }
+part_build() { make --no-print-directory build; }
+part_lint() {
+  local status=0
+  scripts/lint.sh || status=1
+  go_test 60 ./internal || status=1
+  return $status
+}
+part_go() {
+  local packages
+  mapfile -t packages < <(go_packages)
+  go_test 540 "${packages[@]}"
+}
+part_js() {
+  local status=0
+  for dir in $(node -p 'require("./package.json").workspaces.join(" ")'); do
+    [ "$dir" = test/e2e ] && continue
+    [ -f "$dir/package.json" ] || continue
+    vitest "$dir" || status=1
+  done
+  return $status
+}
+part_size() { scripts/size.sh; }
+part_script() { go_test 280 ./test/script/...; }
+part_examples() { go_test 220 ./examples/... $(go list ./docs/... 2>/dev/null || true); }
+part_e2e() { vitest test/e2e; }
+
+# run_part runs one part in a process group of its own, so that what it
+# started ends with it, and prints its last line.
+run_part() {
+  local name=$1 log=$out/$1.log status=0 begin=$SECONDS
+  if [ -n "${NEEDS[$name]:-}" ] && [ ! -e "${NEEDS[$name]}" ]; then
+    if grep -qx "$name" scripts/parts-pending.txt; then
+      summary+=("$(printf '%-10s %8s  not there yet' "$name" -)")
+      return
+    fi
+    echo "${NEEDS[$name]} is missing, and scripts/parts-pending.txt does not name $name" >"$log"
+    status=1
+  else
+    echo "== $name"
+    timeout --kill-after=10 "${LIMIT[$name]}" "$0" --part "$name" >"$log" 2>&1 </dev/null || status=$?
+  fi
+  local took=$((SECONDS - begin)) word=ok
+  if [ $status != 0 ]; then
+    word=FAILED
+    if [ $status = 124 ]; then word="FAILED (stopped after ${LIMIT[$name]} s)"; fi
+    broken+=("$name")
+    tail -n 300 "$log"
+  else
+    grep -E '^(skipped: |SDK )' "$log" || true
+  fi
+  summary+=("$(printf '%-10s %6d s  %s' "$name" $took "$word")")
+  printf '== %s: %s, %d s\n' "$name" "$word" $took
+}
+
+if [ "${1:-}" = --part ]; then
+  "part_$2"
+  exit
+fi
+
+wanted=("$@")
+[ ${#wanted[@]} -gt 0 ] || wanted=("${PARTS[@]}")
+for name in "${wanted[@]}"; do
+  [ -n "${LIMIT[$name]:-}" ] || { echo "no part $name; there are: ${PARTS[*]}" >&2; exit 2; }
+done
+[ -x .tools/testsum ] || go build -o .tools/ ./tools/testsum
+rm -f "$counts"
+summary=() broken=()
+for name in "${wanted[@]}"; do run_part "$name"; done
+
+read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$counts" 2>/dev/null || echo 0 0 0)
+# A part that broke before it could count a test is a failure all the same.
+if [ ${#broken[@]} -gt 0 ] && [ "$failed" = 0 ]; then failed=${#broken[@]}; fi
+echo
+printf '%s\n' "${summary[@]}"
+printf 'total      %6d s\n' "$SECONDS"
+if [ "$SECONDS" -gt 720 ]; then echo "slower than the 12 minutes that this is meant to take"; fi
+if [ ${#broken[@]} -gt 0 ]; then echo "failed: ${broken[*]} (see test-output/)"; fi
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ ${#broken[@]} -eq 0 ]
