@@ -63,6 +63,6 @@ repro: ## build HEAD twice and compare the bytes
 	@scripts/repro.sh
 
 .PHONY: clean
-clean: ## remove what was built; keeps data
-	rm -rf bin .tools test-output sdk/js/*/dist
-	find web -path '*/dist/*' ! -name .gitkeep ! -path '*/node_modules/*' -delete
+clean: ## remove what was built; keeps data and the tools that take minutes to build
+	rm -rf bin test-output sdk/js/*/dist
+	find web -path '*/dist/*' -type f ! -name .keep ! -path '*/node_modules/*' -delete

@@ -89,7 +89,7 @@ var imports = []row{
 
 	// The rest of the tree.
 	{pkg: "internal"},
-	{pkg: "proto/..."},
+	{pkg: "proto/...", may: []string{"self"}},
 	{pkg: "sdk/go", may: []string{"internal/ws", "proto/...", "self"}},
 	{pkg: "sdk/go/...", may: []string{"internal/ws", "proto/...", "sdk/go", "self"}},
 	{pkg: "web/...", stdOnly: true, never: sql},

@@ -14,7 +14,7 @@ scripts/gen-sum.sh --check || bad "generated code"
 if [ -x .tools/buf ]; then scripts/proto-lint.sh || bad "protocol"; fi
 
 for dir in $(node -p 'require("./package.json").workspaces.join(" ")'); do
-  if [ -f "$dir/tsconfig.json" ]; then npx --no-install tsc --noEmit -p "$dir" || bad "tsc in $dir"; fi
+  if [ -f "$dir/tsconfig.json" ]; then node_modules/.bin/tsc --noEmit -p "$dir" || bad "tsc in $dir"; fi
 done
 if git ls-files '*package-lock.json' | xargs -r grep -l '"resolved": "http'; then
   bad "a lock file names a registry host; see .npmrc"

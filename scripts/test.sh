@@ -34,7 +34,7 @@ go_test() { # limit, then packages
 vitest() { # folder
   local report=$out/vitest-${1//\//-}.json
   rm -f "$report"
-  (cd "$1" && npx --no-install vitest run --reporter=default --reporter=json --outputFile="$report") || true
+  (cd "$1" && "$OLDPWD/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$report") || true
   sum vitest "$report"
 }
 
@@ -65,8 +65,8 @@ part_script() { go_test 280 ./test/script/...; }
 part_examples() { go_test 220 ./examples/... $(go list ./docs/... 2>/dev/null || true); }
 part_e2e() { vitest test/e2e; }
 
-# run_part runs one part in a process group of its own, so that what it
-# started ends with it, and prints its last line.
+# run_part runs one part, stops it with all that it started when it takes too
+# long, and says how it went.
 run_part() {
   local name=$1 log=$out/$1.log status=0 begin=$SECONDS
   if [ -n "${NEEDS[$name]:-}" ] && [ ! -e "${NEEDS[$name]}" ]; then
@@ -78,7 +78,9 @@ run_part() {
     status=1
   else
     echo "== $name"
-    timeout --kill-after=10 "${LIMIT[$name]}" "$0" --part "$name" >"$log" 2>&1 </dev/null || status=$?
+    local foreground=()
+    if [ "$name" = setup ]; then foreground=(--foreground); fi # sudo may ask for a password
+    timeout "${foreground[@]}" --kill-after=10 "${LIMIT[$name]}" "$0" --part "$name" >"$log" 2>&1 </dev/null || status=$?
   fi
   local took=$((SECONDS - begin)) word=ok
   if [ $status != 0 ]; then
