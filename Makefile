@@ -30,6 +30,10 @@ e2e: ## run the browser tests alone
 lint: ## check formats, types, the tree's shape and generated files
 	@scripts/test.sh lint
 
+.PHONY: lint-deep
+lint-deep: ## run golangci-lint (builds it the first time)
+	@scripts/lint-deep.sh
+
 .PHONY: gen
 gen: ## generate code and the API document from proto/ (builds buf the first time)
 	@scripts/gen.sh

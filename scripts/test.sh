@@ -32,9 +32,10 @@ go_test() { # limit, then packages
   go test -json -timeout "${limit}s" "${args[@]}" "$@" | sum go
 }
 vitest() { # folder
-  local report=$out/vitest-${1//\//-}.json
+  local report root=$PWD
+  report=$out/vitest-$(tr / - <<<"${1#./}").json
   rm -f "$report"
-  (cd "$1" && "$OLDPWD/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$report") || true
+  (cd "$1" && "$root/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$report") || true
   sum vitest "$report"
 }
 
@@ -61,8 +62,23 @@ part_js() {
   return $status
 }
 part_size() { scripts/size.sh; }
-part_script() { go_test 280 ./test/script/...; }
-part_examples() { go_test 220 ./examples/... $(go list ./docs/... 2>/dev/null || true); }
+# What tests a folder may be in Go, in TypeScript or in both.
+any_language() { # limit, folders
+  local limit=$1 status=0 packages
+  shift
+  mapfile -t packages < <(go list "${@/%//...}" 2>/dev/null)
+  if [ ${#packages[@]} -gt 0 ]; then go_test "$limit" "${packages[@]}" || status=1; fi
+  for dir in "$@"; do
+    if [ -n "$(find "$dir" -name '*.test.ts' -not -path '*/node_modules/*' -print -quit)" ]; then
+      vitest "$dir" || status=1
+    elif [ ${#packages[@]} = 0 ]; then
+      echo "no test in $dir" && status=1
+    fi
+  done
+  return $status
+}
+part_script() { any_language 280 ./test/script; }
+part_examples() { any_language 220 ./examples ./docs; }
 part_e2e() { vitest test/e2e; }
 
 # run_part runs one part, stops it with all that it started when it takes too

@@ -152,10 +152,11 @@ func mustBeSet(f *protogen.Field) bool {
 			}
 		}
 		return false
+	default:
+		limits := object{}
+		limitNumber(limits, r)
+		return refusesZero(limits)
 	}
-	limits := object{}
-	limitNumber(limits, r)
-	return refusesZero(limits)
 }
 
 func refusesZero(limits object) bool {

@@ -135,8 +135,9 @@ func (d *builder) value(f *protogen.Field) object {
 		return object{"type": []string{"string", "integer"}, "format": "uint64", "pattern": "^[0-9]{1,20}$", "minimum": 0}
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		return object{"type": "integer", "format": "uint32", "minimum": 0, "maximum": uint32(1<<32 - 1)}
+	default:
+		return object{"type": "integer", "format": "int32"}
 	}
-	return object{"type": "integer", "format": "int32"}
 }
 
 // enum lists an enum's names and says what each means.
