@@ -66,8 +66,10 @@ const (
 // Kind says what an entry does to the state of its conversation.
 type Kind int32
 
-// Countable tells whether an entry of this kind raises ord.
-func (k Kind) Countable() bool { return k == KindMessage }
+// Countable tells whether an entry of this kind raises ord. An entry addressed
+// to devices never does, whatever its kind: the others could not read it, and
+// it must not make them an unread message.
+func (k Kind) Countable(toDevices []DeviceID) bool { return k == KindMessage && len(toDevices) == 0 }
 
 // Entry is one row of a conversation's log, and it is the message: a later
 // edit or recall changes Body, Version and Recalled of this row in place.

@@ -244,6 +244,7 @@ type PageKey struct {
 
 // Committed is called by the journal after each commit with its entries in
 // pos order, and right before the callers are answered: stored before
-// announced. It must not block and must not keep the slice. What is behind it
-// is a hint: it may drop, repeat or reorder.
+// announced. The slice and what it points to are handed over: nobody changes
+// them again. It must not block. What is behind it is a hint: it may drop,
+// repeat or reorder.
 type Committed func(entries []im.Entry)

@@ -1,0 +1,87 @@
+package chat
+
+import (
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// checkBody holds an encoded body to the rules of the protocol: a known
+// scheme, exactly what the scheme needs, a kind that a user may send, sizes.
+func (s *Service) checkBody(raw []byte) error {
+	if len(raw) > s.limits.BodyBytes {
+		return im.Errorf(im.TooLarge, "a body has at most %d bytes", s.limits.BodyBytes)
+	}
+	var b skeinv1.Body
+	if err := proto.Unmarshal(raw, &b); err != nil {
+		return im.Errorf(im.InvalidArgument, "the body is not a skein.v1.Body")
+	}
+	switch b.Scheme {
+	case skeinv1.BodyScheme_BODY_SCHEME_CONTENT:
+		if len(b.Opaque) > 0 || b.Content == nil {
+			return im.Errorf(im.InvalidArgument, "a readable body has content and nothing opaque")
+		}
+		return s.checkContent(b.Content)
+	case skeinv1.BodyScheme_BODY_SCHEME_MLS, skeinv1.BodyScheme_BODY_SCHEME_OPAQUE:
+		if b.Content != nil || len(b.Opaque) == 0 {
+			return im.Errorf(im.InvalidArgument, "an opaque body has opaque bytes and no content")
+		}
+		return nil
+	}
+	return im.Errorf(im.Unsupported, "body scheme %d is not known", b.Scheme)
+}
+
+func (s *Service) checkContent(c *skeinv1.Content) error {
+	if len(c.Mentions) > 100 {
+		return im.Errorf(im.InvalidArgument, "a message mentions at most 100 users")
+	}
+	for _, u := range c.Mentions {
+		if !im.ValidName(u) {
+			return im.Errorf(im.InvalidArgument, "a mention is not a user id")
+		}
+	}
+	switch k := c.Kind.(type) {
+	case *skeinv1.Content_Text:
+		switch n := len(k.Text.GetText()); {
+		case n == 0:
+			return im.Errorf(im.InvalidArgument, "a text message is not empty")
+		case n > s.limits.TextBytes:
+			return im.Errorf(im.TooLarge, "a text has at most %d bytes", s.limits.TextBytes)
+		}
+		return nil
+	case *skeinv1.Content_Custom:
+		return checkCustom(k.Custom)
+	}
+	return im.Errorf(im.InvalidArgument, "a message is text or custom; edits, reactions and member changes have verbs of their own")
+}
+
+func checkCustom(c *skeinv1.Custom) error {
+	if n := len(c.GetType()); n == 0 || n > 64 {
+		return im.Errorf(im.InvalidArgument, "a custom message has a type of 1 to 64 bytes")
+	}
+	for i := 0; i < len(c.Type); i++ {
+		ch := c.Type[i]
+		if !(ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch >= '0' && ch <= '9' || ch == '.' || ch == '_' || ch == '-') {
+			return im.Errorf(im.InvalidArgument, "a custom type is made of a-z A-Z 0-9 . _ -")
+		}
+	}
+	if len(c.Data) > 16<<10 {
+		return im.Errorf(im.TooLarge, "custom data has at most 16384 bytes")
+	}
+	if len(c.Summary) > 256 || !utf8.ValidString(c.Summary) {
+		return im.Errorf(im.InvalidArgument, "a custom summary has at most 256 bytes")
+	}
+	return nil
+}
+
+// encodeContent makes the body of an entry that the server itself writes.
+func encodeContent(c *skeinv1.Content) []byte {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: c})
+	if err != nil { // only invalid UTF-8 can do that, and every id was checked
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,74 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+)
+
+// Edit replaces the body of one of the actor's own messages. The bodies that
+// it had stay readable through Edits.
+func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, body []byte, id im.ClientID) (journal.Result, error) {
+	if err := s.checkBody(body); err != nil {
+		return journal.Result{}, err
+	}
+	return s.onTarget(ctx, actor, conv, seq, id, VerbEdit, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
+		a.Kind, a.Body, a.Effect, a.TargetVersion = im.KindEdit, body, journal.ReplaceTarget, t.Version
+		switch {
+		case t.Sender != actor.User:
+			return im.Errorf(im.PermissionDenied, "only the sender edits a message")
+		case t.Recalled:
+			return im.Errorf(im.FailedPrecondition, "the message was recalled")
+		case int(t.Version) > s.limits.Edits:
+			return im.Errorf(im.FailedPrecondition, "a message is edited at most %d times", s.limits.Edits)
+		}
+		return nil
+	})
+}
+
+// onTarget is the shape of edit, recall and react: a message that the actor
+// can read, a decision, an entry about it.
+func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID, verb Verb,
+	fill func(context.Context, *Room, *im.Entry, *journal.Append) error) (journal.Result, error) {
+	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
+		a.Target = seq
+		switch verb { // known before anything can fail, so that a repeat is recognised
+		case VerbEdit:
+			a.Kind = im.KindEdit
+		case VerbRecall:
+			a.Kind = im.KindRecall
+		default:
+			a.Kind = im.KindReaction
+		}
+		t, err := s.target(ctx, actor, room, seq)
+		if err != nil {
+			return err
+		}
+		if err := s.decide(ctx, &Action{Verb: verb, Actor: actor, Room: room, Target: &t}); err != nil {
+			return err
+		}
+		return fill(ctx, room, &t, a)
+	})
+}
+
+// target reads a message that the actor may read; everything else is absent.
+func (s *Service) target(ctx context.Context, actor im.Actor, room *Room, seq im.Seq) (im.Entry, error) {
+	self, ok := room.Member(actor.User)
+	if !ok && !actor.Server || seq < self.From {
+		return im.Entry{}, im.ErrNotFound
+	}
+	var t im.Entry
+	err := s.j.View(ctx, func(v journal.View) error {
+		es, err := v.Entries(room.App, room.ID, seq, seq, 1, false)
+		if err != nil {
+			return err
+		}
+		if len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.Device) {
+			return im.ErrNotFound
+		}
+		t = es[0]
+		return nil
+	})
+	return t, err
+}

@@ -1,0 +1,293 @@
+package chat
+
+import (
+	"context"
+	"math"
+	"sort"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Bounds of a history page.
+const (
+	defaultPage = 50
+	maxPage     = 200
+	// scanLimit bounds the rows a page looks at, so that thousands of
+	// reactions in a row cost a short page rather than a slow one.
+	scanLimit     = 1000
+	maxReactors   = 100
+	reactionLimit = 20_000 // reaction entries folded for one page
+)
+
+// HistoryRequest asks for a page on either side of a position. Both zero =
+// the newest page.
+type HistoryRequest struct {
+	Conv   im.ConvID
+	Before im.Seq
+	After  im.Seq
+	Limit  int // countable messages; 0 = 50, at most 200
+}
+
+// History returns a page: messages with their reactions and newest bodies.
+// Edits, recalls and reactions within the range are folded into what they
+// are about.
+func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest) (*skeinv1.ListMessagesResponse, error) {
+	if r.Before < 0 || r.After < 0 || r.Before > 0 && r.After > 0 {
+		return nil, im.Errorf(im.InvalidArgument, "set before_seq or after_seq, not both")
+	}
+	if r.Limit == 0 {
+		r.Limit = defaultPage
+	}
+	if r.Limit < 1 || r.Limit > maxPage {
+		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxPage)
+	}
+	room, self, err := s.readable(ctx, actor, r.Conv)
+	if err != nil {
+		return nil, err
+	}
+	out := &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
+	err = s.j.View(ctx, func(v journal.View) error {
+		head, err := readableHead(v, room, self)
+		if err != nil {
+			return err
+		}
+		return fillPage(v, actor, room, self, head, r, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// readable returns the room and the actor's place in it; a former member
+// keeps the interval that was theirs.
+func (s *Service) readable(ctx context.Context, actor im.Actor, conv im.ConvID) (*Room, journal.Member, error) {
+	room, err := s.rooms.get(ctx, actor.App, conv)
+	if err != nil {
+		return nil, journal.Member{}, err
+	}
+	if self, ok := room.Member(actor.User); ok {
+		return room, self, s.decide(ctx, &Action{Verb: VerbRead, Actor: actor, Room: room})
+	}
+	if actor.Server {
+		return room, journal.Member{From: 1}, nil
+	}
+	var self journal.Member
+	err = s.j.View(ctx, func(v journal.View) (err error) {
+		self, err = v.Member(actor.App, conv, actor.User)
+		return err
+	})
+	return room, self, err
+}
+
+// readableHead is the newest position that the member may read; 0 when the
+// conversation has none yet.
+func readableHead(v journal.View, room *Room, self journal.Member) (im.Seq, error) {
+	if self.To > 0 {
+		return self.To - 1, nil
+	}
+	c, err := v.Conv(room.App, room.ID)
+	if im.CodeOf(err) == im.NotFound {
+		return 0, nil
+	}
+	return c.HeadSeq, err
+}
+
+func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, head im.Seq, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
+	low, high := max(self.From, 1), head
+	backwards := r.After == 0
+	if backwards && r.Before > 0 {
+		high = min(head, r.Before-1)
+	}
+	if !backwards {
+		low = max(low, r.After+1)
+	}
+	out.AsOfSeq = uint64(head)
+	if low > high {
+		out.AtStart, out.AtEnd = backwards || low == max(self.From, 1), !backwards || high == head
+		return nil
+	}
+	es, err := v.Entries(room.App, room.ID, low, high, scanLimit, backwards)
+	if err != nil {
+		return err
+	}
+	es = cutPage(es, r.Limit, backwards)
+	if len(es) == 0 {
+		return nil
+	}
+	from, to := es[0].Seq, es[len(es)-1].Seq
+	out.FromSeq, out.ToSeq = uint64(from), uint64(to)
+	out.AtStart, out.AtEnd = from == max(self.From, 1), to == head
+	before, err := v.OrdAt(room.App, room.ID, from-1)
+	if err != nil {
+		return err
+	}
+	out.OrdBefore = uint64(before)
+	folded, err := foldReactions(v, room.App, room.ID, from, to)
+	if err != nil {
+		return err
+	}
+	for i := range es {
+		e := &es[i]
+		switch e.Kind {
+		case im.KindEdit, im.KindRecall, im.KindReaction:
+			continue
+		}
+		if e.Withheld(actor.Device) {
+			continue
+		}
+		out.Items = append(out.Items, &skeinv1.HistoryItem{Entry: ProtoEntry(e), Reactions: summaries(folded[e.Seq], actor.User)})
+	}
+	return nil
+}
+
+// cutPage keeps as many entries as hold limit countable messages, counted
+// from the side that the page starts at.
+func cutPage(es []im.Entry, limit int, backwards bool) []im.Entry {
+	n := 0
+	if backwards {
+		for i := len(es) - 1; i >= 0; i-- {
+			if es[i].Kind == im.KindMessage {
+				if n++; n == limit {
+					return es[i:]
+				}
+			}
+		}
+		return es
+	}
+	for i := range es {
+		if es[i].Kind == im.KindMessage {
+			if n++; n == limit {
+				return es[:i+1]
+			}
+		}
+	}
+	return es
+}
+
+// foldReactions folds the reaction entries about the messages of [from, to].
+func foldReactions(v journal.View, app im.AppID, conv im.ConvID, from, to im.Seq) (map[im.Seq]map[string]*reactors, error) {
+	es, err := v.Targeting(app, conv, from, to, reactionLimit, im.KindReaction)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[im.Seq]map[string]*reactors)
+	for i := range es {
+		e := &es[i]
+		var b skeinv1.Body
+		if proto.Unmarshal(e.Body, &b) != nil {
+			continue // an opaque reaction: only its readers can fold it
+		}
+		r := b.GetContent().GetReaction()
+		if r == nil {
+			continue
+		}
+		byEmoji := out[e.Target]
+		if byEmoji == nil {
+			byEmoji = make(map[string]*reactors)
+			out[e.Target] = byEmoji
+		}
+		rs := byEmoji[r.Emoji]
+		if rs == nil {
+			rs = &reactors{first: e.Seq}
+			byEmoji[r.Emoji] = rs
+		}
+		rs.set(e.Sender, !r.Removed)
+		if len(rs.users) == 0 {
+			delete(byEmoji, r.Emoji)
+		}
+	}
+	return out, nil
+}
+
+func (r *reactors) set(u im.UserID, on bool) {
+	for i, have := range r.users {
+		if have == u {
+			if !on {
+				r.users = append(r.users[:i], r.users[i+1:]...)
+			}
+			return
+		}
+	}
+	if on {
+		r.users = append(r.users, u)
+	}
+}
+
+// summaries lists one message's reactions in the order of their first use.
+func summaries(m map[string]*reactors, self im.UserID) []*skeinv1.ReactionSummary {
+	out := make([]*skeinv1.ReactionSummary, 0, len(m))
+	for emoji, rs := range m {
+		sum := &skeinv1.ReactionSummary{Emoji: emoji, Count: uint32(min(len(rs.users), math.MaxInt32))}
+		for i, u := range rs.users {
+			if i < maxReactors {
+				sum.Users = append(sum.Users, string(u))
+			}
+			sum.Mine = sum.Mine || u == self
+		}
+		out = append(out, sum)
+	}
+	sort.Slice(out, func(i, j int) bool { return m[out[i].Emoji].first < m[out[j].Emoji].first })
+	return out
+}
+
+// Edits returns every body that a message has had, oldest first; none for a
+// recalled one.
+func (s *Service) Edits(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq) (*skeinv1.ListEditsResponse, error) {
+	room, self, err := s.readable(ctx, actor, conv)
+	if err != nil {
+		return nil, err
+	}
+	out := &skeinv1.ListEditsResponse{}
+	err = s.j.View(ctx, func(v journal.View) error {
+		head, err := readableHead(v, room, self)
+		if err != nil || seq < max(self.From, 1) || seq > head {
+			return orNotFound(err)
+		}
+		es, err := v.Entries(actor.App, conv, seq, seq, 1, false)
+		if err != nil || len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.Device) {
+			return orNotFound(err)
+		}
+		if es[0].Recalled {
+			return nil
+		}
+		edits, err := v.Targeting(actor.App, conv, seq, seq, s.limits.Edits+1, im.KindEdit)
+		if err != nil {
+			return err
+		}
+		first := es[0].Body
+		if len(edits) > 0 {
+			first = edits[0].Previous
+		}
+		out.Revisions = append(out.Revisions, revision(first, es[0].Time, 0))
+		for _, e := range edits {
+			if e.Seq <= head {
+				out.Revisions = append(out.Revisions, revision(e.Body, e.Time, e.Seq))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func orNotFound(err error) error {
+	if err != nil {
+		return err
+	}
+	return im.ErrNotFound
+}
+
+func revision(body []byte, at im.Micros, seq im.Seq) *skeinv1.Revision {
+	b := new(skeinv1.Body)
+	if proto.Unmarshal(body, b) != nil {
+		b = nil
+	}
+	return &skeinv1.Revision{Body: b, TimeUs: int64(at), EditSeq: uint64(seq)}
+}

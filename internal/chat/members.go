@@ -1,0 +1,104 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Members pages through the current members by user id.
+func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, limit int, page string) (*skeinv1.ListMembersResponse, error) {
+	if limit == 0 {
+		limit = 100
+	}
+	if limit < 1 || limit > maxPage || page != "" && !im.ValidName(page) {
+		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d, page what the list gave", maxPage)
+	}
+	room, err := s.rooms.get(ctx, actor.App, conv)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.decide(ctx, &Action{Verb: VerbRead, Actor: actor, Room: room}); err != nil {
+		return nil, err
+	}
+	out := &skeinv1.ListMembersResponse{}
+	if room.Kind != im.ConvGroup {
+		room.Each(func(u im.UserID) {
+			m, _ := room.Member(u)
+			out.Members = append(out.Members, protoMember(m))
+		})
+		return out, nil
+	}
+	err = s.j.View(ctx, func(v journal.View) error {
+		ms, err := v.Members(actor.App, conv, im.UserID(page), limit)
+		for _, m := range ms {
+			out.Members = append(out.Members, protoMember(m))
+		}
+		if len(ms) == limit {
+			out.NextPage = string(ms[limit-1].User)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Change is a change of members or attributes, as a feature asks for it.
+type Change struct {
+	Verb    Verb // VerbMembers or VerbTitle, for the policies
+	Members []journal.MemberChange
+	Title   *string
+	Content *skeinv1.Content // what the log says about it
+}
+
+// ErrNoChange is returned by a plan when everything is as asked already.
+var ErrNoChange = im.Errorf(im.AlreadyExists, "nothing to change")
+
+// Change changes a group: plan looks at the room as it is and says what to
+// do, and is asked again when somebody else was faster. It is how features
+// speak through the front door.
+func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, plan func(*Room) (Change, error)) (journal.Result, error) {
+	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
+		a.Kind = im.KindMembers
+		if room.Kind != im.ConvGroup {
+			if _, ok := room.Member(actor.User); !ok {
+				return im.ErrNotFound
+			}
+			return im.Errorf(im.FailedPrecondition, "only groups have members that change")
+		}
+		if _, ok := room.Member(actor.User); !ok && !actor.Server {
+			return im.ErrNotFound
+		}
+		c, err := plan(room)
+		if err != nil {
+			return err
+		}
+		if c.Verb == VerbTitle {
+			a.Kind = im.KindConversation
+		}
+		a.Members, a.Title, a.Body = c.Members, c.Title, encodeContent(c.Content)
+		return s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members})
+	})
+}
+
+// Create makes a group with its first entry. The caller has decided that it
+// may be. AlreadyExists when the id is taken and this is no retry.
+func (s *Service) Create(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, c journal.Create, content *skeinv1.Content) (journal.Result, error) {
+	if err := s.checkID(id); err != nil {
+		return journal.Result{}, err
+	}
+	a := &journal.Append{App: actor.App, Conv: conv, Kind: im.KindMembers, Sender: actor.User, Device: actor.Device, ClientID: id,
+		ACLVersion: 0, Create: &c, Body: encodeContent(content), MarkRead: true}
+	res, err := s.wait(ctx, a)
+	if isStale(err) {
+		if done, ok := s.repeated(ctx, a); ok {
+			return done, nil
+		}
+		return res, im.Errorf(im.AlreadyExists, "the group id is taken")
+	}
+	return res, err
+}

@@ -1,0 +1,57 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+)
+
+// Verb is what an actor wants to do with a conversation.
+type Verb int
+
+// The verbs that policies decide on.
+const (
+	VerbRead    Verb = iota + 1 // open, history, members, edits, read marker, typing
+	VerbSend                    // append a message or a keyed entry
+	VerbEdit                    // replace a message's body
+	VerbRecall                  // empty a message
+	VerbReact                   // add or remove a reaction
+	VerbMembers                 // add, remove, leave, change roles
+	VerbTitle                   // change attributes
+)
+
+// Action is what policies see.
+type Action struct {
+	Verb  Verb
+	Actor im.Actor
+	Room  *Room
+	// Self is the actor's interval; its Role is RoleNone for the app's back end.
+	Self journal.Member
+	// Target is the entry that an edit, recall or reaction is about.
+	Target *im.Entry
+	// Changes are the membership changes asked for.
+	Changes []journal.MemberChange
+}
+
+// Policy says why an action is refused (an *im.Error) or nil. It must be
+// quick and must decide on the Action alone: the room's version is checked
+// again when the entry is appended, so a decision never acts on stale facts.
+type Policy func(ctx context.Context, a *Action) error
+
+// decide applies the base rule, then the policies. The base rule: only a
+// current member acts; everybody else does not even learn that the
+// conversation exists.
+func (s *Service) decide(ctx context.Context, a *Action) error {
+	self, ok := a.Room.Member(a.Actor.User)
+	if !ok && !a.Actor.Server {
+		return im.ErrNotFound
+	}
+	a.Self = self
+	for _, p := range s.policies {
+		if err := p(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
