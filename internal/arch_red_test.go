@@ -13,7 +13,7 @@ import (
 var sound = map[string]string{
 	"internal/im/im.go":                       "// Package im has words.\npackage im\n",
 	"internal/im/clock.go":                    "package im\n\nimport \"time\"\n\nvar Now = time.Now\n",
-	"internal/db/db.go":                       "// Package db opens.\npackage db\n\nconst q = `select name from sqlite_master`\n",
+	"internal/db/db.go":                       "// Package db opens.\npackage db\n\nconst q = `select name from sqlite_master`\n\nconst c = \"CREATE TABLE IF NOT EXISTS \"\n",
 	"internal/journal/journal.go":             "// Package journal appends.\npackage journal\n\nimport _ \"github.com/skein-im/skein/internal/db\"\n",
 	"internal/journal/journaltest/t.go":       "// Package journaltest is a contract.\npackage journaltest\n\nimport _ \"github.com/skein-im/skein/internal/journal\"\n",
 	"internal/journal/journal_test.go":        "package journal_test\n\nimport _ \"github.com/skein-im/skein/internal/journal/journaltest\"\n",

@@ -81,10 +81,14 @@ part_script() { any_language 280 ./test/script; }
 part_examples() { any_language 220 ./examples ./docs; }
 part_e2e() { vitest test/e2e; }
 
+# totals adds up what the runners counted: passed, failed, skipped.
+totals() { awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$counts"; }
+
 # run_part runs one part, stops it with all that it started when it takes too
 # long, and says how it went.
 run_part() {
-  local name=$1 log=$out/$1.log status=0 begin=$SECONDS
+  local name=$1 log=$out/$1.log status=0 begin=$SECONDS before
+  before=$(totals | cut -d' ' -f2)
   if [ -n "${NEEDS[$name]:-}" ] && [ ! -e "${NEEDS[$name]}" ]; then
     if grep -qx "$name" scripts/parts-pending.txt; then
       summary+=("$(printf '%-10s %8s  not there yet' "$name" -)")
@@ -103,6 +107,8 @@ run_part() {
     word=FAILED
     if [ $status = 124 ]; then word="FAILED (stopped after ${LIMIT[$name]} s)"; fi
     broken+=("$name")
+    # A part that broke without a failed test is a failure all the same.
+    if [ "$(totals | cut -d' ' -f2)" = "$before" ]; then echo 0 1 0 >>"$counts"; fi
     tail -n 300 "$log"
   else
     grep -E '^(skipped: |SDK )' "$log" || true
@@ -122,13 +128,11 @@ for name in "${wanted[@]}"; do
   [ -n "${LIMIT[$name]:-}" ] || { echo "no part $name; there are: ${PARTS[*]}" >&2; exit 2; }
 done
 [ -x .tools/testsum ] || go build -o .tools/ ./tools/testsum
-rm -f "$counts"
+: >"$counts"
 summary=() broken=()
 for name in "${wanted[@]}"; do run_part "$name"; done
 
-read -r passed failed skipped < <(awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }' "$counts" 2>/dev/null || echo 0 0 0)
-# A part that broke before it could count a test is a failure all the same.
-if [ ${#broken[@]} -gt 0 ] && [ "$failed" = 0 ]; then failed=${#broken[@]}; fi
+read -r passed failed skipped < <(totals)
 echo
 printf '%s\n' "${summary[@]}"
 printf 'total      %6d s\n' "$SECONDS"
