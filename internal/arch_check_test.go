@@ -241,6 +241,50 @@ func checkNoTables(tr tree) (breaches []string) {
 	return breaches
 }
 
+func checkNoInit(tr tree) (breaches []string) {
+	for _, p := range sorted(tr.packages) {
+		for _, f := range p.files {
+			if f.inits && !f.generated {
+				breaches = append(breaches, fmt.Sprintf("%s has a func init; wire it in cmd/skein", f.path))
+			}
+		}
+	}
+	return breaches
+}
+
+// checkNoSleep finds tests and code that wait for time to pass where they mean
+// an event. In a testing/synctest bubble the clock is the test's own.
+func checkNoSleep(tr tree) (breaches []string) {
+	for _, p := range sorted(tr.packages) {
+		for _, f := range p.files {
+			if slices.Contains(f.imports, "testing/synctest") {
+				continue
+			}
+			for _, use := range f.uses {
+				if name, line, _ := strings.Cut(use, ":"); name == "time.Sleep" {
+					breaches = append(breaches, fmt.Sprintf("%s:%s sleeps; wait for the event", f.path, line))
+				}
+			}
+		}
+	}
+	return breaches
+}
+
+func checkTypeScript(tr tree) (breaches []string) {
+	for _, s := range tr.scripts {
+		if ext := path.Ext(s.path); ext != ".ts" && ext != ".tsx" {
+			continue
+		}
+		for _, place := range s.slack {
+			if strings.HasSuffix(place, "export default") && slices.Contains(toolConfigs, path.Base(s.path)) {
+				continue
+			}
+			breaches = append(breaches, fmt.Sprintf("%s:%s", s.path, place))
+		}
+	}
+	return breaches
+}
+
 // privateSDK is an import that reaches behind the client SDK's public API.
 var privateSDK = regexp.MustCompile(`sdk/js/|^@skein/client/(src|dist|gen)\b`)
 

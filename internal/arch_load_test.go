@@ -39,6 +39,7 @@ type file struct {
 	test      bool
 	generated bool
 	comment   bool // has a package comment
+	inits     bool // has a func init
 }
 
 // script is one TypeScript or JavaScript file.
@@ -46,6 +47,7 @@ type script struct {
 	path    string
 	imports []string
 	lines   int
+	slack   []string // where it goes around the type checker, "3: as any"
 }
 
 // generatedMark is Go's convention for generated files, which the generators
@@ -54,6 +56,10 @@ var generatedMark = regexp.MustCompile(`(?m)^// (Code generated .* DO NOT EDIT\.
 
 // scriptImport finds the module that an import, export-from or import() names.
 var scriptImport = regexp.MustCompile(`(?:\bfrom\s*|\bimport\s*\(?\s*)["']([^"'\n]+)["']`)
+
+// slack finds what switches the type checker off, and default exports, which
+// give one thing a name in every file that imports it.
+var slack = regexp.MustCompile(`@ts-(?:ignore|nocheck)|\bas any\b|[:<,|]\s*any\s*[;,)=>|&\]\[{}]|\bexport default\b`)
 
 // skipped folders hold nothing that was written by hand for this module.
 var skipped = []string{"node_modules", "dist", "bin", "data", "testdata", "vendor", "coverage", "output", "test-results"}
@@ -144,6 +150,8 @@ func loadGo(name, rel string) (file, error) {
 	keepStrings := strings.HasPrefix(rel, "internal/db/")
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.FuncDecl:
+			f.inits = f.inits || n.Recv == nil && n.Name.Name == "init"
 		case *ast.SelectorExpr:
 			if x, ok := n.X.(*ast.Ident); ok && local[x.Name] == "time" {
 				f.uses = append(f.uses, fmt.Sprintf("time.%s:%d", n.Sel.Name, fset.Position(n.Pos()).Line))
@@ -171,6 +179,13 @@ func loadScript(name, rel string) (s script, ok bool, err error) {
 	s = script{path: rel, lines: bytes.Count(src, []byte("\n"))}
 	for _, m := range scriptImport.FindAllSubmatch(src, -1) {
 		s.imports = append(s.imports, string(m[1]))
+	}
+	n := 0
+	for line := range strings.Lines(string(src)) {
+		n++
+		if found := slack.FindString(line); found != "" {
+			s.slack = append(s.slack, fmt.Sprintf("%d: %s", n, found))
+		}
 	}
 	return s, true, nil
 }

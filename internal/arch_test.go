@@ -123,6 +123,10 @@ var (
 	diceImports = []string{"math/rand", "math/rand/v2"}
 )
 
+// toolConfigs are scripts that somebody else's tool reads, in a form that the
+// tool prescribes.
+var toolConfigs = []string{"vite.config.ts", "vitest.config.ts"}
+
 // checks are all the rules; the key names a rule where a breach is reported.
 var checks = map[string]func(tree) []string{
 	"imports":         checkImports,
@@ -132,7 +136,10 @@ var checks = map[string]func(tree) []string{
 	"package name":    checkNames,
 	"clock":           checkClock,
 	"no table in db":  checkNoTables,
+	"no init":         checkNoInit,
+	"no sleep":        checkNoSleep,
 	"web imports":     checkWebImports,
+	"typescript":      checkTypeScript,
 }
 
 func TestTreeKeepsItsShape(t *testing.T) {
