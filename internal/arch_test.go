@@ -69,7 +69,7 @@ var imports = []row{
 			"internal/presence", "internal/quota", "proto/..."}},
 	{pkg: "internal/sfu/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/gateway", platform: true, never: sql,
-		may: []string{"internal/im", "internal/ws", "internal/bus", "internal/auth", "internal/presence", "internal/chat",
+		may: []string{"internal/im", "internal/ws", "internal/bus", "internal/journal", "internal/auth", "internal/presence", "internal/chat",
 			"internal/quota", "proto/..."}},
 	{pkg: "internal/rpc", platform: true, never: sql,
 		may: []string{"internal/im", "internal/auth", "internal/chat", "internal/presence", "internal/quota", "proto/..."}},
