@@ -13,11 +13,13 @@ export LC_ALL=C
 inputs() {
   find proto -name '*.proto'
   find tools/protoc-gen-openapi tools/validateproto -name '*.go' ! -name '*_test.go'
-  printf '%s\n' buf.yaml buf.gen.yaml tools/buf/go.mod tools/es/package-lock.json
+  printf '%s\n' buf.yaml buf.gen.yaml tools/buf/go.mod tools/es/package-lock.json \
+    sdk/js/client/scripts/gen-wire.mjs
 }
 outputs() {
   find proto \( -name '*.pb.go' -o -name '*.connect.go' \)
   find sdk/js/client/src/gen -type f 2>/dev/null || true
+  find sdk/js/client/src/wire -name schema.ts 2>/dev/null || true
   find docs/reference -name openapi.json 2>/dev/null || true
 }
 sums() {

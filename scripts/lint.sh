@@ -13,9 +13,9 @@ go vet ./... || bad "go vet"
 scripts/gen-sum.sh --check || bad "generated code"
 if [ -x .tools/buf ]; then scripts/proto-lint.sh || bad "protocol"; fi
 
-for dir in $(node -p 'require("./package.json").workspaces.join(" ")'); do
-  if [ -f "$dir/tsconfig.json" ]; then node_modules/.bin/tsc --noEmit -p "$dir" || bad "tsc in $dir"; fi
-done
+# Each workspace says how its types are checked, and its package if it has one.
+npm run --silent typecheck --workspaces --if-present || bad "types"
+npm run --silent lint:package --workspaces --if-present || bad "npm package"
 if git ls-files '*package-lock.json' | xargs -r grep -l '"resolved": "http'; then
   bad "a lock file names a registry host; see .npmrc"
 fi
