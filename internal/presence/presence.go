@@ -1,0 +1,262 @@
+// Package presence knows who is online, on which device and at which node.
+//
+// It is a mirror in memory, and every node keeps one. A node tells the others
+// each move of its own devices over the bus; because the bus may lose, repeat
+// or reorder, it also sends every AliveEvery a digest of its sessions, in 256
+// buckets. Whoever mirrors something else asks for the buckets that differ and
+// gets them whole. So the cost follows the difference, and two nodes that can
+// hear each other agree within two or three digests: 30 s, half of the 60 s
+// that is promised. A node that is not heard of for Lease is dead, and its
+// sessions are over.
+//
+// The state and its rules are a step machine (mirror.go) without clock,
+// goroutine or lock; Presence carries events to it and effects away.
+//
+// Nothing here is durable and nothing may depend on it for correctness:
+// presence decides what is shown and which nodes are spared, never who may
+// read.
+package presence
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/skein-im/skein/internal/bus"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// The times of the protocol between nodes.
+const (
+	// AliveEvery is how often a node renews its lease and sends its digest.
+	AliveEvery = 10 * time.Second
+	// Lease is how long a node counts without a renewal. With tickEvery on
+	// top, a dead node is gone from every mirror within 27 s.
+	Lease = 25 * time.Second
+	// tickEvery is how often leases are looked at.
+	tickEvery = 2 * time.Second
+	// calm is the least time between two answers to the same question, and
+	// between two questions to the same node.
+	calm = time.Second
+)
+
+// MaxSeen is how many users' last-seen times are kept; the ones that went
+// away longest ago are forgotten first.
+const MaxSeen = 100_000
+
+// MaxSessions is how many sessions of other nodes a mirror holds; those past
+// it are shown as offline.
+const MaxSessions = 2_000_000
+
+// MaxWatched is how many users one watch may follow.
+const MaxWatched = 500
+
+// State is what others see of a user.
+type State struct {
+	User   im.UserID
+	Online bool
+	// LastSeen is when the last device went away, by the clock of its node.
+	// 0 while online, and when this node has not seen the user go.
+	LastSeen im.Micros
+}
+
+// Place is a device of a user and the node that holds its connection.
+type Place struct {
+	Device im.DeviceID
+	Node   string
+}
+
+// Presence is a node's view of who is online, and its announcement of its own
+// devices. All methods may be called from any goroutine; none waits for
+// another node.
+type Presence struct {
+	bus   bus.Bus
+	clock im.Clock
+	off   func()        // ends the bus's listener
+	quit  chan struct{} // closed by Close
+	done  chan struct{} // closed when tick has returned
+
+	mu      sync.Mutex // guards everything below
+	m       *mirror
+	watches map[user]map[*Watch]struct{}
+	closed  bool
+}
+
+// New starts the presence of a node. node names it and must differ from every
+// other live node's; boot is unique by node and by the time of New.
+//
+// It listens to the bus and runs one goroutine until Close.
+func New(node string, b bus.Bus, clock im.Clock) *Presence {
+	now := clock.Now()
+	p := &Presence{bus: b, clock: clock, quit: make(chan struct{}), done: make(chan struct{}),
+		m:       newMirror(bus.Boot{Node: node, Started: im.MicrosOf(now)}, now),
+		watches: make(map[user]map[*Watch]struct{})}
+	p.off = b.Listen(bus.Presence, p.hear)
+	// Whoever is up answers with its own digest, so that a node that starts
+	// knows the others at once rather than after AliveEvery.
+	p.step(hello{})
+	go p.tick()
+	return p
+}
+
+// Online says that a device has a live session at this node. Each call is
+// paired with one Offline: a session that replaces another of the same device
+// may call Online before the other calls Offline. An actor without a user or
+// device is ignored.
+func (p *Presence) Online(a im.Actor) { p.move(a, true) }
+
+// Offline takes back one Online of the same actor.
+func (p *Presence) Offline(a im.Actor) { p.move(a, false) }
+
+func (p *Presence) move(a im.Actor, online bool) {
+	if a.User != "" && a.Device != "" {
+		p.step(moved{bus.Session{App: a.App, User: a.User, Device: a.Device}, online})
+	}
+}
+
+// Get returns the state of each user, in the order of the argument.
+func (p *Presence) Get(app im.AppID, users ...im.UserID) []State {
+	out := make([]State, len(users))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, u := range users {
+		out[i] = p.m.state(user{app, u})
+	}
+	return out
+}
+
+// Where returns the devices of a user that are online, and their nodes, in no
+// order. A device that moves between nodes may be at two for a moment.
+func (p *Presence) Where(app im.AppID, u im.UserID) []Place {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.where(user{app, u})
+}
+
+// Count returns how many sessions this node announces and how many it
+// believes to be online in all.
+func (p *Presence) Count() (own, all int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.self.count, p.m.self.count + p.m.others
+}
+
+// Watch follows the state of some users. It holds no goroutine.
+type Watch struct {
+	p     *Presence
+	app   im.AppID
+	fn    func(State)
+	users map[im.UserID]struct{} // guarded by p.mu
+}
+
+// Watch makes a watch that follows nobody yet. fn is called with every later
+// change of a watched user, under a lock of this package: it must be quick
+// and must not call back into the package (put it in a queue).
+func (p *Presence) Watch(app im.AppID, fn func(State)) *Watch {
+	return &Watch{p: p, app: app, fn: fn, users: make(map[im.UserID]struct{})}
+}
+
+// Set replaces the users that are watched and returns their states, in order;
+// what changes after these states goes to fn, without a gap between. Users
+// past MaxWatched are ignored, and left out of the answer.
+func (w *Watch) Set(users []im.UserID) []State {
+	users = users[:min(len(users), MaxWatched)]
+	out := make([]State, len(users))
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.clear()
+	for i, u := range users {
+		id := user{w.app, u}
+		out[i] = w.p.m.state(id)
+		if w.p.closed {
+			continue
+		}
+		w.users[u] = struct{}{}
+		if w.p.watches[id] == nil {
+			w.p.watches[id] = make(map[*Watch]struct{})
+		}
+		w.p.watches[id][w] = struct{}{}
+	}
+	return out
+}
+
+// Close ends the watch: fn is not called again after it has returned.
+func (w *Watch) Close() {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.clear()
+}
+
+func (w *Watch) clear() {
+	for u := range w.users {
+		id := user{w.app, u}
+		delete(w.p.watches[id], w)
+		if len(w.p.watches[id]) == 0 {
+			delete(w.p.watches, id)
+		}
+	}
+	clear(w.users)
+}
+
+// Close tells the other nodes that this one goes away with all its sessions,
+// and ends its goroutine and its listener. Watches hear nothing more.
+func (p *Presence) Close(context.Context) error {
+	p.mu.Lock()
+	first := !p.closed
+	p.closed = true
+	clear(p.watches)
+	p.mu.Unlock()
+	if first {
+		p.bus.Signal(bus.NodeAlive{Boot: p.m.boot}) // boot never changes
+		close(p.quit)
+		p.off()
+	}
+	<-p.done
+	return nil
+}
+
+// tick carries time into the machine.
+func (p *Presence) tick() {
+	defer close(p.done)
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			p.step(tick{})
+		case <-p.quit:
+			return
+		}
+	}
+}
+
+// hear carries what the other nodes say.
+func (p *Presence) hear(e bus.Event) {
+	switch {
+	case e.Lost:
+		p.step(hello{}) // everybody sends a digest, and the differences follow
+	case e.Signal != nil:
+		p.step(heard{e.Signal})
+	}
+}
+
+// step runs the machine and carries its effects out. Signals are sent under
+// the lock, so that two moves of a device go out in the order that they
+// happened; a bus never blocks.
+func (p *Presence) step(e event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	for _, eff := range p.m.step(e, p.clock.Now()) {
+		switch eff := eff.(type) {
+		case say:
+			p.bus.Signal(eff.Signal)
+		case changed:
+			for w := range p.watches[eff.user] {
+				w.fn(eff.State)
+			}
+		}
+	}
+}
