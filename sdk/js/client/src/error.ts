@@ -2,12 +2,13 @@
  * What went wrong, for a program to act on. The first block are the codes of the wire
  * (`skein.v1.ErrorCode`, in lower case); the second are this SDK's own.
  *
- * - `network`: the server was not reached, or the connection broke before an answer came.
- *   Whether the call took effect is unknown. Sends never fail with it: they stay in the outbox.
  * - `aborted`: the caller's `signal` fired. What was sent already may still take effect.
  * - `closed`: the client was closed, replaced or signed out, so that nothing more can be asked of it.
- * - `store_failed`: the local store refused a write (a full disk, a quota). The session goes on in
+ * - `storage`: the local store refused a write (a full disk, a quota). The session goes on in
  *   memory; what is not stored comes again with the next sync.
+ *
+ * `unavailable` is also what a network that does not answer looks like: whether the call took effect is
+ * then unknown. Sends, edits, recalls and reactions never fail with it, they stay in the outbox.
  */
 export type ErrorCode =
   | "invalid_argument"
@@ -29,10 +30,9 @@ export type ErrorCode =
   | "data_loss"
   | "already_exists"
   | "signed_out"
-  | "network"
   | "aborted"
   | "closed"
-  | "store_failed";
+  | "storage";
 
 /** The parts of a SkeinError beside its code and message. */
 export interface SkeinErrorDetails {

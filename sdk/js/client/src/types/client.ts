@@ -97,8 +97,8 @@ export interface StateEvent {
 }
 
 /**
- * A message that this device did not know yet: of anyone, the user's other devices and own sends (at
- * once, as `sending`) included. In order within a conversation, each once.
+ * A message that this device did not know yet: of anyone, the user's other devices included; its own sends
+ * come as `messageUpdated`. In order within a conversation. Neither the first sync of a new device nor history raises it.
  */
 export interface MessageNews {
   readonly conversation: Conversation;
@@ -107,9 +107,16 @@ export interface MessageNews {
   readonly missed: boolean;
 }
 
-/** A message that changed: acknowledged, failed, edited, recalled, reacted to. */
+/** A message that changed: an own one as it is sent, acknowledged, failed; any one edited, recalled, reacted to. */
 export interface MessageChange {
   readonly conversation: Conversation;
+  readonly message: Message;
+}
+
+/** A message that is gone: discarded, or withheld by the server. */
+export interface MessageRemoval {
+  readonly conversation: Conversation;
+  /** As it was last. */
   readonly message: Message;
 }
 
@@ -135,9 +142,12 @@ export interface Presence {
 
 /** How the catching up goes. */
 export interface SyncEvent {
-  readonly progress: "started" | "page" | "done";
   /** Conversations that came so far. */
-  readonly conversations: number;
+  readonly done: number;
+  /** Of how many; 0 = unknown. */
+  readonly total: number;
+  /** False with the last page. */
+  readonly more: boolean;
 }
 
 /** A frame as it crossed the connection, for a developer's panel. Needs `debug: true`. */
@@ -156,6 +166,7 @@ export interface ClientEvents {
   readonly state: StateEvent;
   readonly message: MessageNews;
   readonly messageUpdated: MessageChange;
+  readonly messageRemoved: MessageRemoval;
   readonly conversation: ConversationChange;
   readonly typing: TypingEvent;
   readonly presence: Presence;

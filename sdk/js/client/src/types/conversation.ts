@@ -28,7 +28,7 @@ export interface WindowState {
   readonly atEnd: boolean;
   /** What is being loaded now, for a spinner. */
   readonly loading: "none" | "open" | "older" | "newer";
-  /** Why the last load stopped short, such as `network` while offline; undefined after a good one. */
+  /** Why the last load stopped short, such as `unavailable` while offline; undefined after a good one. */
   readonly error: import("../error.js").SkeinError | undefined;
 }
 

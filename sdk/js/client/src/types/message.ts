@@ -1,6 +1,7 @@
 /**
  * What a message shows. `members` and `conversation` are lines of the conversation itself ("Ann added
- * Bob", "the title is now …"); `unreadable` is a body that this device has no key or no code for.
+ * Bob", "the title is now …"); `unreadable` is a body that this device has no key or no code for, or that
+ * is gone: look at `Message.recalled` first.
  */
 export type MessageKind = "text" | "custom" | "members" | "conversation" | "unreadable";
 

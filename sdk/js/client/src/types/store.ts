@@ -1,6 +1,7 @@
-import type { ErrorCode } from "../error.js";
-import type { ConversationKind, Position } from "./conversation.js";
-import type { CustomContent, MembersChange, Outgoing, Reaction, Role } from "./message.js";
+import type { SkeinErrorDetails, ErrorCode } from "../error.js";
+import type { Body, ReactionSummary } from "../wire/schema.js";
+import type { Position } from "./conversation.js";
+import type { MessageState } from "./message.js";
 
 /** Whose data: nothing of one partition is ever seen in another. */
 export interface PartitionKey {
@@ -9,93 +10,99 @@ export interface PartitionKey {
   readonly userId: string;
 }
 
-/** Positions [from, to] of a conversation, both inclusive, that this device holds. */
+/** Positions [from, to] of a conversation, both inclusive. */
 export type Range = readonly [from: number, to: number];
 
-/** A body as it is kept. At most one of the fields is set; none = the scheme is not readable here. */
-export interface BodyRecord {
-  readonly text?: string | undefined;
-  readonly custom?: CustomContent | undefined;
-  readonly members?: MembersChange | undefined;
-  readonly title?: string | undefined;
-  readonly replyTo?: number | undefined;
-  readonly mentions?: readonly string[] | undefined;
-}
-
-/** A message as it is kept: the entry with what later entries said about it folded in. */
+/**
+ * A message as it is kept: an entry with what later entries said about it folded in. Records are plain
+ * values that survive structured cloning; a store needs to look at `conversation`, `seq` and `id` only.
+ */
 export interface MessageRecord {
   readonly conversation: string;
   readonly seq: number;
   readonly ord: number;
-  readonly kind: "message" | "members" | "conversation" | "keyed";
+  /** The sender's UUIDv7 in its 36-character form. */
+  readonly id: string;
+  /** EntryKind: 1 a message, 5 members, 6 the conversation's attributes. */
+  readonly kind: number;
   readonly sender: string;
   /** Microseconds since 1970 UTC, the server's. */
-  readonly timeUs: number;
-  /** UUID in its 36-character form. */
-  readonly clientId: string;
-  /** The row's version: a lower one never replaces a higher one. */
+  readonly time: number;
   readonly version: number;
   /** Absent once recalled, expired or erased. */
-  readonly body: BodyRecord | undefined;
-  /** The newest EDIT applied; 0 = none. */
-  readonly editedSeq: number;
+  readonly body: Body | undefined;
   readonly recalled: boolean;
-  readonly reactions: readonly Reaction[];
-  /** Edits, recalls and reactions up to this seq are contained. */
+  /** How many edits and recalls were counted. */
+  readonly folded: number;
+  /** Edits, recalls and reactions up to this seq are in it. */
   readonly asOf: number;
-  /** The key of a keyed entry, else empty. */
-  readonly entryKey: string;
+  readonly reactions: readonly ReactionSummary[];
 }
 
-/** A conversation as it is kept. */
+/** A value of the user's self conversation under a key. */
+export interface KeyedRecord {
+  readonly key: string;
+  readonly seq: number;
+  readonly body: Body | undefined;
+}
+
+/** A conversation as it is kept. docs/sdk-spec.md §2.1 says what the fields mean. */
 export interface ConversationRecord {
   readonly id: string;
-  readonly kind: ConversationKind;
   readonly title: string;
+  readonly members: number;
+  readonly created: number;
+  readonly meta: number;
+  /** Role: 0 unknown, 1 member, 2 admin, 3 owner. */
+  readonly role: number;
+  readonly from: number;
+  readonly to: number;
   readonly head: Position;
-  readonly aclVersion: number;
-  readonly memberCount: number;
-  readonly role: Role | undefined;
-  readonly fromSeq: number;
-  /** 0 = still a member. */
-  readonly toSeq: number;
-  readonly read: Position;
-  /** The read marker that the server has not acknowledged yet; 0 = none. */
-  readonly pendingRead: number;
-  readonly readMarkers: Readonly<Record<string, Position>>;
-  readonly createdUs: number;
-  /** Ascending, neither touching nor overlapping. */
+  readonly live: number;
   readonly ranges: readonly Range[];
-  /** The newest message to show in a list. */
+  readonly read: Position;
+  readonly readUnsent: number;
+  readonly markers: readonly (readonly [user: string, marker: Position])[];
+  readonly activity: number;
+  readonly keyed: readonly KeyedRecord[];
+  /** The journal's incarnation when the conversation was seen last. */
+  readonly incarnation: string;
+  /** The newest message, for a list of conversations. */
   readonly last: MessageRecord | undefined;
 }
 
-/** What waits in the outbox. */
-export type OutboxAction =
-  | { readonly type: "send"; readonly message: Outgoing }
-  | { readonly type: "edit"; readonly target: OutboxTarget; readonly message: Outgoing }
-  | { readonly type: "recall"; readonly target: OutboxTarget }
-  | { readonly type: "react"; readonly target: OutboxTarget; readonly emoji: string; readonly remove: boolean };
-
-/** The message that an edit, a recall or a reaction is about: by seq, or while it has none by its client id. */
-export interface OutboxTarget {
-  readonly seq: number;
-  readonly clientId: string;
+/** A definitive error of an outbox item. */
+export interface FailureRecord extends Omit<SkeinErrorDetails, "cause"> {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
-/** One unacknowledged call, in the order of `order`. */
-export interface OutboxItem {
-  readonly clientId: string;
+/** One call that the server has not acknowledged. */
+export interface OutboxRecord {
+  /** The client id that the attempts carry. */
+  readonly id: string;
+  /** The first id that it had: items keep their place when they get another. Sorts the outbox. */
+  readonly order: string;
   readonly conversation: string;
-  /** Ascending in the order in which the user acted. */
-  readonly order: number;
-  readonly action: OutboxAction;
-  /** Server time of its making, microseconds since 1970 UTC. */
-  readonly createdUs: number;
-  /** Server time of the first attempt; 0 = never tried. Past 29 days the fate of it can not be known. */
-  readonly firstAttemptUs: number;
-  /** A definitive error; the item waits for the user to retry or to discard it. */
-  readonly failure: { readonly code: ErrorCode; readonly message: string; readonly hint: string } | undefined;
+  readonly op: "send" | "edit" | "recall" | "react";
+  readonly body: Body | undefined;
+  readonly emoji: string;
+  readonly remove: boolean;
+  readonly key: string;
+  readonly toDevices: readonly string[];
+  readonly handshake: boolean;
+  /** The message that an edit, a recall or a reaction is about: its seq, or while it has none its id. */
+  readonly targetSeq: number;
+  readonly targetId: string;
+  /** Microseconds since 1970 UTC, this device's estimate of the server's. */
+  readonly time: number;
+  readonly state: MessageState;
+  readonly error: FailureRecord | undefined;
+  /** With state `sent`: acknowledged at this seq, entries before it are still on the way. */
+  readonly seq: number;
+  readonly attempts: number;
+  /** Server time of the first attempt, milliseconds since 1970 UTC; 0 = never tried. */
+  readonly firstAttempt: number;
 }
 
 /** What is kept once a partition. */
@@ -106,53 +113,64 @@ export interface MetaRecord {
   readonly incarnation: string;
 }
 
-/** Everything that a client loads when it starts; messages are read by window. */
+/** Everything that a client loads when it starts; messages are read by page. */
 export interface StoredState {
   readonly meta: MetaRecord | undefined;
   readonly conversations: readonly ConversationRecord[];
   /** Ascending by `order`. */
-  readonly outbox: readonly OutboxItem[];
+  readonly outbox: readonly OutboxRecord[];
 }
 
-/** Changes that become durable together or not at all. */
+/** Positions of a conversation whose messages go. */
+export interface Removal {
+  readonly conversation: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Changes that become durable together or not at all. Removals come first. */
 export interface StoreBatch {
   readonly meta?: MetaRecord | undefined;
-  readonly conversations: readonly ConversationRecord[];
-  readonly messages: readonly MessageRecord[];
-  readonly outbox: readonly OutboxItem[];
-  /** Client ids of outbox items that are done. */
-  readonly outboxDone: readonly string[];
-  /** Conversations whose messages are dropped before anything else of the batch is written. */
-  readonly dropMessages: readonly string[];
+  /** Messages to delete. */
+  readonly removed?: readonly Removal[] | undefined;
+  /** Conversations to delete, their messages with them. */
+  readonly dropped?: readonly string[] | undefined;
+  readonly conversations?: readonly ConversationRecord[] | undefined;
+  readonly messages?: readonly MessageRecord[] | undefined;
+  /** Ids of outbox items to delete. */
+  readonly outboxDone?: readonly string[] | undefined;
+  readonly outbox?: readonly OutboxRecord[] | undefined;
 }
 
-/** Which messages to read: the `limit` nearest to the bound, ascending. */
+/** Which messages to read: the `limit` nearest to `from`, going to `until`, both inclusive. */
 export interface PageQuery {
   readonly conversation: string;
-  /** Highest seq, inclusive, going down; or lowest seq, inclusive, going up. */
   readonly from: number;
-  readonly direction: "down" | "up";
-  /** The far bound, inclusive. */
+  /** Below `from`: the page goes down. Above: up. */
   readonly until: number;
   readonly limit: number;
 }
 
-/** One user's data. Calls are answered in the order in which they were made: a read sees every earlier commit. */
+/**
+ * One user's data. A read that was begun after a commit was begun sees what it wrote. Any call may reject, with
+ * whatever the engine raised: the client goes on in memory and tries the commit again.
+ */
 export interface Partition {
   load(): Promise<StoredState>;
   commit(batch: StoreBatch): Promise<void>;
+  /** A page, ascending by seq whatever its direction. */
   messages(query: PageQuery): Promise<readonly MessageRecord[]>;
   /** Those of the seqs that are held, in any order. */
   messagesAt(conversation: string, seqs: readonly number[]): Promise<readonly MessageRecord[]>;
-  /** Deletes everything of this partition. */
+  /** Deletes everything of this partition and forgets that it was used. */
   erase(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Where a device keeps what it knows. Ships as `./store/indexeddb` and `./store/memory`. */
 export interface Store {
-  /** Several tabs may hold the same partition open; only the leader commits messages and the cursor. */
+  /** Opens a partition and remembers it for `lastUser`. Several tabs may hold the same one. */
   open(key: PartitionKey): Promise<Partition>;
-  /** Who used this endpoint and app last on this device, undefined = nobody, or erased since. */
+  /** Who used this endpoint and app last on this device; undefined = nobody, or erased since. */
   lastUser(endpoint: string, appId: string): Promise<string | undefined>;
 }
