@@ -19,6 +19,7 @@ npm run --silent lint:package --workspaces --if-present || bad "npm package"
 if git ls-files '*package-lock.json' | xargs -r grep -l '"resolved": "http'; then
   bad "a lock file names a registry host; see .npmrc"
 fi
+scripts/licences.sh || bad "a dependency's licence"
 for script in scripts/*.sh .ci/run; do
   bash -n "$script" || bad "$script"
 done
