@@ -33,9 +33,10 @@ if [ "${1:-test}" = test ]; then
   fi
 fi
 
-# npm keeps a lock of what is installed; as long as it agrees with the committed
-# one nothing has to be done. Packages for other systems are absent by design.
-if ! node -e '
+# Nothing has to be done as long as the committed lock is the one installed from,
+# or agrees with npm's own lock of what is installed. Packages for other systems
+# are absent by design.
+if ! cmp -s package-lock.json node_modules/.installed-lock.json && ! node -e '
   const { readFileSync } = require("node:fs");
   const read = (name) => JSON.parse(readFileSync(name, "utf8")).packages;
   const have = read("node_modules/.package-lock.json");
@@ -45,4 +46,5 @@ if ! node -e '
   }' 2>/dev/null; then
   echo "setup: npm ci"
   npm ci --no-progress --loglevel=error
+  cp package-lock.json node_modules/.installed-lock.json
 fi
