@@ -19,6 +19,6 @@ fi
 go build -o .tools/ google.golang.org/protobuf/cmd/protoc-gen-go \
   connectrpc.com/connect/cmd/protoc-gen-connect-go ./tools/protoc-gen-openapi
 if ! cmp -s tools/es/package-lock.json .tools/es-lock.json; then
-  (cd tools/es && npm ci --no-progress >&2)
+  (cd tools/es && npm ci --no-progress --loglevel=error >&2)
   cp tools/es/package-lock.json .tools/es-lock.json
 fi
