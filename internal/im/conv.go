@@ -135,3 +135,12 @@ func (c ConvID) Peer(u UserID) UserID {
 	}
 	return ""
 }
+
+// ValidKey tells whether s can be the key of a keyed entry: 1 to 200 bytes of
+// UTF-8 without control characters.
+func ValidKey(s string) bool {
+	if len(s) == 0 || len(s) > 200 || !utf8.ValidString(s) {
+		return false
+	}
+	return strings.IndexFunc(s, unicode.IsControl) < 0
+}

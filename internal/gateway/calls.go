@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// call runs one of the verbs that are not hot, on a goroutine of its own,
+// and brings the machine its answer.
+func (s *session) call(f *clientFrame) {
+	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
+	defer cancel()
+	ev := event{kind: evAnswer, ref: f.ref}
+	done := &skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Done{Done: &skeinv1.Done{}}}
+	var err error
+	switch m := f.msg.GetFrame().(type) {
+	case *skeinv1.ClientFrame_Read:
+		ev.frame, err = s.readConversation(ctx, m.Read)
+	case *skeinv1.ClientFrame_Typing:
+		ev.frame, err = done, s.g.Chat.Typing(ctx, s.actor(), im.ConvID(m.Typing.Conversation), m.Typing.Stopped)
+	case *skeinv1.ClientFrame_WatchPresence:
+		ev.frame, err = done, s.watch(ctx, m.WatchPresence.Users)
+	case *skeinv1.ClientFrame_CursorAck:
+		if err = s.g.Chat.CheckCursor(s.actor(), m.CursorAck.Cursor); err == nil {
+			s.g.Doorman.Acked(s.actor(), m.CursorAck.Cursor)
+		}
+		ev.frame = done
+	case *skeinv1.ClientFrame_RefreshToken:
+		var expires time.Time
+		if expires, err = s.g.Doorman.Renew(ctx, s.actor(), m.RefreshToken.Token); err == nil {
+			ev.id.Expires = expires
+		}
+		ev.frame = done
+	default:
+		err = im.Errorf(im.Unsupported, "this server does not know the frame")
+	}
+	ev.err = s.internal("call", err)
+	s.handle(ev)
+}
+
+func (s *session) readConversation(ctx context.Context, r *skeinv1.ReadConversationRequest) (*skeinv1.ServerFrame, error) {
+	if r.Seq < 1 || r.Seq > 1<<62 {
+		return nil, im.Errorf(im.InvalidArgument, "seq starts at 1")
+	}
+	m, err := s.g.Chat.Read(ctx, s.actor(), im.ConvID(r.Conversation), im.Seq(r.Seq))
+	if err != nil {
+		return nil, err
+	}
+	return &skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{ReadMarker: &skeinv1.ReadMarker{
+		Conversation: r.Conversation, User: string(s.actor().User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}}, nil
+}
+
+// watch replaces the users whose presence the session hears of, and tells
+// their present state. Those it shares no conversation with are left out
+// without a word.
+func (s *session) watch(ctx context.Context, names []string) error {
+	if len(names) > s.g.Limits.Watch {
+		return im.Errorf(im.TooLarge, "a session watches at most %d users", s.g.Limits.Watch)
+	}
+	users := make([]im.UserID, 0, len(names))
+	for _, n := range names {
+		if !im.ValidName(n) {
+			return im.Errorf(im.InvalidArgument, "users has an invalid user id")
+		}
+		users = append(users, im.UserID(n))
+	}
+	users, err := s.g.Chat.Peers(ctx, s.actor(), users)
+	if err != nil {
+		return err
+	}
+	s.g.fan.watch(s, users)
+	app := s.actor().App
+	for _, u := range users {
+		online, seen := s.g.Roster.Status(app, u)
+		s.handle(event{kind: evSignal, bytes: presenceFrame(u, online, seen)})
+	}
+	return nil
+}
+
+func presenceFrame(u im.UserID, online bool, seen im.Micros) []byte {
+	if online {
+		seen = 0
+	}
+	return encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Presence{
+		Presence: &skeinv1.Presence{User: string(u), Online: online, LastSeenUs: int64(seen)}}})
+}

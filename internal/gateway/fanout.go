@@ -1,0 +1,276 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/skein-im/skein/internal/bus"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// fanout delivers what is committed to the sessions of this node, each shard
+// in the order of pos. The bus's hints carry the entries; a hint that is not
+// the next position only says that there is something to read.
+type fanout struct {
+	g     *Gateway
+	heads atomic.Pointer[[]im.Pos] // delivered up to here; replaced, never changed
+	off   func()
+	hints chan bus.Event
+	ended chan struct{}
+
+	mu       sync.Mutex // guards watchers
+	watchers map[userKey]map[*session]struct{}
+}
+
+// pollInterval is how soon a hint that vanished without a trace is made good.
+const pollInterval = 2 * time.Second
+
+// catchUp is how many entries are read at once when hints were missed.
+const catchUp = 500
+
+func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
+	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{}), watchers: make(map[userKey]map[*session]struct{})}
+	// Listening begins before the heads are read, so that nothing lies between.
+	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
+		select {
+		case f.hints <- ev:
+		case <-g.ctx.Done():
+		}
+	})
+	err := g.Journal.View(ctx, func(v journal.View) error {
+		heads, err := v.Heads()
+		f.heads.Store(&heads)
+		return err
+	})
+	if err != nil {
+		f.off()
+	}
+	return f, err
+}
+
+// Heads returns how far every shard was delivered; not to be changed.
+func (f *fanout) Heads() []im.Pos { return *f.heads.Load() }
+
+func (f *fanout) stop() {
+	f.off()
+	<-f.ended
+}
+
+// run handles hints until the gateway closes.
+func (f *fanout) run() {
+	defer close(f.ended)
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for {
+		select {
+		case <-f.g.ctx.Done():
+			return
+		case ev := <-f.hints:
+			f.hint(ev)
+		case <-poll.C:
+			f.read()
+		}
+	}
+}
+
+func (f *fanout) hint(ev bus.Event) {
+	switch {
+	case ev.Lost:
+		f.g.Chat.Forget()
+		f.read()
+	case ev.Signal != nil:
+		f.signal(ev.Signal)
+	default:
+		f.entries(ev.Entries)
+	}
+}
+
+// entries delivers a batch: positions seen before are passed over, and one
+// that is ahead has the journal read up to it first.
+func (f *fanout) entries(es []im.Entry) {
+	heads := append([]im.Pos(nil), f.Heads()...)
+	for i := range es {
+		e := &es[i]
+		switch next := heads[e.Shard] + 1; {
+		case e.Pos < next:
+		case e.Pos == next:
+			f.deliver(e)
+			heads[e.Shard] = e.Pos
+		default:
+			f.heads.Store(&heads)
+			f.read()
+			heads = append([]im.Pos(nil), f.Heads()...)
+		}
+	}
+	f.heads.Store(&heads)
+}
+
+// read delivers what the journal has and no hint brought.
+func (f *fanout) read() {
+	for shard := range f.Heads() {
+		for f.readShard(shard) {
+		}
+	}
+}
+
+func (f *fanout) readShard(shard int) (more bool) {
+	var es []im.Entry
+	err := f.g.Journal.View(f.g.ctx, func(v journal.View) (err error) {
+		es, err = v.Since(shard, f.Heads()[shard], catchUp)
+		return err
+	})
+	if err != nil {
+		if f.g.ctx.Err() == nil {
+			f.g.Log.Error("read for delivery", "shard", shard, "err", err)
+		}
+		return false
+	}
+	heads := append([]im.Pos(nil), f.Heads()...)
+	for i := range es {
+		if es[i].Pos > heads[shard] {
+			f.deliver(&es[i])
+			heads[shard] = es[i].Pos
+		}
+	}
+	f.heads.Store(&heads)
+	return len(es) == catchUp
+}
+
+// deliver gives an entry to every session of its audience on this node.
+func (f *fanout) deliver(e *im.Entry) {
+	var frame, hidden []byte
+	added, _, _ := chat.Affected(e)
+	err := f.g.Chat.Audience(f.g.ctx, e, func(u im.UserID) {
+		for _, s := range f.g.hub.of(e.App, u) {
+			if e.Session != 0 && e.Session == s.num {
+				continue // it gets the ack
+			}
+			if e.Withheld(s.actor().Device) {
+				if hidden == nil {
+					hidden = withheldFrame(e)
+				}
+				s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: hidden})
+				continue
+			}
+			if isNew(added, u) {
+				f.introduce(s, e)
+			}
+			if frame == nil {
+				frame = encodeEntry(e)
+			}
+			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
+		}
+	})
+	if err != nil && im.CodeOf(err) != im.NotFound && f.g.ctx.Err() == nil {
+		f.g.Log.Error("find the audience", "conv", e.Conv, "seq", int64(e.Seq), "err", err)
+	}
+}
+
+func isNew(added []im.UserID, u im.UserID) bool {
+	for _, a := range added {
+		if a == u {
+			return true
+		}
+	}
+	return false
+}
+
+// introduce tells a session of a conversation that its user was just put
+// into, before the entry that says so.
+func (f *fanout) introduce(s *session, e *im.Entry) {
+	c, err := f.g.Chat.Open(f.g.ctx, s.actor(), e.Conv)
+	if err != nil {
+		return // taken out again already: the entry about that follows
+	}
+	s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos,
+		bytes: encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Conversation{Conversation: c}})})
+}
+
+func withheldFrame(e *im.Entry) []byte {
+	return encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Withheld{Withheld: &skeinv1.Withheld{
+		Conversation: string(e.Conv), FromSeq: uint64(e.Seq), ToSeq: uint64(e.Seq), Ord: uint64(e.Ord)}}})
+}
+
+// signal passes on what is not stored to the members that are here.
+func (f *fanout) signal(sig bus.Signal) {
+	switch m := sig.(type) {
+	case bus.Typing:
+		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Typing{
+			Typing: &skeinv1.Typing{Conversation: string(m.Conv), User: string(m.User), Stopped: m.Stopped}}})
+		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, _ im.DeviceID) bool { return u != m.User })
+	case bus.ReadMoved:
+		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{
+			ReadMarker: &skeinv1.ReadMarker{Conversation: string(m.Conv), User: string(m.User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}})
+		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, d im.DeviceID) bool { return u != m.User || d != m.Device })
+	}
+}
+
+func (f *fanout) toMembers(app im.AppID, conv im.ConvID, frame []byte, wants func(im.UserID, im.DeviceID) bool) {
+	room, err := f.g.Chat.Room(f.g.ctx, app, conv)
+	if err != nil || !f.g.Chat.Announces(room) {
+		return
+	}
+	room.Each(func(u im.UserID) {
+		for _, s := range f.g.hub.of(app, u) {
+			if wants(u, s.actor().Device) {
+				s.handle(event{kind: evSignal, bytes: frame})
+			}
+		}
+	})
+}
+
+// watch replaces the users whose presence a session hears of.
+func (f *fanout) watch(s *session, users []im.UserID) {
+	app := s.actor().App
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget(s)
+	s.watching = users
+	for _, u := range users {
+		k := userKey{app, u}
+		if f.watchers[k] == nil {
+			f.watchers[k] = make(map[*session]struct{})
+		}
+		f.watchers[k][s] = struct{}{}
+	}
+}
+
+func (f *fanout) unwatch(s *session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget(s)
+}
+
+func (f *fanout) forget(s *session) {
+	app := s.actor().App
+	for _, u := range s.watching {
+		k := userKey{app, u}
+		delete(f.watchers[k], s)
+		if len(f.watchers[k]) == 0 {
+			delete(f.watchers, k)
+		}
+	}
+	s.watching = nil
+}
+
+// PresenceChanged tells the sessions that watch a user.
+func (g *Gateway) PresenceChanged(app im.AppID, user im.UserID, online bool, lastSeen im.Micros) {
+	g.fan.mu.Lock()
+	var found []*session
+	for s := range g.fan.watchers[userKey{app, user}] {
+		found = append(found, s)
+	}
+	g.fan.mu.Unlock()
+	if len(found) == 0 {
+		return
+	}
+	frame := presenceFrame(user, online, lastSeen)
+	for _, s := range found {
+		s.handle(event{kind: evSignal, bytes: frame})
+	}
+}

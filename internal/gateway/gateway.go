@@ -1,0 +1,240 @@
+// Package gateway holds the sockets: it frames, answers, and delivers what
+// the journal commits to whoever is online. It knows no SQL and decides no
+// permission.
+//
+// A session is a step machine (machine.go) that goroutines only carry events
+// to: one reads the socket, the journal brings outcomes, the fan-out brings
+// entries. Its output is a bounded queue; a goroutine writes it out only
+// while there is something to write, so that an idle connection costs one
+// parked reader and no buffer.
+//
+// The fan-out (fanout.go) reads the shards in the order of pos. Hints from
+// the bus carry the entries, but what they leave out is read from the
+// journal; so a session sees every entry once and in order, and its cursor is
+// simply how far the fan-out has come.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/skein-im/skein/internal/bus"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/ws"
+)
+
+// SignIn is what a hello says of who comes.
+type SignIn struct {
+	App      im.AppID
+	Token    string
+	Device   im.DeviceID
+	Platform int32 // skein.v1.Platform
+	Name     string
+	SDK      string
+	Address  string
+}
+
+// Identity is who came.
+type Identity struct {
+	Actor   im.Actor
+	Expires time.Time
+}
+
+// Doorman signs devices in; package auth through wire.go.
+type Doorman interface {
+	// SignIn verifies a token and registers the device. *im.Error on refusal.
+	SignIn(ctx context.Context, s SignIn) (Identity, error)
+	// Renew verifies a new token for the same user and device.
+	Renew(ctx context.Context, a im.Actor, token string) (time.Time, error)
+	// Holds tells whether the sign-in is still good: nothing has fenced it
+	// since, and this node may deliver. It is asked after the session can be
+	// found, so that a sign-out can not fall between.
+	Holds(id Identity) bool
+	// Acked stores how far a device is, some time soon.
+	Acked(a im.Actor, cursor []byte)
+}
+
+// Roster hears who is online and tells who else is; package presence through
+// wire.go. Its methods must not block.
+type Roster interface {
+	Arrived(a im.Actor)
+	Gone(a im.Actor)
+	// Status returns a user's state now.
+	Status(app im.AppID, user im.UserID) (online bool, lastSeen im.Micros)
+}
+
+// Limits of a socket; docs/reference/limits.md has the table.
+type Limits struct {
+	HelloBytes   int           // first packets, before the sign-in
+	PacketBytes  int           // a packet afterwards
+	Frames       int           // frames a packet
+	InFlight     int           // frames without an answer
+	HelloTimeout time.Duration // from the upgrade to the hello
+	PingInterval time.Duration // told to the client; twice that of silence ends the session
+	QueueBytes   int           // output that waits for a slow reader
+	QueueFrames  int
+	Watch        int // users whose presence a session watches
+	SocketBuffer int // kernel buffer each way, bytes
+	TextBytes    int // told to the client
+	BodyBytes    int
+	GroupMembers int
+	SendRate     float64 // sends a second a session, refilled
+	SendBurst    int
+	Connections  int // sockets of this node
+}
+
+// DefaultLimits are the documented ones.
+func DefaultLimits() Limits {
+	return Limits{HelloBytes: 4 << 10, PacketBytes: 256 << 10, Frames: 256, InFlight: 64, HelloTimeout: 5 * time.Second,
+		PingInterval: 25 * time.Second, QueueBytes: 2 << 20, QueueFrames: 8192, Watch: 500, SocketBuffer: 128 << 10,
+		TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 1000, SendRate: 1000, SendBurst: 2000, Connections: 100_000}
+}
+
+// Deps are what a Gateway is made of.
+type Deps struct {
+	Chat    *chat.Service
+	Journal journal.Journal
+	Bus     bus.Bus
+	Doorman Doorman
+	Roster  Roster
+	Limits  Limits
+	Clock   im.Clock
+	Entropy im.Entropy
+	Log     *slog.Logger
+	// Origin tells whether a page of that origin may open a socket of this
+	// request; it is asked only when there is an Origin header.
+	Origin func(r *http.Request, origin string) bool
+	// Address returns the client's address behind trusted proxies.
+	Address func(r *http.Request) string
+	// AllowHello tells whether an address may say hello now.
+	AllowHello func(address string) error
+}
+
+// Gateway is the sockets of one node.
+type Gateway struct {
+	Deps
+	hub    *hub
+	fan    *fanout
+	nextID atomic.Uint64
+	open   atomic.Int64
+	ctx    context.Context // ends when the gateway closes; bounds look-ups of sessions
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // sessions and the fan-out
+	drain  atomic.Bool
+}
+
+// New starts a gateway: it listens to the bus from the journal's present
+// heads on. Close ends it.
+func New(ctx context.Context, d Deps) (*Gateway, error) {
+	g := &Gateway{Deps: d, hub: newHub()}
+	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	var err error
+	if g.fan, err = newFanout(ctx, g); err != nil {
+		g.cancel()
+		return nil, err
+	}
+	g.wg.Add(2)
+	go func() { defer g.wg.Done(); g.fan.run() }()
+	go func() { defer g.wg.Done(); g.sweep() }()
+	return g, nil
+}
+
+// Connections is the number of open sockets, signed in or not.
+func (g *Gateway) Connections() int { return int(g.open.Load()) }
+
+// Sessions is the number of signed-in sessions.
+func (g *Gateway) Sessions() int { return g.hub.size() }
+
+// The subprotocols that a client may choose.
+const (
+	protoBinary = "skein.v1.proto"
+	protoJSON   = "skein.v1.json"
+)
+
+// ServeHTTP upgrades a request to a socket.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	address := g.Address(r)
+	if g.drain.Load() || g.open.Load() >= int64(g.Limits.Connections) {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "the server takes no new connections now", http.StatusServiceUnavailable)
+		return
+	}
+	if err := g.AllowHello(address); err != nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, err.Error(), http.StatusTooManyRequests)
+		return
+	}
+	conn, err := ws.Upgrade(w, r, ws.UpgradeOptions{
+		Limits:       ws.Limits{ReadLimit: g.Limits.HelloBytes, SocketRead: g.Limits.SocketBuffer, SocketWrite: g.Limits.SocketBuffer},
+		Subprotocols: []string{protoBinary, protoJSON},
+		CheckOrigin: func(r *http.Request) bool {
+			o := r.Header.Get("Origin")
+			return o == "" || g.Origin(r, o)
+		},
+	})
+	if err != nil {
+		return // answered, and the client's fault
+	}
+	g.open.Add(1)
+	g.wg.Add(1)
+	s := newSession(g, conn, address)
+	go s.serve()
+}
+
+// sweep looks after what time alone changes: expired tokens, and a node that
+// has lost its right to deliver.
+func (g *Gateway) sweep() {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-t.C:
+		}
+		now := g.Clock.Now()
+		g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now}) })
+	}
+}
+
+// CloseUser ends the sessions of a user (device "" = all of them), or of a
+// whole app (user "" too), before it returns: nothing is written to their
+// sockets afterwards. It is what a fence does.
+func (g *Gateway) CloseUser(app im.AppID, user im.UserID, device im.DeviceID) {
+	g.hub.match(app, user, device, func(s *session) { s.handle(event{kind: evFenced}) })
+}
+
+// Recheck ends every session that the doorman does not hold good any more.
+func (g *Gateway) Recheck() {
+	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: g.Clock.Now()}) })
+}
+
+// Drain tells every session to come back elsewhere, spread over the given
+// time, and takes no new ones.
+func (g *Gateway) Drain(spread time.Duration) {
+	g.drain.Store(true)
+	g.hub.each(func(s *session) { s.handle(event{kind: evDrain, spread: spread}) })
+}
+
+// Close ends every session and goroutine, and waits for them.
+func (g *Gateway) Close(ctx context.Context) error {
+	g.Drain(0)
+	g.cancel()
+	g.fan.stop()
+	done := make(chan struct{})
+	go func() { g.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		g.hub.each(func(s *session) { s.conn.Close() })
+		<-done
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"sync"
+
+	"github.com/skein-im/skein/internal/im"
+)
+
+type userKey struct {
+	app  im.AppID
+	user im.UserID
+}
+
+// hub finds the signed-in sessions of a user.
+type hub struct {
+	mu    sync.RWMutex // guards the rest
+	users map[userKey][]*session
+	n     int
+}
+
+func newHub() *hub { return &hub{users: make(map[userKey][]*session)} }
+
+// add makes a session findable and returns the one of the same device that
+// it replaces, if any.
+func (h *hub) add(s *session, a im.Actor) (old *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := userKey{a.App, a.User}
+	list := h.users[k]
+	next := make([]*session, 0, len(list)+1) // readers hold the old slice
+	for _, o := range list {
+		if o.actor().Device == a.Device {
+			old = o
+			h.n--
+			continue
+		}
+		next = append(next, o)
+	}
+	h.users[k] = append(next, s)
+	h.n++
+	return old
+}
+
+func (h *hub) remove(s *session, a im.Actor) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := userKey{a.App, a.User}
+	list := h.users[k]
+	next := make([]*session, 0, len(list))
+	for _, o := range list {
+		if o != s {
+			next = append(next, o)
+		}
+	}
+	h.n -= len(list) - len(next)
+	if len(next) == 0 {
+		delete(h.users, k)
+		return
+	}
+	h.users[k] = next
+}
+
+// of returns a user's sessions; the slice is not to be changed.
+func (h *hub) of(app im.AppID, user im.UserID) []*session {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.users[userKey{app, user}]
+}
+
+func (h *hub) size() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.n
+}
+
+// each calls fn for every session, outside the lock.
+func (h *hub) each(fn func(*session)) { h.match("", "", "", fn) }
+
+// match calls fn for the sessions of an app, user, device; "" matches all.
+func (h *hub) match(app im.AppID, user im.UserID, device im.DeviceID, fn func(*session)) {
+	var found []*session
+	h.mu.RLock()
+	if app != "" && user != "" {
+		found = append(found, h.users[userKey{app, user}]...)
+	} else {
+		for k, list := range h.users {
+			if app == "" || k.app == app {
+				found = append(found, list...)
+			}
+		}
+	}
+	h.mu.RUnlock()
+	for _, s := range found {
+		if device == "" || s.actor().Device == device {
+			fn(s)
+		}
+	}
+}

@@ -1,0 +1,376 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/ws"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// session carries events to its machine and does what the machine asks.
+type session struct {
+	g       *Gateway
+	conn    *ws.Conn
+	address string
+	num     uint64
+	who     atomic.Pointer[im.Actor] // nil before the sign-in
+	pipe    *chat.Pipe               // owned by the reading goroutine
+	lastID  string                   // of a conversation; owned by the reading goroutine
+	heard   time.Time                // owned by the reading goroutine
+
+	mu       sync.Mutex // guards the rest
+	m        machine
+	fx       []effect // scratch
+	out      [][]byte // elements of packets to come
+	outSize  int
+	writing  bool // a goroutine writes out what is queued
+	closing  bool
+	code     ws.CloseCode
+	reason   string
+	watching []im.UserID // guarded by the fan-out's lock
+}
+
+func newSession(g *Gateway, conn *ws.Conn, address string) *session {
+	s := &session{g: g, conn: conn, address: address, num: g.nextID.Add(1)}
+	s.m = machine{limits: &g.Limits, session: strconv.FormatUint(s.num, 36)}
+	return s
+}
+
+// actor is who the session belongs to; zero before the sign-in.
+func (s *session) actor() im.Actor {
+	if a := s.who.Load(); a != nil {
+		return *a
+	}
+	return im.Actor{}
+}
+
+// serve reads the socket until it ends.
+func (s *session) serve() {
+	defer s.g.wg.Done()
+	defer s.g.open.Add(-1)
+	s.heard = s.g.Clock.Now()
+	s.conn.SetReadDeadline(s.heard.Add(s.g.Limits.HelloTimeout))
+	for s.read() {
+	}
+	s.end()
+}
+
+// read takes one packet; false when the session is over.
+func (s *session) read() bool {
+	op, raw, err := s.conn.ReadMessage()
+	now := s.g.Clock.Now()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		code, reason := skeinv1.CloseCode_CLOSE_CODE_IDLE, "nothing was heard"
+		if s.who.Load() == nil {
+			code, reason = skeinv1.CloseCode_CLOSE_CODE_HELLO_EXPECTED, "no hello came"
+		}
+		s.mu.Lock()
+		s.apply(s.m.close(nil, code, reason, false))
+		s.mu.Unlock()
+		return s.linger()
+	case err != nil:
+		return false
+	}
+	if s.who.Load() != nil && now.Sub(s.heard) > time.Second {
+		s.heard = now
+		s.conn.SetReadDeadline(now.Add(2 * s.g.Limits.PingInterval))
+	}
+	if op == ws.OpText {
+		if s.conn.Subprotocol() != protoJSON {
+			err = errBadPacket
+		} else {
+			raw, err = decodeJSON(raw)
+		}
+	} else if s.conn.Subprotocol() == protoJSON {
+		err = errBadPacket
+	}
+	var frames []clientFrame
+	if err == nil {
+		frames, err = decodePacket(raw, s.g.Limits.Frames, s.intern, nil)
+	}
+	if err != nil {
+		s.handle(event{kind: evBad})
+	} else {
+		s.handle(event{kind: evPacket, now: now, frames: frames})
+	}
+	return s.linger()
+}
+
+// linger tells whether to go on reading: after a close of ours the peer's
+// close frame is awaited by the writer, and nothing is read any more.
+func (s *session) linger() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closing
+}
+
+// intern returns the conversation's id without an allocation while a client
+// keeps writing into the same one.
+func (s *session) intern(b []byte) string {
+	if string(b) != s.lastID {
+		s.lastID = string(b)
+	}
+	return s.lastID
+}
+
+// end takes the session out of everything once its socket is done.
+func (s *session) end() {
+	s.mu.Lock()
+	s.m.step(&event{kind: evGone}, nil)
+	closing := s.closing
+	s.out, s.outSize = nil, 0
+	s.mu.Unlock()
+	if a := s.who.Load(); a != nil {
+		s.g.hub.remove(s, *a)
+		s.g.fan.unwatch(s)
+		s.g.Roster.Gone(*a)
+	}
+	if !closing { // else the writer closes it, after the close frame
+		s.conn.Close()
+	}
+}
+
+// handle moves the machine and does what it asks for.
+func (s *session) handle(ev event) {
+	if ev.kind == evTick {
+		id := Identity{Actor: s.actor()}
+		ev.holds = id.Actor.App == "" || s.g.Doorman.Holds(s.identity())
+	}
+	s.mu.Lock()
+	later := s.apply(s.m.step(&ev, s.fx[:0]))
+	s.mu.Unlock()
+	for i := range later {
+		s.do(&later[i])
+	}
+}
+
+func (s *session) identity() Identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m.id
+}
+
+// apply queues output, under the lock, and returns the effects that must run
+// without it. The scratch slice is kept when nothing of it escapes.
+func (s *session) apply(fx []effect) (later []effect) {
+	keep := true
+	for i := range fx {
+		switch fx[i].kind {
+		case fxOut:
+			s.queue(fx[i].bytes)
+		case fxCursor:
+			s.queue(s.cursor())
+		case fxClose:
+			s.shut(fx[i].code, fx[i].reason, fx[i].now)
+		default:
+			if later == nil {
+				later = make([]effect, 0, len(fx)-i)
+			}
+			later = append(later, fx[i])
+		}
+	}
+	if cap(fx) > 64 {
+		keep = false
+	}
+	if keep {
+		clear(fx)
+		s.fx = fx[:0]
+	} else {
+		s.fx = nil
+	}
+	return later
+}
+
+// queue appends an element to the output and sees that somebody writes it.
+func (s *session) queue(b []byte) {
+	if s.closing || len(b) == 0 {
+		return
+	}
+	s.out = append(s.out, b)
+	s.outSize += len(b)
+	if s.outSize > s.g.Limits.QueueBytes || len(s.out) > s.g.Limits.QueueFrames {
+		s.apply(s.m.step(&event{kind: evFull}, nil))
+		return
+	}
+	s.wake()
+}
+
+// wake starts the writing goroutine unless it runs.
+func (s *session) wake() {
+	if !s.writing {
+		s.writing = true
+		s.g.wg.Add(1)
+		go s.write()
+	}
+}
+
+// shut stops the output: now, or after what is queued.
+func (s *session) shut(code skeinv1.CloseCode, reason string, now bool) {
+	if s.closing {
+		return
+	}
+	s.closing, s.code, s.reason = true, ws.CloseCode(code), reason
+	if now {
+		s.out, s.outSize = nil, 0
+	}
+	s.wake()
+}
+
+// write writes out what is queued, then ends.
+func (s *session) write() {
+	defer s.g.wg.Done()
+	for {
+		s.mu.Lock()
+		batch, closing := s.out, s.closing
+		s.out, s.outSize = nil, 0
+		if len(batch) == 0 {
+			s.writing = false
+			s.mu.Unlock()
+			if closing {
+				s.conn.CloseWith(s.code, s.reason)
+			}
+			return
+		}
+		s.mu.Unlock()
+		if err := s.send(batch); err != nil {
+			s.conn.Close() // the reader sees it and ends the session
+		}
+	}
+}
+
+// send writes elements as packets of at most Limits.PacketBytes.
+func (s *session) send(batch [][]byte) error {
+	for len(batch) > 0 {
+		n, size := 0, 0
+		for n < len(batch) && (n == 0 || size+len(batch[n]) <= s.g.Limits.PacketBytes) {
+			size += len(batch[n])
+			n++
+		}
+		if err := s.sendPacket(batch[:n]); err != nil {
+			return err
+		}
+		batch = batch[n:]
+	}
+	return nil
+}
+
+func (s *session) sendPacket(elements [][]byte) error {
+	if s.conn.Subprotocol() != protoJSON {
+		return s.conn.WriteBuffers(ws.OpBinary, elements)
+	}
+	var all []byte
+	for _, e := range elements {
+		all = append(all, e...)
+	}
+	text, err := encodeJSON(all)
+	if err != nil {
+		return err
+	}
+	return s.conn.WriteMessage(ws.OpText, text)
+}
+
+// cursor encodes the cursor of everything queued so far: the fan-out moves
+// its heads only after it has queued their entries.
+func (s *session) cursor() []byte {
+	c := s.g.Chat.CursorAt(s.actor(), s.g.fan.Heads())
+	b := protowire.AppendTag(make([]byte, 0, len(c)+4), fieldPacketCursor, protowire.BytesType)
+	return protowire.AppendBytes(b, c)
+}
+
+// do runs an effect that takes time. Sign-in and sync hold up the reading
+// goroutine, so that what was pipelined behind them keeps its order; they run
+// on goroutines of their own so that this one keeps its small stack.
+func (s *session) do(fx *effect) {
+	switch fx.kind {
+	case fxSubmit:
+		ref := fx.ref
+		r := *fx.frame.send
+		r.Session = s.num
+		s.pipe.Submit(s.g.ctx, r, func(res journal.Result, err error) {
+			ev := event{kind: evAppended, ref: ref}
+			if err != nil {
+				ev.err = s.internal("send", err)
+			} else {
+				ev.bytes = encodeAck(ref, &res.Entry)
+			}
+			s.handle(ev)
+		})
+	case fxSignIn:
+		s.aside(s.signIn)
+	case fxSync:
+		s.aside(func() { s.sync(fx.frame, fx.ref) })
+	case fxCall:
+		s.g.wg.Add(1)
+		go func(f *clientFrame) {
+			defer s.g.wg.Done()
+			s.call(f)
+		}(fx.frame)
+	}
+}
+
+// aside runs fn on a goroutine of its own and waits for it.
+func (s *session) aside(fn func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	<-done
+}
+
+// callTimeout bounds whatever a session asks of the platform.
+const callTimeout = 15 * time.Second
+
+func (s *session) signIn() {
+	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
+	defer cancel()
+	s.mu.Lock()
+	h := s.m.hello
+	s.mu.Unlock()
+	if h == nil {
+		return
+	}
+	id, err := s.g.Doorman.SignIn(ctx, SignIn{App: im.AppID(h.App), Token: h.Token, Device: im.DeviceID(h.Device),
+		Platform: int32(h.Platform), Name: h.DeviceName, SDK: h.Sdk, Address: s.address})
+	if err == nil {
+		s.pipe = s.g.Chat.NewPipe(id.Actor)
+		s.who.Store(&id.Actor)
+		s.conn.SetReadLimit(s.g.Limits.PacketBytes)
+		s.conn.SetReadDeadline(s.g.Clock.Now().Add(2 * s.g.Limits.PingInterval))
+		if old := s.g.hub.add(s, id.Actor); old != nil {
+			old.handle(event{kind: evReplaced})
+		}
+		s.g.Roster.Arrived(id.Actor)
+		if !s.g.Doorman.Holds(id) { // fenced between the sign-in and being findable
+			err = im.Errorf(im.SignedOut, "the device was signed out")
+		}
+	}
+	s.handle(event{kind: evSignedIn, now: s.g.Clock.Now(), id: id, err: s.internal("sign in", err)})
+}
+
+func (s *session) sync(f *clientFrame, ref uint32) {
+	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
+	defer cancel()
+	r := f.msg.GetSync()
+	res, err := s.g.Chat.Sync(ctx, s.actor(), chat.SyncRequest{Cursor: r.GetCursor(), Conversations: int(r.GetConversations()), Entries: int(r.GetEntries())})
+	s.handle(event{kind: evSynced, now: s.g.Clock.Now(), ref: ref, sync: res, err: s.internal("sync", err)})
+}
+
+// internal logs an error that is not for the client's eyes, once, and
+// replaces it.
+func (s *session) internal(what string, err error) error {
+	if err == nil || im.CodeOf(err) != im.Internal || s.g.ctx.Err() != nil {
+		return err
+	}
+	s.g.Log.Error(what, "session", s.num, "err", err)
+	return &im.Error{Code: im.Internal, Message: "internal error in session " + strconv.FormatUint(s.num, 36)}
+}
