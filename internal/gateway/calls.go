@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/presence"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -71,19 +72,32 @@ func (s *session) watch(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	s.g.fan.watch(s, users)
-	app := s.actor().App
-	for _, u := range users {
-		online, seen := s.g.Roster.Status(app, u)
-		s.handle(event{kind: evSignal, bytes: presenceFrame(u, online, seen)})
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
+	switch {
+	case s.watchEnded:
+		return nil
+	case s.watching == nil:
+		s.watching = s.g.Presence.Watch(s.actor().App, s.tellPresence)
+	}
+	for _, st := range s.watching.Set(users) {
+		s.tellPresence(st)
 	}
 	return nil
 }
 
-func presenceFrame(u im.UserID, online bool, seen im.Micros) []byte {
-	if online {
-		seen = 0
+// tellPresence queues a state; it may be called under presence's lock.
+func (s *session) tellPresence(st presence.State) {
+	s.handle(event{kind: evSignal, bytes: encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Presence{
+		Presence: &skeinv1.Presence{User: string(st.User), Online: st.Online, LastSeenUs: int64(st.LastSeen)}}})})
+}
+
+// unwatch ends the watch for good.
+func (s *session) unwatch() {
+	s.watchMu.Lock()
+	defer s.watchMu.Unlock()
+	s.watchEnded = true
+	if s.watching != nil {
+		s.watching.Close()
 	}
-	return encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Presence{
-		Presence: &skeinv1.Presence{User: string(u), Online: online, LastSeenUs: int64(seen)}}})
 }

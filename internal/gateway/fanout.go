@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +21,6 @@ type fanout struct {
 	off   func()
 	hints chan bus.Event
 	ended chan struct{}
-
-	mu       sync.Mutex // guards watchers
-	watchers map[userKey]map[*session]struct{}
 }
 
 // pollInterval is how soon a hint that vanished without a trace is made good.
@@ -34,7 +30,7 @@ const pollInterval = 2 * time.Second
 const catchUp = 500
 
 func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
-	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{}), watchers: make(map[userKey]map[*session]struct{})}
+	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{})}
 	// Listening begins before the heads are read, so that nothing lies between.
 	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
 		select {
@@ -222,55 +218,4 @@ func (f *fanout) toMembers(app im.AppID, conv im.ConvID, frame []byte, wants fun
 			}
 		}
 	})
-}
-
-// watch replaces the users whose presence a session hears of.
-func (f *fanout) watch(s *session, users []im.UserID) {
-	app := s.actor().App
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.forget(s)
-	s.watching = users
-	for _, u := range users {
-		k := userKey{app, u}
-		if f.watchers[k] == nil {
-			f.watchers[k] = make(map[*session]struct{})
-		}
-		f.watchers[k][s] = struct{}{}
-	}
-}
-
-func (f *fanout) unwatch(s *session) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.forget(s)
-}
-
-func (f *fanout) forget(s *session) {
-	app := s.actor().App
-	for _, u := range s.watching {
-		k := userKey{app, u}
-		delete(f.watchers[k], s)
-		if len(f.watchers[k]) == 0 {
-			delete(f.watchers, k)
-		}
-	}
-	s.watching = nil
-}
-
-// PresenceChanged tells the sessions that watch a user.
-func (g *Gateway) PresenceChanged(app im.AppID, user im.UserID, online bool, lastSeen im.Micros) {
-	g.fan.mu.Lock()
-	var found []*session
-	for s := range g.fan.watchers[userKey{app, user}] {
-		found = append(found, s)
-	}
-	g.fan.mu.Unlock()
-	if len(found) == 0 {
-		return
-	}
-	frame := presenceFrame(user, online, lastSeen)
-	for _, s := range found {
-		s.handle(event{kind: evSignal, bytes: frame})
-	}
 }

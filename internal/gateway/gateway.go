@@ -26,6 +26,7 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/presence"
 	"github.com/skein-im/skein/internal/ws"
 )
 
@@ -60,15 +61,6 @@ type Doorman interface {
 	Acked(a im.Actor, cursor []byte)
 }
 
-// Roster hears who is online and tells who else is; package presence through
-// wire.go. Its methods must not block.
-type Roster interface {
-	Arrived(a im.Actor)
-	Gone(a im.Actor)
-	// Status returns a user's state now.
-	Status(app im.AppID, user im.UserID) (online bool, lastSeen im.Micros)
-}
-
 // Limits of a socket; docs/reference/limits.md has the table.
 type Limits struct {
 	HelloBytes   int           // first packets, before the sign-in
@@ -98,15 +90,15 @@ func DefaultLimits() Limits {
 
 // Deps are what a Gateway is made of.
 type Deps struct {
-	Chat    *chat.Service
-	Journal journal.Journal
-	Bus     bus.Bus
-	Doorman Doorman
-	Roster  Roster
-	Limits  Limits
-	Clock   im.Clock
-	Entropy im.Entropy
-	Log     *slog.Logger
+	Chat     *chat.Service
+	Journal  journal.Journal
+	Bus      bus.Bus
+	Doorman  Doorman
+	Presence *presence.Presence
+	Limits   Limits
+	Clock    im.Clock
+	Entropy  im.Entropy
+	Log      *slog.Logger
 	// Origin tells whether a page of that origin may open a socket of this
 	// request; it is asked only when there is an Origin header.
 	Origin func(r *http.Request, origin string) bool

@@ -14,6 +14,7 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/presence"
 	"github.com/skein-im/skein/internal/ws"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -29,16 +30,19 @@ type session struct {
 	lastID  string                   // of a conversation; owned by the reading goroutine
 	heard   time.Time                // owned by the reading goroutine
 
-	mu       sync.Mutex // guards the rest
-	m        machine
-	fx       []effect // scratch
-	out      [][]byte // elements of packets to come
-	outSize  int
-	writing  bool // a goroutine writes out what is queued
-	closing  bool
-	code     ws.CloseCode
-	reason   string
-	watching []im.UserID // guarded by the fan-out's lock
+	mu      sync.Mutex // guards the rest
+	m       machine
+	fx      []effect // scratch
+	out     [][]byte // elements of packets to come
+	outSize int
+	writing bool // a goroutine writes out what is queued
+	closing bool
+	code    ws.CloseCode
+	reason  string
+
+	watchMu    sync.Mutex // guards the two below; never taken under mu
+	watching   *presence.Watch
+	watchEnded bool
 }
 
 func newSession(g *Gateway, conn *ws.Conn, address string) *session {
@@ -134,8 +138,8 @@ func (s *session) end() {
 	s.mu.Unlock()
 	if a := s.who.Load(); a != nil {
 		s.g.hub.remove(s, *a)
-		s.g.fan.unwatch(s)
-		s.g.Roster.Gone(*a)
+		s.unwatch()
+		s.g.Presence.Offline(*a)
 	}
 	if !closing { // else the writer closes it, after the close frame
 		s.conn.Close()
@@ -349,7 +353,7 @@ func (s *session) signIn() {
 		if old := s.g.hub.add(s, id.Actor); old != nil {
 			old.handle(event{kind: evReplaced})
 		}
-		s.g.Roster.Arrived(id.Actor)
+		s.g.Presence.Online(id.Actor)
 		if !s.g.Doorman.Holds(id) { // fenced between the sign-in and being findable
 			err = im.Errorf(im.SignedOut, "the device was signed out")
 		}
