@@ -1,0 +1,134 @@
+package auth
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// Options of New. DB, Clock, Entropy and Key are needed.
+type Options struct {
+	DB      *db.DB
+	Clock   im.Clock
+	Entropy im.Entropy
+	Key     MasterKey    // seals the apps' secrets
+	Log     *slog.Logger // nil = none
+	// Dev accepts tokens that a server in dev mode issued.
+	Dev bool
+	// AllowedOrigins are web origins that may speak for every app, beside each
+	// app's own list. They must have passed ParseOrigin.
+	AllowedOrigins []string
+	// Node names this process among those that serve from the same database.
+	// Empty = a random name. A process under the name of another one takes its
+	// lease over at once, so give a name only where something else guarantees
+	// that the other one is dead (a lock on the data folder); then a sign-out
+	// right after a crash need not wait for the dead one's lease to run out.
+	Node string
+	// Lease is how long a node may serve without having looked at the fence
+	// log; 0 = 5 s. It bounds how long a sign-out waits for a node that is cut off.
+	Lease time.Duration
+	// MaxDevices bounds the signed-in devices of a user; 0 = 20.
+	MaxDevices int
+}
+
+// DefaultLease is the longest that a node serves without having looked at the
+// fence log, and so the longest that a sign-out waits.
+const DefaultLease = 5 * time.Second
+
+// DefaultMaxDevices is how many devices of a user may be signed in.
+const DefaultMaxDevices = 20
+
+// Auth is the package's one service: apps, tokens, devices, fences. It is safe
+// for concurrent use. Authenticate and AuthenticateCall need Run to be running
+// and answer Unavailable otherwise.
+type Auth struct {
+	db         *db.DB
+	clock      im.Clock
+	entropy    im.Entropy
+	key        MasterKey
+	log        *slog.Logger
+	dev        bool
+	origins    []string
+	node       string
+	epoch      string
+	lease      time.Duration
+	maxDevices int
+
+	valid validity // until when this node may serve
+	known *known   // what is remembered of tokens, secrets and origins
+	notes *notes   // last_seen and cursors on their way to the database
+	wake  chan struct{}
+
+	mu      sync.Mutex    // guards applied and moved
+	applied int64         // fences applied by this process
+	moved   chan struct{} // closed and replaced when applied grows
+}
+
+// New migrates the package's tables and returns a service. It starts nothing:
+// see Run.
+func New(ctx context.Context, o Options) (*Auth, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Lease <= 0 {
+		o.Lease = DefaultLease
+	}
+	if o.MaxDevices <= 0 {
+		o.MaxDevices = DefaultMaxDevices
+	}
+	epoch, err := im.RandomID(o.Entropy)
+	if err != nil {
+		return nil, err
+	}
+	if o.Node == "" {
+		o.Node = epoch
+	}
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := o.DB.Migrate(ctx, "auth", files); err != nil {
+		return nil, err
+	}
+	return &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
+		origins: o.AllowedOrigins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
+		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
+		wake: make(chan struct{}, 1), moved: make(chan struct{})}, nil
+}
+
+// now is the clock in the unit of the tables.
+func (a *Auth) now() im.Micros { return im.MicrosOf(a.clock.Now()) }
+
+// each runs a query and calls scan for every row.
+func each(tx db.Tx, scan func(db.Rows) error, sql string, args ...any) error {
+	rows, err := tx.Query(sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// one scans the only row of a query; found is false when there is none.
+func one(row db.Row, dest ...any) (found bool, err error) {
+	err = row.Scan(dest...)
+	if errors.Is(err, db.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
