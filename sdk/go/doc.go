@@ -1,0 +1,2 @@
+// Package skein is the Go client of Skein.
+package skein

@@ -1,0 +1,176 @@
+package skein
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Bounds of what a conversation keeps in memory beside its messages.
+const (
+	maxHeld    = 1000   // positions that came too early
+	maxMods    = 1000   // modifications of messages that are not current here
+	maxMarkers = 200    // others' read markers
+	maxOutbox  = 10_000 // items of the outbox, all conversations together
+)
+
+// point is a position with the count of messages up to it.
+type point struct{ seq, ord uint64 }
+
+// state is all that a client knows (docs/sdk-spec.md §2.1). It is changed by
+// reduce alone and owned by the client's one goroutine.
+type state struct {
+	user        string
+	incarnation string
+	cursor      []byte
+	convs       map[string]*conv
+	outbox      []*item
+}
+
+// conv is a conversation as this device knows it.
+type conv struct {
+	id          string
+	kind        skeinv1.ConversationKind
+	title       string
+	members     uint32
+	created     int64
+	meta        uint64
+	role        skeinv1.Role
+	from, to    uint64
+	head        point
+	live, floor uint64
+	ranges      spans
+	read        point
+	readUnsent  uint64
+	markers     map[string]point
+	activity    int64
+	keyed       map[string]*keyedValue
+	incarnation string
+
+	// msgs are the messages in memory: all of them in the vectors, in a
+	// client those that the store was asked for.
+	msgs map[uint64]*msg
+	held map[uint64]early
+	mods []*skeinv1.Entry // ascending by seq
+}
+
+// msg is an entry that is shown, with what later entries made of it.
+type msg struct {
+	entry     *skeinv1.Entry // body, version and recalled are the newest known
+	reactions []*skeinv1.ReactionSummary
+	folded    uint32 // edits and recalls counted
+	asOf      uint64 // modifications up to here are in it
+}
+
+// keyedValue is the newest value of a key.
+type keyedValue struct {
+	seq  uint64
+	body *skeinv1.Body
+}
+
+// early is a position that came before its predecessors: an entry, or the
+// withheld range that begins there.
+type early struct {
+	entry    *skeinv1.Entry
+	withheld *skeinv1.Withheld
+}
+
+// opKind is what an outbox item does.
+type opKind int
+
+const (
+	opSend opKind = iota
+	opEdit
+	opRecall
+	opReact
+)
+
+// item is something the user did that the server has not confirmed.
+type item struct {
+	id         string // UUID text of the client id
+	conv       string
+	op         opKind
+	body       *skeinv1.Body
+	emoji      string
+	remove     bool
+	key        string
+	toDevices  []string
+	handshake  bool
+	targetID   string // the message an op is about: by id while it is in the outbox,
+	targetSeq  uint64 // by seq once it has one
+	time       int64  // local clock, microseconds
+	state      MessageState
+	err        *Error
+	seq, ord   uint64 // of the ack, while its entry is held back
+	ackTime    int64
+	attempts   int
+	firstTryMS int64 // server time of the first attempt, 0 = never
+}
+
+func newState(user string) *state {
+	return &state{user: user, convs: map[string]*conv{}}
+}
+
+// kindOf tells a conversation's kind by the first character of its id.
+func kindOf(id string) skeinv1.ConversationKind {
+	switch {
+	case strings.HasPrefix(id, "@"):
+		return skeinv1.ConversationKind_CONVERSATION_KIND_DIRECT
+	case strings.HasPrefix(id, "~"):
+		return skeinv1.ConversationKind_CONVERSATION_KIND_SELF
+	}
+	return skeinv1.ConversationKind_CONVERSATION_KIND_GROUP
+}
+
+func newConv(id, incarnation string) *conv {
+	return &conv{
+		id: id, kind: kindOf(id), from: 1, incarnation: incarnation,
+		markers: map[string]point{}, keyed: map[string]*keyedValue{},
+		msgs: map[uint64]*msg{}, held: map[uint64]early{},
+	}
+}
+
+// unread is the number of messages after the own read marker.
+func (c *conv) unread() uint64 {
+	if c.head.ord < c.read.ord {
+		return 0
+	}
+	return c.head.ord - c.read.ord
+}
+
+// hole returns the positions that are missing between what was applied and
+// what is known to exist.
+func (c *conv) hole() (span, bool) {
+	end := c.head.seq
+	if len(c.held) > 0 {
+		end = slices.Min(slices.Collect(maps.Keys(c.held))) - 1
+	}
+	return span{c.live + 1, end}, c.live+1 <= end
+}
+
+// seqs returns the positions of the messages in memory, ascending.
+func (c *conv) seqs() []uint64 {
+	return slices.Sorted(maps.Keys(c.msgs))
+}
+
+// itemByID finds an outbox item.
+func (s *state) itemByID(id string) (int, *item) {
+	for i, it := range s.outbox {
+		if it.id == id {
+			return i, it
+		}
+	}
+	return -1, nil
+}
+
+// hasHole tells whether any conversation misses something.
+func (s *state) hasHole() bool {
+	for _, c := range s.convs {
+		if _, ok := c.hole(); ok {
+			return true
+		}
+	}
+	return false
+}
