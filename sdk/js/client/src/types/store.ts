@@ -81,8 +81,8 @@ export interface FailureRecord extends Omit<SkeinErrorDetails, "cause"> {
 export interface OutboxRecord {
   /** The client id that the attempts carry. */
   readonly id: string;
-  /** The first id that it had: items keep their place when they get another. Sorts the outbox. */
-  readonly order: string;
+  /** Its place: ascending in the order in which the user acted. */
+  readonly order: number;
   readonly conversation: string;
   readonly op: "send" | "edit" | "recall" | "react";
   readonly body: Body | undefined;
@@ -98,8 +98,10 @@ export interface OutboxRecord {
   readonly time: number;
   readonly state: MessageState;
   readonly error: FailureRecord | undefined;
-  /** With state `sent`: acknowledged at this seq, entries before it are still on the way. */
+  /** With state `sent`: acknowledged at this seq, ord and server time (µs); entries before it are still on the way. */
   readonly seq: number;
+  readonly ord: number;
+  readonly ackTime: number;
   readonly attempts: number;
   /** Server time of the first attempt, milliseconds since 1970 UTC; 0 = never tried. */
   readonly firstAttempt: number;
