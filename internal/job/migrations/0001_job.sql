@@ -1,0 +1,30 @@
+CREATE TABLE job (
+  id          {{text}}   NOT NULL PRIMARY KEY,
+  kind        {{text}}   NOT NULL,
+  app         {{text}}   NOT NULL, -- '' = the server's own
+  target      {{text}}   NOT NULL,
+  key         {{text}},            -- NULL = none
+  body        {{blob}}   NOT NULL,
+  state       {{bigint}} NOT NULL, -- 0 waiting, 1 running, 2 done, 3 dead
+  run_at      {{bigint}} NOT NULL, -- waiting: not before
+  tries       {{bigint}} NOT NULL, -- begun
+  owner       {{text}}   NOT NULL, -- running: which run of a node
+  lease_until {{bigint}} NOT NULL, -- running: afterwards it counts as failed
+  created     {{bigint}} NOT NULL,
+  finished    {{bigint}} NOT NULL, -- done, dead: since when
+  error       {{text}}   NOT NULL  -- of the last failure
+) {{strict}};
+CREATE UNIQUE INDEX job_key ON job (kind, app, key);
+CREATE INDEX job_lane ON job (kind, app, target, run_at, id) WHERE state = 0;
+CREATE INDEX job_due ON job (kind, run_at) WHERE state = 0;
+CREATE INDEX job_running ON job (lease_until) WHERE state = 1;
+CREATE INDEX job_done ON job (kind, finished) WHERE state = 2;
+CREATE INDEX job_dead ON job (kind, finished) WHERE state = 3;
+
+-- The one row that whoever claims jobs writes first, so that two nodes never
+-- count the running jobs of a target at the same time.
+CREATE TABLE job_claim (
+  id   {{bigint}} NOT NULL PRIMARY KEY,
+  turn {{bigint}} NOT NULL
+) {{strict}};
+INSERT INTO job_claim (id, turn) VALUES (1, 0);
