@@ -68,7 +68,7 @@ type Service struct {
 type Deps struct {
 	Journal  journal.Journal
 	Signals  Signaller // the bus
-	Policies []Policy // asked in order; the first refusal decides
+	Policies []Policy  // asked in order; the first refusal decides
 	Limits   Limits
 	Clock    im.Clock
 	Log      *slog.Logger

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"time"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/presence"
@@ -26,14 +25,11 @@ func (s *session) call(f *clientFrame) {
 		ev.frame, err = done, s.watch(ctx, m.WatchPresence.Users)
 	case *skeinv1.ClientFrame_CursorAck:
 		if err = s.g.Chat.CheckCursor(s.actor(), m.CursorAck.Cursor); err == nil {
-			s.g.Doorman.Acked(s.actor(), m.CursorAck.Cursor)
+			s.g.Doorman.AckCursor(s.actor(), m.CursorAck.Cursor)
 		}
 		ev.frame = done
 	case *skeinv1.ClientFrame_RefreshToken:
-		var expires time.Time
-		if expires, err = s.g.Doorman.Renew(ctx, s.actor(), m.RefreshToken.Token); err == nil {
-			ev.id.Expires = expires
-		}
+		ev.id, err = s.g.Doorman.Refresh(ctx, s.signedIn(), m.RefreshToken.Token)
 		ev.frame = done
 	default:
 		err = im.Errorf(im.Unsupported, "this server does not know the frame")

@@ -89,6 +89,9 @@ func (f *fanout) hint(ev bus.Event) {
 // entries delivers a batch: positions seen before are passed over, and one
 // that is ahead has the journal read up to it first.
 func (f *fanout) entries(es []im.Entry) {
+	if !f.g.Doorman.Valid() {
+		f.g.tick() // ends every session; what comes is synced elsewhere
+	}
 	heads := append([]im.Pos(nil), f.Heads()...)
 	for i := range es {
 		e := &es[i]

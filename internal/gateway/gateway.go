@@ -18,10 +18,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
@@ -30,35 +32,18 @@ import (
 	"github.com/skein-im/skein/internal/ws"
 )
 
-// SignIn is what a hello says of who comes.
-type SignIn struct {
-	App      im.AppID
-	Token    string
-	Device   im.DeviceID
-	Platform int32 // skein.v1.Platform
-	Name     string
-	SDK      string
-	Address  string
-}
-
-// Identity is who came.
-type Identity struct {
-	Actor   im.Actor
-	Expires time.Time
-}
-
-// Doorman signs devices in; package auth through wire.go.
+// Doorman signs devices in and says when they are out; *auth.Auth.
 type Doorman interface {
-	// SignIn verifies a token and registers the device. *im.Error on refusal.
-	SignIn(ctx context.Context, s SignIn) (Identity, error)
-	// Renew verifies a new token for the same user and device.
-	Renew(ctx context.Context, a im.Actor, token string) (time.Time, error)
-	// Holds tells whether the sign-in is still good: nothing has fenced it
-	// since, and this node may deliver. It is asked after the session can be
-	// found, so that a sign-out can not fall between.
-	Holds(id Identity) bool
-	// Acked stores how far a device is, some time soon.
-	Acked(a im.Actor, cursor []byte)
+	Authenticate(ctx context.Context, app im.AppID, token string, d auth.DeviceInfo) (auth.Session, error)
+	Refresh(ctx context.Context, s auth.Session, token string) (auth.Session, error)
+	// Confirm is asked once a session can be found by Apply, so that a
+	// sign-out can not fall between the two.
+	Confirm(s auth.Session) error
+	// Valid is asked before this node accepts or delivers anything.
+	Valid() bool
+	AllowsOrigin(ctx context.Context, app im.AppID, origin string) (bool, error)
+	AckCursor(a im.Actor, cursor []byte)
+	Touch(a im.Actor)
 }
 
 // Limits of a socket; docs/reference/limits.md has the table.
@@ -99,9 +84,11 @@ type Deps struct {
 	Clock    im.Clock
 	Entropy  im.Entropy
 	Log      *slog.Logger
-	// Origin tells whether a page of that origin may open a socket of this
-	// request; it is asked only when there is an Origin header.
-	Origin func(r *http.Request, origin string) bool
+	// Origin tells whether a page of that origin may open a socket here at
+	// all; which app it may speak for is asked at the hello. SameOrigin tells
+	// whether it is the server's own page, which may speak for every app.
+	Origin     func(r *http.Request, origin string) bool
+	SameOrigin func(r *http.Request, origin string) bool
 	// Address returns the client's address behind trusted proxies.
 	Address func(r *http.Request) string
 	// AllowHello tells whether an address may say hello now.
@@ -176,6 +163,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.open.Add(1)
 	g.wg.Add(1)
 	s := newSession(g, conn, address)
+	if o := r.Header.Get("Origin"); o != "" && !g.SameOrigin(r, o) {
+		s.origin = strings.Clone(o)
+	}
 	go s.serve()
 }
 
@@ -190,21 +180,23 @@ func (g *Gateway) sweep() {
 			return
 		case <-t.C:
 		}
-		now := g.Clock.Now()
-		g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now}) })
+		g.tick()
 	}
 }
 
-// CloseUser ends the sessions of a user (device "" = all of them), or of a
-// whole app (user "" too), before it returns: nothing is written to their
-// sockets afterwards. It is what a fence does.
-func (g *Gateway) CloseUser(app im.AppID, user im.UserID, device im.DeviceID) {
-	g.hub.match(app, user, device, func(s *session) { s.handle(event{kind: evFenced}) })
+func (g *Gateway) tick() {
+	now, valid := g.Clock.Now(), g.Doorman.Valid()
+	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now, holds: valid}) })
 }
 
-// Recheck ends every session that the doorman does not hold good any more.
-func (g *Gateway) Recheck() {
-	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: g.Clock.Now()}) })
+// Apply ends the sessions that a fence ends, before it returns: nothing is
+// written to their sockets afterwards.
+func (g *Gateway) Apply(f auth.Fence) {
+	g.hub.match(f.App, f.User, f.Device, func(s *session) {
+		if f.Ends(s.signedIn()) {
+			s.handle(event{kind: evFenced})
+		}
+	})
 }
 
 // Drain tells every session to come back elsewhere, spread over the given

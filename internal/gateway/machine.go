@@ -3,6 +3,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -50,14 +51,14 @@ type event struct {
 	now    time.Time
 	frames []clientFrame
 	ref    uint32
-	id     Identity
+	id     auth.Session
 	sync   chat.SyncResult
 	err    error
 	frame  *skeinv1.ServerFrame
 	bytes  []byte // evNews, evSignal, evAppended: an encoded frame
 	shard  int
 	pos    im.Pos
-	holds  bool // evTick: the sign-in is still good
+	holds  bool // evTick: this node may still serve
 	spread time.Duration
 }
 
@@ -97,7 +98,7 @@ type machine struct {
 	phase    phase
 	welcomed bool
 	dirty    bool // news went out since the last cursor
-	id       Identity
+	id       auth.Session
 	session  string
 	hello    *skeinv1.Hello
 	helloRef uint32
@@ -290,7 +291,7 @@ func (m *machine) onNews(ev *event, out []effect) []effect {
 func (m *machine) onAnswer(ev *event, out []effect) []effect {
 	m.inFlight--
 	if !ev.id.Expires.IsZero() {
-		m.id.Expires = ev.id.Expires
+		m.id = ev.id
 	}
 	switch {
 	case ev.err != nil:
@@ -305,7 +306,7 @@ func (m *machine) onAnswer(ev *event, out []effect) []effect {
 func (m *machine) onTick(ev *event, out []effect) []effect {
 	switch {
 	case m.phase < phaseSyncing:
-	case !m.id.Expires.IsZero() && ev.now.After(m.id.Expires.Add(tokenLeeway)):
+	case !m.id.Expires.IsZero() && ev.now.After(m.id.Expires.Add(auth.Leeway)):
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_TOKEN_EXPIRED, "the token has expired", false)
 	case !ev.holds:
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_UNAVAILABLE, "this node may not serve now", true)
@@ -315,9 +316,6 @@ func (m *machine) onTick(ev *event, out []effect) []effect {
 	}
 	return out
 }
-
-// tokenLeeway lets a client that renews late go on for a moment.
-const tokenLeeway = 60 * time.Second
 
 // onFrame takes one frame of a session that was welcomed.
 func (m *machine) onFrame(f *clientFrame, now time.Time, out []effect) []effect {

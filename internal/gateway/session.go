@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -24,6 +25,7 @@ type session struct {
 	g       *Gateway
 	conn    *ws.Conn
 	address string
+	origin  string // of a page that is not the server's own
 	num     uint64
 	who     atomic.Pointer[im.Actor] // nil before the sign-in
 	pipe    *chat.Pipe               // owned by the reading goroutine
@@ -140,6 +142,7 @@ func (s *session) end() {
 		s.g.hub.remove(s, *a)
 		s.unwatch()
 		s.g.Presence.Offline(*a)
+		s.g.Doorman.Touch(*a)
 	}
 	if !closing { // else the writer closes it, after the close frame
 		s.conn.Close()
@@ -148,10 +151,6 @@ func (s *session) end() {
 
 // handle moves the machine and does what it asks for.
 func (s *session) handle(ev event) {
-	if ev.kind == evTick {
-		id := Identity{Actor: s.actor()}
-		ev.holds = id.Actor.App == "" || s.g.Doorman.Holds(s.identity())
-	}
 	s.mu.Lock()
 	later := s.apply(s.m.step(&ev, s.fx[:0]))
 	s.mu.Unlock()
@@ -160,7 +159,8 @@ func (s *session) handle(ev event) {
 	}
 }
 
-func (s *session) identity() Identity {
+// signedIn is the accepted token.
+func (s *session) signedIn() auth.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.m.id
@@ -300,6 +300,10 @@ func (s *session) do(fx *effect) {
 	switch fx.kind {
 	case fxSubmit:
 		ref := fx.ref
+		if !s.g.Doorman.Valid() {
+			s.handle(event{kind: evAppended, ref: ref, err: &im.Error{Code: im.Unavailable, Message: "this node may not serve now"}})
+			return
+		}
 		r := *fx.frame.send
 		r.Session = s.num
 		s.pipe.Submit(s.g.ctx, r, func(res journal.Result, err error) {
@@ -343,22 +347,38 @@ func (s *session) signIn() {
 	if h == nil {
 		return
 	}
-	id, err := s.g.Doorman.SignIn(ctx, SignIn{App: im.AppID(h.App), Token: h.Token, Device: im.DeviceID(h.Device),
-		Platform: int32(h.Platform), Name: h.DeviceName, SDK: h.Sdk, Address: s.address})
+	id, err := s.admit(ctx, h)
 	if err == nil {
 		s.pipe = s.g.Chat.NewPipe(id.Actor)
 		s.who.Store(&id.Actor)
+		s.mu.Lock()
+		s.m.id = id // what Apply looks at, before the session can be found
+		s.mu.Unlock()
 		s.conn.SetReadLimit(s.g.Limits.PacketBytes)
 		s.conn.SetReadDeadline(s.g.Clock.Now().Add(2 * s.g.Limits.PingInterval))
 		if old := s.g.hub.add(s, id.Actor); old != nil {
 			old.handle(event{kind: evReplaced})
 		}
 		s.g.Presence.Online(id.Actor)
-		if !s.g.Doorman.Holds(id) { // fenced between the sign-in and being findable
-			err = im.Errorf(im.SignedOut, "the device was signed out")
-		}
+		err = s.g.Doorman.Confirm(id)
 	}
 	s.handle(event{kind: evSignedIn, now: s.g.Clock.Now(), id: id, err: s.internal("sign in", err)})
+}
+
+// admit asks the doorman, and whether the page may speak for the app.
+func (s *session) admit(ctx context.Context, h *skeinv1.Hello) (auth.Session, error) {
+	if s.origin != "" {
+		ok, err := s.g.Doorman.AllowsOrigin(ctx, im.AppID(h.App), s.origin)
+		if err != nil {
+			return auth.Session{}, err
+		}
+		if !ok {
+			return auth.Session{}, &im.Error{Code: im.PermissionDenied, Message: "pages of this origin may not speak for the app",
+				Hint: "add the origin to the app's allowed origins"}
+		}
+	}
+	return s.g.Doorman.Authenticate(ctx, im.AppID(h.App), h.Token,
+		auth.DeviceInfo{ID: im.DeviceID(h.Device), Platform: auth.Platform(h.Platform), Name: h.DeviceName})
 }
 
 func (s *session) sync(f *clientFrame, ref uint32) {

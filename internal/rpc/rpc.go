@@ -1,0 +1,164 @@
+// Package rpc answers unary calls: Connect, gRPC, gRPC-Web and JSON over HTTP
+// from one handler each. It finds out who calls, holds the request to the
+// rules of its proto, counts it, and turns errors into what the wire says of
+// them. It has no business rules: every verb is a function of another
+// package, listed in one table (verbs.go).
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Caller says who makes a call; package auth through wire.go.
+type Caller func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error)
+
+// Deps are what the handlers are made of.
+type Deps struct {
+	Caller Caller
+	Verbs  Verbs
+	// Allow counts a call of an actor and refuses it with RateLimited.
+	Allow func(a im.Actor) error
+	// AllowStranger counts a call that could not say who it is, by address.
+	AllowStranger func(address string) error
+	// Address returns the client's address behind trusted proxies.
+	Address func(r *http.Request) string
+	// Origin tells whether pages of an origin may read answers for an app.
+	Origin func(r *http.Request, app im.AppID, origin string) bool
+	Log    *slog.Logger
+	// MaxBytes bounds a request.
+	MaxBytes int
+	// Timeout bounds a call.
+	Timeout time.Duration
+}
+
+// The headers of a call beside Authorization.
+const (
+	headerApp    = "Skein-App"
+	headerDevice = "Skein-Device"
+)
+
+type server struct {
+	Deps
+	validator protovalidate.Validator
+}
+
+// New returns a handler for every path below /skein.v1.
+func New(d Deps) (http.Handler, error) {
+	v, err := protovalidate.New()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Deps: d, validator: v}
+	mux := http.NewServeMux()
+	for path, h := range s.table() {
+		mux.Handle(path, h)
+	}
+	return s.cors(mux), nil
+}
+
+// unary makes a handler of a verb.
+func unary[Req, Res any, PReq interface {
+	*Req
+	proto.Message
+}](s *server, procedure string, verb func(context.Context, im.Actor, *Req) (*Res, error)) http.Handler {
+	return connect.NewUnaryHandler(procedure, func(ctx context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
+		ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+		actor, err := s.who(ctx, r.Header(), r.Peer().Addr)
+		if err == nil {
+			err = s.Allow(actor)
+		}
+		if err == nil {
+			err = s.validate(PReq(r.Msg))
+		}
+		var res *Res
+		if err == nil {
+			res, err = verb(ctx, actor, r.Msg)
+		}
+		if err != nil {
+			return nil, s.fail(ctx, procedure, err)
+		}
+		return connect.NewResponse(res), nil
+	}, connect.WithReadMaxBytes(s.MaxBytes), connect.WithSendMaxBytes(16<<20))
+}
+
+// who verifies the caller's token.
+func (s *server) who(ctx context.Context, h http.Header, peer string) (im.Actor, error) {
+	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
+	app, device := im.AppID(h.Get(headerApp)), im.DeviceID(unescape(h.Get(headerDevice)))
+	var err error
+	switch {
+	case !ok || token == "":
+		err = &im.Error{Code: im.Unauthenticated, Message: "the call has no token", Hint: "send Authorization: Bearer TOKEN"}
+	case !im.ValidToken(string(app)):
+		err = &im.Error{Code: im.Unauthenticated, Message: "the call names no app", Hint: "send Skein-App: APP"}
+	case device != "" && !im.ValidName(string(device)):
+		err = im.Errorf(im.InvalidArgument, "Skein-Device is not a device id")
+	default:
+		var a im.Actor
+		if a, err = s.Caller(ctx, app, token, device); err == nil {
+			return a, nil
+		}
+	}
+	if limited := s.AllowStranger(peer); limited != nil {
+		return im.Actor{}, limited
+	}
+	return im.Actor{}, err
+}
+
+// validate holds a request to the protovalidate rules of its proto.
+func (s *server) validate(m proto.Message) error {
+	err := s.validator.Validate(m)
+	var bad *protovalidate.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &bad) || len(bad.Violations) == 0:
+		return err
+	}
+	v := bad.Violations[0]
+	field := protovalidate.FieldPathString(v.Proto.GetField())
+	return im.Errorf(im.InvalidArgument, "%s: %s", field, v.Proto.GetMessage())
+}
+
+// connectCodes maps our codes to Connect's, for clients that know only those.
+var connectCodes = map[im.Code]connect.Code{
+	im.InvalidArgument: connect.CodeInvalidArgument, im.Unauthenticated: connect.CodeUnauthenticated,
+	im.TokenExpired: connect.CodeUnauthenticated, im.SignedOut: connect.CodeUnauthenticated, im.NotFound: connect.CodeNotFound,
+	im.PermissionDenied: connect.CodePermissionDenied, im.FailedPrecondition: connect.CodeFailedPrecondition,
+	im.ClientIDReused: connect.CodeAlreadyExists, im.AlreadyExists: connect.CodeAlreadyExists, im.TooLarge: connect.CodeOutOfRange,
+	im.RateLimited: connect.CodeResourceExhausted, im.ClockSkew: connect.CodeFailedPrecondition, im.Expired: connect.CodeFailedPrecondition,
+	im.Unavailable: connect.CodeUnavailable, im.ResourceExhausted: connect.CodeResourceExhausted, im.CursorInvalid: connect.CodeInvalidArgument,
+	im.Unsupported: connect.CodeUnimplemented, im.DataLoss: connect.CodeDataLoss, im.Internal: connect.CodeInternal,
+}
+
+// fail logs what is not for the caller's eyes and builds the answer.
+func (s *server) fail(ctx context.Context, procedure string, err error) error {
+	var e *im.Error
+	if !errors.As(err, &e) {
+		e = &im.Error{Code: im.Internal, Message: "internal error"}
+		if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			e = &im.Error{Code: im.Unavailable, Message: "the call took too long", Hint: "retry"}
+		}
+		s.Log.Error("call", "procedure", procedure, "err", err)
+	}
+	c := connect.NewError(connectCodes[e.Code], errors.New(e.Message))
+	detail, derr := connect.NewErrorDetail(&skeinv1.Error{Code: skeinv1.ErrorCode(e.Code), Message: e.Message, Hint: e.Hint,
+		RetryAfterMs: uint32(e.RetryAfter.Milliseconds()), ServerTimeUs: int64(e.ServerTime)})
+	if derr == nil {
+		c.AddDetail(detail)
+	}
+	return c
+}
