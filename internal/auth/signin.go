@@ -80,7 +80,10 @@ func (a *Auth) AuthenticateCall(ctx context.Context, app im.AppID, token string,
 		return Session{}, err
 	}
 	a.known.keepCall(key, s)
-	return s, a.Confirm(s)
+	if err := a.Confirm(s); err != nil {
+		return Session{}, err
+	}
+	return s, nil
 }
 
 // Refresh accepts a new token for a session that is open: of the same app and
