@@ -51,7 +51,7 @@ func TestASignOutWaitsForEveryNodeThatLives(t *testing.T) {
 		s := w.mustSignIn(other.a, w.token("ann"), "phone", 0)
 		done := make(chan error, 1)
 		go func() { done <- a.SignOutDevice(w.ctx, s.Actor, "phone") }()
-		w.nextFence(FenceDevice) // this node has closed its sessions
+		w.nextFence(FenceDevice)               // this node has closed its sessions
 		for must(a.behind(w.ctx, 1))(t) != 1 { // until it has said so
 			runtime.Gosched()
 		}
