@@ -142,10 +142,11 @@ func (r *reducer) failed(ev failedEvent) {
 }
 
 func (r *reducer) retry(ev retryEvent) {
-	_, it := r.st.itemByID(ev.id)
+	i, it := r.st.itemByID(ev.id)
 	if it == nil || it.state != Failed {
 		return
 	}
+	r.st.outbox = append(slices.Delete(r.st.outbox, i, i+1), it)
 	if ev.newID != "" {
 		r.rename(it, ev.newID)
 	}
