@@ -20,8 +20,8 @@ import (
 
 // Service is the verbs on groups.
 type Service struct {
-	chat    *chat.Service
-	max     int // members
+	chat *chat.Service
+	max  int // members
 }
 
 // New returns the verbs on groups of at most max members.
