@@ -184,7 +184,7 @@ func (m *mirror) moveOwn(s bus.Session, online bool, now time.Time) {
 			delete(m.extra, s)
 		}
 		return
-	case m.self.remove(s, m.version):
+	case m.self.remove(s, m.version+1):
 		m.displace(s, m.boot.Node, at)
 	default:
 		return // an Offline without an Online

@@ -5,8 +5,8 @@
 // or reorder, it also sends every AliveEvery a digest of its sessions, in 256
 // buckets. Whoever mirrors something else asks for the buckets that differ and
 // gets them whole. So the cost follows the difference, and two nodes that can
-// hear each other agree within two or three digests: 30 s, half of the 60 s
-// that is promised. A node that is not heard of for Lease is dead, and its
+// hear each other agree within two or three digests, well inside the 60 s
+// that are promised. A node that is not heard of for Lease is dead, and its
 // sessions are over.
 //
 // The state and its rules are a step machine (mirror.go) without clock,
@@ -29,7 +29,7 @@ import (
 // The times of the protocol between nodes.
 const (
 	// AliveEvery is how often a node renews its lease and sends its digest.
-	AliveEvery = 10 * time.Second
+	AliveEvery = 5 * time.Second
 	// Lease is how long a node counts without a renewal. With tickEvery on
 	// top, a dead node is gone from every mirror within 27 s.
 	Lease = 25 * time.Second
