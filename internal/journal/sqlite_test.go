@@ -1,0 +1,37 @@
+package journal_test
+
+import (
+	"testing"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/journal/journaltest"
+)
+
+func openLite(t *testing.T, dir string, o journal.Options) (journal.Journal, *db.DB) {
+	t.Helper()
+	d, err := db.Open(t.Context(), dir, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	j, err := journal.Open(t.Context(), d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close(t.Context()) })
+	return j, d
+}
+
+func TestSQLiteKeepsTheContract(t *testing.T) {
+	journaltest.Run(t, func(t *testing.T, o journal.Options) (journal.Journal, func() journal.Journal) {
+		dir := t.TempDir()
+		j, _ := openLite(t, dir, o)
+		// The one before is left open and never closed, like a process that was
+		// stopped: only what it has stored counts.
+		return j, func() journal.Journal {
+			j, _ := openLite(t, dir, o)
+			return j
+		}
+	})
+}

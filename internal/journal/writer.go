@@ -1,0 +1,172 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/skein-im/skein/internal/im"
+)
+
+var (
+	// errDuplicate: an idempotency key of the plan is stored already.
+	errDuplicate = errors.New("duplicate")
+	// errMoved: somebody else committed to the shard.
+	errMoved = errors.New("the shard has moved")
+)
+
+// maxTries bounds the attempts at one batch. Each of the reasons to try again
+// (another node's commit, a duplicate) is excluded by what the next attempt
+// does: it locks the shard and looks the duplicates up.
+const maxTries = 6
+
+// store runs the writers' transactions.
+type store interface {
+	// transact runs fn in a transaction on the shard and commits it, durably,
+	// when fn returns nil. With locked, nobody else can commit to the shard
+	// while fn runs; without, apply checks that nobody did, which saves a
+	// round trip. fn is run once.
+	transact(ctx context.Context, shard int, locked bool, believed *cache, fn func(txn) error) error
+	// locks tells that every transaction is a locked one.
+	locks() bool
+}
+
+// writer is the only one of this process that appends to its shard. Two
+// goroutines end with it: one commits, the other calls back, so that the next
+// commit need not wait for the callers of the last.
+type writer struct {
+	j     *engine
+	shard int
+
+	mu sync.Mutex // guards m
+	m  machine
+
+	work    chan []*item // to the committing goroutine; at most one batch is under way
+	done    chan batch   // to the answering goroutine
+	stopped chan struct{}
+	cache   *cache // of the committing goroutine
+}
+
+// batch is what a commit has left to tell.
+type batch struct {
+	items   []*item
+	entries []im.Entry
+}
+
+func (j *engine) newWriter(shard int) *writer {
+	w := &writer{j: j, shard: shard, work: make(chan []*item, 1), done: make(chan batch, 1), stopped: make(chan struct{}),
+		m: machine{maxQueue: j.opts.MaxQueue, maxBatch: j.opts.MaxBatch}, cache: newCache(j.cached)}
+	go w.commits()
+	go w.answers()
+	return w
+}
+
+// event steps the machine and carries its effects. It reports whether a
+// submitted item was taken.
+func (w *writer) event(e event) bool {
+	w.mu.Lock()
+	out := w.m.step(e)
+	if len(out.commit) > 0 {
+		w.work <- out.commit // never blocks: one batch at a time
+	}
+	w.mu.Unlock()
+	if out.stopped {
+		close(w.work)
+	}
+	return !out.refuse
+}
+
+func (w *writer) commits() {
+	defer close(w.done)
+	for items := range w.work {
+		var b batch
+		b.entries = w.commit(items, b.entries)
+		b.items = append([]*item(nil), items...)
+		w.done <- b
+		w.event(event{kind: evFinished, spare: items})
+	}
+}
+
+func (w *writer) answers() {
+	defer close(w.stopped)
+	for b := range w.done {
+		if len(b.entries) > 0 && w.j.opts.Committed != nil {
+			w.j.opts.Committed(b.entries)
+		}
+		for _, it := range b.items {
+			it.answer()
+		}
+	}
+}
+
+// commit stores a batch, answers into its items and returns the new entries.
+func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
+	ctx := w.j.ctx
+	locked, known := w.j.store.locks(), map[idemKey]storedReq(nil)
+	var err error
+	for range maxTries {
+		var p *plan
+		err = w.j.store.transact(ctx, w.shard, locked, w.cache, func(t txn) error {
+			head, commits, err := t.shard()
+			if err != nil {
+				return err
+			}
+			w.cache.saw(head, commits)
+			p = newPlan(w.shard, im.MicrosOf(w.j.opts.Clock.Now()), w.cache)
+			if known != nil {
+				if known, err = t.stored(keysOf(items)); err != nil {
+					return err
+				}
+				p.beCareful(known)
+			}
+			if err := p.make(t, items); err != nil {
+				return err
+			}
+			return t.apply(p)
+		})
+		if err == nil {
+			if !p.writesNothing() {
+				p.stored()
+			}
+			for _, it := range p.newItems {
+				entries = append(entries, it.row.Entry)
+			}
+			return entries
+		}
+		w.cache.reset()
+		switch {
+		case errors.Is(err, errDuplicate):
+			known, locked = map[idemKey]storedReq{}, true
+		case errors.Is(err, errMoved):
+			locked = true
+		default:
+			return w.failed(items, entries, err)
+		}
+	}
+	return w.failed(items, entries, im.Errorf(im.Unavailable, "the shard keeps changing"))
+}
+
+// failed answers a batch that could not be stored. An error that nobody
+// expects comes from one of the entries, so each half gets its own chance
+// until that one is alone.
+func (w *writer) failed(items []*item, entries []im.Entry, err error) []im.Entry {
+	if im.CodeOf(err) == im.Internal && len(items) > 1 && w.j.ctx.Err() == nil {
+		half := len(items) / 2
+		return w.commit(items[half:], w.commit(items[:half], entries))
+	}
+	w.j.opts.Log.Error("commit", "shard", w.shard, "entries", len(items), "err", err)
+	for _, it := range items {
+		it.err = err
+	}
+	return entries
+}
+
+func keysOf(items []*item) []idemKey {
+	keys := make([]idemKey, 0, len(items))
+	for _, it := range items {
+		if it.a != nil {
+			keys = append(keys, it.idem())
+		}
+	}
+	return keys
+}
