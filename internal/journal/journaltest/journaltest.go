@@ -6,6 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,8 +111,9 @@ type env struct {
 	opener Open
 
 	mu        sync.Mutex
-	ids       int        // guarded by mu
-	announced []im.Entry // guarded by mu
+	ids       int           // guarded by mu
+	announced []im.Entry    // guarded by mu
+	gate      chan struct{} // guarded by mu; holds the announcements of plugs
 }
 
 func (e *env) open(open Open, o journal.Options) {
@@ -117,7 +122,11 @@ func (e *env) open(open Open, o journal.Options) {
 	o.Committed = func(list []im.Entry) {
 		e.mu.Lock()
 		e.announced = append(e.announced, list...)
+		gate := e.gate
 		e.mu.Unlock()
+		if gate != nil && strings.HasPrefix(string(list[0].Conv), "plug") {
+			<-gate
+		}
 		if committed != nil {
 			committed(list)
 		}
@@ -191,11 +200,57 @@ func (e *env) all(list ...*journal.Append) ([]journal.Result, []error) {
 	return results, errs
 }
 
-// batch submits entries so that they are in one commit: it keeps the writer
-// of their shard busy until all are queued.
+// batch submits entries so that they are in one commit of each shard. It stops
+// the writers first: of three entries, announced one after the other, the first
+// is held in the announcement, the second waits for its own, and the third
+// keeps the writer from its next commit.
 func (e *env) batch(list ...*journal.Append) ([]journal.Result, []error) {
 	e.Helper()
-	return e.all(list...)
+	plugs := e.plugs()
+	gate := make(chan struct{})
+	e.mu.Lock()
+	e.gate = gate
+	e.mu.Unlock()
+	for range 3 {
+		for _, conv := range plugs {
+			want := e.conv(conv).HeadSeq + 1
+			e.j.Submit(e.plug(conv), func(journal.Result, error) {})
+			for e.conv(conv).HeadSeq < want {
+				runtime.Gosched()
+			}
+		}
+	}
+	results, errs := make([]journal.Result, len(list)), make([]error, len(list))
+	var g sync.WaitGroup
+	g.Add(len(list))
+	for i, a := range list {
+		e.j.Submit(a, func(r journal.Result, err error) {
+			results[i], errs[i] = r, err
+			g.Done()
+		})
+	}
+	e.mu.Lock()
+	e.gate = nil
+	e.mu.Unlock()
+	close(gate)
+	g.Wait()
+	return results, errs
+}
+
+func (e *env) plug(conv im.ConvID) *journal.Append {
+	return &journal.Append{App: app, Conv: conv, Kind: im.KindMessage, ClientID: e.id(), ACLVersion: -1,
+		Create: &journal.Create{Kind: im.ConvGroup}}
+}
+
+// plugs returns a conversation in each shard that no test uses.
+func (e *env) plugs() []im.ConvID {
+	e.Helper()
+	found := map[int]im.ConvID{}
+	for i := 0; len(found) < e.j.Shards(); i++ {
+		conv := im.ConvID(fmt.Sprint("plug", i))
+		found[e.must(e.plug(conv)).Entry.Shard] = conv
+	}
+	return slices.Sorted(maps.Values(found))
 }
 
 func (e *env) view(fn func(journal.View) error) {
