@@ -1,0 +1,24 @@
+import { fromBinary, fromJson, toJson as oracleJson, type JsonValue } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { ClientPacketSchema, ServerPacketSchema } from "../src/gen/skein/v1/realtime_pb.js";
+import { decode, encode, toJson } from "../src/wire/codec.js";
+import { vectors, wire } from "./vectors.js";
+
+interface Vector {
+  readonly hex: string;
+  readonly json: unknown;
+}
+
+describe("golden frames", () => {
+  test.each(vectors<Vector>("frames", 30))("%s", (name, { hex, json }) => {
+    const client = name.startsWith("client");
+    const schema = client ? ClientPacketSchema : ServerPacketSchema;
+    const packet = client ? "ClientPacket" : "ServerPacket";
+    const bytes = new Uint8Array(Buffer.from(hex, "hex"));
+    const message = decode(packet, bytes);
+    expect(message).toEqual(wire(packet, schema, json));
+    // Writers may order fields as they like: what counts is what a reader of what we write sees.
+    expect(fromBinary(schema, encode(packet, message))).toEqual(fromBinary(schema, bytes));
+    expect(toJson(packet, message)).toEqual(oracleJson(schema, fromJson(schema, json as JsonValue)));
+  });
+});
