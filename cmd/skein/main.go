@@ -1,0 +1,96 @@
+// Command skein is the whole server and its tools in one binary:
+//
+//	skein serve    the server
+//	skein app      apps (tenants) and their secrets
+//	skein token    a user token, for trying things out
+//	skein fsck     proves the invariants of a data folder or database
+//	skein bench    measures this binary as it is delivered
+//	skein version  what this is
+//
+// One file a subcommand; wire.go alone knows all the packages of the server.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// command is one subcommand. It writes results to stdout and everything for
+// people to stderr.
+type command struct {
+	name, what string
+	run        func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "run the server", serveCommand},
+		{"app", "create, list and rotate apps", appCommand},
+		{"token", "print a user token", tokenCommand},
+		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
+		{"bench", "measure this binary", benchCommand},
+		{"version", "print the version", versionCommand},
+	}
+}
+
+// version is set by the build: -ldflags "-X main.version=…".
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	var code exitCode
+	switch {
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "skein:", err)
+		os.Exit(1)
+	}
+}
+
+// exitCode ends the program with a status after everything was said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		usage(stderr)
+		if len(args) == 0 {
+			return exitCode(2)
+		}
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], stdout, stderr)
+		}
+	}
+	usage(stderr)
+	return fmt.Errorf("there is no command %q", args[0])
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "skein is an instant-messaging server. Commands:")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  skein %-8s %s\n", c.name, c.what)
+	}
+	fmt.Fprintln(w, "\nTo try it:  skein serve --dev --data ./data\nMore:       skein COMMAND --help")
+}
+
+func versionCommand(_ context.Context, _ []string, stdout, _ io.Writer) error {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		revision = " " + info.GoVersion
+	}
+	_, err := fmt.Fprintf(stdout, "skein %s%s\n", version, revision)
+	return err
+}

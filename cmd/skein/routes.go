@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/web"
+)
+
+// routes is every path of the server.
+func routes(cfg *config.Config, s *server, unary http.Handler, d *db.DB, clock im.Clock) (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/socket", s.gateway)
+	mux.Handle("/skein.v1.AdminService/", unary)
+	for _, service := range []string{"Conversation", "Message", "Sync", "Device", "Presence"} {
+		mux.Handle("/skein.v1."+service+"Service/", unary)
+	}
+	mux.HandleFunc("GET /healthz", health(s, d))
+	if cfg.Dev {
+		dev := &devEndpoints{auth: s.auth, server: s, clock: clock}
+		mux.Handle("POST /dev/token", dev.guard(dev.token))
+		mux.Handle("GET /dev/info", dev.guard(dev.info))
+	}
+	app, err := web.Handler()
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/", securePage(app))
+	return mux, nil
+}
+
+// health answers 200 when the server can take a message, else 503 with why not.
+func health(s *server, d *db.DB) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		w.Header().Set("Cache-Control", "no-store")
+		reason := ""
+		if err := d.Ping(ctx); err != nil {
+			reason = "the database does not take writes: " + err.Error()
+		} else if !s.auth.Valid() {
+			reason = "this node has no lease on the fence log"
+		}
+		if reason != "" {
+			http.Error(w, reason, http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Write([]byte("ok\n"))
+	}
+}
+
+// securePage gives pages the headers that keep them to themselves.
+func securePage(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "+
+			"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// devEndpoints mint tokens for whoever asks, so they exist in dev mode only,
+// which listens on loopback only; and they answer nobody but programs of this
+// machine and pages that this server itself has served: no other Host (a
+// rebound name), no other Origin, nothing that came through a proxy.
+type devEndpoints struct {
+	auth   *auth.Auth
+	server *server
+	clock  im.Clock
+}
+
+func (e *devEndpoints) guard(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		switch {
+		case !loopbackHost(r.Host):
+			http.Error(w, "dev endpoints answer to a loopback Host only", http.StatusForbidden)
+		case origin != "" && !auth.SameOrigin(origin, scheme(r), r.Host):
+			http.Error(w, "dev endpoints answer to this server's own pages only", http.StatusForbidden)
+		case forwarded(r.Header):
+			http.Error(w, "dev endpoints do not answer through a proxy", http.StatusForbidden)
+		default:
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Content-Type", "application/json")
+			next(w, r)
+		}
+	})
+}
+
+// demoUsers are ready to chat in dev mode.
+var demoUsers = [...]string{"alice", "bob", "carol"}
+
+func (e *devEndpoints) info(w http.ResponseWriter, _ *http.Request) {
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	json.NewEncoder(w).Encode(map[string]any{"app": auth.DemoApp, "users": demoUsers, "version": version,
+		"connections": e.server.gateway.Connections(), "sessions": e.server.gateway.Sessions(), "heap_bytes": mem.HeapAlloc, "goroutines": runtime.NumGoroutine()})
+}
+
+func (e *devEndpoints) token(w http.ResponseWriter, r *http.Request) {
+	var ask struct {
+		User string `json:"user"`
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10))
+	if err := dec.Decode(&ask); err != nil || !im.ValidName(ask.User) {
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]string{"error": `send {"user":"alice"}: 1 to 64 bytes without control characters`})
+		return
+	}
+	token, expires, err := e.auth.MintToken(r.Context(), auth.Grant{App: auth.DemoApp, User: im.UserID(ask.User), TTL: time.Hour, DevMode: true})
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		return
+	}
+	json.NewEncoder(w).Encode(map[string]any{"token": token, "app": auth.DemoApp, "expires_us": expires.UnixMicro()})
+}
+
+// scheme is how the client reached this server, as far as it can know.
+func scheme(r *http.Request) string {
+	if r.TLS != nil || r.URL.Scheme == "https" {
+		return "https"
+	}
+	return "http"
+}
+
+// loopbackHost tells whether a Host header names this machine's loopback.
+func loopbackHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.IsLoopback()
+}
+
+// forwarded tells whether a proxy was on the way.
+func forwarded(h http.Header) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/bus"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/admin"
+	"github.com/skein-im/skein/internal/feature/group"
+	"github.com/skein-im/skein/internal/follow"
+	"github.com/skein-im/skein/internal/gateway"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/presence"
+	"github.com/skein-im/skein/internal/quota"
+	"github.com/skein-im/skein/internal/rpc"
+	"github.com/skein-im/skein/internal/tlsserve"
+)
+
+// server is everything behind the listener. Its parts are closed in the
+// reverse of the order in which they were made.
+type server struct {
+	handler http.Handler
+	gateway *gateway.Gateway
+	auth    *auth.Auth
+	closers []func(context.Context) error
+}
+
+// close ends every part, newest first, and returns what went wrong.
+func (s *server) close(ctx context.Context) error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i](ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) onClose(fn func(context.Context) error) { s.closers = append(s.closers, fn) }
+
+// wire builds the server: plain constructors in dependency order. It is the
+// only place that knows all packages.
+func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server, err error) {
+	s := &server{}
+	defer func() {
+		if err != nil {
+			s.close(ctx)
+		}
+	}()
+	clock, entropy := im.SystemClock{}, im.SystemEntropy()
+
+	key, err := masterKey(cfg, entropy)
+	if err != nil {
+		return nil, err
+	}
+	cursorKey, err := key.Derive("cursor")
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDB(ctx, cfg, clock, log)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func(context.Context) error { return d.Close() })
+
+	node, err := im.RandomID(entropy)
+	if err != nil {
+		return nil, err
+	}
+	a, err := auth.New(ctx, auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
+		AllowedOrigins: cfg.AllowedOrigins, MaxDevices: cfg.Limits.Devices})
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Dev {
+		if err := a.EnsureDemoApp(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b := bus.NewLocal()
+	s.onClose(func(context.Context) error { b.Close(); return nil })
+	j, err := journal.Open(ctx, d, journal.Options{Clock: clock, Entropy: entropy, Log: log, Shards: cfg.Shards, Committed: b.Ring})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(j.Close)
+
+	back, err := startBackground(ctx, s, d, j, b, a, log)
+	if err != nil {
+		return nil, err
+	}
+	p := presence.New(node, b, clock)
+	s.onClose(p.Close)
+
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(cfg), Clock: clock, Log: log, CursorKey: cursorKey})
+	origins := originRules{auth: a}
+	proxies, err := tlsserve.NewProxies(cfg.BehindProxy)
+	if err != nil {
+		return nil, err
+	}
+	address := func(r *http.Request) string { return proxies.ClientAddr(r).String() }
+	strangers := quota.New[netip.Prefix](quota.Limit{Rate: cfg.Limits.HelloRate, Burst: cfg.Limits.HelloBurst}, 100_000, clock)
+	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(cfg),
+		Clock: clock, Entropy: entropy, Log: log, Origin: origins.any, SameOrigin: origins.same, Address: address,
+		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(s.gateway.Close)
+	s.auth = a
+	s.onClose(runFences(a, s.gateway, log))
+
+	calls := quota.New[im.Actor](quota.Limit{Rate: cfg.Limits.CallRate, Burst: cfg.Limits.CallBurst}, 100_000, clock)
+	unary, err := rpc.New(rpc.Deps{
+		Caller: func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error) {
+			session, err := a.AuthenticateCall(ctx, app, token, device)
+			return session.Actor, err
+		},
+		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back, Devices: devices{a, p},
+			Presences: presences(p), CheckSend: gateway.CheckSend},
+		Allow: func(actor im.Actor) error {
+			actor.Device = ""
+			return calls.Allow(actor, 1, "calls")
+		},
+		AllowStranger: func(address string) error { return allowAddress(strangers, address, "calls without a good token") },
+		Address:       address, Origin: origins.forApp, Log: log, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.handler, err = routes(cfg, s, unary, d, clock)
+	return s, err
+}
+
+// startBackground starts what works without being asked: jobs and followers.
+func startBackground(ctx context.Context, s *server, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
+	for name, files := range map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "job": job.Migrations()} {
+		if err := d.Migrate(ctx, name, files); err != nil {
+			return nil, err
+		}
+	}
+	clock, entropy := im.SystemClock{}, im.SystemEntropy()
+	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log}, job.Kind{
+		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
+			// A day more than the window, so that no id is both accepted and forgotten.
+			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-chat.DefaultLimits().IDWindow-24*time.Hour)))
+			return err
+		}})
+	if err != nil {
+		return nil, err
+	}
+	jobs.Start()
+	s.onClose(jobs.Close)
+	service := admin.New(a, d)
+	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log}, service.Usage())
+	if err != nil {
+		return nil, err
+	}
+	followers.Start()
+	s.onClose(followers.Close)
+	return service, nil
+}
+
+// runFences keeps this node's lease and applies fences until it is closed.
+func runFences(a *auth.Auth, g *gateway.Gateway, log *slog.Logger) (stop func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		if err := a.Run(ctx, g.Apply); err != nil && ctx.Err() == nil {
+			log.Error("fences", "err", err)
+		}
+	}()
+	return func(context.Context) error {
+		cancel()
+		wg.Wait()
+		return nil
+	}
+}
+
+// masterKey reads the key that seals the apps' secrets: from the
+// configuration, or from the data folder, where it is made on first use.
+func masterKey(cfg *config.Config, e im.Entropy) (auth.MasterKey, error) {
+	if cfg.SecretKey != "" {
+		return auth.ParseMasterKey(cfg.SecretKey)
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return auth.MasterKey{}, fmt.Errorf("make the data folder: %w", err)
+	}
+	return auth.LoadMasterKey(filepath.Join(cfg.Data, "secret.key"), e)
+}
+
+// openDB opens what the configuration names.
+func openDB(ctx context.Context, cfg *config.Config, clock im.Clock, log *slog.Logger) (*db.DB, error) {
+	target := cfg.Data
+	if cfg.DB != "" {
+		target = cfg.DB
+	}
+	return db.Open(ctx, target, db.Options{Clock: clock, Log: log})
+}
+
+// allowAddress counts what an address does before it has said who it is.
+func allowAddress(q *quota.Set[netip.Prefix], address, what string) error {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		if ap, err := netip.ParseAddrPort(address); err == nil {
+			a = ap.Addr()
+		}
+	}
+	return q.Allow(quota.Address(a), 1, what)
+}
