@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/pgtest"
 )
 
 func one(text string) fstest.MapFS { return fstest.MapFS{"0001_first.sql": {Data: []byte(text)}} }
@@ -21,7 +25,7 @@ func one(text string) fstest.MapFS { return fstest.MapFS{"0001_first.sql": {Data
 const notes = `CREATE TABLE note (id {{bigint}} PRIMARY KEY, name {{text}} NOT NULL UNIQUE, body {{blob}}) {{strict}};
 CREATE INDEX note_body ON note (body);`
 
-func openLiteTest(t *testing.T, dir string, o Options) *DB {
+func openTest(t *testing.T, dir string, o Options) *DB {
 	t.Helper()
 	d, err := Open(t.Context(), dir, o)
 	if err != nil {
@@ -251,7 +255,7 @@ func migrations(t *testing.T, d *DB) {
 	}
 }
 
-func TestSQLiteKeepsTheContract(t *testing.T) { contract(t, openLiteTest(t, t.TempDir(), Options{})) }
+func TestSQLiteKeepsTheContract(t *testing.T) { contract(t, openTest(t, t.TempDir(), Options{})) }
 
 func TestRewriteNumbersParametersByTheirNumber(t *testing.T) {
 	for _, c := range []struct {
@@ -276,7 +280,7 @@ func TestRewriteNumbersParametersByTheirNumber(t *testing.T) {
 
 func TestWriteAheadLogIsBoundedUnderConstantWritesAndReads(t *testing.T) {
 	dir := t.TempDir()
-	d := openLiteTest(t, dir, Options{CheckpointPages: 256})
+	d := openTest(t, dir, Options{CheckpointPages: 256})
 	if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +309,7 @@ func TestWriteAheadLogIsBoundedUnderConstantWritesAndReads(t *testing.T) {
 }
 
 func TestFullDiskIsResourceExhaustedAndPasses(t *testing.T) {
-	d := openLiteTest(t, t.TempDir(), Options{})
+	d := openTest(t, t.TempDir(), Options{})
 	if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +343,7 @@ func TestHoldFolder(t *testing.T) {
 	if dir == "" {
 		dir = t.TempDir()
 	}
-	d := openLiteTest(t, dir, Options{})
+	d := openTest(t, dir, Options{})
 	if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +360,7 @@ func TestHoldFolder(t *testing.T) {
 
 func TestTwoProcessesShareAFolder(t *testing.T) {
 	dir := t.TempDir()
-	d := openLiteTest(t, dir, Options{})
+	d := openTest(t, dir, Options{})
 	var g sync.WaitGroup
 	for range 2 {
 		g.Go(func() {
@@ -403,7 +407,7 @@ func TestClosedDatabaseIsUnavailableAndOpensAgain(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "skein.db-wal")); !os.IsNotExist(err) {
 		t.Fatalf("the log is still there: %v", err)
 	}
-	openLiteTest(t, dir, Options{})
+	openTest(t, dir, Options{})
 	st, err := os.Stat(filepath.Join(dir, "skein.db"))
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Fatal(st.Mode(), err)
@@ -412,7 +416,7 @@ func TestClosedDatabaseIsUnavailableAndOpensAgain(t *testing.T) {
 
 func TestNowOnSQLiteIsTheInjectedClock(t *testing.T) {
 	want := time.Unix(1_900_000_000, 0)
-	d := openLiteTest(t, t.TempDir(), Options{Clock: fixed(want)})
+	d := openTest(t, t.TempDir(), Options{Clock: fixed(want)})
 	if now, err := d.Now(t.Context()); err != nil || now != im.MicrosOf(want) {
 		t.Fatal(now, err)
 	}
@@ -429,5 +433,86 @@ func TestBadURLDoesNotShowItsPassword(t *testing.T) {
 	}
 	if s := err.Error(); len(s) == 0 || strings.Contains(s, "hush") {
 		t.Fatal(s)
+	}
+}
+
+func openPostgresTest(t *testing.T) *DB { return openTest(t, pgtest.DB(t), Options{}) }
+
+func TestPostgresKeepsTheContract(t *testing.T) { contract(t, openPostgresTest(t)) }
+
+func TestTextComparesBytewiseOnBothEngines(t *testing.T) {
+	for _, d := range []*DB{openTest(t, t.TempDir(), Options{}), openPostgresTest(t)} {
+		if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
+			t.Fatal(err)
+		}
+		var first, last string
+		err := d.Write(t.Context(), func(tx Tx) error {
+			if _, err := tx.Exec("INSERT INTO note (id, name) VALUES (1, 'a'), (2, 'B'), (3, 'ä')"); err != nil {
+				return err
+			}
+			return tx.QueryRow("SELECT min(name), max(name) FROM note").Scan(&first, &last)
+		})
+		if err != nil || first != "B" || last != "ä" {
+			t.Errorf("%v: %q to %q, %v", d.Dialect(), first, last, err)
+		}
+	}
+}
+
+func TestLostPostgresIsUnavailable(t *testing.T) {
+	d := openPostgresTest(t)
+	err := d.Write(t.Context(), func(tx Tx) error {
+		_, err := tx.Exec("SELECT pg_terminate_backend(pg_backend_pid())")
+		return err
+	})
+	if im.CodeOf(err) != im.Unavailable {
+		t.Fatal(err)
+	}
+	if err := d.Ping(t.Context()); err != nil {
+		t.Fatalf("it does not come back: %v", err)
+	}
+	gone := openGone(t)
+	if im.CodeOf(gone) != im.Unavailable {
+		t.Fatal(gone)
+	}
+}
+
+// openGone opens a server that is not there.
+func openGone(t *testing.T) error {
+	d, err := Open(t.Context(), "postgres://nobody@/none?host="+t.TempDir(), Options{})
+	if err == nil {
+		_ = d.Close()
+	}
+	return err
+}
+
+func TestPostgresCommitsAreDurableWhateverTheServersDefault(t *testing.T) {
+	url := pgtest.DB(t)
+	d := openTest(t, url, Options{})
+	var name string
+	if err := d.Pool().QueryRow(t.Context(), "SELECT current_database()").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Pool().Exec(t.Context(), "ALTER DATABASE "+name+" SET synchronous_commit = off"); err != nil {
+		t.Fatal(err)
+	}
+	again := openTest(t, url, Options{})
+	var level string
+	if err := again.Pool().QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&level); err != nil || level != "on" {
+		t.Fatal(level, err)
+	}
+}
+
+func TestErrorsOfTheEnginesGetTheirCodes(t *testing.T) {
+	for code, want := range map[string]im.Code{"53100": im.ResourceExhausted, "57P01": im.Unavailable, "08006": im.Unavailable,
+		"40001": im.Unavailable, "25006": im.Unavailable, "XX001": im.DataLoss, "42601": im.Internal} {
+		if err := MapError(&pgconn.PgError{Code: code}); im.CodeOf(err) != want {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	for err, want := range map[error]im.Code{io.ErrUnexpectedEOF: im.Unavailable, context.DeadlineExceeded: im.Unavailable,
+		errors.New("other"): im.Internal, im.ErrNotFound: im.NotFound} {
+		if got := im.CodeOf(MapError(err)); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }

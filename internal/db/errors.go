@@ -60,7 +60,7 @@ func IsDuplicate(err error) bool {
 func MapError(err error) error { return mapError(err) }
 
 func mapError(err error) error {
-	if err == nil || err == ErrNoRows {
+	if err == nil || errors.Is(err, ErrNoRows) {
 		return err
 	}
 	var known *im.Error

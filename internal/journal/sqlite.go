@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -32,7 +33,7 @@ func (t *liteTxn) convs(keys []convKey) ([]*convState, error) {
 	for _, k := range keys {
 		var h headRow
 		err := h.read(t.tx, k)
-		if err == db.ErrNoRows {
+		if errors.Is(err, db.ErrNoRows) {
 			continue
 		}
 		if err != nil {
@@ -50,7 +51,7 @@ func (t *liteTxn) people(cs []*convState, users []im.UserID) error {
 	for i, c := range cs {
 		m := &memberState{user: users[i]}
 		err := t.tx.QueryRow(litePerson, c.no, users[i]).Scan(&m.joined, &m.role, &m.from, &m.to, &m.readSeq, &m.readOrd, &m.changed)
-		if err == db.ErrNoRows {
+		if errors.Is(err, db.ErrNoRows) {
 			m = nil
 		} else if err != nil {
 			return err
@@ -111,7 +112,7 @@ func (t *liteTxn) stored(keys []idemKey) (map[idemKey]storedReq, error) {
 		var s storedReq
 		err := t.tx.QueryRow("SELECT hash, conv_no, seq FROM idempotency WHERE client_id = $1 AND app = $2 AND sender = $3",
 			k.id[:], k.app, k.sender).Scan(&s.hash, &s.convNo, &s.seq)
-		if err == db.ErrNoRows {
+		if errors.Is(err, db.ErrNoRows) {
 			continue
 		}
 		if err != nil {
