@@ -154,7 +154,8 @@ func TestBytesMayTrickleInOneByOne(t *testing.T) {
 }
 
 func TestControlFramesBetweenFragmentsAreAnsweredAndLeaveTheMessageWhole(t *testing.T) {
-	overBoth(t, Limits{}, func(t *testing.T, peer net.Conn, c *Conn) {
+	three := strings.Repeat("three", 2000)
+	overBoth(t, Limits{ReadLimit: 20000}, func(t *testing.T, peer net.Conn, c *Conn) {
 		ping := fromClient(finBit|byte(opPing), "are you there")
 		pong := fromClient(finBit|byte(opPong), "unasked")
 		go func() {
@@ -163,11 +164,14 @@ func TestControlFramesBetweenFragmentsAreAnsweredAndLeaveTheMessageWhole(t *test
 			wantBytes(t, peer, rawFrame(finBit|byte(opPong), 0, "are you there"))
 			peer.Write(fromClient(0, "two "))
 			peer.Write(pong)
-			peer.Write(fromClient(finBit, "three"))
+			big := fromClient(finBit, three)
+			peer.Write(append(ping, big[:8]...)) // the header alone: the pong must not wait for the payload
+			wantBytes(t, peer, rawFrame(finBit|byte(opPong), 0, "are you there"))
+			peer.Write(big[8:])
 		}()
-		wantMessage(t, c, OpText, "one two three")
-		if n := c.FramesRead(); n != 5 {
-			t.Errorf("%d frames counted, want 5", n)
+		wantMessage(t, c, OpText, "one two "+three)
+		if n := c.FramesRead(); n != 6 {
+			t.Errorf("%d frames counted, want 6", n)
 		}
 	})
 }
