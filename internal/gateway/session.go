@@ -87,6 +87,13 @@ func (s *session) read() bool {
 		s.mu.Unlock()
 		return s.linger()
 	case err != nil:
+		var bad *ws.ProtocolError
+		if errors.As(err, &bad) {
+			s.mu.Lock()
+			s.apply(s.m.step(&event{kind: evGone}, nil))
+			s.shut(skeinv1.CloseCode(bad.CloseCode), bad.Reason, true)
+			s.mu.Unlock()
+		}
 		return false
 	}
 	if s.who.Load() != nil && now.Sub(s.heard) > time.Second {
