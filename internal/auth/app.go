@@ -153,8 +153,8 @@ type AppUpdate struct {
 	AllowedOrigins *[]string
 }
 
-// maxOrigins bounds an app's list of origins.
-const maxOrigins = 100
+// MaxOrigins bounds an app's own list of origins.
+const MaxOrigins = 100
 
 // UpdateApp changes settings of the caller's app; for its back end only. A
 // login policy acts from the next sign-in on. Errors: NotFound,
@@ -176,8 +176,8 @@ func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App,
 			origins = append(origins, o)
 		}
 		slices.Sort(origins)
-		if origins = slices.Compact(origins); len(origins) > maxOrigins {
-			return App{}, im.Errorf(im.TooLarge, "an app has at most %d allowed origins", maxOrigins)
+		if origins = slices.Compact(origins); len(origins) > MaxOrigins {
+			return App{}, im.Errorf(im.TooLarge, "an app has at most %d allowed origins", MaxOrigins)
 		}
 	}
 	var app App

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -149,6 +150,12 @@ func (k MasterKey) gcm() (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCM(block)
+}
+
+// Derive returns 32 bytes that only holders of the master key can make, for
+// another purpose than sealing secrets; purposes do not know each other's keys.
+func (k MasterKey) Derive(purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, k.key[:], nil, "skein "+purpose, 32)
 }
 
 // String keeps the key out of logs.

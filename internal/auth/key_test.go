@@ -100,3 +100,18 @@ func TestSealedBytesOpenOnlyAsTheyWere(t *testing.T) {
 		t.Error("opens when cut")
 	}
 }
+
+func TestEveryPurposeHasAKeyOfItsOwn(t *testing.T) {
+	a, b := newMasterKey(make([]byte, 32)), newMasterKey(append(make([]byte, 31), 1))
+	seen := map[string]string{string(a.key[:]): "the key itself"}
+	for what, k := range map[string]MasterKey{"a": a, "b": b} {
+		for _, purpose := range []string{"cursor", "cursor2"} {
+			d, err := k.Derive(purpose)
+			again, _ := k.Derive(purpose)
+			if err != nil || len(d) != 32 || string(d) != string(again) || seen[string(d)] != "" {
+				t.Errorf("%s of %s: %x, %v, the same as %s", purpose, what, d, err, seen[string(d)])
+			}
+			seen[string(d)] = purpose + " of " + what
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -26,7 +27,7 @@ type Options struct {
 	// Dev accepts tokens that a server in dev mode issued.
 	Dev bool
 	// AllowedOrigins are web origins that may speak for every app, beside each
-	// app's own list. They must have passed ParseOrigin.
+	// app's own list.
 	AllowedOrigins []string
 	// Node names this process among those that serve from the same database.
 	// Empty = a random name. A process under the name of another one takes its
@@ -93,6 +94,12 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	if o.Node == "" {
 		o.Node = epoch
 	}
+	origins := make([]string, len(o.AllowedOrigins))
+	for i, s := range o.AllowedOrigins {
+		if origins[i], err = ParseOrigin(s); err != nil {
+			return nil, fmt.Errorf("allowed_origins: %q: %w", s, err)
+		}
+	}
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return nil, err
@@ -101,7 +108,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 		return nil, err
 	}
 	return &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
-		origins: o.AllowedOrigins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
+		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
 		wake: make(chan struct{}, 1), moved: make(chan struct{})}, nil
 }

@@ -1,0 +1,178 @@
+// Package config is everything that can be set, in one struct with defaults
+// under which the server starts on loopback without being told anything.
+//
+// An option comes from its flag, else from its environment variable, else from
+// the file, else from its default. Its three names follow from its place:
+// tls.acme.email in the file is --tls-acme-email and SKEIN_TLS_ACME_EMAIL. The
+// comment on a field is the option's documentation: docs/reference/config.md,
+// docs/reference/limits.md and the text of --help are generated from it, and a
+// test fails when they are stale (go test ./internal/config -update).
+//
+// Nothing is guessed: an unknown name is an error that tells the nearest known
+// one and, in a file, the line.
+package config
+
+import "time"
+
+// Config holds every option. Load fills it.
+type Config struct {
+	// Listen is the address and port to serve on. Anything but loopback needs TLS, or a proxy in front that does TLS.
+	Listen string `yaml:"listen"`
+	// Data is the folder of everything that the server stores: the database (unless db is set), the secret key, certificates from ACME. It is made when it is missing.
+	Data string `yaml:"data"`
+	// DB is the URL of a PostgreSQL database, such as postgres://skein@db.internal/skein. Empty means SQLite in the data folder.
+	DB string `yaml:"db"`
+	// SecretKey is the key that seals the apps' secrets in the database: 32 bytes in base64 or hex. Empty means the file secret.key in the data folder, which is made on first use. Nodes of one cluster need the same key. There is no flag for it, because other users of a machine can see flags.
+	SecretKey string `yaml:"secret_key" flag:"-" secret:"true"`
+	// Dev is for trying out and for developing: it makes an app "demo" and hands tokens for it to every program of this machine. It refuses to listen on anything but loopback.
+	Dev bool `yaml:"dev"`
+	// BehindProxy lists the addresses of the proxies in front, as networks or single addresses. From them, and from nobody else, X-Forwarded-For and X-Forwarded-Proto are believed. It also allows plain HTTP off loopback: the proxy does TLS.
+	BehindProxy []string `yaml:"behind_proxy"`
+	// AllowedOrigins lists web origins whose pages may speak for every app, such as https://chat.example.com, beside the lists that the apps have of their own. The server's own pages always may.
+	AllowedOrigins []string `yaml:"allowed_origins"`
+	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
+	Shards int `yaml:"shards" min:"0" max:"4096"`
+	// AdminListen is the address and port of metrics (/metrics) and profiles (/debug/pprof/). Empty means that there are none. It has no login: leave it on loopback or in a network of yours.
+	AdminListen string `yaml:"admin_listen"`
+
+	// Log is what the server writes about itself, to standard error.
+	Log Log `yaml:"log"`
+	// TLS is how the server speaks HTTPS by itself.
+	TLS TLS `yaml:"tls"`
+	// Limits are the sizes and rates that keep one client from hurting the others.
+	Limits Limits `yaml:"limits"`
+}
+
+// Log is what the server writes about itself.
+type Log struct {
+	// Level is the least level that is written: debug, info, warn or error. Messages' contents, tokens and secrets are on none of them.
+	Level string `yaml:"level" oneof:"debug info warn error"`
+	// Format is text for people or json for machines.
+	Format string `yaml:"format" oneof:"text json"`
+}
+
+// TLS is how the server speaks HTTPS by itself: with a certificate from files,
+// or with one that it gets from an ACME server.
+type TLS struct {
+	// Cert is a file with the certificate and its chain, in PEM. It is read again when it changes, and on SIGHUP; connections stay open.
+	Cert string `yaml:"cert"`
+	// Key is the file with the certificate's private key, in PEM.
+	Key string `yaml:"key"`
+	// ACME gets certificates by itself.
+	ACME ACME `yaml:"acme"`
+	// HSTS is how long browsers shall refuse plain HTTP for this host (Strict-Transport-Security). 0 sends no such header. It is only ever sent over TLS.
+	HSTS time.Duration `yaml:"hsts" min:"0s" max:"17520h"`
+}
+
+// ACME is how the server gets certificates by itself (RFC 8555).
+type ACME struct {
+	// Domains are the host names to get certificates for. Setting it means that you agree to the terms of the ACME server (Let's Encrypt unless directory is set).
+	Domains []string `yaml:"domains"`
+	// Email is where the ACME server writes when something is wrong with a certificate; can be empty.
+	Email string `yaml:"email"`
+	// Cache is the folder of certificates and the account's key. Empty means the folder acme in the data folder.
+	Cache string `yaml:"cache"`
+	// Directory is the URL of another ACME server's directory.
+	Directory string `yaml:"directory"`
+	// HTTP is an address and port, usually :80, on which challenges of the kind http-01 are answered and everything else is sent to HTTPS. Empty means that only tls-alpn-01 is used, which needs no second port.
+	HTTP string `yaml:"http"`
+}
+
+// Limits are sizes and rates. Rates refill a bucket of the size of the burst.
+type Limits struct {
+	// TextBytes bounds the text of a message.
+	TextBytes int `yaml:"text_bytes" unit:"bytes" min:"1" max:"1048576"`
+	// BodyBytes bounds an encoded body: the text and everything with it.
+	BodyBytes int `yaml:"body_bytes" unit:"bytes" min:"1" max:"2097152"`
+	// PacketBytes bounds a packet on the socket, and the request of a call.
+	PacketBytes int `yaml:"packet_bytes" unit:"bytes" min:"4096" max:"16777216"`
+	// HelloBytes bounds packets before the sign-in.
+	HelloBytes int `yaml:"hello_bytes" unit:"bytes" min:"2560" max:"65536"`
+	// HelloTimeout is how long a socket may stay open without a sign-in.
+	HelloTimeout time.Duration `yaml:"hello_timeout" min:"100ms" max:"1m"`
+	// Frames bounds the frames of a packet.
+	Frames int `yaml:"frames" min:"1" max:"10000"`
+	// InFlight bounds the frames of a session that have no answer yet; what comes on top waits in the network.
+	InFlight int `yaml:"in_flight" min:"1" max:"10000"`
+	// PingInterval is after how long of silence a client sends a ping; after twice that the server closes.
+	PingInterval time.Duration `yaml:"ping_interval" min:"1s" max:"10m"`
+	// QueueBytes bounds the output that waits for a client that reads slowly; beyond it the connection is closed, and sync repairs it.
+	QueueBytes int `yaml:"queue_bytes" unit:"bytes" min:"65536" max:"268435456"`
+	// QueueFrames bounds the same, counted in frames.
+	QueueFrames int `yaml:"queue_frames" min:"256" max:"1000000"`
+	// SocketBuffer is the size of the kernel's buffers of a socket, each way.
+	SocketBuffer int `yaml:"socket_buffer" unit:"bytes" min:"4096" max:"4194304"`
+	// Connections bounds the open sockets of this node.
+	Connections int `yaml:"connections" min:"1" max:"10000000"`
+	// Watch bounds the users whose presence a session watches.
+	Watch int `yaml:"watch" min:"1" max:"500"`
+	// SendRate is how many messages a session may send each second.
+	SendRate float64 `yaml:"send_rate" min:"0.1" max:"1000000"`
+	// SendBurst is how many messages a session may send at once.
+	SendBurst int `yaml:"send_burst" min:"1" max:"1000000"`
+	// CallRate is how many calls over HTTP a user may make each second; the same for an app's back end, as a whole.
+	CallRate float64 `yaml:"call_rate" min:"0.1" max:"1000000"`
+	// CallBurst is how many calls over HTTP a user may make at once.
+	CallBurst int `yaml:"call_burst" min:"1" max:"1000000"`
+	// CallTimeout bounds how long a call over HTTP may take.
+	CallTimeout time.Duration `yaml:"call_timeout" min:"1s" max:"5m"`
+	// HelloRate is how many connections, and calls without a good token, an address may make each second. Addresses of IPv6 count by their /64.
+	HelloRate float64 `yaml:"hello_rate" min:"0.1" max:"1000000"`
+	// HelloBurst is how many of them an address may make at once.
+	HelloBurst int `yaml:"hello_burst" min:"1" max:"1000000"`
+	// Devices bounds the signed-in devices of a user; one more signs out the one that was seen longest ago.
+	Devices int `yaml:"devices" min:"1" max:"100"`
+	// GroupMembers bounds the members of a group.
+	GroupMembers int `yaml:"group_members" min:"2" max:"100000"`
+	// ReceiptMembers is up to how many members read markers are announced; in larger groups they are fetched.
+	ReceiptMembers int `yaml:"receipt_members" min:"0" max:"10000"`
+	// Emoji bounds the different emoji on one message.
+	Emoji int `yaml:"emoji" min:"1" max:"1000"`
+	// Edits bounds the edits of one message.
+	Edits int `yaml:"edits" min:"1" max:"10000"`
+	// RecallWindow is how long a sender may recall a message; 0 is for ever.
+	RecallWindow time.Duration `yaml:"recall_window" min:"0s"`
+	// IDWindow is how long the ids of messages are remembered, so that a retry finds what its first attempt did.
+	IDWindow time.Duration `yaml:"id_window" min:"720h" max:"8760h"`
+	// IDAhead is how far the time in a message's id may lie ahead of the server's clock.
+	IDAhead time.Duration `yaml:"id_ahead" min:"1m" max:"1h"`
+}
+
+// Default returns the options as they are when nothing is set.
+func Default() *Config {
+	return &Config{
+		Listen: "127.0.0.1:8080",
+		Data:   "./data",
+		Log:    Log{Level: "info", Format: "text"},
+		TLS:    TLS{HSTS: 180 * 24 * time.Hour},
+		Limits: Limits{
+			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
+			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,
+			QueueBytes: 2 << 20, QueueFrames: 8192, SocketBuffer: 128 << 10, Connections: 100_000, Watch: 500,
+			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, CallTimeout: 15 * time.Second,
+			HelloRate: 500, HelloBurst: 5000,
+			Devices: 20, GroupMembers: 1000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
+			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
+		},
+	}
+}
+
+// fixedLimit is a limit that is part of the protocol: no option changes it.
+type fixedLimit struct{ what, value string }
+
+// fixedLimits are the limits that no option changes; a test compares them with
+// the code that enforces them.
+func fixedLimits() []fixedLimit {
+	return []fixedLimit{
+		{"User and device ids", "64 bytes"},
+		{"App and group ids", "64 bytes"},
+		{"Conversation ids", "136 bytes"},
+		{"A token", "2 KiB"},
+		{"The life of a token", "24 h"},
+		{"The tolerance for the clock of who signs tokens", "1 m"},
+		{"A device's cursor", "1 KiB"},
+		{"A device's name", "64 bytes"},
+		{"Allowed origins of an app", "100"},
+		{"A sign-out reaches every node within", "5 s"},
+	}
+}
