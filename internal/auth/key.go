@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -163,9 +162,3 @@ func (k MasterKey) String() string { return "master key " + k.ID }
 
 // GoString keeps the key out of logs.
 func (k MasterKey) GoString() string { return k.String() }
-
-// Derive returns 32 bytes for another purpose than sealing, the same ones for
-// the same label on every node that has the key (RFC 5869 HKDF).
-func (k MasterKey) Derive(label string) ([]byte, error) {
-	return hkdf.Key(sha256.New, k.key[:], nil, "skein "+label, keyBytes)
-}
