@@ -12,6 +12,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/pgtest"
 )
 
 // cpu is what this process has used.
@@ -28,15 +29,21 @@ func cpu(b *testing.B) time.Duration {
 // in flight. The yardstick is one INSERT a transaction on the same engine,
 // which is what a disk allows without group commit.
 func BenchmarkAppend(b *testing.B) {
-	open := func(b *testing.B) *db.DB {
-		d, err := db.Open(b.Context(), b.TempDir(), db.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { _ = d.Close() })
-		return d
+	for name, target := range map[string]func(b *testing.B) string{
+		"SQLite":     func(b *testing.B) string { return b.TempDir() },
+		"PostgreSQL": func(b *testing.B) string { return pgtest.DB(b) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			appendBenches(b, func(b *testing.B) *db.DB {
+				d, err := db.Open(b.Context(), target(b), db.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { _ = d.Close() })
+				return d
+			})
+		})
 	}
-	b.Run("SQLite", func(b *testing.B) { appendBenches(b, open) })
 }
 
 func appendBenches(b *testing.B, open func(*testing.B) *db.DB) {

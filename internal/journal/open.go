@@ -98,6 +98,9 @@ func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	var st store = &liteStore{d: d}
+	if d.Dialect() == db.Postgres {
+		st = &pgStore{d: d}
+	}
 	return newEngine(o, st, s, incarnation, shards), nil
 }
 

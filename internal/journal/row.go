@@ -41,6 +41,13 @@ func (r *row) setFlags(f int64) {
 	r.Handshake, r.Recalled = f&flagHandshake != 0, f&flagRecalled != 0
 }
 
+// plain tells whether the defaults of most columns fit, as they do for nearly
+// every message.
+func (r *row) plain() bool {
+	return r.Kind == im.KindMessage && r.Version == 1 && r.Target == 0 && r.Key == "" && r.flags() == 0 && len(r.ToDevices) == 0 &&
+		len(r.Previous) == 0
+}
+
 // slotKey is the value of the column slot.
 func (r *row) slotKey() string {
 	if r.slot {

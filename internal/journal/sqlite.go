@@ -190,7 +190,7 @@ func (t *liteTxn) apply(p *plan) error {
 
 func (t *liteTxn) insert(r *row) error {
 	id := r.ClientID[:]
-	if r.Kind == im.KindMessage && r.Version == 1 && r.Target == 0 && r.Key == "" && r.flags() == 0 && len(r.ToDevices) == 0 && r.Previous == nil {
+	if r.plain() {
 		_, err := t.tx.Exec(liteInsertPlain, r.Pos, r.c.no, r.Seq, r.Ord, r.Sender, r.Device, r.Time, id, r.Body, r.hash)
 		return err
 	}

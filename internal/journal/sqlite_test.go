@@ -8,9 +8,9 @@ import (
 	"github.com/skein-im/skein/internal/journal/journaltest"
 )
 
-func openLite(t *testing.T, dir string, o journal.Options) (journal.Journal, *db.DB) {
+func openAt(t *testing.T, target string, o journal.Options) (journal.Journal, *db.DB) {
 	t.Helper()
-	d, err := db.Open(t.Context(), dir, db.Options{})
+	d, err := db.Open(t.Context(), target, db.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,11 +26,11 @@ func openLite(t *testing.T, dir string, o journal.Options) (journal.Journal, *db
 func TestSQLiteKeepsTheContract(t *testing.T) {
 	journaltest.Run(t, func(t *testing.T, o journal.Options) (journal.Journal, func() journal.Journal) {
 		dir := t.TempDir()
-		j, _ := openLite(t, dir, o)
+		j, _ := openAt(t, dir, o)
 		// The one before is left open and never closed, like a process that was
 		// stopped: only what it has stored counts.
 		return j, func() journal.Journal {
-			j, _ := openLite(t, dir, o)
+			j, _ := openAt(t, dir, o)
 			return j
 		}
 	})

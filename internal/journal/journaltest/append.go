@@ -550,3 +550,56 @@ func manyConversations(e *env) {
 	}
 	small.sound()
 }
+
+func twoNodes(e *env) {
+	e.must(e.say("ann", "first"))
+	nodes := []journal.Journal{e.j, e.again()}
+	var g sync.WaitGroup
+	retried := e.say("bob", "retried on the other node")
+	for w := range 8 {
+		j := nodes[w%2]
+		g.Go(func() {
+			for i := range 30 {
+				conv, create, sender := direct(i % 5)
+				_, err := journal.AppendWait(e.Context(), j, &journal.Append{App: app, Conv: conv, Kind: im.KindMessage, Sender: sender,
+					ClientID: e.id(), Body: []byte(fmt.Sprintf("%d/%d", w, i)), ACLVersion: -1, Create: create, MarkRead: true})
+				if err != nil {
+					e.Error(err)
+				}
+				if _, err := journal.AppendWait(e.Context(), j, retried); err != nil {
+					e.Error(err)
+				}
+				if _, err := j.Mark(e.Context(), app, conv, sender, im.Seq(i)); err != nil {
+					e.Error(err)
+				}
+			}
+		})
+	}
+	g.Wait()
+	e.sound()
+	if n := len(e.entries(group)); n != 2 {
+		e.Fatalf("%d entries: the retries were stored again", n)
+	}
+	// What one node changes the other one acts on, however warm its memory is.
+	for i := range 6 {
+		j := nodes[i%2]
+		role := im.RoleMember
+		if i%2 == 0 {
+			role = im.RoleAdmin
+		}
+		change := e.change("ann", journal.MemberChange{User: "cat", Role: role})
+		change.ACLVersion = int64(i)
+		_, err := journal.AppendWait(e.Context(), j, change)
+		e.stale(err)
+		change.ACLVersion = int64(i + 1)
+		r, err := journal.AppendWait(e.Context(), j, change)
+		if err != nil || r.ACLVersion != int64(i+2) {
+			e.Fatalf("%d: %+v %v", i, r, err)
+		}
+		m, err := nodes[(i+1)%2].Mark(e.Context(), app, group, "cat", 1<<40)
+		if err != nil || m.Seq != r.Entry.Seq || m.Ord != 2 {
+			e.Fatalf("%+v %v", m, err)
+		}
+	}
+	e.sound()
+}

@@ -72,6 +72,7 @@ func Run(t *testing.T, open Open) {
 		{"the incarnation stays over a reopen", incarnation},
 		{"a full queue and a closed journal refuse with Unavailable", refusals},
 		{"texts of any kind come back as they were", texts},
+		{"two nodes on one store leave no gap, and see each other's changes", twoNodes},
 		{"many conversations at once outlive the writer's memory", manyConversations},
 	} {
 		t.Run(c.name, func(t *testing.T) {
