@@ -106,15 +106,15 @@ func TestAnEntryThatFailsIsParkedAndTheFollowerGoesOn(t *testing.T) {
 func TestAPanicOfAFollowerIsAFailureOfItsEntry(t *testing.T) {
 	both(t, func(t *testing.T, b *bench) {
 		b.log.append(0, 20)
-		r := b.runner(nil, Follower{Name: "a", Apply: poisoned("a", 7, func() error { panic("planned") })})
+		r := b.runner(nil, Follower{Name: "a", Apply: poisoned("a", 20, func() error { panic("planned") })})
 		b.at("a", 0, 20)
-		b.once("a", 0, 20, 7)
+		b.once("a", 0, 20, 20)
 		list, err := r.Parked(t.Context(), nil, 10)
 		b.must(err)
-		if len(list) != 1 || list[0].Pos != 7 {
+		if len(list) != 1 || list[0].Pos != 20 {
 			t.Errorf("parked %+v", list)
 		}
-		b.must(b.db.Write(t.Context(), func(tx db.Tx) error { return r.Forget(t.Context(), tx, "a", 0, 7) }))
+		b.must(b.db.Write(t.Context(), func(tx db.Tx) error { return r.Forget(t.Context(), tx, "a", 0, 20) }))
 		if list, _ = r.Parked(t.Context(), nil, 10); len(list) != 0 {
 			t.Errorf("still parked: %+v", list)
 		}
@@ -169,8 +169,10 @@ func TestAnOwnerThatFreezesAndWakesUpLateChangesNothing(t *testing.T) {
 		b.log.append(0, 10)
 		// The first runner freezes between reading entries and applying them,
 		// for so long that its lease ends.
+		// It has read more entries than the next owner will find, so that its
+		// cursor, where it wants to put it, would still be a step forward.
 		slow := newMemory(2)
-		slow.shards = b.log.shards
+		slow.append(0, 15)
 		thaw := make(chan struct{})
 		slow.freeze = thaw
 		var late atomic.Int32
@@ -208,6 +210,24 @@ func TestAnOwnerThatFreezesAndWakesUpLateChangesNothing(t *testing.T) {
 		}) {
 			t.Errorf("cursors were %+v and are %+v, %v", before, after, err)
 		}
+	})
+}
+
+func TestACommitThatWasReportedAsUnknownIsNotAppliedAgain(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		r, err := New(Options{DB: b.db, Journal: b.log, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: quiet()},
+			Follower{Name: "a", Apply: effect("a")})
+		b.must(err)
+		r.lease(t.Context())
+		task := r.tasks[0]
+		task.m.step(time.Now(), task.mail()...)
+		entries := b.log.append(0, 5)
+		b.must(task.write(t.Context(), entries, 5))
+		// The connection broke after the commit; the follower tries again.
+		if err := task.write(t.Context(), entries, 5); !errors.Is(err, errTaken) {
+			t.Errorf("the second try: %v", err)
+		}
+		b.once("a", 0, 5)
 	})
 }
 

@@ -143,7 +143,7 @@ func (m *machine) blame(e event, now time.Time) {
 	m.tries++
 	// A damaged row does not heal by itself, but a second look costs little.
 	m.damaged = e.kind == unreadable && m.tries > 1
-	m.next = now.Add(backoff(m.tries, 50*time.Millisecond, 2*time.Second))
+	m.next = now.Add(backoff(m.tries, 25*time.Millisecond, time.Second))
 	if m.tries >= Tries || m.damaged {
 		m.next = now
 	}

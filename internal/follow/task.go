@@ -18,7 +18,7 @@ import (
 // nobody wants before it is written down, and for how long.
 const (
 	persistEntries = 10_000
-	persistEvery   = 5 * time.Second
+	persistEvery   = 2 * time.Second
 )
 
 // errTaken says that the follower's row has another epoch.
