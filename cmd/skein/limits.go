@@ -7,16 +7,15 @@ import (
 )
 
 // chatLimits are the configured limits of the front door.
-func chatLimits(cfg *config.Config) chat.Limits {
-	l := chat.DefaultLimits()
-	l.TextBytes, l.BodyBytes, l.GroupMembers = cfg.Limits.TextBytes, cfg.Limits.BodyBytes, cfg.Limits.GroupMembers
-	return l
+func chatLimits(l *config.Limits) chat.Limits {
+	return chat.Limits{TextBytes: l.TextBytes, BodyBytes: l.BodyBytes, GroupMembers: l.GroupMembers, Emoji: l.Emoji, Edits: l.Edits,
+		ReceiptMembers: l.ReceiptMembers, IDWindow: l.IDWindow, IDAhead: l.IDAhead, RecallWindow: l.RecallWindow}
 }
 
 // gatewayLimits are the configured limits of a socket.
-func gatewayLimits(cfg *config.Config) gateway.Limits {
-	l := gateway.DefaultLimits()
-	l.TextBytes, l.BodyBytes, l.GroupMembers = cfg.Limits.TextBytes, cfg.Limits.BodyBytes, cfg.Limits.GroupMembers
-	l.PacketBytes, l.InFlight, l.Frames = cfg.Limits.PacketBytes, cfg.Limits.InFlight, cfg.Limits.Frames
-	return l
+func gatewayLimits(l *config.Limits) gateway.Limits {
+	return gateway.Limits{HelloBytes: l.HelloBytes, PacketBytes: l.PacketBytes, Frames: l.Frames, InFlight: l.InFlight,
+		HelloTimeout: l.HelloTimeout, PingInterval: l.PingInterval, QueueBytes: l.QueueBytes, QueueFrames: l.QueueFrames, Watch: l.Watch,
+		SocketBuffer: l.SocketBuffer, TextBytes: l.TextBytes, BodyBytes: l.BodyBytes, GroupMembers: l.GroupMembers,
+		SendRate: l.SendRate, SendBurst: l.SendBurst, Connections: l.Connections}
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/skein-im/skein/internal/config"
@@ -22,12 +24,17 @@ const (
 
 // serveCommand runs the server until ctx ends.
 func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cfg, err := config.Load(args, stderr)
-	if errors.Is(err, config.ErrHelp) {
+	src := config.Source{Args: args, Environ: os.Environ()}
+	cfg, operands, err := config.Load(src)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stdout, "skein serve runs the server. Options:")
+		config.Usage(stdout, src)
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case len(operands) > 0:
+		return fmt.Errorf("serve takes options only, not %q", operands[0])
 	}
 	log := newLog(cfg, stderr)
 	s, err := wire(ctx, cfg, log)
@@ -83,8 +90,12 @@ func (s *server) serve(ctx context.Context, cfg *config.Config, log *slog.Logger
 }
 
 func newLog(cfg *config.Config, w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
+	var level slog.Level
+	if level.UnmarshalText([]byte(cfg.Log.Level)) != nil {
+		level = slog.LevelInfo // config has checked the name
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))

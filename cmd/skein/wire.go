@@ -98,14 +98,14 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	}
 	s.onClose(j.Close)
 
-	back, err := startBackground(ctx, s, d, j, b, a, log)
+	back, err := startBackground(ctx, s, cfg, d, j, b, a, log)
 	if err != nil {
 		return nil, err
 	}
 	p := presence.New(node, b, clock)
 	s.onClose(p.Close)
 
-	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(cfg), Clock: clock, Log: log, CursorKey: cursorKey})
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey})
 	origins := originRules{auth: a}
 	proxies, err := tlsserve.NewProxies(cfg.BehindProxy)
 	if err != nil {
@@ -113,7 +113,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	}
 	address := func(r *http.Request) string { return proxies.ClientAddr(r).String() }
 	strangers := quota.New[netip.Prefix](quota.Limit{Rate: cfg.Limits.HelloRate, Burst: cfg.Limits.HelloBurst}, 100_000, clock)
-	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(cfg),
+	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
 		Clock: clock, Entropy: entropy, Log: log, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
 	if err != nil {
@@ -146,7 +146,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 }
 
 // startBackground starts what works without being asked: jobs and followers.
-func startBackground(ctx context.Context, s *server, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
+func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
 	for name, files := range map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "job": job.Migrations()} {
 		if err := d.Migrate(ctx, name, files); err != nil {
 			return nil, err
@@ -156,7 +156,7 @@ func startBackground(ctx context.Context, s *server, d *db.DB, j journal.Journal
 	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log}, job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
 			// A day more than the window, so that no id is both accepted and forgotten.
-			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-chat.DefaultLimits().IDWindow-24*time.Hour)))
+			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
 			return err
 		}})
 	if err != nil {
