@@ -1,0 +1,67 @@
+// The menu behind the button at the top left: who one is, and everything that
+// is no conversation.
+import { useState } from "react";
+import { useWords } from "../i18n/context.tsx";
+import { useClient } from "../live/context.tsx";
+import { AppearanceSettings } from "../settings/Appearance.tsx";
+import { setPrefs, usePrefs } from "../settings/prefs.ts";
+import { Avatar } from "../ui/Avatar.tsx";
+import { IconButton } from "../ui/Button.tsx";
+import { MenuItem, placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
+import { useWorkspace } from "./workspaceContext.ts";
+
+/** The button and its menu. */
+export function MainMenu() {
+  const t = useWords();
+  const client = useClient();
+  const { dev, open, leave, session } = useWorkspace();
+  const { developer } = usePrefs();
+  const [place, setPlace] = useState<MenuPlace>();
+  const close = () => setPlace(undefined);
+  const then = (action: () => void) => () => {
+    close();
+    action();
+  };
+
+  return (
+    <>
+      <IconButton
+        icon="menu"
+        label={t.menu}
+        aria-haspopup="menu"
+        aria-expanded={place !== undefined}
+        onClick={(event) => setPlace(placeOf(event.currentTarget))}
+      />
+      {place ? (
+        <Popover place={place} role="menu" label={t.menu} className="main-menu" onClose={close}>
+          <div className="main-menu-user" role="presentation">
+            <Avatar id={client.userId} name={client.userId} />
+            <span>
+              <strong>{client.userId}</strong>
+              <span className="hint">{client.appId}</span>
+            </span>
+          </div>
+          <MenuItem
+            icon="notes"
+            label={t.notes}
+            onSelect={then(() => open({ conversation: client.conversation.self().id }))}
+          />
+          <MenuItem icon="group" label={t.newGroup} onSelect={then(() => open({ dialog: "group" }))} />
+          <MenuItem icon="device" label={t.devices} onSelect={then(() => open({ dialog: "devices" }))} />
+          {dev ? (
+            <MenuItem icon="code" label={t.developer} checked={developer} onSelect={then(() => setPrefs({ developer: !developer }))} />
+          ) : null}
+          <div className="menu-line" role="separator" />
+          <div className="main-menu-looks" role="presentation">
+            <AppearanceSettings />
+          </div>
+          <div className="menu-line" role="separator" />
+          {session.kind === "demo" ? (
+            <MenuItem icon="switchUser" label={t.switchUser} onSelect={then(() => leave("switch"))} />
+          ) : null}
+          <MenuItem icon="signOut" label={t.signOut} danger onSelect={then(() => open({ dialog: "signOut" }))} />
+        </Popover>
+      ) : null}
+    </>
+  );
+}

@@ -1,0 +1,166 @@
+// The signed-in app: the list, the open conversation, and what lies beside or
+// above them.
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
+import { DevicesDialog } from "../devices/DevicesDialog.tsx";
+import { NewDirectDialog } from "../group/NewDirectDialog.tsx";
+import { NewGroupDialog } from "../group/NewGroupDialog.tsx";
+import { useWords } from "../i18n/context.tsx";
+import { Inbox } from "../inbox/Inbox.tsx";
+import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
+import { setPrefs, usePrefs } from "../settings/prefs.ts";
+import { Thread } from "../thread/Thread.tsx";
+import { Confirm } from "../ui/Dialog.tsx";
+import { useToasts } from "../ui/Toasts.tsx";
+import { ConnectionBanner } from "./ConnectionBanner.tsx";
+import { go, useRoute } from "./route.ts";
+import type { DevInfo, Session } from "./session.ts";
+import { Call, WorkspaceContext, type Opening, type Workspace } from "./workspaceContext.ts";
+
+interface WorkspacePanesProps {
+  readonly session: Session;
+  readonly dev: DevInfo | undefined;
+  readonly onReconnect: () => void;
+  readonly onLeave: () => void;
+}
+
+type DialogName = Extract<Opening, { dialog: string }>["dialog"];
+
+/** The panes of the app. On a phone one of list and thread is seen at a time. */
+export function WorkspacePanes({ session, dev, onReconnect, onLeave }: WorkspacePanesProps) {
+  const t = useWords();
+  const client = useClient();
+  const { fail } = useToasts();
+  const route = useRoute();
+  const { developer } = usePrefs();
+  const [dialog, setDialog] = useState<DialogName>();
+  const id = route.at === "chat" ? route.id : undefined;
+  const conversation = useMemo(() => {
+    try {
+      return id === undefined ? undefined : client.conversation.get(id);
+    } catch {
+      // An address that somebody made up is no conversation.
+      return undefined;
+    }
+  }, [client, id]);
+
+  const leave = useCallback<Workspace["leave"]>(
+    (how) => {
+      const end = how === "erase" ? client.signOut({ signal: AbortSignal.timeout(5000) }) : client.close();
+      end.catch(() => undefined).finally(onLeave);
+    },
+    [client, onLeave],
+  );
+  const [calls] = useState(() => ({
+    focusSearch: new Call(),
+    showMessage: new Call<{ readonly conversation: string; readonly seq: number }>(),
+  }));
+  const workspace = useMemo<Workspace>(
+    () => ({
+      session,
+      dev,
+      leave,
+      ...calls,
+      open: (what) => {
+        if ("dialog" in what) setDialog(what.dialog);
+        else {
+          go({ at: "chat", id: what.conversation });
+          const { seq } = what;
+          // Once the thread of that conversation is there to hear it.
+          if (seq !== undefined) setTimeout(() => calls.showMessage.make({ conversation: what.conversation, seq }));
+        }
+      },
+    }),
+    [session, dev, leave, calls],
+  );
+
+  useEffect(
+    () =>
+      client.on("error", (error) => {
+        // What the banner says already is not said twice.
+        if (error.code !== "unavailable") fail(error);
+      }),
+    [client, fail],
+  );
+  useTitle();
+  useShortcuts(calls.focusSearch);
+
+  const close = () => setDialog(undefined);
+  return (
+    <WorkspaceContext value={workspace}>
+      <div className={`app ${conversation ? "app-at-chat" : "app-at-list"}`}>
+        <ConnectionBanner onReconnect={onReconnect} />
+        <div className="panes">
+          <Inbox selected={conversation?.id} />
+          {conversation ? (
+            <Thread key={conversation.id} conversation={conversation} />
+          ) : (
+            <main className="thread thread-none">
+              <div className="empty">
+                <strong>{t.pickChat}</strong>
+                <span>{t.pickChatText}</span>
+              </div>
+            </main>
+          )}
+          {dev && developer ? (
+            <DeveloperPanel peer={conversation?.peer} onClose={() => setPrefs({ developer: false })} />
+          ) : null}
+        </div>
+      </div>
+      {dialog === "direct" ? <NewDirectDialog onClose={close} /> : null}
+      {dialog === "group" ? <NewGroupDialog onClose={close} /> : null}
+      {dialog === "devices" ? <DevicesDialog onClose={close} /> : null}
+      {dialog === "signOut" ? (
+        <Confirm
+          title={t.signOutAsk}
+          text={t.signOutText}
+          action={t.signOut}
+          danger
+          onClose={close}
+          onConfirm={() => {
+            close();
+            leave("erase");
+          }}
+        />
+      ) : null}
+    </WorkspaceContext>
+  );
+}
+
+/** How many are unread stands before the name, where a tab shows it. */
+function useTitle(): void {
+  const unread = useUnreadTotal();
+  useEffect(() => {
+    document.title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Skein` : "Skein";
+    return () => {
+      document.title = "Skein";
+    };
+  }, [unread]);
+}
+
+/** Ctrl+K searches, Alt+Up and Alt+Down go through the list. */
+function useShortcuts(focusSearch: Call): void {
+  const conversations = useConversations();
+  const route = useRoute();
+  const current = route.at === "chat" ? route.id : undefined;
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.isComposing) return;
+      if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+        event.preventDefault();
+        if (matchMedia("(max-width: 720px)").matches) go({ at: "list" });
+        setTimeout(() => focusSearch.make());
+      } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+        const index = conversations.findIndex((c) => c.id === current);
+        const next = conversations[index + (event.key === "ArrowDown" ? 1 : -1)];
+        if (!next) return;
+        event.preventDefault();
+        go({ at: "chat", id: next.id });
+      } else if (event.key === "Escape" && current !== undefined && !event.defaultPrevented) {
+        go({ at: "list" });
+      }
+    };
+    window.addEventListener("keydown", onKeyDown);
+    return () => window.removeEventListener("keydown", onKeyDown);
+  }, [focusSearch, conversations, current]);
+}

@@ -1,0 +1,300 @@
+// Where messages are written. Enter sends, Shift+Enter makes a line, Arrow Up
+// in the empty field edits the last own message; an input method's keys are
+// its own.
+import type { Conversation, ConversationSnapshot, Message } from "@skein/client";
+import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from "react";
+import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
+import { useWords } from "../i18n/context.tsx";
+import { useClient, useDrafts } from "../live/context.tsx";
+import { IconButton } from "../ui/Button.tsx";
+import { placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
+import { useToasts } from "../ui/Toasts.tsx";
+import { ComposerContext } from "./ComposerContext.tsx";
+import { composerKey } from "./keys.ts";
+import { MentionList } from "./MentionList.tsx";
+import { insertMention, mentionAt, mentionedIn, mentionMatches } from "./mentions.ts";
+import { useGroupMembers } from "./useGroupMembers.ts";
+
+/** What the thread can ask of the composer. */
+export interface ComposerHandle {
+  reply(message: Message): void;
+  edit(message: Message): void;
+  /** Adds a text to what is typed. */
+  write(text: string): void;
+  focus(): void;
+}
+
+interface ComposerProps {
+  readonly ref: Ref<ComposerHandle>;
+  readonly conversation: Conversation;
+  readonly snapshot: ConversationSnapshot;
+  readonly name: string;
+  readonly onSent: () => void;
+  /** The focus wants to go up into the messages. */
+  readonly onLeaveUp: () => void;
+  /** The newest own message that can be edited. */
+  readonly lastEditable: () => Message | undefined;
+}
+
+/** What the server takes; it tells longer ones apart by its own limit. */
+const maxBytes = 16_384;
+const draftMs = 400;
+
+function touchKeyboard(): boolean {
+  return matchMedia("(hover: none) and (pointer: coarse)").matches;
+}
+
+/** The composer of a conversation. */
+export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable }: ComposerProps) {
+  const t = useWords();
+  const client = useClient();
+  const drafts = useDrafts();
+  const { fail } = useToasts();
+  const [draft] = useState(() => drafts.get(conversation.id));
+  const [text, setText] = useState(draft?.text ?? "");
+  const [replyTo, setReplyTo] = useState<Message | number | undefined>(draft?.replyTo);
+  const [editing, setEditing] = useState<Message>();
+  const [emojiPlace, setEmojiPlace] = useState<MenuPlace>();
+  const [mention, setMention] = useState<{ readonly query: string; readonly picked: number }>();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const composedAt = useRef(-1000);
+  const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
+  const matches = mention ? mentionMatches(members.filter((m) => m !== client.userId), mention.query) : [];
+
+  const focus = useCallback(() => field.current?.focus(), []);
+
+  // On a desktop one can type at once; on a phone the keyboard would cover what one came to read.
+  useEffect(() => {
+    if (!touchKeyboard()) focus();
+  }, [focus]);
+
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (!element) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, 240)}px`;
+  }, [text]);
+
+  // A draft is what is typed for a new message, not an edit.
+  const toKeep = editing ? undefined : { text, replyTo: typeof replyTo === "number" ? replyTo : replyTo?.seq };
+  const latest = useRef(toKeep);
+  latest.current = toKeep ?? latest.current;
+  useEffect(() => {
+    const timer = setTimeout(() => drafts.set(conversation.id, latest.current), draftMs);
+    return () => clearTimeout(timer);
+  }, [drafts, conversation, text, replyTo, editing]);
+  useEffect(() => {
+    const keep = () => drafts.set(conversation.id, latest.current);
+    window.addEventListener("pagehide", keep);
+    return () => {
+      window.removeEventListener("pagehide", keep);
+      keep();
+      conversation.setTyping(false);
+    };
+  }, [drafts, conversation]);
+
+  const endEdit = useCallback(() => {
+    setEditing(undefined);
+    setText(latest.current?.text ?? "");
+  }, []);
+
+  const startEdit = useCallback(
+    (message: Message) => {
+      setEditing(message);
+      setText(message.text ?? "");
+      setMention(undefined);
+      focus();
+      requestAnimationFrame(() => field.current?.setSelectionRange(field.current.value.length, field.current.value.length));
+    },
+    [focus],
+  );
+
+  useImperativeHandle(
+    ref,
+    () => ({
+      reply: (message) => {
+        if (message.seq === undefined) return;
+        if (editing) endEdit();
+        setReplyTo(message);
+        focus();
+      },
+      edit: startEdit,
+      write: (added) => {
+        setText((now) => (now === "" ? added : `${now}\n${added}`));
+        focus();
+      },
+      focus,
+    }),
+    [editing, endEdit, startEdit, focus],
+  );
+
+  const over = text.length > maxBytes / 4 ? new TextEncoder().encode(text.trim()).length - maxBytes : 0;
+
+  const submit = () => {
+    const body = text.trim();
+    if (over > 0) return;
+    if (editing) {
+      if (body === "") return;
+      if (body !== editing.text) {
+        conversation.edit(editing, { text: body, mentions: mentionedIn(body, members), ...(editing.replyTo === undefined ? {} : { replyTo: editing.replyTo }) }).catch(fail);
+      }
+      endEdit();
+      return;
+    }
+    if (body === "") return;
+    try {
+      conversation.sendLocal({
+        text: body,
+        mentions: mentionedIn(body, members),
+        ...(replyTo === undefined ? {} : { replyTo }),
+      });
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    conversation.setTyping(false);
+    setText("");
+    setReplyTo(undefined);
+    setMention(undefined);
+    latest.current = { text: "", replyTo: undefined };
+    drafts.set(conversation.id, undefined);
+    onSent();
+  };
+
+  const pickMention = (user: string) => {
+    const element = field.current;
+    if (!element) return;
+    const next = insertMention(text, element.selectionStart, user);
+    setText(next.text);
+    setMention(undefined);
+    focus();
+    requestAnimationFrame(() => element.setSelectionRange(next.caret, next.caret));
+  };
+
+  const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    const action = composerKey(event.nativeEvent, {
+      empty: text === "",
+      cancellable: editing !== undefined || replyTo !== undefined,
+      mentioning: matches.length > 0,
+      touch: touchKeyboard(),
+      // Safari tells the end of the composition a moment before the key that ended it.
+      justComposed: event.nativeEvent.timeStamp - composedAt.current < 30,
+    });
+    if (action === "none") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const picked = mention?.picked ?? 0;
+    switch (action) {
+      case "send":
+        submit();
+        break;
+      case "editLast": {
+        const last = lastEditable();
+        if (last) startEdit(last);
+        else onLeaveUp();
+        break;
+      }
+      case "cancel":
+        if (editing) endEdit();
+        else setReplyTo(undefined);
+        break;
+      case "mentionNext":
+      case "mentionPrevious": {
+        const by = action === "mentionNext" ? 1 : matches.length - 1;
+        setMention((now) => now && { ...now, picked: (picked + by) % matches.length });
+        break;
+      }
+      case "mentionPick": {
+        const user = matches[picked];
+        if (user !== undefined) pickMention(user);
+        break;
+      }
+      case "mentionClose":
+        setMention(undefined);
+        break;
+    }
+  };
+
+  const onChange = (value: string, caret: number) => {
+    setText(value);
+    if (!editing) conversation.setTyping(value.trim() !== "");
+    const at = conversation.kind === "group" ? mentionAt(value, caret) : undefined;
+    setMention(at ? { query: at.query, picked: 0 } : undefined);
+  };
+
+  const insertAtCaret = (added: string) => {
+    const element = field.current;
+    const start = element?.selectionStart ?? text.length;
+    const end = element?.selectionEnd ?? text.length;
+    setText(text.slice(0, start) + added + text.slice(end));
+    focus();
+    requestAnimationFrame(() => element?.setSelectionRange(start + added.length, start + added.length));
+  };
+
+  const ready = text.trim() !== "" && over <= 0;
+  return (
+    <div className="composer">
+      {matches.length > 0 ? <MentionList users={matches} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
+      <ComposerContext
+        conversation={conversation}
+        replyTo={editing ? undefined : replyTo}
+        editing={editing}
+        onCancel={() => {
+          if (editing) endEdit();
+          else setReplyTo(undefined);
+          focus();
+        }}
+      />
+      <div className="composer-row">
+        <IconButton
+          icon="emoji"
+          size={24}
+          label={t.emoji}
+          aria-haspopup="dialog"
+          aria-expanded={emojiPlace !== undefined}
+          onClick={(event) => setEmojiPlace(placeOf(event.currentTarget))}
+        />
+        <textarea
+          ref={field}
+          className="composer-field scroll"
+          rows={1}
+          value={text}
+          dir="auto"
+          placeholder={t.write}
+          aria-label={editing ? t.editing : t.writeTo(name)}
+          aria-invalid={over > 0 || undefined}
+          enterKeyHint={touchKeyboard() ? "enter" : "send"}
+          onChange={(event) => onChange(event.target.value, event.target.selectionStart)}
+          onKeyDown={onKeyDown}
+          onCompositionEnd={(event) => (composedAt.current = event.nativeEvent.timeStamp)}
+          onBlur={() => conversation.setTyping(false)}
+        />
+        {over > 0 ? (
+          <span className="composer-over" role="alert">
+            {t.tooLong(over)}
+          </span>
+        ) : null}
+        <IconButton
+          icon={editing ? "check" : "send"}
+          size={24}
+          className="composer-send"
+          label={editing ? t.save : t.send}
+          disabled={!ready}
+          // The keyboard of a phone stays open: the field keeps the focus.
+          onPointerDown={(event) => event.preventDefault()}
+          onClick={submit}
+        />
+      </div>
+      {emojiPlace ? (
+        <Popover place={emojiPlace} label={t.emoji} className="emoji-popover" onClose={() => setEmojiPlace(undefined)}>
+          <EmojiPicker
+            onPick={(emoji) => {
+              setEmojiPlace(undefined);
+              insertAtCaret(emoji);
+            }}
+          />
+        </Popover>
+      ) : null}
+    </div>
+  );
+}

@@ -1,0 +1,32 @@
+// The members that an "@" offers, above the field.
+import { useWords } from "../i18n/context.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+
+interface MentionListProps {
+  readonly users: readonly string[];
+  readonly picked: number;
+  readonly onPick: (user: string) => void;
+}
+
+/** A list that the field's arrow keys move in; the focus stays in the field. */
+export function MentionList({ users, picked, onPick }: MentionListProps) {
+  const t = useWords();
+  return (
+    <ul className="mentions" role="listbox" aria-label={t.mentionList}>
+      {users.map((user, i) => (
+        <li
+          key={user}
+          role="option"
+          aria-selected={i === picked}
+          onPointerDown={(event) => {
+            event.preventDefault();
+            onPick(user);
+          }}
+        >
+          <Avatar id={user} name={user} size="s" />
+          <span>{user}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

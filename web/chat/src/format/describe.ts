@@ -1,0 +1,96 @@
+// Conversations and messages in words: names, the line of the list, what
+// changed in a group.
+import type { ConversationKind, Message } from "@skein/client";
+import type { Words } from "../i18n/en.ts";
+
+/** The parts of a conversation that its name is made of. */
+export interface Named {
+  readonly id: string;
+  readonly kind: ConversationKind;
+  readonly title: string;
+  readonly peer: string | undefined;
+}
+
+/** What a conversation is called. */
+export function conversationName(c: Named, t: Words): string {
+  if (c.kind === "self") return t.notes;
+  if (c.kind === "direct") return c.peer ?? c.id;
+  return c.title.trim() === "" ? c.id : c.title;
+}
+
+/** The id that a conversation's colour is made from: a person's is the same in every list. */
+export function colourId(c: Named): string {
+  return c.kind === "direct" ? (c.peer ?? c.id) : c.id;
+}
+
+/** Names joined as in speech, at most three of them. */
+export function joinNames(users: readonly string[], me: string, t: Words): string {
+  const names = users.map((user) => (user === me ? t.you : user));
+  if (names.length <= 1) return names[0] ?? "";
+  if (names.length > 3) return `${names.slice(0, 2).join(", ")} ${t.andOthers(names.length - 2)}`;
+  return t.listAnd(names.slice(0, -1).join(", "), names[names.length - 1] ?? "");
+}
+
+/** What a line of the conversation itself says: who came and went, the new title. */
+export function eventText(message: Message, me: string, t: Words): string {
+  const by = message.mine ? t.you : message.sender;
+  if (message.kind === "conversation") return t.evTitle(by, message.title ?? "");
+  const change = message.members;
+  if (!change) return "";
+  if (change.left.length > 0) return t.evLeft(joinNames(change.left, me, t));
+  if (change.removed.length > 0) return t.evRemoved(by, joinNames(change.removed, me, t));
+  if (change.roleChanged.length > 0) {
+    return t.evRole(by, joinNames(change.roleChanged, me, t), roleName(change.role, t));
+  }
+  const others = change.added.filter((user) => user !== message.sender);
+  if (others.length === 0) return t.evCreated(by);
+  if (others.length === 1 && others[0] === me) return t.evAddedYou(by);
+  return t.evAdded(by, joinNames(others, me, t));
+}
+
+/** A role in words. */
+export function roleName(role: "member" | "admin" | "owner" | undefined, t: Words): string {
+  return role === "owner" ? t.roleOwner : role === "admin" ? t.roleAdmin : t.roleMember;
+}
+
+/** A recalled message in words. In a group an admin may have recalled it, so nobody is named as the one who did. */
+export function recalledText(message: Message, kind: ConversationKind, t: Words): string {
+  if (kind === "group") return message.mine ? t.recalledYours : t.recalledOf(message.sender);
+  return message.mine ? t.recalledYou : t.recalledOther(message.sender);
+}
+
+/** A message on one line, as a list or a quote shows it. */
+export function previewText(message: Message, t: Words): string {
+  if (message.recalled) return t.previewRecalled;
+  if (message.kind === "text") return (message.text ?? "").replace(/\s+/gu, " ").trim();
+  if (message.kind === "custom") return message.custom?.summary || message.custom?.type || t.previewCustom;
+  return t.previewUnreadable;
+}
+
+/** The second line of a conversation in the list. */
+export function listPreview(message: Message | undefined, kind: ConversationKind, me: string, t: Words): string {
+  if (!message) return t.previewEmpty;
+  if (message.kind === "members" || message.kind === "conversation") return eventText(message, me, t);
+  if (message.recalled) return recalledText(message, kind, t);
+  const text = previewText(message, t);
+  if (kind === "self") return text;
+  if (message.mine) return t.previewYou(text);
+  return kind === "group" ? `${message.sender}: ${text}` : text;
+}
+
+/** Who is writing, undefined when nobody is. */
+export function typingText(users: readonly string[], kind: ConversationKind, t: Words): string | undefined {
+  const [a, b] = users;
+  if (a === undefined) return undefined;
+  if (kind === "direct") return t.typing;
+  if (b === undefined) return t.typingOne(a);
+  if (users.length === 2) return t.typingTwo(a, b);
+  return t.typingMany(users.length);
+}
+
+/** The furthest seq that anybody else has read. */
+export function readUpTo(markers: ReadonlyMap<string, { readonly seq: number }>): number {
+  let max = 0;
+  for (const { seq } of markers.values()) if (seq > max) max = seq;
+  return max;
+}

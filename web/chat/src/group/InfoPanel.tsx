@@ -1,0 +1,196 @@
+// What there is to know about a conversation, and for a group what can be
+// changed: its name, its members, their roles, one's own being in it.
+import type { Conversation, ConversationSnapshot } from "@skein/client";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { useWorkspace } from "../app/workspaceContext.ts";
+import { colourId, conversationName } from "../format/describe.ts";
+import { useWords } from "../i18n/context.tsx";
+import { useClient, useOnline, useWatch } from "../live/context.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+import { Button, IconButton, Spinner } from "../ui/Button.tsx";
+import { Confirm, Dialog } from "../ui/Dialog.tsx";
+import { useCopy, useToasts } from "../ui/Toasts.tsx";
+import { MemberRow, type MemberAction } from "./MemberRow.tsx";
+import { PeopleField } from "./PeopleField.tsx";
+import { RenameForm } from "./RenameForm.tsx";
+import { useMembers } from "./useMembers.ts";
+import { usePeople } from "./usePeople.ts";
+
+interface InfoPanelProps {
+  readonly conversation: Conversation;
+  readonly snapshot: ConversationSnapshot;
+  readonly onClose: () => void;
+}
+
+type Asking = { readonly what: "leave" | "add" } | { readonly what: "remove" | "owner"; readonly user: string };
+
+/** The panel at the right; on a phone it covers the thread. */
+export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
+  const t = useWords();
+  const copy = useCopy();
+  const name = conversationName(snapshot, t);
+  const group = snapshot.kind === "group";
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => panel.current?.querySelector("button")?.focus(), []);
+
+  return (
+    <aside
+      ref={panel}
+      className="info"
+      aria-label={group ? t.infoGroup : t.infoUser}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        onClose();
+      }}
+    >
+      <header className="info-head">
+        <IconButton icon="close" label={t.close} onClick={onClose} />
+        <h2>{group ? t.infoGroup : t.infoUser}</h2>
+      </header>
+      <div className="info-body scroll" tabIndex={-1}>
+        <div className="info-card">
+          <Avatar id={colourId(snapshot)} name={name} size="xl" notes={snapshot.kind === "self"} />
+          <RenameForm conversation={conversation} snapshot={snapshot} name={name} />
+          {group && snapshot.memberCount > 0 ? <span className="hint">{t.members(snapshot.memberCount)}</span> : null}
+          {snapshot.kind === "self" ? <span className="hint">{t.notesHint}</span> : null}
+        </div>
+        {snapshot.kind === "self" ? null : (
+          <dl className="facts">
+            <dt>{group ? t.groupId : t.userId}</dt>
+            <dd>
+              <code>{snapshot.peer ?? snapshot.id}</code>
+              <IconButton icon="copy" size={18} label={t.copy} onClick={() => copy(snapshot.peer ?? snapshot.id)} />
+            </dd>
+          </dl>
+        )}
+        {group ? <GroupPart conversation={conversation} snapshot={snapshot} /> : null}
+      </div>
+    </aside>
+  );
+}
+
+function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) {
+  const t = useWords();
+  const client = useClient();
+  const { open } = useWorkspace();
+  const { fail } = useToasts();
+  const members = useMembers(conversation, snapshot);
+  const [asking, setAsking] = useState<Asking>();
+  const [busy, setBusy] = useState(false);
+  const users = useMemo(() => (members ?? []).map((m) => m.user).slice(0, 100), [members]);
+  useWatch(users);
+  const online = useOnline(users);
+  const manages = snapshot.myRole === "owner" || snapshot.myRole === "admin";
+
+  const run = async (action: Promise<void>) => {
+    setBusy(true);
+    try {
+      await action;
+      setAsking(undefined);
+    } catch (error) {
+      fail(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const onAction = (user: string, action: MemberAction) => {
+    if (action === "write") open({ conversation: client.conversation.with(user).id });
+    else if (action === "remove" || action === "owner") setAsking({ what: action, user });
+    else void run(conversation.setRole(user, action));
+  };
+
+  if (snapshot.myRole === undefined) return <p className="hint info-note">{t.leftGroup}</p>;
+  return (
+    <>
+      <section className="info-section">
+        <h3 className="menu-title">{t.groupMembers}</h3>
+        {manages ? (
+          <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "add" })}>
+            {t.addMembers}
+          </Button>
+        ) : null}
+        {members === undefined ? <Spinner /> : null}
+        <ul className="people" role="list">
+          {members?.map((member) => (
+            <MemberRow
+              key={member.user}
+              member={member}
+              me={client.userId}
+              myRole={snapshot.myRole}
+              online={online.has(member.user)}
+              onAction={(action) => onAction(member.user, action)}
+            />
+          ))}
+        </ul>
+      </section>
+      <Button kind="danger" className="info-leave" onClick={() => setAsking({ what: "leave" })}>
+        {t.leave}
+      </Button>
+      {asking?.what === "add" ? (
+        <AddMembers present={users} busy={busy} onAdd={(added) => void run(conversation.addMembers(added))} onClose={() => setAsking(undefined)} />
+      ) : null}
+      {asking?.what === "leave" ? (
+        <Confirm
+          title={t.leaveAsk}
+          text={snapshot.myRole === "owner" && snapshot.memberCount > 1 ? t.leaveOwner : t.leaveText}
+          action={t.leave}
+          danger
+          busy={busy}
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => void run(conversation.leave())}
+        />
+      ) : null}
+      {asking?.what === "remove" ? (
+        <Confirm
+          title={t.removeAsk(asking.user)}
+          text={t.removeText}
+          action={t.removePerson(asking.user)}
+          danger
+          busy={busy}
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => void run(conversation.removeMember(asking.user))}
+        />
+      ) : null}
+      {asking?.what === "owner" ? (
+        <Confirm
+          title={t.makeOwnerAsk(asking.user)}
+          text={t.makeOwnerText}
+          action={t.makeOwner}
+          busy={busy}
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => void run(conversation.setRole(asking.user, "owner"))}
+        />
+      ) : null}
+    </>
+  );
+}
+
+interface AddMembersProps {
+  readonly present: readonly string[];
+  readonly busy: boolean;
+  readonly onAdd: (users: readonly string[]) => void;
+  readonly onClose: () => void;
+}
+
+function AddMembers({ present, busy, onAdd, onClose }: AddMembersProps) {
+  const t = useWords();
+  const people = usePeople(present);
+  const [users, setUsers] = useState<readonly string[]>([]);
+  return (
+    <Dialog
+      title={t.addMembers}
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>{t.cancel}</Button>
+          <Button kind="primary" busy={busy} disabled={users.length === 0} onClick={() => onAdd(users)}>
+            {t.addPerson}
+          </Button>
+        </>
+      }
+    >
+      <PeopleField label={t.groupMembers} users={users} suggestions={people} onChange={setUsers} />
+    </Dialog>
+  );
+}

@@ -1,0 +1,81 @@
+// One conversation in the list.
+import type { Conversation } from "@skein/client";
+import { memo } from "react";
+import { formatRoute, go } from "../app/route.ts";
+import { colourId, conversationName, listPreview, readUpTo, typingText } from "../format/describe.ts";
+import { listTime } from "../format/time.ts";
+import { useSpeech } from "../i18n/context.tsx";
+import { useClient, useConversation, useDraftText, useNow, usePresence } from "../live/context.tsx";
+import { Ticks } from "../thread/Ticks.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+import { TypingDots } from "./TypingDots.tsx";
+
+interface ConversationRowProps {
+  readonly conversation: Conversation;
+  readonly selected: boolean;
+  /** It is the list's member in the tab order. */
+  readonly tabbable: boolean;
+}
+
+/** Avatar, name, time, the newest message, and how many are unread. */
+export const ConversationRow = memo(function ConversationRow({ conversation, selected, tabbable }: ConversationRowProps) {
+  const { t, tag } = useSpeech();
+  const client = useClient();
+  const snapshot = useConversation(conversation);
+  const now = useNow(60_000);
+  const draft = useDraftText(conversation.id);
+  const online = usePresence(snapshot.peer)?.online ?? false;
+  const name = conversationName(snapshot, t);
+  const last = snapshot.lastMessage;
+  const typing = typingText(snapshot.typing, snapshot.kind, t);
+  const showDraft = draft !== "" && !selected;
+
+  return (
+    <li className="chat-item">
+      <a
+        className={`chat-row ${selected ? "chat-row-selected" : ""}`}
+        href={formatRoute({ at: "chat", id: conversation.id })}
+        aria-current={selected ? "page" : undefined}
+        tabIndex={tabbable ? 0 : -1}
+        data-conversation={conversation.id}
+        onClick={(event) => {
+          if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+          event.preventDefault();
+          go({ at: "chat", id: conversation.id });
+        }}
+      >
+        <Avatar id={colourId(snapshot)} name={name} size="l" online={online} notes={snapshot.kind === "self"} />
+        <span className="chat-main">
+          <span className="chat-line">
+            <span className="chat-name">{name}</span>
+            {online ? <span className="visually-hidden">{t.online}</span> : null}
+            {last?.mine && !showDraft ? <Ticks message={last} readUpTo={readUpTo(snapshot.readMarkers)} self={snapshot.kind === "self"} /> : null}
+            {last ? <time dateTime={new Date(last.time).toISOString()}>{listTime(last.time, now, tag)}</time> : null}
+          </span>
+          <span className="chat-line">
+            <span className="chat-preview" dir="auto">
+              {typing ? (
+                <span className="chat-typing">
+                  {typing}
+                  <TypingDots />
+                </span>
+              ) : showDraft ? (
+                <>
+                  <span className="chat-draft">{t.draft}</span> {draft}
+                </>
+              ) : (
+                listPreview(last, snapshot.kind, client.userId, t)
+              )}
+            </span>
+            {snapshot.unread > 0 ? (
+              <span className="badge">
+                <span aria-hidden="true">{snapshot.unread > 999 ? "999+" : snapshot.unread}</span>
+                <span className="visually-hidden">{t.unread(snapshot.unread)}</span>
+              </span>
+            ) : null}
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+});

@@ -1,0 +1,123 @@
+// What a search finds: conversations by name, messages by their words, and
+// the offer to write to an id that no conversation has.
+import type { Conversation, SearchHit } from "@skein/client";
+import { useEffect, useState } from "react";
+import { useWorkspace } from "../app/workspaceContext.ts";
+import { colourId, conversationName, previewText } from "../format/describe.ts";
+import { listTime } from "../format/time.ts";
+import { useSpeech } from "../i18n/context.tsx";
+import { useClient, useConversations, useNow } from "../live/context.tsx";
+import { Highlight } from "../thread/Highlight.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+import { Icon } from "../ui/Icon.tsx";
+import { useToasts } from "../ui/Toasts.tsx";
+import { excerpt } from "./excerpt.ts";
+
+interface SearchResultsProps {
+  readonly query: string;
+  readonly onDone: () => void;
+}
+
+/** The results of a search over everything that this device holds. */
+export function SearchResults({ query, onDone }: SearchResultsProps) {
+  const { t } = useSpeech();
+  const client = useClient();
+  const { open } = useWorkspace();
+  const { fail } = useToasts();
+  const conversations = useConversations();
+  const [hits, setHits] = useState<readonly SearchHit[]>();
+
+  useEffect(() => {
+    const abort = new AbortController();
+    const timer = setTimeout(() => {
+      client.search(query, { limit: 40, signal: abort.signal }).then(setHits, (error: unknown) => {
+        if (!abort.signal.aborted) fail(error);
+      });
+    }, 120);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [client, query, fail]);
+
+  const q = query.toLocaleLowerCase();
+  const chats = conversations.filter(
+    (c) => conversationName(c, t).toLocaleLowerCase().includes(q) || c.id.toLocaleLowerCase() === q,
+  );
+  const known = conversations.some((c) => c.peer === query) || query === client.userId;
+  const choose = (conversation: Conversation, seq?: number) => {
+    onDone();
+    open({ conversation: conversation.id, ...(seq === undefined ? {} : { seq }) });
+  };
+
+  return (
+    <div className="results scroll">
+      {chats.length > 0 ? <h2 className="menu-title">{t.searchChats}</h2> : null}
+      <ul role="list">
+        {chats.slice(0, 20).map((c) => (
+          <li key={c.id}>
+            <button type="button" className="hit" onClick={() => choose(c)}>
+              <Avatar id={colourId(c)} name={conversationName(c, t)} notes={c.kind === "self"} />
+              <span className="chat-name">
+                <Highlight text={conversationName(c, t)} query={query} />
+              </span>
+            </button>
+          </li>
+        ))}
+        {!known && /^\S{1,64}$/u.test(query) ? (
+          <li>
+            <button type="button" className="hit" onClick={() => choose(client.conversation.with(query))}>
+              <span className="hit-new">
+                <Icon name="plus" />
+              </span>
+              <span className="chat-name">{t.searchStart(query)}</span>
+            </button>
+          </li>
+        ) : null}
+      </ul>
+      {hits && hits.length > 0 ? (
+        <>
+          <h2 className="menu-title">{t.searchMessages}</h2>
+          <ul role="list">
+            {hits.map((hit) => (
+              <Hit key={`${hit.conversation.id} ${hit.message.key}`} hit={hit} query={query} onChoose={choose} />
+            ))}
+          </ul>
+        </>
+      ) : null}
+      {hits?.length === 0 && chats.length === 0 ? (
+        <p className="results-none" role="status">
+          {t.searchNothing(query)}
+        </p>
+      ) : null}
+    </div>
+  );
+}
+
+interface HitProps {
+  readonly hit: SearchHit;
+  readonly query: string;
+  readonly onChoose: (conversation: Conversation, seq?: number) => void;
+}
+
+function Hit({ hit: { conversation, message }, query, onChoose }: HitProps) {
+  const { t, tag } = useSpeech();
+  const now = useNow(60_000);
+  const name = conversationName(conversation, t);
+  return (
+    <li>
+      <button type="button" className="hit" onClick={() => onChoose(conversation, message.seq)}>
+        <Avatar id={colourId(conversation)} name={name} notes={conversation.kind === "self"} />
+        <span className="chat-main">
+          <span className="chat-line">
+            <span className="chat-name">{name}</span>
+            <time dateTime={new Date(message.time).toISOString()}>{listTime(message.time, now, tag)}</time>
+          </span>
+          <span className="chat-preview" dir="auto">
+            <Highlight text={excerpt(previewText(message, t), query)} query={query} />
+          </span>
+        </span>
+      </button>
+    </li>
+  );
+}

@@ -1,0 +1,33 @@
+// Reads new messages of others to whoever cannot see them. The list itself is
+// no live region: scrolling in it would be read out as news.
+import type { Conversation } from "@skein/client";
+import { useEffect, useState } from "react";
+import { listPreview } from "../format/describe.ts";
+import { useWords } from "../i18n/context.tsx";
+import { useClient } from "../live/context.tsx";
+
+/** An invisible log of what came since the thread was opened, the last five messages. */
+export function Announcer({ conversation, label }: { conversation: Conversation; label: string }) {
+  const t = useWords();
+  const client = useClient();
+  const [lines, setLines] = useState<readonly { readonly key: string; readonly text: string }[]>([]);
+
+  useEffect(
+    () =>
+      client.on("message", ({ conversation: where, message, missed }) => {
+        if (where !== conversation || message.mine || missed) return;
+        const text = listPreview(message, where.kind, client.userId, t);
+        const line = { key: message.key, text: where.kind === "direct" ? `${message.sender}: ${text}` : text };
+        setLines((now) => [...now, line].slice(-5));
+      }),
+    [client, conversation, t],
+  );
+
+  return (
+    <div className="visually-hidden" role="log" aria-live="polite" aria-label={label}>
+      {lines.map((line) => (
+        <p key={line.key}>{line.text}</p>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,78 @@
+// The menu of a message: quick reactions and what can be done with it.
+import type { ConversationSnapshot, Message } from "@skein/client";
+import { quickReactions } from "../emoji/data.ts";
+import { useWords } from "../i18n/context.tsx";
+import { IconButton } from "../ui/Button.tsx";
+import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
+
+interface MessageMenuProps {
+  readonly message: Message;
+  readonly place: MenuPlace;
+  readonly snapshot: ConversationSnapshot;
+  /** How many others have read it. */
+  readonly readers: number;
+  readonly onClose: () => void;
+  readonly onReact: (emoji: string) => void;
+  readonly onMoreEmoji: () => void;
+  readonly onAction: (action: MessageMenuAction) => void;
+}
+
+/** What the menu can ask for. */
+export type MessageMenuAction = "reply" | "copy" | "edit" | "edits" | "readers" | "recall" | "retry" | "discard";
+
+/** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
+export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
+  if (message.state !== "sent" || message.recalled) return false;
+  return message.mine || (snapshot.kind === "group" && (snapshot.myRole === "owner" || snapshot.myRole === "admin"));
+}
+
+/** Whether this user may edit a message. */
+export function mayEdit(message: Message): boolean {
+  return message.mine && message.kind === "text" && !message.recalled && message.state !== "failed";
+}
+
+/** The menu. */
+export function MessageMenu({ message, place, snapshot, readers, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
+  const t = useWords();
+  const sent = message.state === "sent";
+  const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
+  return (
+    <Popover place={place} role="menu" label={t.messageMenu} className="message-menu" align={message.mine ? "end" : "start"} onClose={onClose}>
+      {sent && member ? (
+        <div className="quick-reactions" role="presentation">
+          {quickReactions.map((emoji) => (
+            <button
+              key={emoji}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              className="quick-reaction"
+              aria-label={t.reactWith(emoji)}
+              data-mine={message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine)}
+              onClick={() => onReact(emoji)}
+            >
+              {emoji}
+            </button>
+          ))}
+          <IconButton icon="plus" size={18} role="menuitem" tabIndex={-1} label={t.moreEmoji} onClick={onMoreEmoji} />
+        </div>
+      ) : null}
+      {message.state === "failed" ? (
+        <>
+          <MenuItem icon="retry" label={t.retry} onSelect={() => onAction("retry")} />
+          <MenuItem icon="trash" label={t.discard} danger onSelect={() => onAction("discard")} />
+        </>
+      ) : null}
+      {sent && member ? <MenuItem icon="reply" label={t.reply} onSelect={() => onAction("reply")} /> : null}
+      {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
+      {mayEdit(message) && member ? <MenuItem icon="edit" label={t.edit} onSelect={() => onAction("edit")} /> : null}
+      {message.edited ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}
+      {message.mine && sent && snapshot.kind === "group" ? (
+        <MenuItem icon="eye" label={readers > 0 ? t.readByCount(readers) : t.readBy} onSelect={() => onAction("readers")} />
+      ) : null}
+      {mayRecall(message, snapshot) && member ? (
+        <MenuItem icon="recall" label={t.recall} danger onSelect={() => onAction("recall")} />
+      ) : null}
+    </Popover>
+  );
+}

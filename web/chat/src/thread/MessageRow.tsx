@@ -1,0 +1,190 @@
+// One row of the thread: a message with what stands above it.
+import type { Conversation, Message } from "@skein/client";
+import { memo, useRef, type KeyboardEvent, type MouseEvent } from "react";
+import { eventText, recalledText } from "../format/describe.ts";
+import { isBigEmoji } from "../format/linkify.ts";
+import { hue } from "../format/names.ts";
+import { clock, dayLabel, exact } from "../format/time.ts";
+import { useSpeech } from "../i18n/context.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+import { IconButton } from "../ui/Button.tsx";
+import { Icon } from "../ui/Icon.tsx";
+import { placeAt, placeOf } from "../ui/Menu.tsx";
+import { useMessageActions } from "./actions.ts";
+import type { Surroundings } from "./grouping.ts";
+import { MessageText } from "./MessageText.tsx";
+import { Quote } from "./Quote.tsx";
+import { Reactions } from "./Reactions.tsx";
+import { Ticks } from "./Ticks.tsx";
+import { useLongPress } from "./useLongPress.ts";
+
+interface MessageRowProps extends Surroundings {
+  readonly message: Message;
+  readonly conversation: Conversation;
+  readonly index: number;
+  readonly me: string;
+  readonly readUpTo: number;
+  readonly query: string;
+  /** It was jumped to, and is shown so for a moment. */
+  readonly flash: boolean;
+  /** It is the list's member in the tab order. */
+  readonly tabbable: boolean;
+  readonly now: number;
+}
+
+/** A row. It draws again only when something that it shows changed. */
+export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
+  const { message, conversation, day, unread, flash, tabbable, now } = props;
+  const { t, tag } = useSpeech();
+  const plain = message.kind === "members" || message.kind === "conversation";
+  return (
+    <div
+      className={`row ${flash ? "row-flash" : ""}`}
+      role="listitem"
+      tabIndex={tabbable ? 0 : -1}
+      data-message=""
+      data-key={message.key}
+      data-index={props.index}
+      data-seq={message.seq}
+    >
+      {day ? (
+        <div className="day-line">
+          <span>{dayLabel(message.time, now, tag, t)}</span>
+        </div>
+      ) : null}
+      {unread ? <div className="unread-line">{t.unreadDivider}</div> : null}
+      {plain ? (
+        <div className="event-line">
+          <span>{eventText(message, props.me, t)}</span>
+        </div>
+      ) : message.recalled ? (
+        <Recalled message={message} conversation={conversation} />
+      ) : (
+        <Bubble {...props} />
+      )}
+    </div>
+  );
+});
+
+function Recalled({ message, conversation }: { message: Message; conversation: Conversation }) {
+  const { t } = useSpeech();
+  const actions = useMessageActions();
+  const text = actions.recalledText(message);
+  return (
+    <div className="event-line">
+      <span>
+        {recalledText(message, conversation.kind, t)}
+        {text === undefined ? null : (
+          <button type="button" className="event-action" onClick={() => actions.writeAgain(text)}>
+            {t.editAgain}
+          </button>
+        )}
+      </span>
+    </div>
+  );
+}
+
+function Bubble({ message, conversation, first, last, me, readUpTo, query }: MessageRowProps) {
+  const { t, tag } = useSpeech();
+  const actions = useMessageActions();
+  const bubble = useRef<HTMLDivElement>(null);
+  const group = conversation.kind === "group" && !message.mine;
+  const big = message.kind === "text" && message.replyTo === undefined && isBigEmoji(message.text ?? "");
+  const longPress = useLongPress((x, y) => actions.menu(message, placeAt(x, y)));
+
+  const onContextMenu = (event: MouseEvent) => {
+    // A link, or a text that is selected, has the browser's own menu.
+    if (event.target instanceof Element && event.target.closest("a")) return;
+    if (!window.getSelection()?.isCollapsed) return;
+    event.preventDefault();
+    actions.menu(message, placeAt(event.clientX, event.clientY));
+  };
+
+  return (
+    <div className={`line ${message.mine ? "line-own" : "line-other"} ${first ? "line-first" : ""} ${last ? "line-last" : ""} ${group ? "line-group" : ""}`}>
+      {group ? <span className="line-avatar">{last ? <Avatar id={message.sender} name={message.sender} size="s" /> : null}</span> : null}
+      <div
+        ref={bubble}
+        className={`bubble ${big ? "bubble-big" : ""} ${message.state === "failed" ? "bubble-failed" : ""}`}
+        onContextMenu={onContextMenu}
+        onDoubleClick={(event) => {
+          if (event.target instanceof Element && event.target.closest("button, a")) return;
+          window.getSelection()?.removeAllRanges();
+          actions.reply(message);
+        }}
+        {...longPress}
+      >
+        {group && first ? <span className={`bubble-name hue-${hue(message.sender)}`}>{message.sender}</span> : <span className="visually-hidden">{message.mine ? t.you : message.sender}: </span>}
+        {message.replyTo === undefined ? null : <Quote conversation={conversation} seq={message.replyTo} />}
+        <div className="bubble-text" dir="auto">
+          <Body message={message} query={query} me={me} />
+          <span className="meta">
+            {message.edited ? (
+              <button type="button" className="meta-edited" tabIndex={-1} onClick={() => actions.showEdits(message)} title={t.editHistory}>
+                {t.edited}
+              </button>
+            ) : null}
+            <time dateTime={new Date(message.time).toISOString()} title={exact(message.time, tag)}>
+              {clock(message.time, tag)}
+            </time>
+            {message.mine ? <Ticks message={message} readUpTo={readUpTo} self={conversation.kind === "self"} /> : null}
+          </span>
+        </div>
+        <Reactions message={message} me={me} />
+        {message.state === "failed" ? <Failed message={message} /> : null}
+      </div>
+      {message.state === "sent" ? (
+        <span className="line-actions">
+          <IconButton icon="emoji" size={19} tabIndex={-1} label={t.react} onClick={(event) => actions.pickReaction(message, placeOf(event.currentTarget))} />
+          <IconButton icon="reply" size={19} tabIndex={-1} label={t.reply} onClick={() => actions.reply(message)} />
+          <IconButton icon="more" size={19} tabIndex={-1} label={t.messageMenu} aria-haspopup="menu" onClick={(event) => actions.menu(message, placeOf(event.currentTarget))} />
+        </span>
+      ) : null}
+    </div>
+  );
+}
+
+function Body({ message, query, me }: { message: Message; query: string; me: string }) {
+  const { t } = useSpeech();
+  if (message.kind === "text") {
+    return <MessageText text={message.text ?? ""} mentions={message.mentions} query={query} me={me} />;
+  }
+  if (message.kind === "custom" && message.custom) {
+    return (
+      <span className="bubble-custom">
+        {message.custom.summary !== "" ? message.custom.summary : null}
+        <code>{message.custom.type}</code>
+      </span>
+    );
+  }
+  return <em>{t.unreadable}</em>;
+}
+
+function Failed({ message }: { message: Message }) {
+  const { t } = useSpeech();
+  const actions = useMessageActions();
+  return (
+    <div className="failed">
+      <p>
+        <Icon name="alert" size={16} /> {t.failedWhy(message.error?.message ?? t.errGeneric)}
+        {message.error?.hint ? <span className="failed-hint"> {message.error.hint}</span> : null}
+      </p>
+      <button type="button" onClick={() => actions.retry(message)}>
+        {t.retry}
+      </button>
+      <button type="button" onClick={() => actions.discard(message)}>
+        {t.discard}
+      </button>
+    </div>
+  );
+}
+
+/** Keys on a focused row: Enter opens its menu where a bubble is. */
+export function rowKey(event: KeyboardEvent, message: Message | undefined, row: HTMLElement, menu: (message: Message, place: ReturnType<typeof placeOf>) => void): boolean {
+  if (event.target !== row || !message) return false;
+  if (event.key !== "Enter" && event.key !== "ContextMenu" && !(event.key === "F10" && event.shiftKey)) return false;
+  const bubble = row.querySelector(".bubble");
+  if (!bubble) return false;
+  menu(message, placeOf(bubble));
+  return true;
+}

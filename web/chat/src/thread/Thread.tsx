@@ -1,0 +1,292 @@
+// An open conversation: head, messages, composer, and the dialogs about its
+// messages.
+import type { Conversation, Message } from "@skein/client";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useWorkspace } from "../app/workspaceContext.ts";
+import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
+import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
+import { conversationName } from "../format/describe.ts";
+import { InfoPanel } from "../group/InfoPanel.tsx";
+import { useWords } from "../i18n/context.tsx";
+import { useClient, useConversation, useWatch } from "../live/context.tsx";
+import { Button } from "../ui/Button.tsx";
+import { Confirm } from "../ui/Dialog.tsx";
+import { Icon } from "../ui/Icon.tsx";
+import { Popover, type MenuPlace } from "../ui/Menu.tsx";
+import { useCopy, useToasts } from "../ui/Toasts.tsx";
+import { MessageActionsContext, type MessageActions } from "./actions.ts";
+import { Announcer } from "./Announcer.tsx";
+import { EditHistory } from "./EditHistory.tsx";
+import { FindBar } from "./FindBar.tsx";
+import { indexOfSeq } from "./grouping.ts";
+import { MessageList, type MessageListHandle } from "./MessageList.tsx";
+import { mayEdit, MessageMenu, type MessageMenuAction } from "./MessageMenu.tsx";
+import { keepPlace, keptPlace } from "./places.ts";
+import { ReadersDialog } from "./ReadersDialog.tsx";
+import { ThreadHead } from "./ThreadHead.tsx";
+import { useAttention, useReading } from "./useReading.ts";
+
+interface At {
+  readonly message: Message;
+  readonly place: MenuPlace;
+}
+
+type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" };
+
+/** More messages than this are let go when one leaves; the store has them. */
+const keepLoaded = 400;
+
+/** The open conversation. */
+export function Thread({ conversation }: { conversation: Conversation }) {
+  const t = useWords();
+  const client = useClient();
+  const copy = useCopy();
+  const { fail } = useToasts();
+  const { showMessage } = useWorkspace();
+  const snapshot = useConversation(conversation);
+  const list = useRef<MessageListHandle>(null);
+  const composer = useRef<ComposerHandle>(null);
+  const [menu, setMenu] = useState<At>();
+  const [picker, setPicker] = useState<At>();
+  const [asking, setAsking] = useState<Asking>();
+  const [info, setInfo] = useState(false);
+  const [finding, setFinding] = useState(false);
+  const [query, setQuery] = useState("");
+  const [atEnd, setAtEnd] = useState(true);
+  const [pendingShow, setPendingShow] = useState<number>();
+  const [place] = useState(() => keptPlace(conversation));
+  const recalledTexts = useRef(new Map<string, string>());
+  const name = conversationName(snapshot, t);
+  const [unreadFrom, clearUnreadLine] = useUnreadLine(conversation);
+  const reading = useReading(conversation);
+  const watched = useMemo(() => (snapshot.peer === undefined ? [] : [snapshot.peer]), [snapshot.peer]);
+  useWatch(watched);
+
+  // Opening: at the place where one was, at the first unread message, or at the end.
+  useEffect(() => {
+    let gone = false;
+    const start = async () => {
+      const { unread, readSeq } = conversation.snapshot;
+      await conversation.open();
+      const first = conversation.messages.find((m) => m.seq !== undefined)?.seq ?? 0;
+      if (gone || unread === 0 || place) return;
+      if (first > readSeq + 1 && readSeq > 0) await conversation.jumpTo(readSeq + 1);
+      if (!gone) setPendingShow(readSeq + 1);
+    };
+    start().catch(() => undefined);
+    const handle = list;
+    return () => {
+      gone = true;
+      const kept = handle.current?.save();
+      if (conversation.messages.length > keepLoaded) conversation.unload();
+      else if (kept) keepPlace(conversation, kept);
+    };
+  }, [conversation, place]);
+
+  const show = useCallback(
+    async (seq: number) => {
+      const loaded = conversation.messages[indexOfSeq(conversation.messages, seq)];
+      if (loaded && list.current?.show(loaded.key)) return;
+      await conversation.jumpTo(seq);
+      setPendingShow(seq);
+    },
+    [conversation],
+  );
+
+  // A message that was jumped to is shown once it has been drawn.
+  useEffect(() => {
+    if (pendingShow === undefined || snapshot.messages.length === 0) return;
+    const nearest = snapshot.messages.find((m) => m.seq !== undefined && m.seq >= pendingShow) ?? snapshot.messages.at(-1);
+    if (nearest && list.current?.show(nearest.key)) setPendingShow(undefined);
+  }, [pendingShow, snapshot.messages]);
+
+  useEffect(
+    () =>
+      showMessage.listen((target) => {
+        if (target.conversation === conversation.id) show(target.seq).catch(fail);
+      }),
+    [showMessage, conversation, show, fail],
+  );
+
+  const toEnd = useCallback(async () => {
+    if (!conversation.window.atEnd) await conversation.jumpToLatest();
+    list.current?.toEnd(true);
+  }, [conversation]);
+
+  const actions = useMemo<MessageActions>(
+    () => ({
+      menu: (message, at) => setMenu({ message, place: at }),
+      pickReaction: (message, at) => setPicker({ message, place: at }),
+      toggleReaction: (message, emoji) => {
+        const mine = message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine);
+        conversation.react(message, emoji, { remove: mine }).catch(fail);
+      },
+      reply: (message) => composer.current?.reply(message),
+      jump: (seq) => void show(seq).catch(fail),
+      retry: (message) => void conversation.retry(message).catch(fail),
+      discard: (message) => void conversation.discard(message).catch(fail),
+      showEdits: (message) => setAsking({ about: message, what: "edits" }),
+      recalledText: (message) => recalledTexts.current.get(message.key),
+      writeAgain: (text) => composer.current?.write(text),
+    }),
+    [conversation, show, fail],
+  );
+
+  const onAction = (message: Message, action: MessageMenuAction) => {
+    setMenu(undefined);
+    if (action === "reply") composer.current?.reply(message);
+    else if (action === "copy") copy(message.text ?? "");
+    else if (action === "edit") composer.current?.edit(message);
+    else if (action === "retry") actions.retry(message);
+    else if (action === "discard") actions.discard(message);
+    else setAsking({ about: message, what: action });
+  };
+
+  const onSeen = useCallback(
+    (last: Message | undefined, end: boolean) => {
+      setAtEnd(end);
+      reading(last, end);
+    },
+    [reading],
+  );
+
+  const closeFind = useCallback(() => {
+    setFinding(false);
+    setQuery("");
+    composer.current?.focus();
+  }, []);
+  const onShowFound = useCallback((message: Message) => void (message.seq !== undefined && show(message.seq).catch(fail)), [show, fail]);
+
+  const empty = snapshot.window.opened && snapshot.messages.length === 0;
+  const far = !atEnd || !snapshot.window.atEnd;
+  return (
+    <MessageActionsContext value={actions}>
+      <main className="thread" aria-label={t.messagesOf(name)}>
+        <ThreadHead snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
+        {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
+        <div className="thread-body">
+          <MessageList
+            ref={list}
+            conversation={conversation}
+            snapshot={snapshot}
+            label={t.messages}
+            unreadFrom={unreadFrom}
+            query={query}
+            initial={place}
+            onSeen={onSeen}
+          />
+          {empty ? (
+            <div className="thread-empty">
+              <strong>{t.noMessages}</strong>
+              <span>{snapshot.kind === "self" ? t.notesHint : t.noMessagesText}</span>
+            </div>
+          ) : null}
+          {far && !empty ? (
+            <button type="button" className="to-end" aria-label={snapshot.unread > 0 ? t.newMessages(snapshot.unread) : t.jumpDown} title={t.jumpDown} onClick={() => void toEnd().catch(fail)}>
+              {snapshot.unread > 0 ? <span className="badge">{snapshot.unread > 999 ? "999+" : snapshot.unread}</span> : null}
+              <Icon name="down" />
+            </button>
+          ) : null}
+          <Announcer conversation={conversation} label={t.messagesOf(name)} />
+        </div>
+        {snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
+          <p className="composer-left">{t.leftGroup}</p>
+        ) : (
+          <Composer
+            ref={composer}
+            conversation={conversation}
+            snapshot={snapshot}
+            name={name}
+            onSent={() => {
+              clearUnreadLine();
+              void toEnd().catch(fail);
+            }}
+            onLeaveUp={() => list.current?.focus()}
+            lastEditable={() => conversation.messages.findLast((m) => mayEdit(m))}
+          />
+        )}
+      </main>
+      {info ? <InfoPanel conversation={conversation} snapshot={snapshot} onClose={() => setInfo(false)} /> : null}
+      {menu ? (
+        <MessageMenu
+          message={menu.message}
+          place={menu.place}
+          snapshot={snapshot}
+          readers={conversation.readBy(menu.message).length}
+          onClose={() => setMenu(undefined)}
+          onReact={(emoji) => {
+            setMenu(undefined);
+            actions.toggleReaction(menu.message, emoji);
+          }}
+          onMoreEmoji={() => {
+            setMenu(undefined);
+            setPicker(menu);
+          }}
+          onAction={(action) => onAction(menu.message, action)}
+        />
+      ) : null}
+      {picker ? (
+        <Popover place={picker.place} label={t.react} className="emoji-popover" align={picker.message.mine ? "end" : "start"} onClose={() => setPicker(undefined)}>
+          <EmojiPicker
+            onPick={(emoji) => {
+              setPicker(undefined);
+              actions.toggleReaction(picker.message, emoji);
+            }}
+          />
+        </Popover>
+      ) : null}
+      {asking?.what === "recall" ? (
+        <Confirm
+          title={t.recallAsk}
+          text={t.recallText}
+          action={t.recall}
+          danger
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => {
+            setAsking(undefined);
+            const { about } = asking;
+            if (about.mine && about.text !== undefined) recalledTexts.current.set(about.key, about.text);
+            conversation.recall(about).catch(fail);
+          }}
+        />
+      ) : null}
+      {asking?.what === "edits" ? <EditHistory conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "readers" ? <ReadersDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {snapshot.window.error && snapshot.messages.length === 0 && client.state === "online" ? (
+        <div className="thread-failed" role="alert">
+          {t.errNotFound}
+          <Button onClick={() => void conversation.open().catch(fail)}>{t.retry}</Button>
+        </div>
+      ) : null}
+    </MessageActionsContext>
+  );
+}
+
+/**
+ * Where the line above the unread messages is: at the first one when the
+ * conversation was opened, or the first that came while nobody looked. It goes
+ * when this user writes something.
+ */
+function useUnreadLine(conversation: Conversation): readonly [from: number, clear: () => void] {
+  const client = useClient();
+  const attention = useAttention();
+  const looking = useRef(attention);
+  looking.current = attention;
+  const [from, setFrom] = useState(() => {
+    const { unread, readSeq } = conversation.snapshot;
+    return unread > 0 ? readSeq + 1 : 0;
+  });
+  useEffect(
+    () =>
+      client.on("message", ({ conversation: where, message }) => {
+        if (where !== conversation) return;
+        if (!message.mine && !looking.current && message.seq !== undefined) {
+          const { seq } = message;
+          setFrom((now) => (now === 0 ? seq : now));
+        }
+      }),
+    [client, conversation],
+  );
+  const clear = useCallback(() => setFrom(0), []);
+  return [from, clear];
+}

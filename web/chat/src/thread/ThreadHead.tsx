@@ -1,0 +1,62 @@
+// The head of a thread: who or what it is, whether they are there, and the
+// buttons for all that concerns the conversation as a whole.
+import type { ConversationSnapshot } from "@skein/client";
+import { go } from "../app/route.ts";
+import { colourId, conversationName, typingText } from "../format/describe.ts";
+import { ago } from "../format/time.ts";
+import { useSpeech } from "../i18n/context.tsx";
+import { TypingDots } from "../inbox/TypingDots.tsx";
+import { useNow, usePresence } from "../live/context.tsx";
+import { Avatar } from "../ui/Avatar.tsx";
+import { IconButton } from "../ui/Button.tsx";
+
+interface ThreadHeadProps {
+  readonly snapshot: ConversationSnapshot;
+  readonly infoOpen: boolean;
+  readonly onInfo: () => void;
+  readonly onFind: () => void;
+}
+
+/** The bar at the top of a thread. */
+export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadProps) {
+  const { t } = useSpeech();
+  const name = conversationName(snapshot, t);
+  const presence = usePresence(snapshot.peer);
+  return (
+    <header className="thread-head">
+      <IconButton icon="back" label={t.back} className="thread-back" onClick={() => go({ at: "list" })} />
+      <button type="button" className="thread-who" aria-expanded={infoOpen} onClick={onInfo}>
+        <Avatar id={colourId(snapshot)} name={name} online={presence?.online} notes={snapshot.kind === "self"} />
+        <span className="thread-names">
+          <span className="thread-name">{name}</span>
+          <span className="thread-sub">
+            <SubTitle snapshot={snapshot} />
+          </span>
+        </span>
+        <span className="visually-hidden">{t.info}</span>
+      </button>
+      <IconButton icon="search" label={t.find} onClick={onFind} />
+      <IconButton icon="info" label={t.info} aria-expanded={infoOpen} className="thread-info" onClick={onInfo} />
+    </header>
+  );
+}
+
+function SubTitle({ snapshot }: { snapshot: ConversationSnapshot }) {
+  const { t, tag } = useSpeech();
+  const now = useNow(30_000);
+  const presence = usePresence(snapshot.peer);
+  const typing = typingText(snapshot.typing, snapshot.kind, t);
+  if (typing) {
+    return (
+      <span className="thread-typing">
+        {typing}
+        <TypingDots />
+      </span>
+    );
+  }
+  if (snapshot.kind === "self") return t.notesHint;
+  if (snapshot.kind === "group") return snapshot.memberCount > 0 ? t.members(snapshot.memberCount) : null;
+  if (!presence) return null;
+  if (presence.online) return <span className="thread-online">{t.online}</span>;
+  return presence.lastSeen === undefined ? t.offline : t.lastSeen(ago(presence.lastSeen, now, tag, t));
+}

@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { formatRoute, parseRoute } from "../src/app/route.ts";
+
+test("an address leads back to its conversation, whatever signs its id has", () => {
+  for (const id of ["@5:alice:bob", "g1", "~王小明", "@3:a/b:c#d%20"]) {
+    expect(parseRoute(formatRoute({ at: "chat", id }))).toEqual({ at: "chat", id });
+  }
+});
+
+test("any other address is the list", () => {
+  for (const hash of ["", "#", "#/", "#/c/", "#/x/1", "#/c/%E0%A4%A"]) expect(parseRoute(hash)).toEqual({ at: "list" });
+});
