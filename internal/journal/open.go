@@ -294,10 +294,15 @@ func PurgeIdempotency(ctx context.Context, j Journal, before im.Micros) (int64, 
 	if !ok {
 		return 0, im.Errorf(im.Unsupported, "this journal keeps its keys for ever")
 	}
-	var first im.ClientID
-	ms := uint64(max(before, 0)) / 1000
+	return e.reader.purge(ctx, FirstClientID(before), before)
+}
+
+// FirstClientID returns an id that no id made before t is greater than, and
+// none made at t or later smaller than.
+func FirstClientID(t im.Micros) (first im.ClientID) {
+	ms := uint64(max(t, 0)) / 1000
 	for i := range 6 {
 		first[i] = byte(ms >> (40 - 8*i))
 	}
-	return e.reader.purge(ctx, first, before)
+	return first
 }

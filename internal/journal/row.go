@@ -75,7 +75,7 @@ func (r *row) scan(from scanner, more ...any) error {
 		return err
 	}
 	copy(r.ClientID[:], id)
-	r.slot = slot != ""
+	r.slot = slot != "" && slot == r.Key
 	r.setFlags(flags)
 	r.ToDevices = unpackDevices(devices)
 	return nil
