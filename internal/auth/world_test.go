@@ -10,6 +10,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/pgtest"
 )
 
 // testClock is the machine's clock, moved by as much as the test says.
@@ -46,6 +47,7 @@ type world struct {
 // onEach runs a test over every engine, each time on an empty database.
 func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, newWorld(t, t.TempDir())) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, newWorld(t, pgtest.DB(t))) })
 }
 
 func newWorld(t *testing.T, target string) *world {
