@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/skein-im/skein/internal/db"
@@ -41,10 +42,19 @@ func (q *Queue) Dead(ctx context.Context, app im.AppID, after string, limit int)
 }
 
 // Replay lets a dead job of an app ("" = of any) run again, with all its
-// tries. NotFound when there is no such dead job.
+// tries, and lifts this node's suspicion of its lane. NotFound when there is
+// no such dead job.
 func (q *Queue) Replay(ctx context.Context, app im.AppID, id string) error {
+	var l lane
 	err := q.o.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow("SELECT kind, lane FROM job WHERE state = 3 AND id = $1", id).Scan(&l.kind, &l.name)
+		if errors.Is(err, db.ErrNoRows) {
+			err = im.ErrNotFound
+		}
 		if err != nil {
 			return err
 		}
@@ -52,9 +62,26 @@ func (q *Queue) Replay(ctx context.Context, app im.AppID, id string) error {
 			id, app, now))
 	})
 	if err == nil {
+		q.forgive(l)
 		q.Wake()
 	}
 	return err
+}
+
+func (q *Queue) forgive(l lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.started { // else nobody would take it
+		q.forgiven = append(q.forgiven, l)
+	}
+}
+
+func (q *Queue) takeForgiven() []lane {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := q.forgiven
+	q.forgiven = nil
+	return out
 }
 
 // Discard removes a dead job of an app ("" = of any). NotFound when there is

@@ -40,9 +40,9 @@ type dispatcher struct {
 	runs    context.Context // of handlers
 	health  health
 	running map[run]Job
-	after   map[string]*lane // by kind: behind which lane the next round begins
-	pending []result         // not written down yet
-	stirred int              // how many of soon have passed since the last wake-up
+	after   map[string]string // by kind: behind which lane the next round begins
+	pending []result          // not written down yet
+	stirred int               // how many of soon have passed since the last wake-up
 	reclaim time.Time
 }
 
@@ -55,7 +55,7 @@ type run struct {
 
 func newDispatcher(q *Queue, runs context.Context) *dispatcher {
 	return &dispatcher{q: q, runs: runs, health: health{lanes: make(map[lane]*ills)}, running: make(map[run]Job),
-		after: make(map[string]*lane), stirred: len(soon)}
+		after: make(map[string]string), stirred: len(soon)}
 }
 
 // run works until ctx ends and the last running job has been written down.
@@ -85,7 +85,7 @@ func (d *dispatcher) run(ctx context.Context) {
 	// What is not written down now is run again when its lease ends.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := d.commit(ctx, nil); err != nil {
+	if _, err := d.commit(ctx, nil); err != nil {
 		d.q.o.Log.Warn("the outcome of jobs was not stored; they will run again", "jobs", len(d.pending), "err", err)
 	}
 }
@@ -112,8 +112,6 @@ func (d *dispatcher) collect(r result) {
 		}
 	}
 }
-
-func laneOf(j Job) lane { return lane{j.Kind, j.App, j.Target} }
 
 // plan makes the rows of the periodic kinds.
 func (d *dispatcher) plan(ctx context.Context) bool {
@@ -159,10 +157,11 @@ func (d *dispatcher) try(ctx context.Context) (next time.Duration, err error) {
 		c, err = d.choose(tx)
 		return err
 	})
-	if err == nil {
-		err = d.commit(ctx, c.jobs)
+	if err != nil {
+		return 0, err
 	}
-	return c.next, err
+	again, err := d.commit(ctx, c.jobs)
+	return min(c.next, again), err
 }
 
 // choice is what a round found.
@@ -174,6 +173,9 @@ type choice struct {
 // choose picks due jobs, kind by kind, on a snapshot.
 func (d *dispatcher) choose(tx db.Tx) (c choice, err error) {
 	c.next = pollEvery
+	for _, l := range d.q.takeForgiven() {
+		d.health.outcome(l, true, time.Time{})
+	}
 	now, err := tx.Now()
 	if err != nil {
 		return c, err
@@ -247,7 +249,7 @@ func (d *dispatcher) chooseKind(tx db.Tx, k *Kind, now im.Micros, busy map[lane]
 		if suspect {
 			suspects += len(jobs)
 		}
-		d.after[k.Name] = &w.lane
+		d.after[k.Name] = w.name
 		if free -= len(jobs); free <= 0 {
 			return false, nil
 		}
@@ -255,30 +257,33 @@ func (d *dispatcher) chooseKind(tx db.Tx, k *Kind, now im.Micros, busy map[lane]
 	if len(all) < lanesARound {
 		return false, nil
 	}
-	d.after[k.Name] = &all[len(all)-1].lane
+	d.after[k.Name] = all[len(all)-1].name
 	return true, nil
 }
 
 // commit writes results down and claims jobs, in one transaction, and starts
-// the claimed ones.
-func (d *dispatcher) commit(ctx context.Context, jobs []Job) error {
+// the claimed ones. It returns when a job that has failed is due again.
+func (d *dispatcher) commit(ctx context.Context, jobs []Job) (again time.Duration, err error) {
 	if len(d.pending) == 0 && len(jobs) == 0 {
-		return nil
+		return pollEvery, nil
 	}
 	var claimed []Job
 	var lost []string
-	err := d.q.o.DB.Write(ctx, func(tx db.Tx) error {
-		claimed, lost = nil, nil
+	err = d.q.o.DB.Write(ctx, func(tx db.Tx) error {
+		claimed, lost, again = nil, nil, pollEvery
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
 		for _, r := range d.pending {
-			ok, err := d.q.finish(tx, r, now)
+			mine, due, err := d.q.finish(tx, r, now)
 			if err != nil {
 				return err
 			}
-			if !ok {
+			if due > 0 {
+				again = min(again, due+time.Millisecond)
+			}
+			if !mine {
 				lost = append(lost, r.job.ID)
 			}
 		}
@@ -288,7 +293,7 @@ func (d *dispatcher) commit(ctx context.Context, jobs []Job) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, id := range lost {
 		d.q.o.Log.Warn("a job ended after its lease; it may have run twice", "job", id)
@@ -298,7 +303,7 @@ func (d *dispatcher) commit(ctx context.Context, jobs []Job) error {
 		d.running[run{j.ID, j.Try}] = j
 		go d.work(j)
 	}
-	return nil
+	return again, nil
 }
 
 // work runs one job and reports.

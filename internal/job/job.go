@@ -157,11 +157,12 @@ type Queue struct {
 	results chan result   // from workers, unbuffered
 	done    chan struct{} // closed when the dispatcher has ended
 
-	mu      sync.Mutex // guards the fields below
-	started bool
-	closed  bool
-	cancel  context.CancelFunc // stops claiming
-	abort   context.CancelFunc // ends running handlers
+	mu       sync.Mutex // guards the fields below
+	forgiven []lane     // see Replay
+	started  bool
+	closed   bool
+	cancel   context.CancelFunc // stops claiming
+	abort    context.CancelFunc // ends running handlers
 }
 
 // New builds a queue with the kinds that its node can run, and one more that

@@ -1,10 +1,6 @@
 package job
 
-import (
-	"time"
-
-	"github.com/skein-im/skein/internal/im"
-)
+import "time"
 
 // The rules for lanes that fail.
 const (
@@ -20,9 +16,8 @@ const (
 
 // lane is what shares a limit and can fail on its own.
 type lane struct {
-	kind   string
-	app    im.AppID
-	target string
+	kind string
+	name string // see laneName
 }
 
 // health remembers which lanes fail. It is this node's opinion, learnt anew

@@ -32,13 +32,13 @@ func insert(tx db.Tx, id string, s Spec, now im.Micros) (string, bool, error) {
 	if s.Body == nil {
 		s.Body = []byte{}
 	}
-	n, err := tx.Exec(`INSERT INTO job (id, kind, app, target, key, body, state, run_at, tries, owner, lease_until, created, finished, error)
-		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, '', 0, $8, 0, '') ON CONFLICT (kind, app, key) DO NOTHING`,
-		id, s.Kind, s.App, s.Target, key, s.Body, now+micros(s.Delay), now)
+	n, err := tx.Exec(`INSERT INTO job (id, kind, app, target, lane, key, body, state, run_at, tries, owner, lease_until, created, finished, error)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, 0, '', 0, $9, 0, '') ON CONFLICT (kind, app, key) WHERE key IS NOT NULL DO NOTHING`,
+		id, s.Kind, s.App, s.Target, laneName(s.App, s.Target), key, s.Body, now+micros(s.Delay), now)
 	if err != nil || n == 1 {
 		return id, err == nil, err
 	}
-	err = tx.QueryRow("SELECT id FROM job WHERE kind = $1 AND app = $2 AND key = $3", s.Kind, s.App, s.Key).Scan(&id)
+	err = tx.QueryRow("SELECT id FROM job WHERE kind = $1 AND app = $2 AND key = $3 AND key IS NOT NULL", s.Kind, s.App, s.Key).Scan(&id)
 	return id, false, err
 }
 
@@ -65,9 +65,16 @@ func earliest(tx db.Tx, kind string) (at im.Micros, err error) {
 	return at, err
 }
 
-// runningLanes counts the running jobs of each lane, on all nodes.
+// laneName is a lane of a kind as it is stored: never empty, and no two lanes
+// share it, because an app's id has no slash.
+func laneName(app im.AppID, target string) string { return string(app) + "/" + target }
+
+func laneOf(j Job) lane { return lane{j.Kind, laneName(j.App, j.Target)} }
+
+// runningLanes counts the running jobs of each lane, on all nodes. (The lease
+// is always after 0; it names the index that is to be used.)
 func runningLanes(tx db.Tx) (map[lane]int, error) {
-	rows, err := tx.Query("SELECT kind, app, target, count(*) FROM job WHERE state = 1 GROUP BY kind, app, target")
+	rows, err := tx.Query("SELECT kind, lane, count(*) FROM job WHERE state = 1 AND lease_until > 0 GROUP BY kind, lane")
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +83,7 @@ func runningLanes(tx db.Tx) (map[lane]int, error) {
 	for rows.Next() {
 		var l lane
 		var n int
-		if err := rows.Scan(&l.kind, &l.app, &l.target, &n); err != nil {
+		if err := rows.Scan(&l.kind, &l.name, &n); err != nil {
 			return nil, err
 		}
 		out[l] = n
@@ -85,19 +92,14 @@ func runningLanes(tx db.Tx) (map[lane]int, error) {
 }
 
 // lanesSQL jumps from lane to lane along the index job_lane: its cost is the
-// number of lanes, however many jobs wait in them. The comparison is where the
-// first lane lies: "> ($2, $3)" or ">= ($2, $3)".
-func lanesSQL(comparison string) string {
-	return `WITH RECURSIVE next (app, target, run_at) AS (
-	SELECT app, target, run_at FROM job WHERE id = (
-		SELECT id FROM job WHERE state = 0 AND kind = $1 AND (app, target) ` + comparison + `
-		ORDER BY app, target, run_at, id LIMIT 1)
+// number of lanes, however many jobs wait in them.
+const lanesSQL = `WITH RECURSIVE next (lane, run_at) AS (
+	SELECT lane, run_at FROM job WHERE id = (
+		SELECT id FROM job WHERE state = 0 AND kind = $1 AND lane > $2 ORDER BY lane, run_at, id LIMIT 1)
 	UNION ALL
-	SELECT j.app, j.target, j.run_at FROM next n JOIN job j ON j.id = (
-		SELECT w.id FROM job w WHERE w.state = 0 AND w.kind = $1 AND (w.app, w.target) > (n.app, n.target)
-		ORDER BY w.app, w.target, w.run_at, w.id LIMIT 1))
-	SELECT app, target, run_at FROM next LIMIT $4`
-}
+	SELECT j.lane, j.run_at FROM next n JOIN job j ON j.id = (
+		SELECT w.id FROM job w WHERE w.state = 0 AND w.kind = $1 AND w.lane > n.lane ORDER BY w.lane, w.run_at, w.id LIMIT 1))
+	SELECT lane, run_at FROM next LIMIT $3`
 
 // waiting is a lane with waiting jobs, the first of which is due at at.
 type waiting struct {
@@ -106,13 +108,9 @@ type waiting struct {
 }
 
 // lanes returns up to limit lanes of a kind that have waiting jobs, in order
-// of app and target: those after the given one, or from the first on.
-func lanes(tx db.Tx, kind string, after *lane, limit int) ([]waiting, error) {
-	text, from := lanesSQL(">= ($2, $3)"), lane{}
-	if after != nil {
-		text, from = lanesSQL("> ($2, $3)"), *after
-	}
-	rows, err := tx.Query(text, kind, from.app, from.target, limit)
+// of their names: those after the given name.
+func lanes(tx db.Tx, kind, after string, limit int) ([]waiting, error) {
+	rows, err := tx.Query(lanesSQL, kind, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +118,7 @@ func lanes(tx db.Tx, kind string, after *lane, limit int) ([]waiting, error) {
 	var out []waiting
 	for rows.Next() {
 		w := waiting{lane: lane{kind: kind}}
-		if err := rows.Scan(&w.app, &w.target, &w.at); err != nil {
+		if err := rows.Scan(&w.name, &w.at); err != nil {
 			return nil, err
 		}
 		out = append(out, w)
@@ -128,16 +126,16 @@ func lanes(tx db.Tx, kind string, after *lane, limit int) ([]waiting, error) {
 	return out, rows.Err()
 }
 
-// round returns lanes with waiting jobs that come after the given one, going
+// round returns lanes with waiting jobs that come after the given name, going
 // on from the first at the end, each once and at most limit.
-func round(tx db.Tx, kind string, after *lane, limit int) ([]waiting, error) {
+func round(tx db.Tx, kind, after string, limit int) ([]waiting, error) {
 	out, err := lanes(tx, kind, after, limit)
-	if err != nil || after == nil || len(out) == limit {
+	if err != nil || after == "" || len(out) == limit {
 		return out, err
 	}
-	head, err := lanes(tx, kind, nil, limit-len(out))
+	head, err := lanes(tx, kind, "", limit-len(out))
 	for _, w := range head {
-		if w.app > after.app || w.app == after.app && w.target > after.target {
+		if w.name > after {
 			break
 		}
 		out = append(out, w)
@@ -147,17 +145,16 @@ func round(tx db.Tx, kind string, after *lane, limit int) ([]waiting, error) {
 
 // dueJobs returns the first due jobs of a lane.
 func dueJobs(tx db.Tx, l lane, now im.Micros, limit int) ([]Job, error) {
-	rows, err := tx.Query(`SELECT id, coalesce(key, ''), body, tries, created FROM job
-		WHERE state = 0 AND kind = $1 AND app = $2 AND target = $3 AND run_at <= $4 ORDER BY run_at, id LIMIT $5`,
-		l.kind, l.app, l.target, now, limit)
+	rows, err := tx.Query(`SELECT id, app, target, coalesce(key, ''), body, tries, created FROM job
+		WHERE state = 0 AND kind = $1 AND lane = $2 AND run_at <= $3 ORDER BY run_at, id LIMIT $4`, l.kind, l.name, now, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var out []Job
 	for rows.Next() {
-		j := Job{Kind: l.kind, App: l.app, Target: l.target}
-		if err := rows.Scan(&j.ID, &j.Key, &j.Body, &j.Try, &j.Created); err != nil {
+		j := Job{Kind: l.kind}
+		if err := rows.Scan(&j.ID, &j.App, &j.Target, &j.Key, &j.Body, &j.Try, &j.Created); err != nil {
 			return nil, err
 		}
 		j.Try++
@@ -194,19 +191,19 @@ func (q *Queue) claim(tx db.Tx, jobs []Job, now im.Micros) (claimed []Job, err e
 }
 
 // finish writes down how a run ended. It reports false when the job was not
-// this run's any more.
-func (q *Queue) finish(tx db.Tx, r result, now im.Micros) (bool, error) {
+// this run's any more, and when at the latest the job is due again, 0 = never.
+func (q *Queue) finish(tx db.Tx, r result, now im.Micros) (mine bool, again time.Duration, err error) {
 	k := q.named[r.job.Kind]
-	const mine = " WHERE id = $1 AND state = 1 AND owner = $2 AND tries = $3"
+	const where = " WHERE id = $1 AND state = 1 AND owner = $2 AND tries = $3"
 	args := []any{r.job.ID, q.owner, r.job.Try}
-	set := func(what string, more ...any) (bool, error) {
-		n, err := tx.Exec("UPDATE job SET "+what+mine, append(args, more...)...)
-		return n == 1, err
+	set := func(again time.Duration, what string, more ...any) (bool, time.Duration, error) {
+		n, err := tx.Exec("UPDATE job SET "+what+where, append(args, more...)...)
+		return n == 1, again, err
 	}
 	var permanent *permanentError
 	switch spent := errors.As(r.err, &permanent) || r.job.Try >= k.Tries; {
 	case r.dropped:
-		return set("state = 0, tries = tries - 1, owner = '', run_at = $4", now)
+		return set(time.Millisecond, "state = 0, tries = tries - 1, owner = '', run_at = $4", now)
 	case k.Every > 0 && (r.err == nil || spent):
 		// The next turn, counted from this one so that it does not drift, but
 		// none is made up for.
@@ -214,21 +211,21 @@ func (q *Queue) finish(tx db.Tx, r result, now im.Micros) (bool, error) {
 		if r.err != nil {
 			text = clip(r.err)
 		}
-		return set(`state = 0, tries = 0, owner = '', error = $6,
+		return set(k.Every, `state = 0, tries = 0, owner = '', error = $6,
 			run_at = CASE WHEN run_at + $4 > $5 THEN run_at + $4 ELSE $5 + $4 END`, micros(k.Every), now, text)
 	case r.err == nil && k.Keep <= 0:
-		n, err := tx.Exec("DELETE FROM job"+mine, args...)
-		return n == 1, err
+		n, err := tx.Exec("DELETE FROM job"+where, args...)
+		return n == 1, 0, err
 	case r.err == nil:
-		return set("state = 2, owner = '', finished = $4", now)
+		return set(0, "state = 2, owner = '', finished = $4", now)
 	case spent:
-		return set("state = 3, owner = '', finished = $4, error = $5", now, clip(r.err))
+		return set(0, "state = 3, owner = '', finished = $4, error = $5", now, clip(r.err))
 	}
 	delay, err := q.spread(k.retryIn(r.job.Try, r.err))
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
-	return set("state = 0, owner = '', run_at = $4, error = $5", now+micros(delay), clip(r.err))
+	return set(delay, "state = 0, owner = '', run_at = $4, error = $5", now+micros(delay), clip(r.err))
 }
 
 // spread adds up to a quarter, so that what failed together is not tried
