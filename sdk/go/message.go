@@ -1,6 +1,12 @@
 package skein
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+	"slices"
+	"time"
+
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
 
 // MessageState is how far a message of the user's own is.
 type MessageState string
@@ -11,6 +17,218 @@ const (
 	Sent    MessageState = "sent"    // in the log
 	Failed  MessageState = "failed"  // refused for good; the user may retry or discard it
 )
+
+// MessageKind says which fields of a Message mean something.
+type MessageKind string
+
+// The kinds of messages. Unreadable is a body in a scheme or of a kind that
+// this SDK does not know, or one that is gone.
+const (
+	KindText         MessageKind = "text"
+	KindCustom       MessageKind = "custom"
+	KindMembers      MessageKind = "members"
+	KindConversation MessageKind = "conversation"
+	KindUnreadable   MessageKind = "unreadable"
+)
+
+// Message is a message as it is at one moment: a value, never changed. A
+// later state comes with OnMessageUpdated.
+type Message struct {
+	// ID is the sender's id of it, a UUID: the same in every state and on
+	// every device.
+	ID           string
+	Conversation string // id
+	// Seq is its position, 0 until it was acknowledged. Ord counts messages.
+	Seq, Ord uint64
+	Sender   string
+	// Time is the server's, or this device's while it is not acknowledged.
+	Time time.Time
+	Kind MessageKind
+
+	Text     string   // KindText
+	Custom   *Custom  // KindCustom
+	Members  *Members // KindMembers
+	Title    string   // KindConversation: the new title
+	ReplyTo  uint64   // seq of the message that this one answers, 0 = none
+	Mentions []string // user ids
+	Opaque   []byte   // KindUnreadable: the bytes of another scheme
+	// ToDevices are the devices that this message is for; empty: all.
+	ToDevices []string
+
+	State    MessageState
+	Err      *Error // Failed: why
+	Edited   bool
+	Recalled bool // the body is gone for everybody
+	// Pending is true while an own edit, recall or reaction that is shown
+	// here has not been acknowledged.
+	Pending   bool
+	Reactions []Reaction
+}
+
+// Custom is a message of the app's own kind.
+type Custom struct {
+	// Type is the app's name for it: 1 to 64 of a-z A-Z 0-9 . _ -
+	Type string
+	// Data is the app's, usually JSON; at most 16 KiB.
+	Data []byte
+	// Summary is a line for those who do not know the type; at most 256 bytes.
+	Summary string
+}
+
+// Members is a change of who is in a conversation.
+type Members struct {
+	Added, Removed, Left []string
+	RoleChanged          []string
+	Role                 Role // of those in Added or RoleChanged
+}
+
+// Reaction is one emoji on one message.
+type Reaction struct {
+	Emoji string
+	Count int
+	// Users are the first 100 of them.
+	Users []string
+	Mine  bool
+}
+
+// viewMessage shows an entry with the outbox's operations on top of it.
+func (s *state) viewMessage(c *conv, m *msg) Message {
+	e := m.entry
+	v := Message{
+		ID: idText(e.GetClientId()), Conversation: c.id, Seq: e.GetSeq(), Ord: e.GetOrd(), Sender: e.GetSender(),
+		Time: time.UnixMicro(e.GetTimeUs()).UTC(), State: Sent, Recalled: e.GetRecalled(),
+		Edited: e.GetVersion() > 1 && !e.GetRecalled(), ToDevices: slices.Clone(e.GetToDevices()),
+	}
+	body, reactions := e.GetBody(), m.reactions
+	for _, op := range s.outbox {
+		if op.op != opSend && op.state != Failed && op.conv == c.id && op.targetSeq == v.Seq {
+			body, reactions = v.overlay(op, body, reactions, s.user)
+		}
+	}
+	v.setBody(body)
+	for _, r := range reactions {
+		v.Reactions = append(v.Reactions, Reaction{Emoji: r.GetEmoji(), Count: int(r.GetCount()), Users: slices.Clone(r.GetUsers()), Mine: r.GetMine()})
+	}
+	return v
+}
+
+// viewItem shows an outbox item: the local echo.
+func (s *state) viewItem(it *item) Message {
+	v := Message{
+		ID: it.id, Conversation: it.conv, Seq: it.seq, Ord: it.ord, Sender: s.user, Time: time.UnixMicro(it.time).UTC(),
+		State: it.state, Err: it.err, ToDevices: slices.Clone(it.toDevices),
+	}
+	if it.ackTime != 0 {
+		v.Time = time.UnixMicro(it.ackTime).UTC()
+	}
+	body := it.body
+	var reactions []*skeinv1.ReactionSummary
+	for _, op := range s.outbox {
+		if op.op != opSend && op.state != Failed && op.conv == it.conv && op.targetID == it.id {
+			body, reactions = v.overlay(op, body, reactions, s.user)
+		}
+	}
+	v.setBody(body)
+	for _, r := range reactions {
+		v.Reactions = append(v.Reactions, Reaction{Emoji: r.GetEmoji(), Count: int(r.GetCount()), Users: r.GetUsers(), Mine: r.GetMine()})
+	}
+	return v
+}
+
+// overlay shows what an operation will do before the server has confirmed it.
+func (v *Message) overlay(op *item, body *skeinv1.Body, reactions []*skeinv1.ReactionSummary, user string) (*skeinv1.Body, []*skeinv1.ReactionSummary) {
+	v.Pending = true
+	switch op.op {
+	case opEdit:
+		if !v.Recalled {
+			body, v.Edited = op.body, true
+		}
+	case opRecall:
+		body, v.Recalled, v.Edited = nil, true, false
+	case opReact:
+		reactions, _ = react(reactions, &skeinv1.Reaction{Emoji: op.emoji, Removed: op.remove}, user, true)
+	}
+	return body, reactions
+}
+
+func (v *Message) setBody(b *skeinv1.Body) {
+	v.Kind = KindUnreadable
+	v.Opaque = b.GetOpaque()
+	c := b.GetContent()
+	v.ReplyTo, v.Mentions = c.GetReplyToSeq(), slices.Clone(c.GetMentions())
+	switch k := c.GetKind().(type) {
+	case *skeinv1.Content_Text:
+		v.Kind, v.Text = KindText, k.Text.GetText()
+	case *skeinv1.Content_Custom:
+		v.Kind = KindCustom
+		v.Custom = &Custom{Type: k.Custom.GetType(), Data: k.Custom.GetData(), Summary: k.Custom.GetSummary()}
+	case *skeinv1.Content_Members:
+		m := k.Members
+		v.Kind = KindMembers
+		v.Members = &Members{Added: m.GetAdded(), Removed: m.GetRemoved(), Left: m.GetLeft(), RoleChanged: m.GetRoleChanged(), Role: roleOf(m.GetRole())}
+	case *skeinv1.Content_Conversation:
+		v.Kind, v.Title = KindConversation, k.Conversation.GetTitle()
+	}
+}
+
+// Outgoing is what Send sends: a text, a custom message or opaque bytes, one
+// of them.
+type Outgoing struct {
+	// Text is 1 to 16,384 bytes of UTF-8.
+	Text   string
+	Custom *Custom
+	// Opaque is at most 32 KiB that the server and its followers do not read.
+	// With MLS they are a message of RFC 9420, else of the app's own making.
+	Opaque []byte
+	MLS    bool
+
+	// ReplyTo is the seq of the message that this one answers.
+	ReplyTo uint64
+	// Mentions are user ids, at most 100.
+	Mentions []string
+	// ToDevices limits who may read it to these devices of members; at most 100.
+	ToDevices []string
+	// Handshake keeps it until every member device has passed it.
+	Handshake bool
+	// Key makes it the newest value of a key, in the self conversation only;
+	// at most 200 bytes. Of values that follow fast only the newest is sent,
+	// at most one a second.
+	Key string
+}
+
+// body checks what a server would refuse anyway and builds the wire's body.
+func (o Outgoing) body() (*skeinv1.Body, error) {
+	kinds := 0
+	for _, set := range []bool{o.Text != "", o.Custom != nil, len(o.Opaque) > 0} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case kinds != 1:
+		return nil, errorf(InvalidArgument, nil, "a message has one of Text, Custom and Opaque")
+	case len(o.Text) > 16384:
+		return nil, errorf(TooLarge, nil, "Text has %d bytes, at most 16384 are allowed", len(o.Text))
+	case len(o.Opaque) > 32768:
+		return nil, errorf(TooLarge, nil, "Opaque has %d bytes, at most 32768 are allowed", len(o.Opaque))
+	case o.Custom != nil && len(o.Custom.Data) > 16384:
+		return nil, errorf(TooLarge, nil, "Custom.Data has %d bytes, at most 16384 are allowed", len(o.Custom.Data))
+	}
+	if len(o.Opaque) > 0 {
+		scheme := skeinv1.BodyScheme_BODY_SCHEME_OPAQUE
+		if o.MLS {
+			scheme = skeinv1.BodyScheme_BODY_SCHEME_MLS
+		}
+		return &skeinv1.Body{Scheme: scheme, Opaque: slices.Clone(o.Opaque)}, nil
+	}
+	c := &skeinv1.Content{ReplyToSeq: o.ReplyTo, Mentions: slices.Clone(o.Mentions)}
+	if o.Custom != nil {
+		c.Kind = &skeinv1.Content_Custom{Custom: &skeinv1.Custom{Type: o.Custom.Type, Data: slices.Clone(o.Custom.Data), Summary: o.Custom.Summary}}
+	} else {
+		c.Kind = &skeinv1.Content_Text{Text: &skeinv1.Text{Text: o.Text}}
+	}
+	return &skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: c}, nil
+}
 
 // idText returns a client id's usual 8-4-4-4-12 form, or "" when it is none.
 func idText(b []byte) string {

@@ -142,9 +142,11 @@ func reduce(st *state, ev event) ([]change, dirty) {
 	case restartEvent:
 		for _, c := range st.convs {
 			c.held, c.mods, c.floor = map[uint64]early{}, nil, c.live
+			st.noteHole(c.id)
 		}
 	}
 	r.sweep()
+	r.noteHoles()
 	for _, c := range r.touched {
 		r.changes = append(r.changes, change{kind: changeConversation, conv: c.id})
 	}
@@ -179,9 +181,19 @@ func (r *reducer) packet(p *skeinv1.ServerPacket) {
 	if len(p.GetCursor()) > 0 {
 		cursor = p.GetCursor()
 	}
-	if len(cursor) > 0 && (r.synced || !r.st.hasHole()) && !bytes.Equal(cursor, r.st.cursor) {
+	r.noteHoles()
+	if len(cursor) > 0 && (r.synced || len(r.st.holes) == 0) && !bytes.Equal(cursor, r.st.cursor) {
 		r.st.cursor = cursor
 		r.dirty.cursor = true
+	}
+}
+
+func (r *reducer) noteHoles() {
+	for id := range r.dirty.convs {
+		r.st.noteHole(id)
+	}
+	for _, id := range r.dirty.gone {
+		r.st.noteHole(id)
 	}
 }
 
@@ -295,6 +307,7 @@ func (r *reducer) hold(c *conv, seq uint64, e early) {
 		return
 	}
 	c.held[seq] = e
+	r.save(c)
 	if len(c.held) > maxHeld {
 		delete(c.held, slices.Max(slices.Collect(maps.Keys(c.held))))
 	}

@@ -9,9 +9,12 @@ import (
 // enqueue takes something the user did into the outbox: the local echo.
 func (r *reducer) enqueue(it *item) {
 	r.conv(it.conv)
+	r.st.nextOrder++
+	it.order = r.st.nextOrder
 	if it.op == opSend && it.key != "" {
 		for i, old := range r.st.outbox {
 			if old.op == opSend && old.conv == it.conv && old.key == it.key && old.attempts == 0 && old.state == Sending {
+				it.order = old.order
 				r.st.outbox[i] = it
 				r.dirty.outbox[old.id], r.dirty.outbox[it.id] = true, true
 				r.changes = append(r.changes, change{kind: changeReplaced, conv: it.conv, id: old.id, to: it.id})
@@ -51,7 +54,7 @@ func (r *reducer) acknowledge(it *item, seq, ord uint64, time int64) {
 	it.state, it.err = Sent, nil
 	it.seq, it.ord, it.ackTime = seq, ord, time
 	r.dirty.outbox[it.id] = true
-	r.changes = append(r.changes, change{kind: changeSent, conv: it.conv, id: it.id, seq: seq})
+	r.changes = append(r.changes, change{kind: changeSent, conv: it.conv, id: it.id, seq: seq, op: it})
 	for _, op := range r.st.outbox {
 		if op.op != opSend && op.targetSeq == 0 && op.targetID == it.id {
 			op.targetSeq = seq
@@ -147,6 +150,8 @@ func (r *reducer) retry(ev retryEvent) {
 		return
 	}
 	r.st.outbox = append(slices.Delete(r.st.outbox, i, i+1), it)
+	r.st.nextOrder++
+	it.order = r.st.nextOrder
 	if ev.newID != "" {
 		r.rename(it, ev.newID)
 	}

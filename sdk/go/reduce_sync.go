@@ -67,7 +67,8 @@ func (r *reducer) attributes(x *conv, c *skeinv1.Conversation) {
 // sync applies one page of changes.
 func (r *reducer) sync(s *skeinv1.SyncResponse) {
 	r.synced = true
-	r.quiet = s.GetReset_()
+	r.st.resetting = r.st.resetting || s.GetReset_()
+	r.quiet = r.st.resetting
 	if s.GetIncarnation() != r.st.incarnation {
 		r.st.incarnation = s.GetIncarnation()
 		r.dirty.reset = true
@@ -81,6 +82,7 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 	if s.GetMore() {
 		return
 	}
+	r.st.resetting = false
 	for _, id := range slices.Sorted(maps.Keys(r.st.convs)) {
 		c := r.st.convs[id]
 		if c.incarnation == r.st.incarnation || slices.ContainsFunc(r.st.outbox, func(it *item) bool { return it.conv == id }) {
@@ -95,6 +97,9 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 
 // delta applies what changed in one conversation (docs/sdk-spec.md §2.3).
 func (r *reducer) delta(d *skeinv1.ConversationDelta, reset bool) {
+	if held := r.st.convs[d.GetConversation().GetId()]; held != nil && held.incarnation != r.st.incarnation {
+		reset = true // a later page of a reset: nothing that is held of it counts
+	}
 	c := r.conversation(d.GetConversation(), reset)
 	head := d.GetConversation().GetHeadSeq()
 	first := head + 1
@@ -209,7 +214,8 @@ func (ev pageEvent) covers(c *conv) (span, bool) {
 	if p.GetToSeq() == 0 {
 		switch {
 		case p.GetAtStart() && !forward && ev.before > 0:
-			return span{1, ev.before - 1}, ev.before > 1
+			s := span{1, min(ev.before-1, p.GetAsOfSeq())}
+			return s, s.to > 0
 		case p.GetAtStart() && !forward:
 			return span{1, c.head.seq}, c.head.seq > 0
 		case p.GetAtEnd() && forward:
@@ -220,7 +226,7 @@ func (ev pageEvent) covers(c *conv) (span, bool) {
 	s := span{max(p.GetFromSeq(), 1), p.GetToSeq()}
 	switch {
 	case ev.before > 0:
-		s.to = max(s.to, ev.before-1)
+		s.to = max(s.to, min(ev.before-1, p.GetAsOfSeq()))
 	case forward:
 		s.from = min(s.from, ev.after+1)
 	}

@@ -27,6 +27,9 @@ type state struct {
 	cursor      []byte
 	convs       map[string]*conv
 	outbox      []*item
+	nextOrder   int64           // of the newest outbox item
+	holes       map[string]bool // conversations that miss something
+	resetting   bool            // a sync that began with reset has more pages to come
 }
 
 // conv is a conversation as this device knows it.
@@ -105,12 +108,13 @@ type item struct {
 	err        *Error
 	seq, ord   uint64 // of the ack, while its entry is held back
 	ackTime    int64
+	order      int64 // ascending in the outbox
 	attempts   int
 	firstTryMS int64 // server time of the first attempt, 0 = never
 }
 
 func newState(user string) *state {
-	return &state{user: user, convs: map[string]*conv{}}
+	return &state{user: user, convs: map[string]*conv{}, holes: map[string]bool{}}
 }
 
 // kindOf tells a conversation's kind by the first character of its id.
@@ -165,12 +169,16 @@ func (s *state) itemByID(id string) (int, *item) {
 	return -1, nil
 }
 
-// hasHole tells whether any conversation misses something.
-func (s *state) hasHole() bool {
-	for _, c := range s.convs {
-		if _, ok := c.hole(); ok {
-			return true
-		}
+// noteHole keeps holes up to date for one conversation.
+func (s *state) noteHole(id string) {
+	c := s.convs[id]
+	if c == nil {
+		delete(s.holes, id)
+		return
 	}
-	return false
+	if _, ok := c.hole(); ok {
+		s.holes[id] = true
+	} else {
+		delete(s.holes, id)
+	}
 }
