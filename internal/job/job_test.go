@@ -223,6 +223,111 @@ func TestDeadTargetsStopNobodyElse(t *testing.T) {
 	})
 }
 
+// choose runs a dispatcher's choice, without running anything.
+func (b *bench) choose(d *dispatcher) (c choice) {
+	b.t.Helper()
+	b.must(b.db.Read(b.t.Context(), func(tx db.Tx) (err error) {
+		c, err = d.choose(tx)
+		return err
+	}))
+	return c
+}
+
+func TestLanesUnderSuspicionGetOneJobEachAndHalfOfTheWorkersTogether(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		q := b.queue(Kind{Name: "k", Workers: 8, PerTarget: 4, Run: func(context.Context, Job) error { return nil }})
+		d := newDispatcher(q, t.Context())
+		var specs []Spec
+		now := time.Now()
+		for i := range 20 {
+			target := fmt.Sprintf("bad%02d", i)
+			specs = append(specs, Spec{Kind: "k", App: "app", Target: target}, Spec{Kind: "k", App: "app", Target: target})
+			for range suspectAfter {
+				d.health.outcome(lane{"k", "app/" + target}, false, now.Add(-time.Hour))
+			}
+		}
+		paused := lane{"k", "app/a"}
+		specs = append(specs, Spec{Kind: "k", App: "app", Target: "a"})
+		for range suspectAfter {
+			d.health.outcome(paused, false, now.Add(time.Hour))
+		}
+		for range 10 {
+			specs = append(specs, Spec{Kind: "k", App: "app", Target: "good"})
+		}
+		b.add(q, specs...)
+		targets := make(map[string]int)
+		for _, j := range b.choose(d).jobs {
+			targets[j.Target]++
+		}
+		if targets["good"] == 0 || targets["good"] > 4 || targets["a"] != 0 || len(targets) != 5 {
+			t.Errorf("chosen: %v", targets)
+		}
+		for target, n := range targets {
+			if target != "good" && n != 1 {
+				t.Errorf("%s got %d workers", target, n)
+			}
+		}
+		// A replay lifts the suspicion.
+		q.started = true
+		q.forgive(paused)
+		if got := b.choose(d).jobs; !slices.ContainsFunc(got, func(j Job) bool { return j.Target == "a" }) {
+			t.Errorf("after the replay: %+v", got)
+		}
+	})
+}
+
+func TestALaneUnderSuspicionGetsOneJobAtATimeThoughNobodyElseWantsAWorker(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		q := b.queue(Kind{Name: "k", Run: func(context.Context, Job) error { return nil }})
+		d := newDispatcher(q, t.Context())
+		b.add(q, Spec{Kind: "k", App: "app"}, Spec{Kind: "k", App: "app"}, Spec{Kind: "k", App: "app"})
+		if got := b.choose(d).jobs; len(got) != 3 {
+			t.Errorf("%d jobs of a good lane were chosen", len(got))
+		}
+		for range suspectAfter {
+			d.health.outcome(lane{"k", "app/"}, false, time.Time{})
+		}
+		if got := b.choose(d).jobs; len(got) != 1 {
+			t.Errorf("%d jobs of a suspect lane were chosen", len(got))
+		}
+	})
+}
+
+func TestAClaimTakesNoMoreThanALanesLimitAndNothingTwice(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		q := b.queue(Kind{Name: "k", PerTarget: 2, Run: func(context.Context, Job) error { return nil }})
+		var specs []Spec
+		for range 6 {
+			specs = append(specs, Spec{Kind: "k", App: "app", Target: "t"})
+		}
+		b.add(q, specs...)
+		var claimed []int
+		b.must(b.db.Write(t.Context(), func(tx db.Tx) error {
+			claimed = nil
+			now, err := tx.Now()
+			if err != nil {
+				return err
+			}
+			// As if each of three nodes had looked before the others claimed.
+			jobs, err := dueJobs(tx, lane{"k", "app/t"}, now, 6)
+			if err != nil || len(jobs) != 6 {
+				return fmt.Errorf("%d jobs are due: %w", len(jobs), err)
+			}
+			for _, list := range [][]Job{jobs[:1], jobs, jobs} {
+				got, err := q.claim(tx, list, now)
+				if err != nil {
+					return err
+				}
+				claimed = append(claimed, len(got))
+			}
+			return nil
+		}))
+		if !slices.Equal(claimed, []int{1, 1, 0}) {
+			t.Errorf("claimed %v", claimed)
+		}
+	})
+}
+
 func TestAJobWhoseNodeDiedRunsAgainAndTheDeadNodesAnswerDoesNotCount(t *testing.T) {
 	both(t, func(t *testing.T, b *bench) {
 		begun, hold := make(chan struct{}), make(chan struct{})
@@ -233,7 +338,7 @@ func TestAJobWhoseNodeDiedRunsAgainAndTheDeadNodesAnswerDoesNotCount(t *testing.
 		}})
 		id := b.add(dead, Spec{Kind: "k"})[0]
 		<-begun
-		dead.cancel() // it claims nothing any more, but its handler still runs
+		dead.cancel()                                              // it claims nothing any more, but its handler still runs
 		b.exec("UPDATE job SET lease_until = 1 WHERE id = $1", id) // its time is up
 		r := newRecorder()
 		b.start(Kind{Name: "k", Keep: time.Hour, Backoff: time.Millisecond, Run: func(_ context.Context, j Job) error { r.enter(j)(); return nil }})

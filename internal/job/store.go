@@ -164,10 +164,9 @@ func dueJobs(tx db.Tx, l lane, now im.Micros, limit int) ([]Job, error) {
 }
 
 // claim takes those of the jobs that still wait and fit their lanes' limits.
+// Two nodes that count the same lane at once cannot both commit, because
+// transactions that write are serializable.
 func (q *Queue) claim(tx db.Tx, jobs []Job, now im.Micros) (claimed []Job, err error) {
-	if _, err := tx.Exec("UPDATE job_claim SET turn = turn + 1 WHERE id = 1"); err != nil {
-		return nil, err
-	}
 	busy, err := runningLanes(tx)
 	if err != nil {
 		return nil, err

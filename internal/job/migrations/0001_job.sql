@@ -21,11 +21,3 @@ CREATE INDEX job_due ON job (kind, run_at) WHERE state = 0;
 CREATE INDEX job_running ON job (lease_until, kind, lane) WHERE state = 1;
 CREATE INDEX job_done ON job (kind, finished) WHERE state = 2;
 CREATE INDEX job_dead ON job (kind, finished) WHERE state = 3;
-
--- The one row that whoever claims jobs writes first, so that two nodes never
--- count the running jobs of a target at the same time.
-CREATE TABLE job_claim (
-  id   {{bigint}} NOT NULL PRIMARY KEY,
-  turn {{bigint}} NOT NULL
-) {{strict}};
-INSERT INTO job_claim (id, turn) VALUES (1, 0);
