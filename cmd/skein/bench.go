@@ -121,8 +121,8 @@ func benchP2P(ctx context.Context, f benchFlags, stdout, stderr io.Writer) error
 	r.Stored, r.Fsck = report.Messages, "ok"
 	var bad error
 	switch {
-	case len(report.Findings) > 0:
-		r.Fsck = fmt.Sprintf("%d findings, the first: %s", len(report.Findings), report.Findings[0])
+	case !report.Sound():
+		r.Fsck = fmt.Sprintf("%d findings, the first: %s", int64(len(report.Findings))+report.More, report.Findings[0])
 		bad = fmt.Errorf("fsck: %s", r.Fsck)
 	case r.Stored < r.Acked || r.Stored > r.Sent:
 		bad = fmt.Errorf("%d messages stored, %d acknowledged, %d sent", r.Stored, r.Acked, r.Sent)

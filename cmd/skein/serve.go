@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/tlsserve"
 )
 
 // drainTime is how long a server that is told to end lets clients go, and
@@ -49,44 +50,45 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 // serve listens and answers until ctx ends, then lets the clients go.
 func (s *server) serve(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout io.Writer) error {
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := listen(cfg, s, log)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
-	}
-	h := &http.Server{Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
-	ended := make(chan error, 1)
-	tls, err := tlsListener(ctx, cfg, ln, h, log)
-	if err != nil {
-		ln.Close()
 		return err
 	}
 	if err := s.auth.WaitValid(ctx); err != nil {
 		ln.Close()
 		return fmt.Errorf("take the lease on the fence log: %w", err)
 	}
-	go func() { ended <- h.Serve(tls) }()
 	proto := "http"
-	if tls != ln {
+	if cfg.TLS.Enabled() {
 		proto = "https"
 	}
 	fmt.Fprintf(stdout, "listening %s://%s\n", proto, ln.Addr())
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	draining := context.AfterFunc(ctx, func() {
+		log.Info("draining")
+		s.gateway.Drain(drainTime)
+		stop()
+	})
+	defer draining()
+	return ln.Run(running)
+}
+
+// listen binds the address, with TLS when it is configured.
+func listen(cfg *config.Config, s *server, log *slog.Logger) (*tlsserve.Server, error) {
+	o := tlsserve.Options{Addr: cfg.Listen, Handler: s.handler, Clock: im.SystemClock{}, Log: log, Cert: cfg.TLS.Cert, Key: cfg.TLS.Key,
+		HSTS: cfg.TLS.HSTS, Proxies: s.proxies, Grace: drainTime}
+	if a := cfg.TLS.ACME; len(a.Domains) > 0 {
+		cache := a.Cache
+		if cache == "" {
+			cache = filepath.Join(cfg.Data, "acme")
+		}
+		var err error
+		if o.ACME, err = tlsserve.NewACME(tlsserve.ACMEOptions{Domains: a.Domains, Email: a.Email, Cache: cache, Directory: a.Directory, HTTP: a.HTTP}); err != nil {
+			return nil, err
+		}
 	}
-	log.Info("draining")
-	s.gateway.Drain(drainTime)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := h.Shutdown(stop); err != nil {
-		h.Close()
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return tlsserve.Listen(o)
 }
 
 func newLog(cfg *config.Config, w io.Writer) *slog.Logger {

@@ -37,6 +37,7 @@ type server struct {
 	handler http.Handler
 	gateway *gateway.Gateway
 	auth    *auth.Auth
+	proxies *tlsserve.Proxies
 	closers []func(context.Context) error
 }
 
@@ -107,11 +108,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey})
 	origins := originRules{auth: a}
-	proxies, err := tlsserve.NewProxies(cfg.BehindProxy)
-	if err != nil {
+	if s.proxies, err = tlsserve.NewProxies(cfg.BehindProxy); err != nil {
 		return nil, err
 	}
-	address := func(r *http.Request) string { return proxies.ClientAddr(r).String() }
+	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
 	strangers := quota.New[netip.Prefix](quota.Limit{Rate: cfg.Limits.HelloRate, Burst: cfg.Limits.HelloBurst}, 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
 		Clock: clock, Entropy: entropy, Log: log, Origin: origins.any, SameOrigin: origins.same, Address: address,

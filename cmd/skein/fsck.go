@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/fsck"
+)
+
+// fsckCommand proves the invariants of a data folder or a database, also
+// while a server runs on it. It ends with status 1 when it has findings.
+func fsckCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	fs := flag.NewFlagSet("fsck", flag.ContinueOnError)
+	asJSON := fs.Bool("json", false, "print the whole report as one JSON object")
+	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
+	cfg, operands, err := config.Read(src)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stdout, "skein fsck proves the invariants of a data folder or a database. Options:")
+		config.Usage(stdout, src)
+		return nil
+	case err != nil:
+		return err
+	case len(operands) > 0:
+		return fmt.Errorf("fsck takes options only, not %q", operands[0])
+	}
+	target := cfg.Data
+	if cfg.DB != "" {
+		target = cfg.DB
+	} else if _, err := os.Stat(target); err != nil {
+		return fmt.Errorf("there is no data folder %s", target)
+	}
+	d, err := db.Open(ctx, target, db.Options{})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	r, err := fsck.Check(ctx, d)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		err = json.NewEncoder(stdout).Encode(r)
+	} else {
+		for _, f := range r.Findings {
+			fmt.Fprintln(stdout, f)
+		}
+		fmt.Fprintf(stdout, "%d conversations, %d entries (%d messages), %d memberships, %d idempotency keys: %d findings\n",
+			r.Conversations, r.Entries, r.Messages, r.Memberships, r.Keys, int64(len(r.Findings))+r.More)
+	}
+	if err == nil && !r.Sound() {
+		err = exitCode(1)
+	}
+	return err
+}
