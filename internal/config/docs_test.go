@@ -133,9 +133,9 @@ func generateConfig(list []option, docs map[string]string) string {
 Without any option the server listens on 127.0.0.1:8080 and stores everything under ./data.
 
 An option is set by its flag, else by its environment variable, else by the file that ` + "`--config FILE`" + ` (or
-SKEIN_CONFIG) names, else it has its default. A name that no option has is an error in all three. Lists are written with
-commas, or as YAML lists in the file; a flag of a list may be given several times. Durations look like 500ms, 30s or 720h,
-sizes like 4096, 64 KiB or 2 MiB.
+SKEIN_CONFIG) names, else it has its default. A flag or a name in the file that no option has is an error, and so is a variable
+that looks like a slip of an option's. Lists are written with commas, or as YAML lists in the file; a flag of a list may be
+given several times. Durations look like 500ms, 30s or 720h, sizes like 4096, 64 KiB or 2 MiB.
 
 ` + "```yaml\n" + example + "```\n")
 	for _, o := range list {

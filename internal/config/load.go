@@ -177,7 +177,9 @@ func flagNames(known map[string]option, extra *flag.FlagSet) []string {
 }
 
 // parseEnv picks the variables that begin with SKEIN_. One that no option has
-// is an error: it was meant for us and would do nothing.
+// is an error when it looks like a slip of one that exists: it was meant for us
+// and would do nothing. Others are let be, because others make them:
+// Kubernetes sets SKEIN_SERVICE_HOST and SKEIN_PORT beside a service "skein".
 func parseEnv(environ []string, list []option) (map[string]string, error) {
 	known := map[string]string{"SKEIN_CONFIG": "config"}
 	names := []string{"SKEIN_CONFIG"}
@@ -192,10 +194,11 @@ func parseEnv(environ []string, list []option) (map[string]string, error) {
 			continue
 		}
 		key, ok := known[name]
-		if !ok {
-			return nil, fmt.Errorf("the environment variable %s belongs to no option%s", name, suggest(name, names))
+		if ok {
+			env[key] = value
+		} else if near, d := nearest(name, names); d <= 2 {
+			return nil, fmt.Errorf("the environment variable %s belongs to no option; did you mean %s?", name, near)
 		}
-		env[key] = value
 	}
 	return env, nil
 }

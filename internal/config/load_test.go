@@ -75,7 +75,7 @@ func TestAFlagBeatsTheEnvironmentWhichBeatsTheFileWhichBeatsTheDefault(t *testin
 	}
 	c, operands, err := Load(Source{
 		Args:    []string{"one", "--shards", "4", "--config", file, "two", "-limits-frames=4", "--behind-proxy", "10.0.0.1", "--behind-proxy=10.0.0.2,10.0.0.3", "--", "--three"},
-		Environ: []string{"PATH=/bin", "SKEIN_SHARDS=3", "SKEIN_LIMITS_FRAMES=3", "SKEIN_LIMITS_WATCH=3", "SKEIN_SECRET_KEY=k"},
+		Environ: []string{"PATH=/bin", "SKEIN_PORT=tcp://10.0.0.1:80", "SKEIN_SERVICE_HOST=10.0.0.1", "SKEIN_TEST_X=y", "SKEIN_SHARDS=3", "SKEIN_LIMITS_FRAMES=3", "SKEIN_LIMITS_WATCH=3", "SKEIN_SECRET_KEY=k"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -226,16 +226,21 @@ func durationText(d time.Duration) string {
 
 // suggest names the nearest of some names, when one is near.
 func suggest(name string, known []string) string {
-	best, least := "", 0
+	best, d := nearest(name, known)
+	if best == "" || d > max(2, len(name)/2) {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// nearest returns the name that is least away, and how far that is.
+func nearest(name string, known []string) (best string, least int) {
 	for _, k := range known {
 		if d := distance(name, k); best == "" || d < least {
 			best, least = k, d
 		}
 	}
-	if best == "" || least > max(2, len(name)/2) {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best, least
 }
 
 // distance is the number of letters to add, drop, change or swap.
