@@ -133,7 +133,7 @@ var expectations = map[string]func(ctx context.Context, w *world, d *device, a *
 	"count": expectNumber(func(c *ConversationView) int {
 		n := 0
 		for _, m := range c.Messages {
-			if m.Kind == "text" || m.Kind == "custom" {
+			if m.Kind != "members" && m.Kind != "conversation" {
 				n++
 			}
 		}
