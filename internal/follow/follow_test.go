@@ -121,20 +121,24 @@ func TestAPanicOfAFollowerIsAFailureOfItsEntry(t *testing.T) {
 	})
 }
 
-func TestADamagedRowIsParkedAndTheFollowerGoesOn(t *testing.T) {
+func TestADamagedOrMissingRowIsParkedAndTheFollowerGoesOn(t *testing.T) {
 	both(t, func(t *testing.T, b *bench) {
 		b.log.append(0, 50)
 		b.log.damaged[31] = true
+		b.log.missing[12] = true
 		r := b.runner(nil, Follower{Name: "a", Apply: effect("a")})
 		b.at("a", 0, 50)
-		b.once("a", 0, 50, 31)
+		b.once("a", 0, 50, 12, 31)
 		list, err := r.Parked(t.Context(), nil, 10)
 		b.must(err)
-		if len(list) != 1 || list[0].Pos != 31 || list[0].App != "" || list[0].Error == "" {
+		if len(list) != 2 || list[0].Pos != 12 || list[1].Pos != 31 || list[1].App != "" || list[1].Error == "" {
 			t.Fatalf("parked %+v", list)
 		}
 		if err := r.Replay(t.Context(), "a", 0, 31); im.CodeOf(err) != im.DataLoss {
 			t.Errorf("the replay of a damaged row: %v", err)
+		}
+		if err := r.Replay(t.Context(), "a", 0, 12); im.CodeOf(err) != im.NotFound {
+			t.Errorf("the replay of a missing row: %v", err)
 		}
 	})
 }

@@ -29,12 +29,13 @@ type memory struct {
 	shards      [][]im.Entry
 	incarnation string
 	damaged     map[im.Pos]bool // of shard 0
+	missing     map[im.Pos]bool // of shard 0
 	freeze      chan struct{}   // Since waits for it when it is not nil
 	frozen      chan struct{}   // gets a token when Since begins to wait
 }
 
 func newMemory(shards int) *memory {
-	return &memory{shards: make([][]im.Entry, shards), incarnation: "one", damaged: map[im.Pos]bool{}, frozen: make(chan struct{}, 10)}
+	return &memory{shards: make([][]im.Entry, shards), incarnation: "one", damaged: map[im.Pos]bool{}, missing: map[im.Pos]bool{}, frozen: make(chan struct{}, 10)}
 }
 
 // append adds n messages to a shard and returns them.
@@ -83,7 +84,9 @@ func (v memoryView) Heads() (heads []im.Pos, err error) {
 func (v memoryView) Since(shard int, after im.Pos, limit int) ([]im.Entry, error) {
 	v.m.mu.Lock()
 	entries := v.m.shards[shard]
-	entries = slices.Clone(entries[min(int(after), len(entries)):min(int(after)+limit, len(entries))])
+	entries = slices.Clone(entries[min(int(after), len(entries)):])
+	entries = slices.DeleteFunc(entries, func(e im.Entry) bool { return shard == 0 && v.m.missing[e.Pos] })
+	entries = entries[:min(limit, len(entries))]
 	freeze := v.m.freeze
 	for _, e := range entries {
 		if shard == 0 && v.m.damaged[e.Pos] {

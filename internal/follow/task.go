@@ -24,6 +24,10 @@ const (
 // errTaken says that the follower's row has another epoch.
 var errTaken = errors.New("the lease is another's")
 
+// errMissing says that the journal has no row at a position that has been
+// passed.
+var errMissing = im.Errorf(im.DataLoss, "the journal's row is missing")
+
 // task carries out the machine of one follower in one shard. Its goroutine
 // owns m, durable and saved.
 type task struct {
@@ -155,7 +159,17 @@ func (t *task) attempt(ctx context.Context, after im.Pos, limit int) event {
 	if len(entries) == 0 {
 		return event{kind: empty}
 	}
-	e := event{kind: applied, pos: entries[len(entries)-1].Pos, n: len(entries)}
+	e := event{kind: applied, n: len(entries)}
+	if whole := contiguous(entries, after); whole < len(entries) {
+		// Positions have no gaps, so a row is missing. What lies before it is
+		// good; then it is alone at the front, and counts as unreadable.
+		if whole == 0 {
+			e = event{kind: unreadable, pos: after + im.Pos(limit), n: limit, cause: errMissing.Error()}
+			return t.outcome(ctx, errMissing, e)
+		}
+		entries, e.n = entries[:whole], limit
+	}
+	e.pos = entries[len(entries)-1].Pos
 	if t.f.Wants != nil {
 		kept := entries[:0] // the slice is this task's own
 		for i := range entries {
@@ -174,6 +188,16 @@ func (t *task) attempt(ctx context.Context, after im.Pos, limit int) event {
 	t.pos.Store(int64(e.pos))
 	t.r.trim(t.shard)
 	return e
+}
+
+// contiguous returns how many entries follow a position without a gap.
+func contiguous(entries []im.Entry, after im.Pos) int {
+	for i := range entries {
+		if entries[i].Pos != after+im.Pos(i)+1 {
+			return i
+		}
+	}
+	return len(entries)
 }
 
 // gather takes entries from the window, with buf to copy them to, or else from
