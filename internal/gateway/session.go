@@ -143,7 +143,9 @@ func (s *session) end() {
 	s.mu.Lock()
 	s.m.step(&event{kind: evGone}, nil)
 	closing := s.closing
-	s.out, s.outSize = nil, 0
+	if !closing { // else what is queued is the last word, such as why a hello was refused
+		s.out, s.outSize = nil, 0
+	}
 	s.mu.Unlock()
 	if a := s.who.Load(); a != nil {
 		s.g.hub.remove(s, *a)
