@@ -169,8 +169,10 @@ func (m *machine) refuse(out []effect, ref uint32, err error) []effect {
 	out = append(out, effect{kind: fxOut, bytes: errorFrame(ref, err)})
 	code := skeinv1.CloseCode_CLOSE_CODE_UNAVAILABLE
 	switch im.CodeOf(err) {
-	case im.Unauthenticated, im.NotFound, im.InvalidArgument, im.PermissionDenied:
+	case im.Unauthenticated, im.NotFound, im.PermissionDenied:
 		code = skeinv1.CloseCode_CLOSE_CODE_UNAUTHENTICATED
+	case im.InvalidArgument: // no new token would help
+		code = skeinv1.CloseCode_CLOSE_CODE_BAD_PACKET
 	case im.TokenExpired:
 		code = skeinv1.CloseCode_CLOSE_CODE_TOKEN_EXPIRED
 	case im.SignedOut:
