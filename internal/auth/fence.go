@@ -133,6 +133,8 @@ func (a *Auth) behind(ctx context.Context, fence int64) (n int64, err error) {
 // lease has run out: within Options.Lease. When it returns Unavailable the
 // fence is stored and will be applied; only the confirmation is missing.
 func (a *Auth) awaitFence(ctx context.Context, fence int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*max(a.lease, DefaultLease)) // a database that is away, too, is an answer
+	defer cancel()
 	a.nudge()
 	pause := 5 * time.Millisecond
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -394,4 +395,48 @@ func TestNotesAreStoredAndKeptUnderAFailure(t *testing.T) {
 		_, err := a.Cursor(w.ctx, im.Actor{App: "shop", User: "ann", Device: "x"})
 		wantCode(t, "a device that is not there", err, im.NotFound)
 	})
+}
+
+func TestManySignInsAtOnceLeaveWhatThePolicyAllows(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		a := w.running()
+		must(a.UpdateApp(w.ctx, server(), AppUpdate{LoginPolicy: PolicyOneDevice}))(t)
+		var wg sync.WaitGroup
+		for i := range 40 {
+			user := im.UserID(fmt.Sprint("user", i%4)) // ten devices each
+			token := w.token(user)
+			wg.Go(func() {
+				if _, err := w.signIn(a, token, im.DeviceID(fmt.Sprint("d", i)), 0); err != nil {
+					t.Errorf("%s: %v", user, err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range 4 {
+			user := im.Actor{App: "shop", User: im.UserID(fmt.Sprint("user", i))}
+			if list := must(a.ListDevices(w.ctx, user))(t); len(list) != 1 {
+				t.Errorf("%s has %d devices", user.User, len(list))
+			}
+		}
+	})
+}
+
+func BenchmarkSignIn(b *testing.B) {
+	for name, fresh := range map[string]bool{"new token": true, "token seen before": false} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, b.TempDir())
+			a := w.running()
+			token, i := w.token("ann"), 0
+			for b.Loop() {
+				if i++; fresh {
+					b.StopTimer()
+					token = w.token(im.UserID(fmt.Sprint("u", i)))
+					b.StartTimer()
+				}
+				if _, err := w.signIn(a, token, "phone", 0); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

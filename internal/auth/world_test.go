@@ -34,7 +34,7 @@ func (c *testClock) advance(d time.Duration) {
 // world is one database with an app "shop" and, when it was asked for, a
 // running node.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	ctx    context.Context
 	db     *db.DB
 	clock  *testClock
@@ -50,7 +50,7 @@ func onEach(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, newWorld(t, pgtest.DB(t))) })
 }
 
-func newWorld(t *testing.T, target string) *world {
+func newWorld(t testing.TB, target string) *world {
 	clock := &testClock{}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -154,8 +154,8 @@ func wantCode(t *testing.T, what string, err error, want im.Code) {
 	}
 }
 
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
