@@ -32,10 +32,16 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 			if done, ok := s.repeated(ctx, a); ok {
 				return done, nil
 			}
+			if n < maxRetries && s.outdated(ctx, room) {
+				continue
+			}
 			return journal.Result{}, err
 		}
 		res, err := s.wait(ctx, a)
 		if !isStale(err) {
+			if a.Members != nil || a.Title != nil {
+				s.rooms.drop(actor.App, conv) // the caller's next decision sees it
+			}
 			return res, err
 		}
 		if n == maxRetries {
@@ -43,6 +49,17 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 		}
 		s.rooms.drop(actor.App, conv)
 	}
+}
+
+// outdated tells whether a room that made somebody refuse is not the newest
+// any more: a refusal appends nothing, so no precondition would notice.
+func (s *Service) outdated(ctx context.Context, room *Room) bool {
+	if room.Version < 0 {
+		return false
+	}
+	s.rooms.dropIf(room)
+	fresh, err := s.rooms.get(ctx, room.App, room.ID)
+	return err == nil && fresh.Version != room.Version
 }
 
 // repeated finds the entry of an append that was acknowledged before.

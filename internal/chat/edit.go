@@ -52,7 +52,8 @@ func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, 
 	})
 }
 
-// target reads a message that the actor may read; everything else is absent.
+// target reads a message that the actor, a current member, may read;
+// everything else is absent.
 func (s *Service) target(ctx context.Context, actor im.Actor, room *Room, seq im.Seq) (im.Entry, error) {
 	self, ok := room.Member(actor.User)
 	if !ok && !actor.Server || seq < self.From {

@@ -45,56 +45,15 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 	if r.Limit < 1 || r.Limit > maxPage {
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxPage)
 	}
-	room, self, err := s.readable(ctx, actor, r.Conv)
-	if err != nil {
-		return nil, err
-	}
-	out := &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
-	err = s.j.View(ctx, func(v journal.View) error {
-		head, err := readableHead(v, room, self)
-		if err != nil {
-			return err
-		}
+	var out *skeinv1.ListMessagesResponse
+	err := s.reading(ctx, actor, r.Conv, func(v journal.View, room *Room, self journal.Member, head im.Seq) error {
+		out = &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
 		return fillPage(v, actor, room, self, head, r, out)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// readable returns the room and the actor's place in it; a former member
-// keeps the interval that was theirs.
-func (s *Service) readable(ctx context.Context, actor im.Actor, conv im.ConvID) (*Room, journal.Member, error) {
-	room, err := s.rooms.get(ctx, actor.App, conv)
-	if err != nil {
-		return nil, journal.Member{}, err
-	}
-	if self, ok := room.Member(actor.User); ok {
-		return room, self, s.decide(ctx, &Action{Verb: VerbRead, Actor: actor, Room: room})
-	}
-	if actor.Server {
-		return room, journal.Member{From: 1}, nil
-	}
-	var self journal.Member
-	err = s.j.View(ctx, func(v journal.View) (err error) {
-		self, err = v.Member(actor.App, conv, actor.User)
-		return err
-	})
-	return room, self, err
-}
-
-// readableHead is the newest position that the member may read; 0 when the
-// conversation has none yet.
-func readableHead(v journal.View, room *Room, self journal.Member) (im.Seq, error) {
-	if self.To > 0 {
-		return self.To - 1, nil
-	}
-	c, err := v.Conv(room.App, room.ID)
-	if im.CodeOf(err) == im.NotFound {
-		return 0, nil
-	}
-	return c.HeadSeq, err
 }
 
 func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, head im.Seq, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
@@ -238,15 +197,11 @@ func summaries(m map[string]*reactors, self im.UserID) []*skeinv1.ReactionSummar
 // Edits returns every body that a message has had, oldest first; none for a
 // recalled one.
 func (s *Service) Edits(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq) (*skeinv1.ListEditsResponse, error) {
-	room, self, err := s.readable(ctx, actor, conv)
-	if err != nil {
-		return nil, err
-	}
-	out := &skeinv1.ListEditsResponse{}
-	err = s.j.View(ctx, func(v journal.View) error {
-		head, err := readableHead(v, room, self)
-		if err != nil || seq < max(self.From, 1) || seq > head {
-			return orNotFound(err)
+	var out *skeinv1.ListEditsResponse
+	err := s.reading(ctx, actor, conv, func(v journal.View, _ *Room, self journal.Member, head im.Seq) error {
+		out = &skeinv1.ListEditsResponse{}
+		if seq < max(self.From, 1) || seq > head {
+			return im.ErrNotFound
 		}
 		es, err := v.Entries(actor.App, conv, seq, seq, 1, false)
 		if err != nil || len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.Device) {

@@ -16,22 +16,19 @@ func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, l
 	if limit < 1 || limit > maxPage || page != "" && !im.ValidName(page) {
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d, page what the list gave", maxPage)
 	}
-	room, err := s.rooms.get(ctx, actor.App, conv)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.decide(ctx, &Action{Verb: VerbRead, Actor: actor, Room: room}); err != nil {
-		return nil, err
-	}
-	out := &skeinv1.ListMembersResponse{}
-	if room.Kind != im.ConvGroup {
-		room.Each(func(u im.UserID) {
-			m, _ := room.Member(u)
-			out.Members = append(out.Members, protoMember(m))
-		})
-		return out, nil
-	}
-	err = s.j.View(ctx, func(v journal.View) error {
+	var out *skeinv1.ListMembersResponse
+	err := s.reading(ctx, actor, conv, func(v journal.View, room *Room, self journal.Member, _ im.Seq) error {
+		out = &skeinv1.ListMembersResponse{}
+		if self.To > 0 { // who is in now is not theirs to know any more
+			return im.ErrNotFound
+		}
+		if room.Kind != im.ConvGroup {
+			room.Each(func(u im.UserID) {
+				m, _ := room.Member(u)
+				out.Members = append(out.Members, protoMember(m))
+			})
+			return nil
+		}
 		ms, err := v.Members(actor.App, conv, im.UserID(page), limit)
 		for _, m := range ms {
 			out.Members = append(out.Members, protoMember(m))

@@ -15,27 +15,20 @@ const maxMarkers = 50
 // the actor's own self conversation exist from the start, with head 0; a
 // former member sees the group as it was when they left.
 func (s *Service) Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*skeinv1.Conversation, error) {
-	room, self, err := s.readable(ctx, actor, conv)
-	if err != nil {
-		return nil, err
-	}
 	var out *skeinv1.Conversation
-	err = s.j.View(ctx, func(v journal.View) error {
+	err := s.reading(ctx, actor, conv, func(v journal.View, room *Room, self journal.Member, _ im.Seq) error {
 		c, err := v.Conv(actor.App, conv)
-		if im.CodeOf(err) == im.NotFound && room.Kind != im.ConvGroup {
+		if im.CodeOf(err) == im.NotFound { // reading has let it pass: it exists from the start
 			out = &skeinv1.Conversation{Id: string(conv), Kind: skeinv1.ConversationKind(room.Kind), MemberCount: uint32(room.Size()),
 				Membership: protoMember(self)}
 			return nil
 		}
-		if err != nil {
-			return err
+		if err == nil && !actor.Server { // with its read marker, which the room does not know
+			self, err = v.Member(actor.App, conv, actor.User)
 		}
-		if !actor.Server {
-			if self, err = v.Member(actor.App, conv, actor.User); err != nil {
-				return err
-			}
+		if err == nil {
+			out, err = protoConv(v, &c, &self)
 		}
-		out, err = protoConv(v, &c, &self)
 		return err
 	})
 	return out, err

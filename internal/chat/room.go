@@ -192,6 +192,15 @@ func (rs *rooms) drop(app im.AppID, conv im.ConvID) {
 	rs.mu.Unlock()
 }
 
+// dropIf forgets a room unless a newer one took its place.
+func (rs *rooms) dropIf(r *Room) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if k := (roomKey{r.App, r.ID}); rs.m[k] == r {
+		delete(rs.m, k)
+	}
+}
+
 // clear forgets everything: hints were lost.
 func (rs *rooms) clear() {
 	rs.mu.Lock()

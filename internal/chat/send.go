@@ -111,26 +111,30 @@ func (p *Pipe) Submit(ctx context.Context, r SendRequest, done func(journal.Resu
 func (p *Pipe) submit(ctx context.Context, r SendRequest, done func(journal.Result, error)) {
 	a, err := p.prepare(ctx, &r)
 	if err != nil {
-		done(journal.Result{}, err)
+		answer(done, err)
 		return
 	}
 	p.s.j.Submit(a, done)
 }
 
 func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (*journal.Append, error) {
-	room, err := p.s.rooms.get(ctx, p.actor.App, r.Conv)
-	if err != nil {
-		return nil, err
-	}
-	a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
-		ClientID: r.ClientID, ACLVersion: room.Version}
-	if err := p.s.fillSend(ctx, p.actor, room, r, a); err != nil {
+	for n := 0; ; n++ {
+		room, err := p.s.rooms.get(ctx, p.actor.App, r.Conv)
+		if err != nil {
+			return nil, err
+		}
+		a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
+			ClientID: r.ClientID, ACLVersion: room.Version}
+		if err = p.s.fillSend(ctx, p.actor, room, r, a); err == nil {
+			return a, nil
+		}
 		if res, ok := p.s.repeated(ctx, a); ok {
 			return nil, &repeatedError{res}
 		}
-		return nil, err
+		if n == maxRetries || !p.s.outdated(ctx, room) {
+			return nil, err
+		}
 	}
-	return a, nil
 }
 
 // repeatedError carries the first answer of a send that is no longer allowed.
