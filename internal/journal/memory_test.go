@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/skein-im/skein/internal/im"
@@ -17,7 +18,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 			}
 			open := func() journal.Journal {
 				j := m.Open(o)
-				t.Cleanup(func() { _ = j.Close(t.Context()) })
+				t.Cleanup(func() { _ = j.Close(context.Background()) })
 				return j
 			}
 			return open(), open

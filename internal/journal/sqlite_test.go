@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/skein-im/skein/internal/db"
@@ -19,7 +20,7 @@ func openAt(t *testing.T, target string, o journal.Options) (journal.Journal, *d
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = j.Close(t.Context()) })
+	t.Cleanup(func() { _ = j.Close(context.Background()) })
 	return j, d
 }
 
