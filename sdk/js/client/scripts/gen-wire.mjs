@@ -11,8 +11,14 @@ import { rolldown } from "rolldown";
 const root = new URL("../", import.meta.url);
 const target = new URL("src/wire/schema.ts", root);
 
-/** Services whose calls the SDK makes; AdminService is for back ends. */
-const services = ["conversation", "device", "message", "presence", "sync"];
+/** The calls that the SDK makes. What has a frame goes by the socket. */
+const calls = {
+  conversation: ["GetConversation", "CreateGroup", "UpdateGroup", "ListMembers", "AddMembers", "RemoveMember", "LeaveGroup", "SetRole"],
+  device: ["ListDevices", "SignOutDevice"],
+  message: ["EditMessage", "RecallMessage", "ReactToMessage", "ListMessages", "ListEdits"],
+  presence: ["GetPresence"],
+};
+const services = Object.keys(calls);
 
 /** Bundles the generated files and imports them, since Node 20 reads no TypeScript. */
 async function loadDescriptors() {
@@ -73,6 +79,10 @@ function shortEnumNames(desc) {
   });
 }
 
+function fail(why) {
+  throw new Error(why);
+}
+
 async function generate() {
   const gen = await loadDescriptors();
   const messages = new Map();
@@ -83,7 +93,8 @@ async function generate() {
   const methods = [];
   for (const service of services) {
     const desc = gen[`${service[0].toUpperCase()}${service.slice(1)}Service`];
-    for (const method of desc.methods) {
+    const made = calls[service].map((name) => desc.methods.find((m) => m.name === name) ?? fail(`no method ${name}`));
+    for (const method of made) {
       collect(method.input, messages, enums);
       collect(method.output, messages, enums);
       methods.push([method.name, desc.name, method.input.name, method.output.name]);
@@ -129,12 +140,14 @@ async function generate() {
   out.push("/** A unary call: what it takes and what it answers. */", "export interface Methods {");
   for (const [method, , input, output] of methods) out.push(`  ${method}: { input: ${input}; output: ${output} };`);
   out.push("}", "");
-  out.push("/** The service of each call. */", "export const methodServices: Readonly<Record<keyof Methods, string>> = {");
-  for (const [method, service, input, output] of methods) {
-    if (input !== `${method}Request` || output !== `${method}Response`) throw new Error(`${method}: its messages are not named after it`);
-    out.push(`  ${method}: ${JSON.stringify(service)},`);
+  for (const [method, , input, output] of methods) {
+    if (input !== `${method}Request` || output !== `${method}Response`) fail(`${method}: its messages are not named after it`);
   }
-  out.push("};", "");
+  const list = services.map((name) => {
+    const service = `${name[0].toUpperCase()}${name.slice(1)}Service`;
+    return `${service} ${methods.filter(([, s]) => s === service).map(([m]) => m).join(" ")}`;
+  });
+  out.push("/** Each service with its calls. */", `export const serviceMethods: readonly string[] = ${JSON.stringify(list, null, 2).replaceAll('"\n]', '",\n]')};`, "");
   return out.join("\n");
 }
 

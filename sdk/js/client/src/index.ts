@@ -1,8 +1,39 @@
 /**
- * Skein's client: conversations that you hold, an outbox that survives a reload, one connection for all
- * tabs of a browser.
+ * Skein's client for browsers: conversations that you hold, an outbox that survives a reload, one connection for
+ * all tabs of a browser profile.
  *
  * @packageDocumentation
  */
+import { SkeinClient, systemRandom } from "./client.js";
+import { browserEnvironment } from "./environment/browser.js";
+import { indexedDBStore } from "./store/indexeddb.js";
+import { memoryStore } from "./store/memory.js";
+import { type ChannelLike, browserTabs } from "./tabs/browser.js";
+import type { Tabs } from "./tabs/tabs.js";
+import type { Client, ClientOptions } from "./types/client.js";
+import { toBase64 } from "./wire/codec.js";
+
 export { SkeinError } from "./error.js";
 export type * from "./types/index.js";
+
+/** Tabs share a store that all of them see: without one each is on its own. */
+function platformTabs(): Tabs | undefined {
+  if (typeof navigator === "undefined" || !("locks" in navigator) || typeof BroadcastChannel === "undefined") return undefined;
+  const channel = (name: string): ChannelLike => new BroadcastChannel(name) as unknown as ChannelLike;
+  return browserTabs({ locks: navigator.locks, channel, id: toBase64(systemRandom(12)) });
+}
+
+/**
+ * Makes a client for one user of an app. It does nothing until `connect` is called. Where there is an IndexedDB it
+ * keeps everything there, and the tabs of a browser profile share one connection; with a store of your own, or
+ * without an IndexedDB, each page is on its own.
+ */
+export function createClient(options: ClientOptions): Client {
+  const persistent = options.store === undefined && typeof indexedDB !== "undefined";
+  return new SkeinClient({
+    ...options,
+    store: options.store ?? (persistent ? indexedDBStore() : memoryStore()),
+    environment: options.environment ?? browserEnvironment(),
+    tabs: persistent ? platformTabs() : undefined,
+  });
+}

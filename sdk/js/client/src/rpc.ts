@@ -6,7 +6,7 @@ import type { TokenSource } from "./token.js";
 import type { Clock } from "./types/environment.js";
 import type { HttpResponse, Transport } from "./types/transport.js";
 import { decode, encode, fromBase64, type Init } from "./wire/codec.js";
-import { type Error as WireError, type Messages, type Methods, enumNames, methodServices } from "./wire/schema.js";
+import { type Error as WireError, type Messages, type Methods, enumNames, serviceMethods } from "./wire/schema.js";
 
 const timeoutMs = 30_000;
 
@@ -30,6 +30,10 @@ export interface Caller {
   readonly tokens: TokenSource;
   readonly transport: Transport;
   readonly clock: Clock;
+}
+
+function serviceOf(method: string): string {
+  return serviceMethods.map((line) => line.split(" ")).find((words) => words.includes(method, 1))?.[0] ?? "";
 }
 
 /** Calls a method. An expired or refused token is replaced once; nothing else is tried again. */
@@ -59,7 +63,7 @@ async function post(caller: Caller, method: keyof Methods, body: Uint8Array, tok
   const stop = caller.clock.after(timeoutMs, () => ended.abort());
   try {
     return await caller.transport.post({
-      url: `${caller.endpoint}/skein.v1.${methodServices[method]}/${method}`,
+      url: `${caller.endpoint}/skein.v1.${serviceOf(method)}/${method}`,
       headers: {
         "Content-Type": "application/proto",
         "Connect-Protocol-Version": "1",

@@ -26,6 +26,10 @@ export class TokenSource {
   readonly #supplier: TokenSupplier;
   readonly #ended = new AbortController();
   #current = "";
+  /** Whose tokens they have to be; empty = not known yet. */
+  user = "";
+  /** A token of somebody else came. */
+  foreign = false;
   #asking: Promise<string> | undefined;
 
   constructor(supplier: TokenSupplier) {
@@ -60,6 +64,13 @@ export class TokenSource {
       if (typeof token !== "string" || token === "") {
         throw new SkeinError("unauthenticated", "the token supplier gave no token", {
           hint: "return the JWT that your back end signed, as a string",
+        });
+      }
+      const { user } = readClaims(token);
+      if (this.user && user && user !== this.user) {
+        this.foreign = true;
+        throw new SkeinError("unauthenticated", "the token is another user's than the client's", {
+          hint: "close this client and make one for the other user",
         });
       }
       this.#current = token;

@@ -21,10 +21,12 @@ export function socketTransport(make: WebSocketMaker): Transport {
   return {
     connect(url: string, protocol: string, handlers: SocketHandlers): Socket {
       let ended = false;
+      let grace: ReturnType<typeof setTimeout> | undefined;
       let ws: WebSocketLike | undefined;
       const end = (code: number, reason: string): void => {
         if (ended) return;
         ended = true;
+        clearTimeout(grace);
         handlers.close(code, reason);
       };
       try {
@@ -50,7 +52,7 @@ export function socketTransport(make: WebSocketMaker): Transport {
         },
         close(code: number, reason: string): void {
           // A peer that is gone never answers, and browsers wait for it for long.
-          setTimeout(() => end(1006, "closed without an answer"), graceMs);
+          grace = setTimeout(() => end(1006, "closed without an answer"), graceMs);
           ws.close(code, reason);
         },
       };

@@ -143,6 +143,15 @@ export function discard(r: Reduction, id: string): void {
   else updated(r, item);
 }
 
+/** The server did what was asked and wrote no entry for it, such as a reaction that was there already. */
+export function done(r: Reduction, id: string): void {
+  const item = r.item(id);
+  if (item?.state !== "sending") return;
+  r.putItem(id, undefined);
+  r.changes.push({ type: "sent", conversation: item.conversation, id, seq: item.targetSeq });
+  updated(r, item);
+}
+
 /** The outbox machine's book of attempts, kept with the item. */
 export function attempted(r: Reduction, id: string, attempts: number, firstAttempt: number): void {
   const item = r.item(id);

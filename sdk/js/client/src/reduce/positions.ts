@@ -113,7 +113,7 @@ function show(r: Reduction, c: ConversationState, entry: Entry, own: boolean, co
     r.save(c);
   }
   if (own) r.changes.push({ type: "messageUpdated", conversation: c.id, seq: entry.seq });
-  else if (!r.quiet) r.changes.push({ type: "message", conversation: c.id, seq: entry.seq });
+  else if (!r.quiet) r.changes.push({ type: "message", conversation: c.id, seq: entry.seq, missed: r.missed });
 }
 
 function changeMembers(r: Reduction, c: ConversationState, seq: number, change: MembersChange): void {

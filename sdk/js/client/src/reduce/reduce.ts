@@ -2,7 +2,7 @@
 // has to be stored is noted in `state.dirty`, what happened is returned.
 import type { FailureRecord, OutboxRecord } from "../types/store.js";
 import type { Conversation, Entry, ServerPacket } from "../wire/schema.js";
-import { attempted, discard, enqueue, fail, renew, retry, sweep, takeAck, takeAnswer } from "./outbox.js";
+import { attempted, discard, done, enqueue, fail, renew, retry, sweep, takeAck, takeAnswer } from "./outbox.js";
 import { type PageEvent, coverage, takePage } from "./page.js";
 import { takeEntry, takeWithheld } from "./positions.js";
 import { Reduction, isModification } from "./reduction.js";
@@ -20,7 +20,7 @@ export type Event =
   | { readonly type: "failed"; readonly id: string; readonly error: FailureRecord }
   | { readonly type: "renewed"; readonly id: string; readonly newId: string }
   | { readonly type: "retry"; readonly id: string; readonly newId?: string | undefined }
-  | { readonly type: "discard"; readonly id: string }
+  | { readonly type: "discard" | "done"; readonly id: string }
   | { readonly type: "attempted"; readonly id: string; readonly attempts: number; readonly firstAttempt: number }
   | { readonly type: "read"; readonly conversation: string; readonly seq: number }
   | { readonly type: "dropCursor" }
@@ -55,6 +55,9 @@ export function reduce(state: State, event: Event): readonly Change[] {
       break;
     case "discard":
       discard(r, event.id);
+      break;
+    case "done":
+      done(r, event.id);
       break;
     case "attempted":
       attempted(r, event.id, event.attempts, event.firstAttempt);
@@ -160,6 +163,9 @@ export function needsOf(state: State, event: Event): readonly Need[] {
   if (event.type === "packet") {
     for (const frame of event.packet.frames) {
       wantEntry(frame.entry);
+      if (frame.ack && frame.ack.seq <= (state.conversations.get(frame.ack.conversation)?.live ?? 0)) {
+        want(frame.ack.conversation, frame.ack.seq);
+      }
       if (frame.withheld) wantWithheld(frame.withheld.conversation, frame.withheld.fromSeq, frame.withheld.toSeq);
       const sync = frame.welcome?.sync ?? frame.sync;
       for (const delta of sync?.conversations ?? []) {

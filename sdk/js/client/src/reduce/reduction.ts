@@ -14,6 +14,8 @@ export class Reduction {
   readonly changes: Change[] = [];
   /** A sync page with reset says how things are, not what happened: no `message` for its entries. */
   quiet = false;
+  /** What is applied came by sync. */
+  missed = false;
   readonly #touched = new Set<ConversationState>();
 
   constructor(readonly state: State) {}
@@ -28,7 +30,6 @@ export class Reduction {
     if (!c) {
       c = newConversation(id, this.state.incarnation);
       this.state.conversations.set(id, c);
-      this.state.dirty.dropped.delete(id);
       this.touch(c);
     }
     return c;

@@ -75,7 +75,7 @@ export interface Dirty {
 
 /** What happened, in order; docs/sdk-spec.md §2.2 says when each comes. */
 export type Change =
-  | { readonly type: "message"; readonly conversation: string; readonly seq: number }
+  | { readonly type: "message"; readonly conversation: string; readonly seq: number; readonly missed?: boolean }
   | { readonly type: "messageUpdated"; readonly conversation: string; readonly seq?: number; readonly id?: string }
   | { readonly type: "messageRemoved"; readonly conversation: string; readonly seq?: number; readonly id?: string; readonly record?: MessageRecord; readonly item?: OutboxRecord }
   | { readonly type: "sent"; readonly conversation: string; readonly id: string; readonly seq: number }

@@ -63,12 +63,14 @@ function takeAttributes(r: Reduction, c: ConversationState, news: Conversation):
 export function takeSync(r: Reduction, page: SyncResponse): void {
   const { state } = r;
   r.quiet = page.reset;
+  r.missed = true;
   if (page.incarnation !== state.incarnation) {
     state.incarnation = page.incarnation;
     state.dirty.meta = true;
   }
   for (const delta of page.conversations) if (delta.conversation?.id) takeDelta(r, delta, delta.conversation, page.reset);
   r.quiet = false;
+  r.missed = false;
   if (page.more) return;
   for (const id of [...state.conversations.keys()].sort()) {
     const stale = state.conversations.get(id)?.incarnation !== state.incarnation;

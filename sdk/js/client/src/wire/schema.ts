@@ -194,16 +194,6 @@ export interface Limits {
   maxGroupMembers: number;
 }
 
-export interface ListConversationsRequest {
-  limit: number;
-  page: string;
-}
-
-export interface ListConversationsResponse {
-  conversations: readonly Conversation[];
-  nextPage: string;
-}
-
 export interface ListDevicesRequest {
 }
 
@@ -308,11 +298,6 @@ export interface ReadConversationRequest {
   seq: number;
 }
 
-export interface ReadConversationResponse {
-  readSeq: number;
-  readOrd: number;
-}
-
 export interface ReadMarker {
   conversation: string;
   user: string;
@@ -365,10 +350,6 @@ export interface SendMessageRequest {
   toDevices: readonly string[];
   handshake: boolean;
   key: string;
-}
-
-export interface SendMessageResponse {
-  entry?: Entry | undefined;
 }
 
 export interface ServerFrame {
@@ -498,8 +479,6 @@ export interface Messages {
   LeaveGroupRequest: LeaveGroupRequest;
   LeaveGroupResponse: LeaveGroupResponse;
   Limits: Limits;
-  ListConversationsRequest: ListConversationsRequest;
-  ListConversationsResponse: ListConversationsResponse;
   ListDevicesRequest: ListDevicesRequest;
   ListDevicesResponse: ListDevicesResponse;
   ListEditsRequest: ListEditsRequest;
@@ -518,7 +497,6 @@ export interface Messages {
   Reaction: Reaction;
   ReactionSummary: ReactionSummary;
   ReadConversationRequest: ReadConversationRequest;
-  ReadConversationResponse: ReadConversationResponse;
   ReadMarker: ReadMarker;
   RecallMessageRequest: RecallMessageRequest;
   RecallMessageResponse: RecallMessageResponse;
@@ -528,7 +506,6 @@ export interface Messages {
   Revision: Revision;
   SendAck: SendAck;
   SendMessageRequest: SendMessageRequest;
-  SendMessageResponse: SendMessageResponse;
   ServerFrame: ServerFrame;
   ServerPacket: ServerPacket;
   SetRoleRequest: SetRoleRequest;
@@ -577,8 +554,6 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   LeaveGroupRequest: "1sconversation 2bclientId",
   LeaveGroupResponse: "1mentry:Entry",
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
-  ListConversationsRequest: "1ulimit 2spage",
-  ListConversationsResponse: "1Mconversations:Conversation 2snextPage",
   ListDevicesRequest: "",
   ListDevicesResponse: "1Mdevices:Device",
   ListEditsRequest: "1sconversation 2lseq",
@@ -597,7 +572,6 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Reaction: "1semoji 2oremoved",
   ReactionSummary: "1semoji 2ucount 3Susers 4omine",
   ReadConversationRequest: "1sconversation 2lseq",
-  ReadConversationResponse: "1lreadSeq 2lreadOrd",
   ReadMarker: "1sconversation 2suser 3lreadSeq 4lreadOrd",
   RecallMessageRequest: "1sconversation 2lseq 3bclientId",
   RecallMessageResponse: "1mentry:Entry",
@@ -607,7 +581,6 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Revision: "1mbody:Body 2itimeUs 3leditSeq",
   SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId",
   SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey",
-  SendMessageResponse: "1mentry:Entry",
   ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
   SetRoleRequest: "1sconversation 2suser 3erole:Role 4bclientId",
@@ -638,7 +611,6 @@ export const enumNames: Readonly<Record<string, string>> = {
 /** A unary call: what it takes and what it answers. */
 export interface Methods {
   GetConversation: { input: GetConversationRequest; output: GetConversationResponse };
-  ListConversations: { input: ListConversationsRequest; output: ListConversationsResponse };
   CreateGroup: { input: CreateGroupRequest; output: CreateGroupResponse };
   UpdateGroup: { input: UpdateGroupRequest; output: UpdateGroupResponse };
   ListMembers: { input: ListMembersRequest; output: ListMembersResponse };
@@ -648,37 +620,18 @@ export interface Methods {
   SetRole: { input: SetRoleRequest; output: SetRoleResponse };
   ListDevices: { input: ListDevicesRequest; output: ListDevicesResponse };
   SignOutDevice: { input: SignOutDeviceRequest; output: SignOutDeviceResponse };
-  SendMessage: { input: SendMessageRequest; output: SendMessageResponse };
   EditMessage: { input: EditMessageRequest; output: EditMessageResponse };
   RecallMessage: { input: RecallMessageRequest; output: RecallMessageResponse };
   ReactToMessage: { input: ReactToMessageRequest; output: ReactToMessageResponse };
-  ReadConversation: { input: ReadConversationRequest; output: ReadConversationResponse };
   ListMessages: { input: ListMessagesRequest; output: ListMessagesResponse };
   ListEdits: { input: ListEditsRequest; output: ListEditsResponse };
   GetPresence: { input: GetPresenceRequest; output: GetPresenceResponse };
-  Sync: { input: SyncRequest; output: SyncResponse };
 }
 
-/** The service of each call. */
-export const methodServices: Readonly<Record<keyof Methods, string>> = {
-  GetConversation: "ConversationService",
-  ListConversations: "ConversationService",
-  CreateGroup: "ConversationService",
-  UpdateGroup: "ConversationService",
-  ListMembers: "ConversationService",
-  AddMembers: "ConversationService",
-  RemoveMember: "ConversationService",
-  LeaveGroup: "ConversationService",
-  SetRole: "ConversationService",
-  ListDevices: "DeviceService",
-  SignOutDevice: "DeviceService",
-  SendMessage: "MessageService",
-  EditMessage: "MessageService",
-  RecallMessage: "MessageService",
-  ReactToMessage: "MessageService",
-  ReadConversation: "MessageService",
-  ListMessages: "MessageService",
-  ListEdits: "MessageService",
-  GetPresence: "PresenceService",
-  Sync: "SyncService",
-};
+/** Each service with its calls. */
+export const serviceMethods: readonly string[] = [
+  "ConversationService GetConversation CreateGroup UpdateGroup ListMembers AddMembers RemoveMember LeaveGroup SetRole",
+  "DeviceService ListDevices SignOutDevice",
+  "MessageService EditMessage RecallMessage ReactToMessage ListMessages ListEdits",
+  "PresenceService GetPresence",
+];

@@ -1,0 +1,792 @@
+import { abortable, asSkeinError } from "./abort.js";
+import { ConversationView, type ConversationHost, type NewItem, kindOf } from "./conversation.js";
+import { Emitter } from "./emitter.js";
+import { Engine } from "./engine/engine.js";
+import { Ephemeral } from "./ephemeral.js";
+import { SkeinError } from "./error.js";
+import { IdMaker, uuidBytes } from "./ids.js";
+import { Ledger } from "./ledger.js";
+import { defaultLimit } from "./pages.js";
+import { directId, showItem, showRecord } from "./project.js";
+import type { Change } from "./reduce/state.js";
+import { maxOutbox } from "./reduce/outbox.js";
+import { searchMessages } from "./search.js";
+import { findUser, openPartition } from "./boot.js";
+import { memoryStore } from "./store/memory.js";
+import { type Command, type News, type Status, type Tabs, type TabsHandle, alone, plain } from "./tabs/tabs.js";
+import { TokenSource } from "./token.js";
+import { platformTransport } from "./transport.js";
+import type {
+  CallOptions,
+  Client,
+  ClientEvents,
+  ClientOptions,
+  ClientSnapshot,
+  ClientState,
+  Conversations,
+  Devices,
+  NewGroup,
+  Platform,
+  Presence,
+  Presences,
+  SearchHit,
+  SearchOptions,
+  Unsubscribe,
+} from "./types/client.js";
+import type { Conversation } from "./types/conversation.js";
+import type { Clock, Random } from "./types/environment.js";
+import type { FailureRecord, OutboxRecord, Partition, PartitionKey } from "./types/store.js";
+import type { Transport } from "./types/transport.js";
+import type { Init } from "./wire/codec.js";
+import type { Methods } from "./wire/schema.js";
+
+/** The options with everything that has a default, which differs from entry to entry. */
+export interface FullOptions extends ClientOptions {
+  readonly tabs?: Tabs | undefined;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const systemRandom: Random = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+function uniform(random: Random): () => number {
+  return () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32;
+}
+
+/** A failure that was sent or stored, as the class that the app sees. */
+function revive(failure: FailureRecord | undefined): SkeinError | undefined {
+  return failure && new SkeinError(failure.code, failure.message, failure);
+}
+
+interface Waiter {
+  readonly promise: Promise<number>;
+  resolve(seq: number): void;
+  reject(error: SkeinError): void;
+}
+
+const ended: ReadonlySet<ClientState> = /* @__PURE__ */ new Set(["signedOut", "replaced", "closed"]);
+/** After these nobody knows whether the id was used: a retry takes a new one. */
+const spentIds: ReadonlySet<string> = /* @__PURE__ */ new Set(["client_id_reused", "expired", "clock_skew"]);
+/** Messages from the newest on among which a lost ack is looked for. */
+const recent = 200;
+
+export class SkeinClient implements Client {
+  readonly endpoint: string;
+  readonly appId: string;
+  readonly conversation: Conversations;
+  readonly devices: Devices;
+  readonly presence: Presences;
+  readonly ready: Promise<void>;
+
+  readonly #options: FullOptions;
+  readonly #clock: Clock;
+  readonly #transport: Transport;
+  readonly #uniform: () => number;
+  readonly #ids: IdMaker;
+  readonly #tokens: TokenSource;
+  readonly #events = new Emitter<ClientEvents & { changed: undefined; list: undefined }>();
+  readonly #ephemeral: Ephemeral;
+  readonly #views = new Map<string, ConversationView>();
+  readonly #waiters = new Map<string, Waiter>();
+  readonly #watches = new Map<symbol, readonly string[]>();
+  /** Whom the tabs watch, as the one that leads. */
+  readonly #tabWatches = new Map<string, readonly string[]>();
+  readonly #isReady: { resolve(): void; reject(error: SkeinError): void };
+  #snapshot: ClientSnapshot = { state: "idle", error: undefined, retryAt: undefined, userId: "", deviceId: "", tab: "alone", outbox: 0 };
+  #offset = 0;
+  #started = false;
+  #closed = false;
+  #ledger: Ledger | undefined;
+  #engine: Engine | undefined;
+  #handle: TabsHandle | undefined;
+  /** News of the leader while this tab reads the store; undefined = it is taken at once. */
+  #buffered: News[] | undefined = [];
+  /** Changes of role, one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #list: readonly Conversation[] | undefined;
+  #listTold = true;
+  #offEnvironment: Unsubscribe | undefined;
+
+  constructor(options: FullOptions) {
+    this.endpoint = options.endpoint.replace(/\/+$/, "");
+    if (!/^https?:\/\/./.test(this.endpoint)) throw new SkeinError("invalid_argument", "endpoint is an http:// or https:// address");
+    if (!options.appId) throw new SkeinError("invalid_argument", "appId is missing");
+    this.appId = options.appId;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#transport = options.transport ?? platformTransport();
+    const random = options.random ?? systemRandom;
+    this.#uniform = uniform(random);
+    this.#ids = new IdMaker(random);
+    this.#tokens = new TokenSource(options.token);
+    this.#ephemeral = new Ephemeral(this.#clock, {
+      typing: (id, user, typing) => {
+        const conversation = this.#view(id);
+        conversation.invalidate();
+        this.#events.emit("typing", { conversation, user, typing });
+      },
+      presence: (presence) => this.#events.emit("presence", presence),
+    });
+    let resolve = (): void => undefined;
+    let reject = (_: SkeinError): void => undefined;
+    this.ready = new Promise<void>((yes, no) => {
+      resolve = yes;
+      reject = no;
+    });
+    this.ready.catch(() => undefined);
+    this.#isReady = { resolve, reject };
+    this.conversation = this.#conversations();
+    this.devices = {
+      list: async ({ signal } = {}) => {
+        const { devices } = await this.#call("ListDevices", {}, signal);
+        return devices.map(({ id, platform, name, createdUs, lastSeenUs, online, current }) => ({
+          id,
+          platform: platforms[platform],
+          name,
+          created: Math.floor(createdUs / 1000),
+          lastSeen: Math.floor(lastSeenUs / 1000),
+          online,
+          current,
+        }));
+      },
+      signOut: async (device, { signal } = {}) => {
+        await this.#call("SignOutDevice", { device }, signal);
+      },
+    };
+    this.presence = this.#presences();
+  }
+
+  get state(): ClientState {
+    return this.#snapshot.state;
+  }
+  get userId(): string {
+    return this.#snapshot.userId;
+  }
+  get snapshot(): ClientSnapshot {
+    return this.#snapshot;
+  }
+
+  subscribe(listener: () => void): Unsubscribe {
+    return this.#events.on("changed", listener);
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): Unsubscribe {
+    return this.#events.on(name, listener as never);
+  }
+
+  async connect({ signal }: CallOptions = {}): Promise<void> {
+    if (this.#closed) throw this.#closedError();
+    if (!this.#started) {
+      this.#started = true;
+      this.#begin().catch((cause: unknown) => {
+        const error = asSkeinError(cause, "internal", "the client could not start");
+        this.#isReady.reject(error);
+        if (!this.#closed) this.#setState("closed", error, undefined);
+      });
+    } else if (ended.has(this.state) && (!this.#ledger || this.#tokens.foreign)) throw this.#closedError();
+    else if (this.#ledger && this.state !== "online") this.#do({ type: "connect" }).catch(() => undefined);
+    await abortable(this.#online(), signal);
+  }
+
+  /** Resolves when it is online, rejects when that can not come any more. */
+  #online(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let wasTrying = false;
+      const look = (): boolean => {
+        const { state, error } = this.#snapshot;
+        wasTrying ||= !ended.has(state);
+        if (state === "online") resolve();
+        else if (wasTrying && ended.has(state)) reject(error ?? this.#closedError());
+        else return false;
+        return true;
+      };
+      if (look()) return;
+      const off = this.subscribe(() => {
+        if (look()) off();
+      });
+    });
+  }
+
+  #closedError(): SkeinError {
+    return this.#snapshot.error ?? new SkeinError("closed", "the client was closed", { hint: "make a new client" });
+  }
+
+  async #begin(): Promise<void> {
+    const { endpoint, appId } = this;
+    this.#setState("connecting", undefined, undefined);
+    const boot = {
+      endpoint,
+      appId,
+      userId: this.#options.userId,
+      store: this.#options.store ?? memoryStore(),
+      tokens: this.#tokens,
+      clock: this.#clock,
+      environment: this.#options.environment,
+      random: this.#uniform,
+      waiting: (error: SkeinError, retryAt: number) => this.#setState("waiting", error, retryAt),
+      error: (error: SkeinError) => this.#events.emit("error", error),
+      closed: () => this.#closed,
+    };
+    const userId = await findUser(boot);
+    this.#tokens.user = userId;
+    const key: PartitionKey = { endpoint, appId, userId };
+    const partition = await openPartition(boot, key);
+    if (this.#closed) {
+      await partition.close();
+      throw this.#closedError();
+    }
+    const ledger = this.#makeLedger(userId, partition);
+    this.#handle = (this.#options.tabs ?? alone).join(`skein ${JSON.stringify([endpoint, appId, userId])}`, {
+      lead: () => this.#later(() => this.#lead(ledger)),
+      follow: () => this.#later(() => this.#follow(ledger)),
+      news: (news) => this.#takeNews(news),
+      command: async (command, tab) => {
+        await this.#turn;
+        return this.#execute(command, tab);
+      },
+      joined: () => this.#tellStatus(),
+      left: (tab) => {
+        this.#tabWatches.delete(tab);
+        this.#watchAll();
+      },
+    });
+    await ledger.load();
+    this.#ledger = ledger;
+    const tab = this.#handle.shared ? "follower" : "alone";
+    this.#set({ userId, tab, deviceId: ledger.deviceId, outbox: unsent(ledger) });
+    this.#listChanged();
+    this.#isReady.resolve();
+    this.#offEnvironment = this.#options.environment?.subscribe((signal) => {
+      this.#do({ type: "signal", signal }).catch(() => undefined);
+    });
+    this.#unbuffer();
+    if (this.#options.debug) this.#do({ type: "debug" }).catch(() => undefined);
+  }
+
+  #makeLedger(userId: string, partition: Partition): Ledger {
+    const ledger: Ledger = new Ledger(userId, partition, this.#clock, {
+      changed: (changes) => {
+        this.#takeChanges(changes);
+        this.#engine?.changed(changes);
+      },
+      written: (batch, changes) => {
+        if (ledger.follower) {
+          if (batch.outbox?.length) this.#do({ type: "items", items: batch.outbox }).catch(() => undefined);
+          return;
+        }
+        this.#handle?.tell({ type: "batch", batch, changes });
+        this.#engine?.written(batch);
+      },
+      failed: (error) => this.#events.emit("error", error),
+      shown: (id) => this.#views.get(id)?.shown,
+    });
+    ledger.follower = true;
+    return ledger;
+  }
+
+  /** Changes of role wait for each other, and for the store to be loaded. */
+  #later(work: () => Promise<void>): void {
+    this.#turn = Promise.all([this.#turn, this.ready])
+      .then(() => (this.#closed ? undefined : work()))
+      .catch((cause: unknown) => this.#events.emit("error", asSkeinError(cause, "internal", "taking over from another tab failed")));
+  }
+
+  /** This tab holds the connection from now on. */
+  async #lead(ledger: Ledger): Promise<void> {
+    const shared = this.#handle?.shared ?? false;
+    this.#buffered = [];
+    // The tab that led before may have stored what it could not tell any more.
+    if (shared) await this.#reload(ledger);
+    ledger.follower = false;
+    const { deviceId, platform, deviceName, debug } = this.#options;
+    const device = deviceId || ledger.deviceId || this.#ids.next(this.#clock.now());
+    if (device !== ledger.deviceId) {
+      // A cursor is one device's.
+      if (ledger.deviceId) await ledger.dispatch({ type: "dropCursor" });
+      ledger.deviceId = device;
+      ledger.state.dirty.meta = true;
+    }
+    const options = {
+      endpoint: this.endpoint,
+      appId: this.appId,
+      deviceId: () => ledger.deviceId,
+      tokens: this.#tokens,
+      transport: this.#transport,
+      clock: this.#clock,
+      random: this.#uniform,
+      ids: this.#ids,
+      platform: platform ?? "web",
+      deviceName: deviceName ?? "",
+      debug: debug ?? false,
+    };
+    const engine = new Engine(options, ledger, {
+      state: (state, error, retryAt) => {
+        this.#setState(state, error, retryAt);
+        this.#tellStatus();
+      },
+      error: (error) => this.#spread({ type: "error", error: plain(error) }),
+      frame: (frame) => this.#spread({ type: "frame", frame }),
+      sync: (sync) => this.#spread({ type: "sync", sync }),
+      typing: (typing) => this.#spread({ type: "typing", typing }),
+      presence: (presence) => this.#spread({ type: "presence", presence }),
+      offset: (ms) => {
+        this.#offset = ms;
+        this.#tellStatus();
+      },
+    });
+    this.#engine = engine;
+    engine.start();
+    this.#buffered = undefined;
+    this.#set({ tab: shared ? "leader" : "alone", deviceId: device });
+    engine.connect();
+    this.#watchAll();
+  }
+
+  /** Another tab holds the connection. */
+  async #follow(ledger: Ledger): Promise<void> {
+    this.#buffered ??= [];
+    await this.#reload(ledger);
+    this.#unbuffer();
+    this.#watchAll();
+  }
+
+  /** Reads the store again: what is shown, what is unsent, and which promises were kept meanwhile. */
+  async #reload(ledger: Ledger): Promise<void> {
+    await ledger.load();
+    await Promise.all([...this.#views.values()].map((view) => view.refresh()));
+    this.#listChanged();
+    this.#set({ outbox: unsent(ledger) });
+    for (const [id, waiter] of [...this.#waiters]) {
+      const item = ledger.state.outbox.find((one) => one.id === id);
+      if (item?.state === "failed") waiter.reject(revive(item.error) ?? this.#closedError());
+      else if (item) continue;
+      else waiter.resolve(await this.#findSent(ledger, id));
+      this.#waiters.delete(id);
+    }
+  }
+
+  /** The seq of a message of whose ack this tab was not told. */
+  async #findSent(ledger: Ledger, id: string): Promise<number> {
+    for (const c of ledger.state.conversations.values()) {
+      const page = await ledger.read({ conversation: c.id, from: c.live, until: 1, limit: recent });
+      const found = page.find((record) => record.id === id);
+      if (found) return found.seq;
+    }
+    return 0;
+  }
+
+  #unbuffer(): void {
+    const news = this.#buffered ?? [];
+    this.#buffered = undefined;
+    for (const one of news) this.#takeNews(one);
+  }
+
+  /** Tells the other tabs what this one, which leads, hears; and itself. */
+  #spread(news: News): void {
+    this.#handle?.tell(news);
+    this.#heard(news);
+  }
+
+  #takeNews(news: News): void {
+    if (this.#closed || this.#engine) return;
+    if (this.#buffered) this.#buffered.push(news);
+    else this.#heard(news);
+  }
+
+  #heard(news: News): void {
+    switch (news.type) {
+      case "batch":
+        this.#ledger?.apply(news.batch, news.changes);
+        return;
+      case "status": {
+        const { state, error, retryAt, deviceId, offset } = news.status;
+        this.#offset = offset;
+        this.#set({ deviceId });
+        this.#setState(state, revive(error), retryAt);
+        return;
+      }
+      case "typing":
+        this.#ephemeral.takeTyping(news.typing.conversation, news.typing.user, !news.typing.stopped);
+        return;
+      case "presence":
+        this.#ephemeral.takePresence(news.presence);
+        return;
+      case "sync":
+        this.#events.emit("sync", news.sync);
+        return;
+      case "frame":
+        if (this.#options.debug) this.#events.emit("frame", news.frame);
+        return;
+      case "error":
+        this.#events.emit("error", revive(news.error) as SkeinError);
+        return;
+      case "erased":
+        void this.#end("signedOut", new SkeinError("signed_out", "the user signed out"), true);
+    }
+  }
+
+  #tellStatus(): void {
+    if (!this.#engine) return;
+    const { state, error, retryAt, deviceId } = this.#snapshot;
+    const status: Status = { state, error: error && plain(error), retryAt, deviceId, offset: this.#offset };
+    this.#handle?.tell({ type: "status", status });
+  }
+
+  /** Has the tab that leads carry out a command; that may be this one. */
+  async #do(command: Command, signal?: AbortSignal): Promise<unknown> {
+    if (this.#closed) throw this.#closedError();
+    if (this.#engine) return this.#execute(command, "");
+    if (!this.#handle) throw new SkeinError("failed_precondition", "the client is not ready", { hint: "call connect() and await client.ready" });
+    return this.#handle.ask(command, signal);
+  }
+
+  async #execute(command: Command, tab: string): Promise<unknown> {
+    const [engine, ledger] = [this.#engine, this.#ledger];
+    if (!engine || !ledger) throw this.#closedError();
+    switch (command.type) {
+      case "call":
+        return engine.call(command.method, command.input as Init<Methods[keyof Methods]["input"]>);
+      case "page":
+        return engine.fetchPage(command.request);
+      case "retry":
+        ledger.reduceNow({ type: "retry", id: command.id, newId: command.newId });
+        return ledger.stored();
+      case "discard":
+        ledger.reduceNow({ type: "discard", id: command.id });
+        return ledger.stored();
+      case "read":
+        return ledger.dispatch({ type: "read", conversation: command.conversation, seq: command.seq });
+      case "typing":
+        engine.typing(command.conversation, command.typing);
+        return undefined;
+      case "watch":
+        this.#tabWatches.set(tab, command.users);
+        engine.watch([...this.#tabWatches.values()].flat());
+        return undefined;
+      case "items":
+        for (const item of command.items ?? []) ledger.reduceNow({ type: "enqueue", item });
+        return undefined;
+      case "signal":
+        engine.signal(command.signal);
+        return undefined;
+      case "connect":
+        engine.connect();
+        return undefined;
+      case "debug":
+        engine.debug = true;
+        return undefined;
+      case "signOut":
+        await engine.call("SignOutDevice", { device: ledger.deviceId }).catch(() => undefined);
+        return this.#erase(ledger);
+    }
+  }
+
+  #call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
+    return abortable(this.#do({ type: "call", method, input }, signal) as Promise<Methods[Name]["output"]>, signal);
+  }
+
+  /** What the reducer changed, as snapshots and events. */
+  #takeChanges(changes: readonly Change[]): void {
+    const ledger = this.#ledger;
+    if (!ledger) return;
+    let list = false;
+    for (const change of changes) {
+      if (!("conversation" in change)) continue;
+      list = true;
+      this.#views.get(change.conversation)?.handle(change);
+    }
+    if (list) this.#listChanged();
+    this.#set({ outbox: unsent(ledger) });
+    for (const change of changes) this.#tellChange(ledger, change);
+  }
+
+  #tellChange(ledger: Ledger, change: Change): void {
+    switch (change.type) {
+      case "message": {
+        const conversation = this.#view(change.conversation);
+        const message = conversation.find(change.seq);
+        if (!message) return;
+        this.#ephemeral.takeTyping(change.conversation, message.sender, false);
+        this.#events.emit("message", { conversation, message, missed: change.missed ?? false });
+        return;
+      }
+      case "messageUpdated": {
+        const conversation = this.#view(change.conversation);
+        const message = change.seq === undefined ? conversation.echo(change.id ?? "") : conversation.find(change.seq);
+        if (message) this.#events.emit("messageUpdated", { conversation, message });
+        return;
+      }
+      case "messageRemoved": {
+        const { record, item } = change;
+        if (item) this.#settle(item.id, (waiter) => waiter.reject(new SkeinError("aborted", "the message was discarded")));
+        const message = record ? showRecord(record, ledger.state.user, []) : item && showItem(item, ledger.state.user, []);
+        if (message) this.#events.emit("messageRemoved", { conversation: this.#view(change.conversation), message });
+        return;
+      }
+      case "conversation":
+        this.#events.emit("conversation", { conversation: this.#view(change.conversation) });
+        return;
+      case "sent":
+        this.#settle(change.id, (waiter) => waiter.resolve(change.seq));
+        return;
+      case "failed":
+        this.#settle(change.id, (waiter) => waiter.reject(revive(change.error) ?? this.#closedError()));
+        return;
+      case "replaced": {
+        const waiter = this.#waiters.get(change.id);
+        if (!waiter) return;
+        this.#waiters.delete(change.id);
+        this.#waiters.set(change.to, waiter);
+      }
+    }
+  }
+
+  #settle(id: string, how: (waiter: Waiter) => void): void {
+    const waiter = this.#waiters.get(id);
+    if (!waiter) return;
+    this.#waiters.delete(id);
+    how(waiter);
+  }
+
+  #waiter(id: string): Waiter {
+    let waiter = this.#waiters.get(id);
+    if (!waiter) {
+      let resolve = (_: number): void => undefined;
+      let reject = (_: SkeinError): void => undefined;
+      const promise = new Promise<number>((yes, no) => {
+        resolve = yes;
+        reject = no;
+      });
+      waiter = { promise, resolve, reject };
+      this.#waiters.set(id, waiter);
+    }
+    return waiter;
+  }
+
+  #view(id: string): ConversationView {
+    let view = this.#views.get(id);
+    if (!view) {
+      view = new ConversationView(this.#host(), id);
+      this.#views.set(id, view);
+    }
+    return view;
+  }
+
+  #hosted: ConversationHost | undefined;
+
+  /** What conversations need of this client. */
+  #host(): ConversationHost {
+    const ledger = this.#ledger;
+    if (!ledger) {
+      throw new SkeinError("failed_precondition", "the client does not know its user yet", { hint: "call connect() and await client.ready" });
+    }
+    this.#hosted ??= {
+      me: ledger.state.user,
+      ledger,
+      fetchPage: async (request, signal) => {
+        await abortable(this.#do({ type: "page", request }, signal), signal);
+        // A follower hears of the page as a batch that was told before the answer.
+      },
+      enqueue: (item) => this.#enqueue(ledger, item),
+      settled: (id) => this.#waiter(id).promise,
+      retry: async (id) => {
+        const item = ledger.state.outbox.find((one) => one.id === id);
+        if (item?.state !== "failed") throw new SkeinError("failed_precondition", "the message is not a failed one");
+        const newId = spentIds.has(item.error?.code ?? "") ? this.#newId() : undefined;
+        await this.#do({ type: "retry", id, newId });
+      },
+      discard: async (id) => {
+        await this.#do({ type: "discard", id });
+      },
+      read: (conversation, seq) => {
+        // Shown at once, here too when another tab leads.
+        if (!this.#engine) void ledger.dispatch({ type: "read", conversation, seq });
+        this.#do({ type: "read", conversation, seq }).catch(() => undefined);
+      },
+      setTyping: (conversation, typing) => {
+        if (this.#ephemeral.tell(conversation, typing)) this.#do({ type: "typing", conversation, typing }).catch(() => undefined);
+      },
+      typingIn: (id) => this.#ephemeral.typingIn(id),
+      call: (method, input, signal) => this.#call(method, input, signal),
+      newId: () => this.#newId(),
+    };
+    return this.#hosted;
+  }
+
+  #newId(): string {
+    return this.#ids.next(this.#clock.now() + this.#offset);
+  }
+
+  #enqueue(ledger: Ledger, given: NewItem): OutboxRecord {
+    if (this.#closed) throw this.#closedError();
+    const { outbox } = ledger.state;
+    if (outbox.length >= maxOutbox) {
+      throw new SkeinError("resource_exhausted", `more than ${maxOutbox} messages are unsent`, { hint: "wait until some are sent" });
+    }
+    const time = Math.floor(this.#clock.now() + this.#offset) * 1000;
+    const item: OutboxRecord = {
+      id: this.#newId(),
+      order: Math.max(time, (outbox.at(-1)?.order ?? 0) + 1),
+      body: undefined,
+      emoji: "",
+      remove: false,
+      key: "",
+      toDevices: [],
+      handshake: false,
+      targetSeq: 0,
+      targetId: "",
+      time,
+      state: "sending",
+      error: undefined,
+      seq: 0,
+      ord: 0,
+      ackTime: 0,
+      attempts: 0,
+      firstAttempt: 0,
+      ...given,
+    };
+    if (item.op === "send") this.#ephemeral.sent(item.conversation);
+    ledger.reduceNow({ type: "enqueue", item });
+    return item;
+  }
+
+  #conversations(): Conversations {
+    return {
+      with: (userId) => this.#view(userId === this.#host().me ? `~${userId}` : directId(this.#host().me, userId)),
+      group: (id) => this.#view(id),
+      self: () => this.#view(`~${this.#host().me}`),
+      get: (id) => this.#view(id),
+      list: () => (this.#list ??= this.#sorted()),
+      subscribe: (listener) => this.#events.on("list", listener),
+      createGroup: async ({ id, title, members }: NewGroup, { signal } = {}) => {
+        const input = { id: id ?? "", title, members, clientId: uuidBytes(this.#newId()) };
+        const { conversation } = await this.#call("CreateGroup", input, signal);
+        if (!conversation) throw new SkeinError("internal", "the server made no group");
+        return this.#view(conversation.id);
+      },
+    };
+  }
+
+  #sorted(): readonly Conversation[] {
+    const ledger = this.#ledger;
+    if (!ledger) return [];
+    const listed: ConversationView[] = [];
+    for (const c of ledger.state.conversations.values()) {
+      const view = this.#view(c.id);
+      const { lastMessage, head, known } = view.snapshot;
+      if (lastMessage || head.ord > 0 || (known && kindOf(c.id) === "group")) listed.push(view);
+    }
+    return listed.sort((a, b) => b.snapshot.activity - a.snapshot.activity || (a.id < b.id ? -1 : 1));
+  }
+
+  #listChanged(): void {
+    this.#list = undefined;
+    if (!this.#listTold) return;
+    this.#listTold = false;
+    queueMicrotask(() => {
+      this.#listTold = true;
+      this.#events.emit("list", undefined);
+    });
+  }
+
+  #presences(): Presences {
+    return {
+      watch: (users) => {
+        const watch = Symbol();
+        this.#watches.set(watch, users);
+        this.#watchAll();
+        return () => {
+          if (this.#watches.delete(watch)) this.#watchAll();
+        };
+      },
+      get: (user) => this.#ephemeral.presenceOf(user),
+      fetch: async (users, { signal } = {}) => {
+        const { presences } = await this.#call("GetPresence", { users }, signal);
+        return presences.map(({ user, online, lastSeenUs }): Presence => ({
+          user,
+          online,
+          lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined,
+        }));
+      },
+    };
+  }
+
+  /** Tells whom this tab watches. */
+  #watchAll(): void {
+    if (!this.#ledger || this.#closed) return;
+    const users = [...new Set([...this.#watches.values()].flat())];
+    this.#do({ type: "watch", users }).catch(() => undefined);
+  }
+
+  async search(text: string, { conversation, limit = defaultLimit, signal }: SearchOptions = {}): Promise<readonly SearchHit[]> {
+    const { ledger, me } = this.#host();
+    const one = typeof conversation === "object" ? conversation.id : conversation;
+    const hits = await searchMessages(ledger, one === undefined ? [...ledger.state.conversations.keys()] : [one], text, limit, signal);
+    return hits.map((record) => ({ conversation: this.#view(record.conversation), message: showRecord(record, me, []) }));
+  }
+
+  #setState(state: ClientState, error: SkeinError | undefined, retryAt: number | undefined): void {
+    const before = this.#snapshot;
+    this.#set({ state, error, retryAt });
+    if (before.state === "online" && state !== "online") this.#ephemeral.forget();
+    if (before.state !== state || before.error !== error || before.retryAt !== retryAt) this.#events.emit("state", { state, error, retryAt });
+  }
+
+  #set(part: Partial<ClientSnapshot>): void {
+    const keys = Object.keys(part) as (keyof ClientSnapshot)[];
+    if (keys.every((key) => part[key] === this.#snapshot[key])) return;
+    this.#snapshot = { ...this.#snapshot, ...part };
+    this.#events.emit("changed", undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.#end("closed", undefined);
+  }
+
+  async signOut({ signal }: CallOptions = {}): Promise<void> {
+    if (!this.#ledger) {
+      await this.close();
+      return;
+    }
+    await abortable(this.#do({ type: "signOut" }, signal), signal);
+  }
+
+  /** As the one that leads: the user's data goes, in all tabs. */
+  async #erase(ledger: Ledger): Promise<void> {
+    this.#handle?.tell({ type: "erased" });
+    this.#engine?.close();
+    await ledger.erase();
+    await this.#end("signedOut", undefined, true);
+  }
+
+  async #end(state: ClientState, error: SkeinError | undefined, erased = false): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#offEnvironment?.();
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#tokens.close();
+    this.#ephemeral.forget();
+    const gone = error ?? new SkeinError("closed", "the client was closed");
+    this.#isReady.reject(gone);
+    for (const waiter of this.#waiters.values()) waiter.reject(gone);
+    this.#waiters.clear();
+    this.#setState(state, error, undefined);
+    if (erased) this.#ledger?.abandon();
+    // The lock goes after the last write, so that the next tab reads all of it.
+    await this.#ledger?.close().catch(() => undefined);
+    this.#handle?.leave();
+  }
+}
+
+const platforms: readonly (Platform | undefined)[] = [undefined, "web", "android", "ios", "desktop", "server"];
+
+function unsent(ledger: Ledger): number {
+  return ledger.state.outbox.filter((item) => item.state !== "sent").length;
+}

@@ -1,0 +1,408 @@
+import { abortable, abortedError } from "./abort.js";
+import { SkeinError } from "./error.js";
+import { uuidBytes } from "./ids.js";
+import { type PageSource, defaultLimit, maxLimit, readPage } from "./pages.js";
+import { bodyOf, peerOf, roles, showItem, showRecord, showRevision } from "./project.js";
+import { type Change, type ConversationState, unreadOf } from "./reduce/state.js";
+import { searchMessages } from "./search.js";
+import type { CallOptions, Unsubscribe } from "./types/client.js";
+import type {
+  Conversation,
+  ConversationKind,
+  ConversationSnapshot,
+  HistoryOptions,
+  Member,
+  Position,
+  WindowOptions,
+  WindowState,
+} from "./types/conversation.js";
+import type { Message, Outgoing, Revision, Role } from "./types/message.js";
+import type { MessageRecord, OutboxRecord } from "./types/store.js";
+import type { Init } from "./wire/codec.js";
+import type { Methods } from "./wire/schema.js";
+import { Window } from "./window.js";
+
+/** What of an outbox item the caller decides; the client adds ids and times. */
+export type NewItem = Pick<OutboxRecord, "op" | "conversation"> &
+  Partial<Pick<OutboxRecord, "body" | "emoji" | "remove" | "targetSeq" | "targetId">>;
+
+/** What a conversation needs of its client. */
+export interface ConversationHost extends PageSource {
+  readonly me: string;
+  /** Puts an item into the outbox. */
+  enqueue(item: NewItem): OutboxRecord;
+  /** Resolves with the seq when the item is done, rejects when it failed for good. */
+  settled(id: string): Promise<number>;
+  retry(id: string): Promise<void>;
+  discard(id: string): Promise<void>;
+  read(conversation: string, seq: number): void;
+  setTyping(conversation: string, typing: boolean): void;
+  typingIn(conversation: string): readonly string[];
+  call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]>;
+  newId(): string;
+}
+
+const nowhere: Position = { seq: 0, ord: 0 };
+const nobody: readonly string[] = [];
+const noItems: readonly OutboxRecord[] = [];
+const noMarkers: ReadonlyMap<string, Position> = /* @__PURE__ */ new Map();
+const pageOfMembers = 100;
+
+export function kindOf(id: string): ConversationKind {
+  return id.startsWith("@") ? "direct" : id.startsWith("~") ? "self" : "group";
+}
+
+/** A message as shown, with what it was made of: the same again gives the same object again. */
+interface Cached {
+  readonly source: MessageRecord | OutboxRecord;
+  readonly ops: readonly OutboxRecord[];
+  readonly message: Message;
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
+
+export class ConversationView implements Conversation {
+  readonly id: string;
+  readonly kind: ConversationKind;
+  readonly peer: string | undefined;
+  readonly #host: ConversationHost;
+  readonly #window: Window;
+  readonly #listeners = new Set<() => void>();
+  #cache = new Map<string | number, Cached>();
+  #snapshot: ConversationSnapshot | undefined;
+  #dirty = true;
+  #notifying = false;
+
+  constructor(host: ConversationHost, id: string) {
+    this.#host = host;
+    this.id = id;
+    this.kind = kindOf(id);
+    this.peer = peerOf(id, host.me);
+    this.#window = new Window(host, id, () => this.invalidate());
+  }
+
+  get snapshot(): ConversationSnapshot {
+    if (this.#snapshot && !this.#dirty) return this.#snapshot;
+    this.#dirty = false;
+    const next = this.#build();
+    const before = this.#snapshot;
+    const keys = Object.keys(next) as (keyof ConversationSnapshot)[];
+    if (!before || keys.some((key) => before[key] !== next[key])) this.#snapshot = next;
+    return this.#snapshot ?? next;
+  }
+
+  get title(): string {
+    return this.snapshot.title;
+  }
+  get head(): Position {
+    return this.snapshot.head;
+  }
+  get unread(): number {
+    return this.snapshot.unread;
+  }
+  get lastMessage(): Message | undefined {
+    return this.snapshot.lastMessage;
+  }
+  get memberCount(): number {
+    return this.snapshot.memberCount;
+  }
+  get myRole(): Role | undefined {
+    return this.snapshot.myRole;
+  }
+  get readMarkers(): ReadonlyMap<string, Position> {
+    return this.snapshot.readMarkers;
+  }
+  get typing(): readonly string[] {
+    return this.snapshot.typing;
+  }
+  get messages(): readonly Message[] {
+    return this.snapshot.messages;
+  }
+  get window(): WindowState {
+    return this.snapshot.window;
+  }
+
+  subscribe(listener: () => void): Unsubscribe {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** Something that the snapshot shows may have changed. */
+  invalidate(): void {
+    this.#dirty = true;
+    if (this.#notifying || !this.#listeners.size) return;
+    this.#notifying = true;
+    queueMicrotask(() => {
+      this.#notifying = false;
+      const before = this.#snapshot;
+      if (this.snapshot !== before) for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  handle(change: Change): void {
+    this.#window.handle(change);
+    this.invalidate();
+  }
+
+  /** The positions that are shown. */
+  get shown(): readonly [number, number] | undefined {
+    return this.#window.range;
+  }
+
+  /** The store was written by a tab that told nothing of it. */
+  async refresh(): Promise<void> {
+    await this.#window.refresh();
+    this.invalidate();
+  }
+
+  #state(): ConversationState | undefined {
+    return this.#host.ledger.conversation(this.id);
+  }
+
+  #items(): readonly OutboxRecord[] {
+    return this.#host.ledger.state.outbox.filter((item) => item.conversation === this.id);
+  }
+
+  /** What is shown of a record or an item; the same object for as long as nothing in it changes. */
+  #show(source: MessageRecord | OutboxRecord, ops: readonly OutboxRecord[], into: Map<string | number, Cached>): Message {
+    const key = "version" in source ? source.seq : source.id;
+    let cached = this.#cache.get(key) ?? into.get(key);
+    if (!cached || cached.source !== source || !sameItems(cached.ops, ops)) {
+      const { me } = this.#host;
+      const message = "version" in source ? showRecord(source, me, ops) : showItem(source, me, ops);
+      cached = { source, ops, message };
+    }
+    into.set(key, cached);
+    return cached.message;
+  }
+
+  #build(): ConversationSnapshot {
+    const c = this.#state();
+    const items = this.#items();
+    const opsOf = (seq: number, id: string): readonly OutboxRecord[] =>
+      items.length
+        ? items.filter((item) => item.op !== "send" && item.state === "sending" && (item.targetSeq ? item.targetSeq === seq : item.targetId === id))
+        : noItems;
+    const cache = new Map<string | number, Cached>();
+    const window = this.#window.state;
+    const echoes = items
+      .filter((item) => item.op === "send" && !item.key)
+      .map((item) => this.#show(item, opsOf(item.seq, item.id), cache));
+    const records = this.#window.records(c).map((record) => this.#show(record, opsOf(record.seq, record.id), cache));
+    let messages: readonly Message[] = window.atEnd ? [...records, ...echoes] : records;
+    const before = this.#snapshot;
+    if (before && sameItems(before.messages, messages)) messages = before.messages;
+    const last = echoes.at(-1) ?? (c?.last && this.#show(c.last, opsOf(c.last.seq, c.last.id), cache));
+    this.#cache = cache;
+    const newest = Math.max(c?.activity ?? 0, items.at(-1)?.time ?? 0);
+    return {
+      id: this.id,
+      kind: this.kind,
+      title: c?.title ?? "",
+      peer: this.peer,
+      known: c !== undefined && (c.meta > 0 || c.head.seq > 0 || c.created > 0),
+      head: c?.head ?? nowhere,
+      unread: c ? unreadOf(c) : 0,
+      readSeq: c?.read.seq ?? 0,
+      lastMessage: last,
+      activity: Math.floor(newest / 1000),
+      memberCount: c?.members ?? 0,
+      myRole: c && c.to === 0 ? roles[c.role] : undefined,
+      readMarkers: c?.markers ?? noMarkers,
+      typing: this.#host.typingIn(this.id),
+      messages,
+      window,
+    };
+  }
+
+  /** A message as it is now, if it is in memory. */
+  find(seq: number): Message | undefined {
+    const record = this.#state()?.messages.get(seq);
+    return record && this.#shownAlone(record);
+  }
+
+  /** The local echo of an outbox item. */
+  echo(id: string): Message | undefined {
+    const item = this.#items().find((one) => one.id === id);
+    return item && showItem(item, this.#host.me, this.#opsOn(item.seq, id));
+  }
+
+  #opsOn(seq: number, id: string): readonly OutboxRecord[] {
+    return this.#items().filter((op) => op.op !== "send" && op.state === "sending" && (op.targetSeq ? op.targetSeq === seq : op.targetId === id));
+  }
+
+  #shownAlone(record: MessageRecord): Message {
+    const ops = this.#opsOn(record.seq, record.id);
+    const cached = this.#cache.get(record.seq);
+    return cached?.source === record && sameItems(cached.ops, ops) ? cached.message : showRecord(record, this.#host.me, ops);
+  }
+
+  async open({ limit, signal }: WindowOptions = {}): Promise<void> {
+    await abortable(this.#window.open(limit ?? defaultLimit), signal);
+    const unknownGroup = this.kind === "group" && !this.#state()?.meta;
+    if (unknownGroup) await this.#host.call("GetConversation", { conversation: this.id }, signal).catch(() => undefined);
+  }
+
+  loadOlder({ limit, signal }: WindowOptions = {}): Promise<boolean> {
+    return abortable(this.#window.older(limit ?? defaultLimit), signal);
+  }
+
+  loadNewer({ limit, signal }: WindowOptions = {}): Promise<boolean> {
+    return abortable(this.#window.newer(limit ?? defaultLimit), signal);
+  }
+
+  async jumpTo(target: Message | number, { limit, signal }: WindowOptions = {}): Promise<Message | undefined> {
+    const seq = typeof target === "number" ? target : target.seq;
+    if (seq === undefined) {
+      await this.jumpToLatest({ limit, signal });
+      return target as Message;
+    }
+    const record = await abortable(this.#window.jump(seq, limit ?? defaultLimit), signal);
+    return record && this.#shownAlone(record);
+  }
+
+  jumpToLatest({ limit, signal }: WindowOptions = {}): Promise<void> {
+    return abortable(this.#window.latest(limit ?? defaultLimit), signal);
+  }
+
+  unload(): void {
+    this.#window.unload();
+  }
+
+  sendLocal(message: Outgoing): Message {
+    const item = this.#host.enqueue({ op: "send", conversation: this.id, body: bodyOf(message, this.id) });
+    return showItem(item, this.#host.me, noItems);
+  }
+
+  async send(message: Outgoing, { signal }: CallOptions = {}): Promise<Message> {
+    if (signal?.aborted) throw abortedError(signal);
+    return this.#sent(this.sendLocal(message), signal);
+  }
+
+  async #sent(echo: Message, signal: AbortSignal | undefined): Promise<Message> {
+    const seq = await abortable(this.#host.settled(echo.id), signal);
+    const [record] = await this.#host.ledger.bringAt(this.id, [seq]);
+    return record ? this.#shownAlone(record) : (this.echo(echo.id) ?? { ...echo, seq, state: "sent", error: undefined });
+  }
+
+  async retry(message: Message, { signal }: CallOptions = {}): Promise<Message> {
+    const settled = this.#host.settled(message.id);
+    settled.catch(() => undefined);
+    await this.#host.retry(message.id);
+    const seq = await abortable(settled, signal);
+    const [record] = await this.#host.ledger.bringAt(this.id, [seq]);
+    return record ? this.#shownAlone(record) : { ...message, seq, state: "sent", error: undefined };
+  }
+
+  discard(message: Message, { signal }: CallOptions = {}): Promise<void> {
+    return abortable(this.#host.discard(message.id), signal);
+  }
+
+  edit(message: Message, body: Outgoing, { signal }: CallOptions = {}): Promise<Message> {
+    return this.#act(message, { op: "edit", body: bodyOf({ replyTo: message.replyTo, ...body }, this.id) }, signal);
+  }
+
+  recall(message: Message, { signal }: CallOptions = {}): Promise<Message> {
+    return this.#act(message, { op: "recall" }, signal);
+  }
+
+  react(message: Message, emoji: string, { remove = false, signal }: CallOptions & { readonly remove?: boolean | undefined } = {}): Promise<Message> {
+    return this.#act(message, { op: "react", emoji, remove }, signal);
+  }
+
+  /** Puts something about a message into the outbox, and waits until it is done. */
+  async #act(message: Message, item: Omit<NewItem, "conversation">, signal: AbortSignal | undefined): Promise<Message> {
+    if (message.conversation !== this.id) throw new SkeinError("invalid_argument", "the message is of another conversation");
+    if (message.state === "failed") {
+      throw new SkeinError("failed_precondition", "the message was not sent", { hint: "retry or discard it" });
+    }
+    const { id } = this.#host.enqueue({ ...item, conversation: this.id, targetSeq: message.seq ?? 0, targetId: message.id });
+    await abortable(this.#host.settled(id), signal);
+    const there = this.#state()?.messages.values() ?? [];
+    const record = message.seq
+      ? (await this.#host.ledger.bringAt(this.id, [message.seq]))[0]
+      : [...there].find((one) => one.id === message.id && one.sender === message.sender);
+    return record ? this.#shownAlone(record) : (this.echo(message.id) ?? message);
+  }
+
+  async edits(message: Message, { signal }: CallOptions = {}): Promise<readonly Revision[]> {
+    const { revisions } = await this.#host.call("ListEdits", { conversation: this.id, seq: message.seq ?? 0 }, signal);
+    return revisions.map(showRevision);
+  }
+
+  read(upTo?: Message | number): void {
+    const seq = typeof upTo === "object" ? upTo.seq : (upTo ?? this.#state()?.live);
+    if (seq) this.#host.read(this.id, seq);
+  }
+
+  setTyping(typing: boolean): void {
+    this.#host.setTyping(this.id, typing);
+  }
+
+  readBy(message: Message): readonly string[] {
+    const { seq } = message;
+    if (seq === undefined) return nobody;
+    return [...(this.#state()?.markers ?? noMarkers)].filter(([user, marker]) => user !== message.sender && marker.seq >= seq).map(([user]) => user);
+  }
+
+  async *history({ before, after, limit, signal }: HistoryOptions = {}): AsyncGenerator<readonly Message[]> {
+    if (before !== undefined && after !== undefined) throw new SkeinError("invalid_argument", "give before or after, not both");
+    const seqOf = (place: Message | number): number => (typeof place === "number" ? place : (place.seq ?? Infinity));
+    const up = after !== undefined;
+    let at = up ? seqOf(after) + 1 : before === undefined ? Infinity : seqOf(before) - 1;
+    for (;;) {
+      const size = Math.min(Math.max(1, limit ?? defaultLimit), maxLimit);
+      const page = await readPage(this.#host, this.id, at, up ? "up" : "down", size, signal);
+      if (page.records.length) yield page.records.map((record) => this.#shownAlone(record));
+      if (page.error) throw page.error;
+      const far = up ? page.records.at(-1) : page.records[0];
+      if (page.edge || !far) return;
+      at = up ? far.seq + 1 : far.seq - 1;
+    }
+  }
+
+  async search(text: string, { limit = defaultLimit, signal }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly Message[]> {
+    const hits = await searchMessages(this.#host.ledger, [this.id], text, limit, signal);
+    return hits.map((record) => this.#shownAlone(record));
+  }
+
+  async *members({ limit = pageOfMembers, signal }: CallOptions & { readonly limit?: number | undefined } = {}): AsyncGenerator<readonly Member[]> {
+    for (let page = ""; ; ) {
+      const answer = await this.#host.call("ListMembers", { conversation: this.id, limit, page }, signal);
+      yield answer.members.map(({ user, role, readSeq, readOrd }) => ({
+        user,
+        role: roles[role] ?? "member",
+        read: { seq: readSeq, ord: readOrd },
+      }));
+      page = answer.nextPage;
+      if (!page) return;
+    }
+  }
+
+  async addMembers(users: readonly string[], { signal }: CallOptions = {}): Promise<void> {
+    await this.#host.call("AddMembers", { ...this.#idempotent(), users }, signal);
+  }
+
+  async removeMember(user: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#host.call("RemoveMember", { ...this.#idempotent(), user }, signal);
+  }
+
+  async leave({ signal }: CallOptions = {}): Promise<void> {
+    await this.#host.call("LeaveGroup", this.#idempotent(), signal);
+  }
+
+  async setRole(user: string, role: Role, { signal }: CallOptions = {}): Promise<void> {
+    await this.#host.call("SetRole", { ...this.#idempotent(), user, role: roles.indexOf(role) }, signal);
+  }
+
+  async setTitle(title: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#host.call("UpdateGroup", { ...this.#idempotent(), title }, signal);
+  }
+
+  #idempotent(): { conversation: string; clientId: Uint8Array } {
+    return { conversation: this.id, clientId: uuidBytes(this.#host.newId()) };
+  }
+}

@@ -1,0 +1,306 @@
+// The state, its store, and what keeps the two together. Events are reduced in the order in which they come;
+// one that needs messages from the store waits for them, and what comes after it waits too. What was reduced
+// is told at once and written soon after: everything that gathers while a write is under way goes with the next.
+import { asSkeinError } from "./abort.js";
+import type { SkeinError } from "./error.js";
+import { type Event, needsOf, reduce } from "./reduce/reduce.js";
+import { type Change, type ConversationState, type State, newDirty, newState, putRecord, takeBatch } from "./reduce/state.js";
+import type { Clock } from "./types/environment.js";
+import type { MessageRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
+
+export interface LedgerHooks {
+  /** Something changed in memory. */
+  changed(changes: readonly Change[]): void;
+  /** A batch is stored, with the changes that it made; or the store refused it, and it will be tried again. */
+  written(batch: StoreBatch, changes: readonly Change[]): void;
+  /** The store refuses writes. Told once, until it takes one again. */
+  failed(error: SkeinError): void;
+  /** The positions of a conversation that are shown and have to stay in memory. */
+  shown(conversation: string): readonly [from: number, to: number] | undefined;
+}
+
+const retryStoreMs = 2_000;
+
+export class Ledger {
+  readonly state: State;
+  deviceId = "";
+  /** Another tab writes what comes from the server; this one only what its user puts into the outbox. */
+  follower = false;
+  readonly #partition: Partition;
+  readonly #clock: Clock;
+  readonly #hooks: LedgerHooks;
+  #queue: Promise<void> = Promise.resolve();
+  #queued = 0;
+  /** Changes since the last batch was taken. */
+  #changes: Change[] = [];
+  #writing: Promise<void> | undefined;
+  #scheduled = false;
+  #broken = false;
+  /** Reads under way: as long as there is one, nothing leaves the memory. */
+  #pins = 0;
+  /** What was removed meanwhile, so that a read that began before does not bring it back. */
+  #removed: Removal[] = [];
+  #closed = false;
+  #abandoned = false;
+
+  constructor(user: string, partition: Partition, clock: Clock, hooks: LedgerHooks) {
+    this.state = newState(user);
+    this.#partition = partition;
+    this.#clock = clock;
+    this.#hooks = hooks;
+  }
+
+  /** Takes over what the store has: at the start, and when another tab may have written. */
+  async load(): Promise<StoredState> {
+    await this.stored();
+    const stored = await this.#partition.load();
+    const { state } = this;
+    const known = new Set(stored.conversations.map((record) => record.id));
+    for (const id of [...state.conversations.keys()]) if (!known.has(id)) state.conversations.delete(id);
+    for (const record of stored.conversations) putRecord(state, record);
+    state.outbox = stored.outbox;
+    state.cursor = stored.meta?.cursor ?? state.cursor;
+    state.incarnation = stored.meta?.incarnation ?? "";
+    this.deviceId = stored.meta?.deviceId ?? this.deviceId;
+    state.holes.clear();
+    return stored;
+  }
+
+  /** Reduces an event. Done at once when nothing has to be read; else when it was. */
+  dispatch(event: Event): Promise<void> {
+    if (this.#queued === 0 && needsOf(this.state, event).length === 0) {
+      this.reduceNow(event);
+      return Promise.resolve();
+    }
+    this.#queued++;
+    const done = this.#queue.then(async () => {
+      try {
+        await this.pinned(async () => {
+          for (const need of needsOf(this.state, event)) {
+            if (need.range) {
+              const [from, to] = need.range;
+              await this.#bring({ conversation: need.conversation, from: to, until: from, limit: need.nearest ? 1 : Infinity });
+            } else await this.bringAt(need.conversation, need.seqs);
+          }
+          this.reduceNow(event);
+        });
+      } finally {
+        this.#queued--;
+      }
+    });
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Reduces an event of the user's own: it looks at nothing but the outbox. */
+  reduceNow(event: Event): readonly Change[] {
+    const { removed } = this.state.dirty;
+    const before = removed.length;
+    const changes = reduce(this.state, event);
+    if (this.#pins > 0) this.#removed.push(...removed.slice(before));
+    this.#changes.push(...changes);
+    this.#schedule();
+    if (changes.length) this.#hooks.changed(changes);
+    return changes;
+  }
+
+  /** Takes over what the tab that leads has stored. */
+  apply(batch: StoreBatch, changes: readonly Change[]): void {
+    const { state } = this;
+    for (const id of batch.dropped ?? []) state.conversations.delete(id);
+    if (this.#pins > 0) this.#removed.push(...(batch.removed ?? []));
+    for (const { conversation, from, to } of batch.removed ?? []) {
+      const messages = state.conversations.get(conversation)?.messages;
+      for (const seq of messages?.keys() ?? []) if (seq >= from && seq <= to) messages?.delete(seq);
+    }
+    for (const record of batch.conversations ?? []) putRecord(state, record);
+    for (const record of batch.messages ?? []) state.conversations.get(record.conversation)?.messages.set(record.seq, record);
+    const done = new Set(batch.outboxDone);
+    const items = new Map(state.outbox.filter((item) => !done.has(item.id)).map((item) => [item.id, item]));
+    for (const item of batch.outbox ?? []) items.set(item.id, item);
+    state.outbox = [...items.values()].sort((a, b) => a.order - b.order);
+    if (batch.meta) this.deviceId = batch.meta.deviceId;
+    this.#hooks.changed(changes);
+    this.#evict();
+  }
+
+  /** Resolves when all that was reduced so far is stored, or was refused. */
+  async stored(): Promise<void> {
+    if (this.#writing) await this.#writing;
+    if (this.#pending()) await this.#write();
+  }
+
+  #pending(): boolean {
+    const { dirty } = this.state;
+    if (this.#abandoned) return false;
+    if (dirty.meta || dirty.removed.length) return true;
+    return [dirty.conversations, dirty.dropped, dirty.messages, dirty.outbox, dirty.outboxDone].some((set) => set.size > 0);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#writing || this.#broken || this.#closed) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (!this.#writing && !this.#closed) void this.#write();
+    });
+  }
+
+  #write(): Promise<void> {
+    this.#writing ??= this.#writeBatch().finally(() => {
+      this.#writing = undefined;
+      if (this.#pending()) this.#schedule();
+    });
+    return this.#writing;
+  }
+
+  async #writeBatch(): Promise<void> {
+    const { dirty } = this.state;
+    const changes = this.#changes;
+    this.#changes = [];
+    const all = takeBatch(this.state, this.deviceId);
+    if (!all || this.#abandoned) return;
+    const batch: StoreBatch = this.follower ? { outbox: all.outbox } : all;
+    try {
+      await this.#partition.commit(batch);
+      this.#broken = false;
+    } catch (error) {
+      this.#again(dirty);
+      if (!this.#broken) this.#hooks.failed(asSkeinError(error, "storage", "the local store refused a write"));
+      this.#broken = true;
+      this.#clock.after(retryStoreMs, () => {
+        if (!this.#closed) void this.#write();
+      });
+    }
+    this.#hooks.written(batch, changes);
+    this.#evict();
+  }
+
+  /** What could not be written has to be, before anything that comes later. */
+  #again(dirty: State["dirty"]): void {
+    const now = this.state.dirty;
+    const merged = newDirty();
+    merged.meta = dirty.meta || now.meta;
+    merged.removed = [...dirty.removed, ...now.removed];
+    for (const name of ["conversations", "dropped", "outbox", "outboxDone"] as const) {
+      for (const id of [...dirty[name], ...now[name]]) merged[name].add(id);
+    }
+    for (const item of this.state.outbox) merged.outboxDone.delete(item.id);
+    for (const source of [dirty, now]) {
+      for (const [conversation, bySeq] of source.messages) {
+        const all = merged.messages.get(conversation) ?? new Map<number, MessageRecord>();
+        merged.messages.set(conversation, all);
+        // A message that was removed meanwhile is no longer in memory.
+        const held = this.state.conversations.get(conversation)?.messages;
+        for (const [seq, record] of bySeq) if (held?.has(seq)) all.set(seq, record);
+      }
+    }
+    this.state.dirty = merged;
+  }
+
+  /** Runs `work`, during which nothing leaves the memory: what it reads stays as new as what it is told. */
+  async pinned<T>(work: () => Promise<T>): Promise<T> {
+    this.#pins++;
+    try {
+      return await work();
+    } finally {
+      if (--this.#pins === 0) this.#removed = [];
+      this.#evict();
+    }
+  }
+
+  /** Messages that no window shows leave the memory once they are stored. */
+  #evict(): void {
+    if (this.#pins > 0 || this.#broken) return;
+    for (const c of this.state.conversations.values()) {
+      if (c.messages.size === 0) continue;
+      const unwritten = this.state.dirty.messages.get(c.id);
+      const shown = this.#hooks.shown(c.id);
+      if (!shown && !unwritten) {
+        c.messages.clear();
+        continue;
+      }
+      for (const seq of c.messages.keys()) {
+        const needed = unwritten?.has(seq) || (shown && seq >= shown[0] && seq <= shown[1]);
+        if (!needed) c.messages.delete(seq);
+      }
+    }
+  }
+
+  /** Reads a page, ascending. What is in memory is newer than what the store says. */
+  read(query: PageQuery): Promise<readonly MessageRecord[]> {
+    return this.pinned(() => this.#bring(query));
+  }
+
+  /** Reads again what is in memory, when the store was written without a word: what it says is true, unless it is older. */
+  async reread(conversation: string, from: number, to: number): Promise<void> {
+    await this.pinned(async () => {
+      const live = this.conversation(conversation)?.live ?? 0;
+      const records = await this.#partition.messages({ conversation, from: to, until: from, limit: Infinity });
+      const held = this.conversation(conversation)?.messages;
+      if (!held) return;
+      const stored = new Map(records.map((record) => [record.seq, record]));
+      for (const seq of [...held.keys()]) if (seq >= from && seq <= Math.min(to, live) && !stored.has(seq)) held.delete(seq);
+      for (const record of records) {
+        const here = held.get(record.seq);
+        const newer = here?.id === record.id && (here.asOf > record.asOf || here.version > record.version);
+        if (!newer) held.set(record.seq, record);
+      }
+    });
+  }
+
+  /** Reads a page as the store has it, which stays out of memory. */
+  async scan(query: PageQuery): Promise<readonly MessageRecord[]> {
+    await this.stored();
+    return this.#partition.messages(query);
+  }
+
+  async #bring(query: PageQuery): Promise<readonly MessageRecord[]> {
+    await this.stored();
+    return this.#merge(query.conversation, await this.#partition.messages(query));
+  }
+
+  /** Reads single messages. */
+  async bringAt(conversation: string, seqs: readonly number[]): Promise<readonly MessageRecord[]> {
+    return this.pinned(async () => {
+      await this.stored();
+      return this.#merge(conversation, await this.#partition.messagesAt(conversation, seqs));
+    });
+  }
+
+  #merge(conversation: string, records: readonly MessageRecord[]): readonly MessageRecord[] {
+    const c = this.state.conversations.get(conversation);
+    if (!c) return records;
+    const gone = this.#removed.filter((removal) => removal.conversation === conversation);
+    return records.flatMap((record) => {
+      const held = c.messages.get(record.seq);
+      if (held) return held;
+      if (gone.some(({ from, to }) => record.seq >= from && record.seq <= to)) return [];
+      c.messages.set(record.seq, record);
+      return record;
+    });
+  }
+
+  conversation(id: string): ConversationState | undefined {
+    return this.state.conversations.get(id);
+  }
+
+  /** Writes nothing any more: what is here is not to be kept. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
+  async erase(): Promise<void> {
+    this.#abandoned = true;
+    await this.#writing?.catch(() => undefined);
+    await this.#partition.erase();
+  }
+
+  /** Writes what is left, and lets the store go. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.stored();
+    this.#closed = true;
+    await this.#partition.close();
+  }
+}

@@ -1,0 +1,201 @@
+// The loaded part of a conversation: a stretch of positions without a gap, which grows at both ends on demand
+// and at its newer end by itself while it reaches the newest message.
+import { SkeinError } from "./error.js";
+import type { Change, ConversationState } from "./reduce/state.js";
+import { rangeAt } from "./reduce/spans.js";
+import { type Page, type PageSource, defaultLimit, maxLimit, readPage } from "./pages.js";
+import type { WindowState } from "./types/conversation.js";
+import type { MessageRecord } from "./types/store.js";
+
+const closedState: WindowState = { opened: false, atStart: false, atEnd: false, loading: "none", error: undefined };
+
+export class Window {
+  readonly #source: PageSource;
+  readonly #id: string;
+  readonly #changed: () => void;
+  #state = closedState;
+  #low = 1;
+  #high = 0;
+  /** One load at a time; a second call of the same kind gets the first one's promise. */
+  #load: { readonly kind: WindowState["loading"]; readonly done: Promise<unknown> } | undefined;
+  /** Raised by everything that makes a load under way obsolete. */
+  #epoch = 0;
+  #limit = defaultLimit;
+
+  constructor(source: PageSource, id: string, changed: () => void) {
+    this.#source = source;
+    this.#id = id;
+    this.#changed = changed;
+  }
+
+  get state(): WindowState {
+    return this.#state;
+  }
+
+  /** The positions shown, for what has to stay in memory. */
+  get range(): readonly [number, number] | undefined {
+    return this.#state.opened ? [this.#low, this.#state.atEnd ? Infinity : this.#high] : undefined;
+  }
+
+  /** What is loaded, ascending. */
+  records(c: ConversationState | undefined): readonly MessageRecord[] {
+    const { range } = this;
+    if (!c || !range) return [];
+    const high = Math.min(range[1], c.live);
+    const shown = [...c.messages.values()].filter(({ seq }) => seq >= range[0] && seq <= high);
+    return shown.sort((a, b) => a.seq - b.seq);
+  }
+
+  open(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
+    if (this.#state.opened && !this.#load) return Promise.resolve();
+    return this.#run("open", () => this.#newest(limit, signal));
+  }
+
+  latest(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
+    if (this.#state.opened && this.#state.atEnd) return this.open(limit, signal);
+    return this.#run("open", () => this.#newest(limit, signal));
+  }
+
+  async older(limit = defaultLimit, signal?: AbortSignal): Promise<boolean> {
+    if (!this.#state.opened) await this.open(limit, signal);
+    if (this.#state.atStart) return false;
+    return this.#run("older", async (still) => {
+      const page = await readPage(this.#source, this.#id, this.#low - 1, "down", bounded(limit), signal);
+      if (!still()) return false;
+      this.#low = page.edge ? 1 : (page.records[0]?.seq ?? this.#low);
+      this.#set({ atStart: page.edge, error: page.error });
+      return page.records.length > 0;
+    });
+  }
+
+  async newer(limit = defaultLimit, signal?: AbortSignal): Promise<boolean> {
+    if (!this.#state.opened) await this.open(limit, signal);
+    if (this.#state.atEnd) return false;
+    return this.#run("newer", async (still) => {
+      const page = await readPage(this.#source, this.#id, this.#high + 1, "up", bounded(limit), signal);
+      if (!still()) return false;
+      this.#high = page.records.at(-1)?.seq ?? this.#high;
+      this.#set({ atEnd: page.edge, error: page.error });
+      return page.records.length > 0;
+    });
+  }
+
+  /** The record at `seq`, or the nearest older one, else the nearest newer one. */
+  async jump(seq: number, limit = defaultLimit, signal?: AbortSignal): Promise<MessageRecord | undefined> {
+    const { range } = this;
+    const inside = range && seq >= range[0] && seq <= Math.min(range[1], this.#conversation()?.live ?? 0);
+    if (!inside) {
+      await this.#run("open", async (still) => {
+        const half = Math.max(1, Math.ceil(bounded(limit) / 2));
+        const down = await readPage(this.#source, this.#id, seq, "down", half, signal);
+        if (down.error && !down.records.length) throw down.error;
+        const up = await readPage(this.#source, this.#id, seq + 1, "up", half, signal);
+        if (!still()) return;
+        this.#low = down.edge ? 1 : (down.records[0]?.seq ?? seq);
+        this.#high = up.records.at(-1)?.seq ?? seq;
+        this.#set({ opened: true, atStart: down.edge, atEnd: up.edge, error: down.error ?? up.error });
+      });
+    }
+    const records = this.records(this.#conversation());
+    return records.filter((record) => record.seq <= seq).at(-1) ?? records[0];
+  }
+
+  unload(): void {
+    this.#epoch++;
+    this.#load = undefined;
+    this.#state = closedState;
+    this.#changed();
+  }
+
+  /** What happened to the conversation while it is shown. */
+  handle(change: Change): void {
+    if (!this.#state.opened) return;
+    if (change.type === "conversationRemoved") this.unload();
+    else if (change.type === "gap") this.#closeRanks();
+  }
+
+  /** The store was written by a tab that told nothing of it: reads again what is shown. */
+  async refresh(): Promise<void> {
+    const { range } = this;
+    const c = this.#conversation();
+    if (!range) return;
+    if (!c) {
+      this.unload();
+      return;
+    }
+    await this.#source.ledger.reread(this.#id, range[0], Math.min(range[1], c.live));
+    this.#closeRanks();
+    this.#changed();
+  }
+
+  /** Ranges were given up: what lies before the newest one no longer joins it, and a window shows no gap. */
+  #closeRanks(): void {
+    const c = this.#conversation();
+    if (!c || !this.#state.atEnd) return;
+    const low = rangeAt(c.ranges, c.live)?.[0] ?? c.live + 1;
+    if (low <= this.#low) return;
+    this.#epoch++;
+    this.#load = undefined;
+    this.#low = low;
+    this.#set({ atStart: false, loading: "none" });
+    if (this.records(c).length < this.#limit) this.older(this.#limit).catch(() => undefined);
+  }
+
+  async #newest(limit: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#limit = bounded(limit);
+    const epoch = this.#epoch;
+    const { ledger } = this.#source;
+    const offline = { ledger, fetchPage: () => Promise.reject(new SkeinError("unavailable", "only what is stored")) };
+    // What the store has shows at once; what it lacks follows.
+    const stored = await readPage(offline, this.#id, Infinity, "down", this.#limit, signal);
+    if (epoch !== this.#epoch) return;
+    this.#showNewest(stored);
+    if (stored.edge || stored.records.length >= this.#limit) return;
+    const rest = await readPage(this.#source, this.#id, this.#low - 1, "down", this.#limit - stored.records.length, signal);
+    if (epoch !== this.#epoch) return;
+    this.#low = rest.edge ? 1 : (rest.records[0]?.seq ?? this.#low);
+    this.#set({ atStart: rest.edge, error: rest.error });
+  }
+
+  #showNewest(page: Page): void {
+    const live = this.#conversation()?.live ?? 0;
+    this.#low = page.edge ? 1 : (page.records[0]?.seq ?? live + 1);
+    this.#set({ opened: true, atStart: page.edge, atEnd: true, error: undefined });
+  }
+
+  #conversation(): ConversationState | undefined {
+    return this.#source.ledger.conversation(this.#id);
+  }
+
+  /** Runs a load after the one that is under way. `still` says whether its result is wanted yet. */
+  #run<T>(kind: WindowState["loading"], work: (still: () => boolean) => Promise<T>): Promise<T> {
+    if (this.#load?.kind === kind) return this.#load.done as Promise<T>;
+    const before = this.#load?.done.catch(() => undefined);
+    const start = async (): Promise<T> => {
+      await before;
+      const epoch = this.#epoch;
+      this.#set({ loading: kind });
+      try {
+        return await this.#source.ledger.pinned(() => work(() => epoch === this.#epoch));
+      } finally {
+        if (this.#load === load) {
+          this.#load = undefined;
+          this.#set({ loading: "none" });
+        }
+      }
+    };
+    const done = start();
+    const load = { kind, done };
+    this.#load = load;
+    return done;
+  }
+
+  #set(part: Partial<WindowState>): void {
+    this.#state = { ...this.#state, ...part };
+    this.#changed();
+  }
+}
+
+function bounded(limit: number): number {
+  return Math.min(Math.max(1, Math.floor(limit)), maxLimit);
+}
