@@ -69,4 +69,4 @@ repro: ## build HEAD twice and compare the bytes
 .PHONY: clean
 clean: ## remove what was built; keeps data and the tools that take minutes to build
 	rm -rf bin test-output sdk/js/*/dist
-	find web -path '*/dist/*' -type f ! -name .keep ! -path '*/node_modules/*' -delete
+	find web -path '*/dist/*' -type f ! -name .gitkeep ! -path '*/node_modules/*' -delete
