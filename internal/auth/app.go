@@ -78,7 +78,7 @@ func (a *Auth) CreateApp(ctx context.Context, n NewApp) (Secret, error) {
 	if err != nil {
 		return Secret{}, err
 	}
-	err = a.db.Write(ctx, func(tx db.Tx) error {
+	err = a.write(ctx, func(tx db.Tx) error {
 		found, err := one(tx.QueryRow("SELECT id FROM app WHERE id = $1", n.ID), new(string))
 		if err != nil {
 			return err
@@ -182,7 +182,7 @@ func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App,
 	}
 	var app App
 	var fence Fence
-	err := a.db.Write(ctx, func(tx db.Tx) error {
+	err := a.writeFence(ctx, func(tx db.Tx) error {
 		if _, err := loadApp(tx, actor.App); err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (a *Auth) ResumeApp(ctx context.Context, app im.AppID) error {
 
 func (a *Auth) setSuspended(ctx context.Context, app im.AppID, at im.Micros, kind FenceKind) error {
 	var fence Fence
-	err := a.db.Write(ctx, func(tx db.Tx) error {
+	err := a.writeFence(ctx, func(tx db.Tx) error {
 		n, err := tx.Exec("UPDATE app SET suspended = $2 WHERE id = $1", app, at)
 		if err != nil {
 			return err
@@ -263,7 +263,7 @@ func (a *Auth) RotateSecret(ctx context.Context, app im.AppID, r Rotation) (Secr
 		return Secret{}, err
 	}
 	var last int64
-	err = a.db.Write(ctx, func(tx db.Tx) error {
+	err = a.writeFence(ctx, func(tx db.Tx) error {
 		old, err := loadApp(tx, app)
 		if im.CodeOf(err) == im.NotFound {
 			return errNoApp(app)

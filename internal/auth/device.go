@@ -39,7 +39,7 @@ func (a *Auth) SignOutDevice(ctx context.Context, actor im.Actor, device im.Devi
 		return im.ErrNotFound
 	}
 	var fence int64
-	err := a.db.Write(ctx, func(tx db.Tx) error {
+	err := a.writeFence(ctx, func(tx db.Tx) error {
 		var revoked, seenIAT im.Micros
 		found, err := one(tx.QueryRow(`SELECT d.revoked, d.fence, u.seen_iat FROM device d, app_user u
 			WHERE d.app = $1 AND d.user_id = $2 AND d.id = $3 AND u.app = d.app AND u.id = d.user_id`, actor.App, actor.User, device),
@@ -75,7 +75,7 @@ func (a *Auth) RevokeUser(ctx context.Context, actor im.Actor, user im.UserID) (
 		return 0, im.Errorf(im.InvalidArgument, "a user id is 1 to 64 bytes of UTF-8 without control characters")
 	}
 	var fence Fence
-	err = a.db.Write(ctx, func(tx db.Tx) error {
+	err = a.writeFence(ctx, func(tx db.Tx) error {
 		now := a.now()
 		var seenIAT im.Micros
 		found, err := one(tx.QueryRow("SELECT seen_iat FROM app_user WHERE app = $1 AND id = $2", actor.App, user), &seenIAT)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -204,17 +205,26 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 	if err == nil {
 		p, err = rows.decide(g, d, a.now(), a.maxDevices)
 	}
-	if err == nil && p.write {
-		err = a.db.Write(ctx, func(tx db.Tx) (err error) {
+	for err == nil && p.write {
+		write := a.write
+		fences := len(p.replaced) > 0
+		if fences {
+			write = a.writeFence
+		}
+		err = write(ctx, func(tx db.Tx) (err error) {
 			if rows, err = loadSignIn(tx, g, hash, d.ID); err != nil {
 				return err
 			}
-			if p, err = rows.decide(g, d, a.now(), a.maxDevices); err != nil {
-				return err
+			if p, err = rows.decide(g, d, a.now(), a.maxDevices); err != nil || len(p.replaced) > 0 && !fences {
+				return cmp.Or(err, errFences)
 			}
 			rows.head, err = a.carryOut(tx, p, rows, g, hash)
 			return err
 		})
+		if !errors.Is(err, errFences) {
+			break
+		}
+		err = nil // another device has come in meanwhile, which this one replaces
 	}
 	if err != nil {
 		return Session{}, err
@@ -229,6 +239,10 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 	}
 	return s, nil
 }
+
+// errFences is returned within signIn when a transaction has to insert fences
+// and was not expected to.
+var errFences = errors.New("a sign-in inserts fences")
 
 // signInRows is what the database says about a token and a device.
 type signInRows struct {

@@ -69,6 +69,12 @@ type Auth struct {
 	known *known   // what is remembered of tokens, secrets and origins
 	notes *notes   // last_seen and cursors on their way to the database
 	wake  chan struct{}
+	// fencing holds a token for the one transaction that may insert a fence,
+	// writers for the few that may write at all. PostgreSQL rolls all but one of
+	// the transactions back that want the log's head at once: they had better
+	// wait for each other here. Between nodes the database decides.
+	fencing chan struct{}
+	writers chan struct{}
 
 	mu      sync.Mutex    // guards applied and moved
 	applied int64         // fences applied by this process
@@ -110,7 +116,30 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	return &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
-		wake: make(chan struct{}, 1), moved: make(chan struct{})}, nil
+		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}, nil
+}
+
+// maxWriters bounds the transactions of one process that write at once.
+const maxWriters = 8
+
+// write is db.Write for transactions that insert no fence.
+func (a *Auth) write(ctx context.Context, fn func(db.Tx) error) error {
+	return a.in(ctx, a.writers, fn)
+}
+
+// writeFence is db.Write for those that do.
+func (a *Auth) writeFence(ctx context.Context, fn func(db.Tx) error) error {
+	return a.in(ctx, a.fencing, fn)
+}
+
+func (a *Auth) in(ctx context.Context, room chan struct{}, fn func(db.Tx) error) error {
+	select {
+	case room <- struct{}{}:
+	case <-ctx.Done():
+		return im.Errorf(im.Unavailable, "the call was given up before the database was asked")
+	}
+	defer func() { <-room }()
+	return a.db.Write(ctx, fn)
 }
 
 // now is the clock in the unit of the tables.

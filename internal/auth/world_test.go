@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +74,8 @@ func newWorld(t testing.TB, target string) *world {
 // open opens a service on the world's database; change adjusts its options.
 func (w *world) open(change func(*Options)) *Auth {
 	w.t.Helper()
-	o := Options{DB: w.db, Clock: w.clock, Entropy: rand.Reader, Key: w.key, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil))}
+	// A long lease, so that a busy machine does not end it.
+	o := Options{DB: w.db, Clock: w.clock, Entropy: rand.Reader, Key: w.key, Lease: time.Minute, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil))}
 	if change != nil {
 		change(&o)
 	}
@@ -165,6 +167,24 @@ func must[T any](v T, err error) func(testing.TB) T {
 }
 
 func server() im.Actor { return im.Actor{App: "shop", Server: true} }
+
+// unconfirmed lets a call write its fence, and gives it up while it waits for a
+// node that does not turn.
+func (w *world) unconfirmed(call func(ctx context.Context) error) {
+	w.t.Helper()
+	before := must(w.auth.currentFence(w.ctx))(w.t)
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- call(ctx) }()
+	for must(w.auth.currentFence(w.ctx))(w.t) == before {
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-done; im.CodeOf(err) != im.Unavailable {
+		w.t.Fatalf("a call that was given up: %v", err)
+	}
+}
 
 // What tests do behind the service's back.
 
