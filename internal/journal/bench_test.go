@@ -30,8 +30,12 @@ func cpu(b *testing.B) time.Duration {
 // which is what a disk allows without group commit.
 func BenchmarkAppend(b *testing.B) {
 	for name, target := range map[string]func(b *testing.B) string{
-		"SQLite":     func(b *testing.B) string { return b.TempDir() },
-		"PostgreSQL": func(b *testing.B) string { return pgtest.DB(b) },
+		"SQLite": func(b *testing.B) string { return b.TempDir() },
+		"PostgreSQL": func(b *testing.B) string {
+			url := pgtest.DB(b)
+			pgtest.Durable(b, url)
+			return url
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			appendBenches(b, func(b *testing.B) *db.DB {

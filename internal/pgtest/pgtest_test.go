@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func TestDatabasesAreFreshAndTheServerKeepsItsPromises(t *testing.T) {
+func TestDatabasesAreFreshAndComparedLinguisticallyByDefault(t *testing.T) {
 	a, b := DB(t), DB(t)
 	if a == b {
 		t.Fatal("the same database twice")
@@ -29,6 +29,7 @@ func TestDatabasesAreFreshAndTheServerKeepsItsPromises(t *testing.T) {
 	if linguistic != "a" || bytewise != "B" {
 		t.Errorf("min is %q, bytewise %q", linguistic, bytewise)
 	}
+	Durable(t, a)
 	if err := c.QueryRow(ctx, "SHOW fsync").Scan(&fsync); err != nil || fsync != "on" {
 		t.Errorf("fsync is %q, %v", fsync, err)
 	}
