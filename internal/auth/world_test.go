@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/pgtest"
@@ -206,3 +208,5 @@ func countLeases(w *world) (n int64, err error) {
 	err = w.db.Read(w.ctx, func(tx db.Tx) error { return tx.QueryRow("SELECT COUNT(*) FROM node_lease").Scan(&n) })
 	return n, err
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
