@@ -3,6 +3,7 @@ package chat
 import (
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/im"
@@ -18,6 +19,9 @@ func (s *Service) checkBody(raw []byte) error {
 	var b skeinv1.Body
 	if err := proto.Unmarshal(raw, &b); err != nil {
 		return im.Errorf(im.InvalidArgument, "the body is not a skein.v1.Body")
+	}
+	if hasGroups(&b) || hasGroups(b.Content) {
+		return errGroups()
 	}
 	switch b.Scheme {
 	case skeinv1.BodyScheme_BODY_SCHEME_CONTENT:
@@ -46,6 +50,8 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 	switch k := c.Kind.(type) {
 	case *skeinv1.Content_Text:
 		switch n := len(k.Text.GetText()); {
+		case hasGroups(k.Text):
+			return errGroups()
 		case n == 0:
 			return im.Errorf(im.InvalidArgument, "a text message is not empty")
 		case n > s.limits.TextBytes:
@@ -53,9 +59,36 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 		}
 		return nil
 	case *skeinv1.Content_Custom:
+		if hasGroups(k.Custom) {
+			return errGroups()
+		}
 		return checkCustom(k.Custom)
 	}
 	return im.Errorf(im.InvalidArgument, "a message is text or custom; edits, reactions and member changes have verbs of their own")
+}
+
+// hasGroups tells whether a message has a group among the fields that this
+// version does not know. The protocol has no groups and will have none. They
+// can nest, and protobuf libraries give up at some depth, JavaScript's at 100,
+// Go's at 10,000: a body in between is stored, and whoever is to read it can
+// not decode the packet, or any sync page with it, ever again.
+func hasGroups(m proto.Message) bool {
+	for b := m.ProtoReflect().GetUnknown(); len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 || typ == protowire.StartGroupType {
+			return true
+		}
+		size := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if size < 0 {
+			return true
+		}
+		b = b[n+size:]
+	}
+	return false
+}
+
+func errGroups() error {
+	return im.Errorf(im.InvalidArgument, "a body has no groups, a form of protobuf that the protocol does not use")
 }
 
 func checkCustom(c *skeinv1.Custom) error {
