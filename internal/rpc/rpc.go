@@ -16,6 +16,7 @@ import (
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -118,9 +119,16 @@ func (s *server) who(ctx context.Context, h http.Header, peer string) (im.Actor,
 	return im.Actor{}, err
 }
 
+// frontDoor leaves what is in a body to package chat: its limits can be
+// configured, its answers are then the same over the socket and over HTTP, and
+// the rules in the proto are their defaults.
+var frontDoor = protovalidate.FilterFunc(func(m protoreflect.Message, _ protoreflect.Descriptor) bool {
+	return m.Descriptor().FullName() != "skein.v1.Body"
+})
+
 // validate holds a request to the protovalidate rules of its proto.
 func (s *server) validate(m proto.Message) error {
-	err := s.validator.Validate(m)
+	err := s.validator.Validate(m, protovalidate.WithFilter(frontDoor))
 	var bad *protovalidate.ValidationError
 	switch {
 	case err == nil:
