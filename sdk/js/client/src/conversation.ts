@@ -350,6 +350,8 @@ export class ConversationView implements Conversation {
 
   async *history({ before, after, limit, signal }: HistoryOptions = {}): AsyncGenerator<readonly Message[]> {
     if (before !== undefined && after !== undefined) throw new SkeinError("invalid_argument", "give before or after, not both");
+    // Not one that this device knows, nor one of the user's own by its id: only the server can tell whether it exists.
+    if (!this.#state()?.meta && this.kind !== "self" && this.peer === undefined) await this.#host.call("GetConversation", { conversation: this.id }, signal);
     const seqOf = (place: Message | number): number => (typeof place === "number" ? place : (place.seq ?? Infinity));
     const up = after !== undefined;
     let at = up ? seqOf(after) + 1 : before === undefined ? Infinity : seqOf(before) - 1;

@@ -68,7 +68,8 @@ export async function readPage(
     if (fruitless++ >= maxFruitless) return { records, edge: false, error: undefined };
     try {
       const missing = Math.min(maxLimit, Math.max(limit - records.length, defaultLimit));
-      const bound = down ? { before: at + 1 } : { after: at - 1 };
+      // after 0 would be the newest page: the first one forwards is asked for by its end.
+      const bound = down ? { before: at + 1 } : at > 1 ? { after: at - 1 } : { before: missing + 1 };
       await source.fetchPage({ conversation, ...bound, limit: missing }, signal);
     } catch (error) {
       if (signal?.aborted) throw abortedError(signal);

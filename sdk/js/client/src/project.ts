@@ -163,5 +163,6 @@ export function peerOf(id: string, me: string): string | undefined {
   const decoder = new TextDecoder();
   const small = decoder.decode(rest.subarray(0, length));
   const large = decoder.decode(rest.subarray(length + 1));
-  return small === me ? large : small;
+  if (small === me) return large;
+  return large === me ? small : undefined; // of two others: not a conversation of this user
 }

@@ -17,8 +17,10 @@ describe("golden frames", () => {
     const bytes = new Uint8Array(Buffer.from(hex, "hex"));
     const message = decode(packet, bytes);
     expect(message).toEqual(wire(packet, schema, json));
-    // Writers may order fields as they like: what counts is what a reader of what we write sees.
-    expect(fromBinary(schema, encode(packet, message))).toEqual(fromBinary(schema, bytes));
+    // Protobuf leaves the order of fields to the writer (Go puts oneofs last): the bytes are compared by what they say.
+    const again = encode(packet, message);
+    expect(again.length).toBe(bytes.length);
+    expect(fromBinary(schema, again)).toEqual(fromBinary(schema, bytes));
     expect(toJson(packet, message)).toEqual(oracleJson(schema, fromJson(schema, json as JsonValue)));
   });
 });

@@ -42,6 +42,8 @@ const platforms: readonly Platform[] = ["web", "android", "ios", "desktop", "ser
 /** Read markers of a conversation are told at most this often. */
 const readEveryMs = 300;
 const maxWatched = 500;
+/** Frames in flight that are left to reads, syncs and the watch list. */
+const spareFrames = 8;
 const sdkName = "skein-js/0.1.0";
 
 export class Engine {
@@ -261,7 +263,7 @@ export class Engine {
 
   /** The session can be used. */
   #flush(): void {
-    this.#stepOutbox({ type: "up", maxInFlight: this.#maxInFlight, offsetMs: this.#connection.offset });
+    this.#stepOutbox({ type: "up", maxInFlight: this.#maxInFlight && Math.max(1, this.#maxInFlight - spareFrames), offsetMs: this.#connection.offset });
     this.#askedAbout.clear();
     this.#readsSaid.clear();
     for (const c of this.#ledger.state.conversations.values()) if (c.readUnsent > 0) this.#reads.add(c.id);

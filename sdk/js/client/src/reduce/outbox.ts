@@ -114,7 +114,9 @@ export function fail(r: Reduction, id: string, error: FailureRecord): void {
 export function retry(r: Reduction, id: string, newId: string | undefined): void {
   const item = r.item(id);
   if (item?.state !== "failed") return;
-  const again: OutboxRecord = { ...item, state: "sending", error: undefined };
+  const { outbox } = r.state;
+  const again: OutboxRecord = { ...item, state: "sending", error: undefined, order: (outbox.at(-1)?.order ?? 0) + 1 };
+  r.state.outbox = [...outbox.filter((other) => other !== item), item];
   if (newId) rename(r, again, newId);
   else r.putItem(id, again);
   updated(r, newId ? { ...again, id: newId } : again);

@@ -29,9 +29,9 @@ export function coverage(c: { readonly head: { readonly seq: number } }, event: 
     // Nothing is there: the page speaks for all that lies in its direction.
     if (after === undefined ? !page.atStart : !page.atEnd) return undefined;
     from = after === undefined ? 1 : after + 1;
-    to = after === undefined && before > 0 ? before - 1 : c.head.seq;
+    to = after === undefined && before > 0 ? Math.min(before - 1, page.asOfSeq) : c.head.seq;
   } else if (before > 0) {
-    to = Math.max(to, before - 1);
+    to = Math.max(to, Math.min(before - 1, page.asOfSeq));
   } else if (after !== undefined) {
     from = Math.min(from, after + 1);
   }

@@ -74,6 +74,7 @@ export function reduce(state: State, event: Event): readonly Change[] {
         c.held.clear();
         c.mods = [];
         c.floor = c.live;
+        r.noteHole(c);
       }
   }
   sweep(r);
@@ -169,8 +170,8 @@ export function needsOf(state: State, event: Event): readonly Need[] {
       if (frame.withheld) wantWithheld(frame.withheld.conversation, frame.withheld.fromSeq, frame.withheld.toSeq);
       const sync = frame.welcome?.sync ?? frame.sync;
       for (const delta of sync?.conversations ?? []) {
-        const c = sync?.reset && delta.conversation ? state.conversations.get(delta.conversation.id) : undefined;
-        if (c) wantRange(c.id, (delta.conversation?.headSeq ?? 0) + 1, c.head.seq);
+        const c = state.conversations.get(delta.conversation?.id ?? "");
+        if (c && (sync?.reset || c.incarnation !== sync?.incarnation)) wantRange(c.id, (delta.conversation?.headSeq ?? 0) + 1, c.head.seq);
         delta.entries.forEach(wantEntry);
         for (const withheld of delta.withheld) wantWithheld(withheld.conversation, withheld.fromSeq, withheld.toSeq);
       }

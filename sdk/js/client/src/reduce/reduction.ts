@@ -155,11 +155,12 @@ export class Reduction {
 
   /** Whether any conversation misses something now. */
   hasHole(): boolean {
-    for (const c of this.#touched) this.#noteHole(c);
+    for (const c of this.#touched) this.noteHole(c);
     return this.state.holes.size > 0;
   }
 
-  #noteHole(c: ConversationState): void {
+  /** Keeps the list of conversations that miss something. */
+  noteHole(c: ConversationState): void {
     const hole = holeOf(c);
     if (hole.from <= hole.to && this.state.conversations.get(c.id) === c) this.state.holes.add(c.id);
     else this.state.holes.delete(c.id);
@@ -168,7 +169,7 @@ export class Reduction {
   /** Ends the event: says which conversations changed. */
   finish(): readonly Change[] {
     for (const c of this.#touched) {
-      this.#noteHole(c);
+      this.noteHole(c);
       if (this.state.conversations.get(c.id) === c) this.changes.push({ type: "conversation", conversation: c.id });
     }
     return this.changes;

@@ -59,6 +59,8 @@ export interface State {
   outbox: readonly OutboxRecord[];
   /** Conversations that miss something. */
   readonly holes: Set<string>;
+  /** A sync that began with reset has more pages to come. */
+  resetting: boolean;
   dirty: Dirty;
 }
 
@@ -101,7 +103,7 @@ export function newDirty(): Dirty {
 }
 
 export function newState(user: string): State {
-  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: [], holes: new Set(), dirty: newDirty() };
+  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: [], holes: new Set(), resetting: false, dirty: newDirty() };
 }
 
 export function newConversation(id: string, incarnation: string): ConversationState {

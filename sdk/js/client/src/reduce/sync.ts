@@ -62,7 +62,8 @@ function takeAttributes(r: Reduction, c: ConversationState, news: Conversation):
 /** Takes one page of changes. */
 export function takeSync(r: Reduction, page: SyncResponse): void {
   const { state } = r;
-  r.quiet = page.reset;
+  state.resetting ||= page.reset;
+  r.quiet = state.resetting;
   r.missed = true;
   if (page.incarnation !== state.incarnation) {
     state.incarnation = page.incarnation;
@@ -72,6 +73,7 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   r.quiet = false;
   r.missed = false;
   if (page.more) return;
+  state.resetting = false;
   for (const id of [...state.conversations.keys()].sort()) {
     const stale = state.conversations.get(id)?.incarnation !== state.incarnation;
     if (!stale || state.outbox.some((item) => item.conversation === id)) continue;
@@ -83,7 +85,10 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   }
 }
 
-function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, reset: boolean): void {
+function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, resets: boolean): void {
+  // On a later page of a reset too nothing counts that is held of another incarnation.
+  const known = r.find(news.id);
+  const reset = resets || (known !== undefined && known.incarnation !== r.state.incarnation);
   const c = takeConversation(r, news, reset);
   const head = news.headSeq;
   const first = Math.min(head + 1, ...delta.entries.map((e) => e.seq), ...delta.withheld.map((w) => w.fromSeq));
@@ -97,14 +102,14 @@ function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, r
     c.mods = [];
     c.live = first - 1;
     c.floor = first - 1;
-    r.touch(c);
   }
   const steps = [
     ...delta.entries.map((entry) => ({ seq: entry.seq, take: () => takeEntry(r, c, entry) })),
     ...delta.withheld.map((withheld) => ({ seq: withheld.fromSeq, take: () => takeWithheld(r, c, withheld) })),
   ];
   for (const step of steps.sort((a, b) => a.seq - b.seq)) step.take();
-  r.raiseLive(c, head);
+  c.live = Math.max(c.live, head);
+  r.save(c);
   drain(r, c);
   for (const entry of delta.keyed) putKeyed(r, c, entry);
 }
