@@ -140,7 +140,7 @@ func (r *Runner) Replay(ctx context.Context, follower string, shard int, pos im.
 	}
 	if err == nil {
 		err = r.o.DB.Write(ctx, func(tx db.Tx) error {
-			if err := r.Forget(ctx, tx, follower, shard, pos); err != nil {
+			if err := forget(tx, follower, shard, pos); err != nil {
 				return err
 			}
 			if f.Wants != nil && !f.Wants(&entries[0]) {
@@ -157,7 +157,11 @@ func (r *Runner) Replay(ctx context.Context, follower string, shard int, pos im.
 
 // Forget takes an entry off the list without applying it. NotFound when it is
 // not there.
-func (r *Runner) Forget(_ context.Context, tx db.Tx, follower string, shard int, pos im.Pos) error {
+func (r *Runner) Forget(ctx context.Context, follower string, shard int, pos im.Pos) error {
+	return r.o.DB.Write(ctx, func(tx db.Tx) error { return forget(tx, follower, shard, pos) })
+}
+
+func forget(tx db.Tx, follower string, shard int, pos im.Pos) error {
 	n, err := tx.Exec("DELETE FROM parked_entry WHERE name = $1 AND shard = $2 AND pos = $3", follower, shard, pos)
 	if err == nil && n == 0 {
 		err = im.ErrNotFound

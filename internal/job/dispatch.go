@@ -62,6 +62,11 @@ func newDispatcher(q *Queue, runs context.Context) *dispatcher {
 func (d *dispatcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	rings := d.q.o.Clock.Now() // when the timer does
+	set := func(in time.Duration) {
+		timer.Reset(in)
+		rings = d.q.o.Clock.Now().Add(in)
+	}
 	for planned := false; ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
@@ -69,15 +74,19 @@ func (d *dispatcher) run(ctx context.Context) {
 		case r := <-d.q.results:
 			d.collect(r)
 		case <-d.q.wake:
+			// The timer is only ever brought forward: those who add jobs
+			// without a pause must not put the next round off for ever.
 			d.stirred = 0
-			timer.Reset(soon[0])
+			if rings.Sub(d.q.o.Clock.Now()) > soon[0] {
+				set(soon[0])
+			}
 			continue
 		case <-timer.C:
 		}
 		if !planned {
 			planned = d.plan(ctx)
 		}
-		timer.Reset(d.round(ctx))
+		set(d.round(ctx))
 	}
 	for len(d.running) > 0 {
 		d.collect(<-d.q.results)

@@ -41,6 +41,31 @@ func TestAJobOfACommittedTransactionRunsOnceAndOneOfARolledBackNever(t *testing.
 	})
 }
 
+func TestThoseWhoAddJobsWithoutAPauseDoNotPutTheNextRoundOff(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		q := b.start(Kind{Name: "k", Run: func(context.Context, Job) error { return nil }})
+		id := b.add(q, Spec{Kind: "k"})[0]
+		b.gone(id) // it runs
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			again := time.NewTicker(soon[0] / 10)
+			defer again.Stop()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-again.C:
+					q.Wake()
+				}
+			}
+		}()
+		b.gone(b.add(q, Spec{Kind: "k"})...)
+		close(stop)
+		<-stopped
+	})
+}
+
 func TestAJobThatFailsIsTriedAgainAndDiesAfterItsTries(t *testing.T) {
 	both(t, func(t *testing.T, b *bench) {
 		var calls, heal atomic.Int32
