@@ -113,7 +113,7 @@ func parseArgs(src Source, list []option) (set map[string]string, operands []str
 		}
 		put, isBool := lookUp(name, known, src.Extra, set)
 		if put == nil {
-			return nil, nil, fmt.Errorf("there is no flag --%s%s", name, suggest(name, flagNames(known, src.Extra)))
+			return nil, nil, fmt.Errorf("there is no flag --%s%s", name, suggest("--"+name, flagNames(known, src.Extra)))
 		}
 		switch {
 		case given:
@@ -165,12 +165,12 @@ func lookUp(name string, known map[string]option, extra *flag.FlagSet, set map[s
 }
 
 func flagNames(known map[string]option, extra *flag.FlagSet) []string {
-	names := []string{"config", "help"}
+	names := []string{"--config", "--help"}
 	for name := range known {
-		names = append(names, name)
+		names = append(names, "--"+name)
 	}
 	if extra != nil {
-		extra.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+		extra.VisitAll(func(f *flag.Flag) { names = append(names, "--"+f.Name) })
 	}
 	slices.Sort(names)
 	return names

@@ -96,7 +96,7 @@ func TestBadFlagsAndVariablesAreRefused(t *testing.T) {
 		args, environ []string
 		want          string
 	}{
-		{[]string{"--lisen", ":80"}, nil, "there is no flag --lisen; did you mean listen?"},
+		{[]string{"--lisen", ":80"}, nil, "there is no flag --lisen; did you mean --listen?"},
 		{[]string{"--xyzzy"}, nil, "there is no flag --xyzzy"},
 		{[]string{"--listen"}, nil, "--listen needs a value"},
 		{[]string{"--listen", "a", "--listen", "b"}, nil, "--listen is given twice"},
