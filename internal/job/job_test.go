@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skein-im/skein/internal/db"
@@ -42,27 +43,26 @@ func TestAJobOfACommittedTransactionRunsOnceAndOneOfARolledBackNever(t *testing.
 }
 
 func TestThoseWhoAddJobsWithoutAPauseDoNotPutTheNextRoundOff(t *testing.T) {
-	both(t, func(t *testing.T, b *bench) {
-		q := b.start(Kind{Name: "k", Run: func(context.Context, Job) error { return nil }})
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { // the bubble's clock makes the pace exact
+		d, err := db.Open(t.Context(), dir, db.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{t: t, db: d}
+		defer func() { b.must(d.Close()) }()
+		b.must(d.Migrate(t.Context(), "job", Migrations()))
+		q := b.queue(Kind{Name: "k", Run: func(context.Context, Job) error { return nil }})
+		q.Start()
+		defer func() { b.must(q.Close(context.Background())) }()
 		id := b.add(q, Spec{Kind: "k"})[0]
-		b.gone(id) // it runs
-		stop, stopped := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(stopped)
-			again := time.NewTicker(soon[0] / 10)
-			defer again.Stop()
-			for {
-				select {
-				case <-stop:
-					return
-				case <-again.C:
-					q.Wake()
-				}
-			}
-		}()
-		b.gone(b.add(q, Spec{Kind: "k"})...)
-		close(stop)
-		<-stopped
+		for range 1000 {
+			time.Sleep(soon[0] / 4)
+			q.Wake()
+		}
+		if r := b.row(id); r.state != -1 {
+			t.Errorf("after 500 ms: %+v", r)
+		}
 	})
 }
 
