@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/skein-im/skein/internal/db"
@@ -139,7 +140,7 @@ func (r *Runner) acquire(ctx context.Context, tx db.Tx, t *task, c cursor, now i
 	if c.owner != r.owner {
 		var until im.Micros
 		err := tx.QueryRow("SELECT lease_until FROM follower_owner WHERE owner = $1", c.owner).Scan(&until)
-		if err != nil && err != db.ErrNoRows {
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
 			return err
 		}
 		if until > now {

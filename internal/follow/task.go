@@ -283,17 +283,16 @@ func (t *task) outcome(ctx context.Context, err error, e event) event {
 // again, has nothing better to say: an entry that makes every statement time
 // out would else hold its follower up for ever.
 func (t *task) entryAtFault(ctx context.Context, err error) bool {
-	var own *applyError
-	switch code := im.CodeOf(err); {
-	case code == im.ResourceExhausted:
+	switch im.CodeOf(err) {
+	case im.ResourceExhausted:
 		return false
-	case code == im.Unavailable:
+	case im.Unavailable:
 		return t.r.o.DB.Ping(ctx) == nil
-	case code == im.DataLoss:
+	case im.DataLoss:
 		return true
-	default:
-		return errors.As(err, &own)
 	}
+	var own *applyError
+	return errors.As(err, &own)
 }
 
 // park puts the entry after the cursor aside and moves past it.
