@@ -275,6 +275,9 @@ func (c *Client) Conversations() []*Conversation {
 
 // do runs fn on the loop and returns when what it changed is stored.
 func (c *Client) do(ctx context.Context, fn func()) error {
+	if ctx.Err() != nil {
+		return aborted(ctx.Err())
+	}
 	done := make(chan struct{})
 	select {
 	case c.cmds <- func() { fn(); c.after(func() { close(done) }) }:

@@ -165,7 +165,7 @@ func (r *reducer) page(ev pageEvent) {
 	}
 	c := r.conv(ev.conv)
 	asOf := p.GetAsOfSeq()
-	s, ok := ev.covers(c)
+	s, ok := ev.covers()
 	if !ok || !ev.repair && asOf < c.floor || ev.repair && s.to <= c.live {
 		return
 	}
@@ -209,19 +209,20 @@ func (r *reducer) page(ev pageEvent) {
 }
 
 // covers returns the positions that a page speaks for.
-func (ev pageEvent) covers(c *conv) (span, bool) {
+func (ev pageEvent) covers() (span, bool) {
 	p, forward := ev.page, ev.after > 0 || ev.asked
-	if p.GetToSeq() == 0 {
+	if p.GetToSeq() == 0 { // nothing is there, as of that head
+		var s span
 		switch {
-		case p.GetAtStart() && !forward && ev.before > 0:
-			s := span{1, min(ev.before-1, p.GetAsOfSeq())}
-			return s, s.to > 0
 		case p.GetAtStart() && !forward:
-			return span{1, c.head.seq}, c.head.seq > 0
+			s = span{1, p.GetAsOfSeq()}
+			if ev.before > 0 {
+				s.to = min(s.to, ev.before-1)
+			}
 		case p.GetAtEnd() && forward:
-			return span{ev.after + 1, c.head.seq}, c.head.seq > ev.after
+			s = span{ev.after + 1, p.GetAsOfSeq()}
 		}
-		return span{}, false
+		return s, s.from > 0 && s.from <= s.to
 	}
 	s := span{max(p.GetFromSeq(), 1), p.GetToSeq()}
 	switch {
