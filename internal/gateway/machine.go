@@ -98,6 +98,7 @@ type machine struct {
 	phase    phase
 	welcomed bool
 	dirty    bool // news went out since the last cursor
+	wasLive  bool // when the sync under way was asked for
 	id       auth.Session
 	session  string
 	hello    *skeinv1.Hello
@@ -240,8 +241,13 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 		}
 		m.inFlight--
 		out = append(out, effect{kind: fxOut, bytes: errorFrame(ev.ref, ev.err)})
-		// The page is not told, so what was held can not be placed: come back.
-		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_UNAVAILABLE, "sync failed", false)
+		if c := im.CodeOf(ev.err); c != im.CursorInvalid && c != im.InvalidArgument {
+			return m.close(out, skeinv1.CloseCode_CLOSE_CODE_UNAVAILABLE, "sync failed", false)
+		}
+		if m.wasLive { // the request was wrong and nothing was read: as before
+			out = m.goLive(nil, out)
+		}
+		return out
 	}
 	frame := &skeinv1.ServerFrame{Ref: ev.ref}
 	if m.welcomed {
@@ -256,14 +262,7 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 	}
 	out = append(out, effect{kind: fxOut, bytes: encodeFrame(frame)})
 	if !ev.sync.More {
-		m.phase = phaseLive
-		for _, n := range m.held {
-			if n.pos > ev.sync.Heads[n.shard] {
-				out = append(out, effect{kind: fxOut, bytes: n.bytes})
-				m.dirty = true
-			}
-		}
-		m.held, m.heldSize = nil, 0
+		out = m.goLive(ev.sync.Heads, out)
 	}
 	if !m.welcomed {
 		m.welcomed, m.hello = true, nil
@@ -273,6 +272,20 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 			out = m.onFrame(&waiting[i], ev.now, out)
 		}
 	}
+	return out
+}
+
+// goLive ends a sync: what was held back and lies past heads goes out, with
+// heads nil all of it.
+func (m *machine) goLive(heads []im.Pos, out []effect) []effect {
+	m.phase, m.wasLive = phaseLive, false
+	for _, n := range m.held {
+		if heads == nil || n.pos > heads[n.shard] {
+			out = append(out, effect{kind: fxOut, bytes: n.bytes})
+			m.dirty = true
+		}
+	}
+	m.held, m.heldSize = nil, 0
 	return out
 }
 
@@ -337,6 +350,7 @@ func (m *machine) onFrame(f *clientFrame, now time.Time, out []effect) []effect 
 			Frame: &skeinv1.ServerFrame_Pong{Pong: &skeinv1.Pong{ServerTimeUs: now.UnixMicro()}}})})
 	case *skeinv1.ClientFrame_Sync:
 		m.inFlight++
+		m.wasLive = m.wasLive || m.phase == phaseLive
 		m.phase = phaseSyncing
 		return append(out, effect{kind: fxSync, frame: f, ref: f.ref})
 	case *skeinv1.ClientFrame_Hello:

@@ -32,7 +32,7 @@ func makeApps(dir string, ids ...string) (map[string]*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := db.Open(ctx, dir, db.Options{Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler)})
+	d, err := openData(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,33 @@ func makeApps(dir string, ids ...string) (map[string]*app, error) {
 		apps[id] = &app{id: id, kid: s.KID, secret: []byte(s.Text)}
 	}
 	return apps, nil
+}
+
+// openData opens the database of a folder on which no server runs.
+func openData(dir string) (*db.DB, error) {
+	return db.Open(context.Background(), dir, db.Options{Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler)})
+}
+
+// renewJournal gives the journal of a folder another incarnation, as restoring
+// a backup does.
+func renewJournal(t *testing.T, dir string) {
+	t.Helper()
+	d, err := openData(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	id, err := im.RandomID(im.SystemEntropy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.Write(t.Context(), func(tx db.Tx) error {
+		_, err := tx.Exec("UPDATE journal_meta SET value = $1 WHERE name = 'incarnation'", id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // claim changes a token before it is signed.
