@@ -39,10 +39,10 @@ func (s *session) call(f *clientFrame) {
 }
 
 func (s *session) readConversation(ctx context.Context, r *skeinv1.ReadConversationRequest) (*skeinv1.ServerFrame, error) {
-	if r.Seq < 1 || r.Seq > 1<<62 {
+	if r.Seq < 1 {
 		return nil, im.Errorf(im.InvalidArgument, "seq starts at 1")
 	}
-	m, err := s.g.Chat.Read(ctx, s.actor(), im.ConvID(r.Conversation), im.Seq(r.Seq))
+	m, err := s.g.Chat.Read(ctx, s.actor(), im.ConvID(r.Conversation), im.Seq(min(r.Seq, 1<<62)))
 	if err != nil {
 		return nil, err
 	}
