@@ -84,6 +84,7 @@ func TestVitestRunsAreJudged(t *testing.T) {
 	}{
 		{"a passing run passes", file("passed", "", one("x", "passed")), 1, 0, 0, ""},
 		{"a failing test shows why", file("failed", "", one("x", "failed")), 0, 1, 0, "FAILED: js a.test.ts > x\n    boom"},
+		{"a terminal's colours are left out", file("failed", "", strings.Replace(one("x", "failed"), "boom", `\u001b[2mboom\u001b[22m`, 1)), 0, 1, 0, "\n    boom\n"},
 		{"a file that cannot be read fails", file("failed", "no module", ""), 0, 1, 0, "no module"},
 		{"a skip that nobody allowed fails", file("passed", "", one("x", "pending")), 0, 1, 0, "skipped, and"},
 		{"a todo is a skip", file("passed", "", one("x", "todo")), 0, 1, 0, "skipped, and"},

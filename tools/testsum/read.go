@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -100,6 +101,9 @@ func hasFailedChild(name string, ended map[string]string) bool {
 	return false
 }
 
+// colour is a terminal's escape sequence, which means nothing in a log.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 // vitest is the part that we read of the report of vitest's JSON reporter.
 type vitest struct {
 	TestResults []struct {
@@ -137,7 +141,7 @@ func (r *report) readVitest(name, root string) error {
 			case "passed":
 				r.passed++
 			case "failed":
-				r.failed = append(r.failed, failure{full, strings.Join(test.FailureMessages, "\n") + "\n"})
+				r.failed = append(r.failed, failure{full, colour.ReplaceAllString(strings.Join(test.FailureMessages, "\n"), "") + "\n"})
 			default: // skipped, pending, todo, disabled: nothing was proven
 				r.skipped = append(r.skipped, full)
 			}
