@@ -71,6 +71,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
+	name, err := s.lockData(cfg)
+	if err != nil {
+		return nil, err
+	}
 	d, err := openDB(ctx, cfg, clock, log)
 	if err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 		return nil, err
 	}
 	a, err := auth.New(ctx, auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
-		AllowedOrigins: cfg.AllowedOrigins, MaxDevices: cfg.Limits.Devices})
+		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices})
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +128,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	s.onClose(runFences(a, s.gateway, log))
 
 	calls := quota.New[im.Actor](quota.Limit{Rate: cfg.Limits.CallRate, Burst: cfg.Limits.CallBurst}, 100_000, clock)
+	backEnds := quota.New[im.AppID](quota.Limit{Rate: cfg.Limits.BackEndRate, Burst: cfg.Limits.BackEndBurst}, 10_000, clock)
 	unary, err := rpc.New(rpc.Deps{
 		Caller: func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error) {
 			session, err := a.AuthenticateCall(ctx, app, token, device)
@@ -132,6 +137,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back, Devices: devices{a, p},
 			Presences: presences(p), CheckSend: gateway.CheckSend},
 		Allow: func(actor im.Actor) error {
+			if actor.Server {
+				return backEnds.Allow(actor.App, 1, "calls of the app's back end")
+			}
 			actor.Device = ""
 			return calls.Allow(actor, 1, "calls")
 		},

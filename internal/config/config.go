@@ -32,8 +32,6 @@ type Config struct {
 	AllowedOrigins []string `yaml:"allowed_origins"`
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
-	// AdminListen is the address and port of metrics (/metrics) and profiles (/debug/pprof/). Empty means that there are none. It has no login: leave it on loopback or in a network of yours.
-	AdminListen string `yaml:"admin_listen"`
 
 	// Log is what the server writes about itself, to standard error.
 	Log Log `yaml:"log"`
@@ -92,7 +90,7 @@ type Limits struct {
 	HelloTimeout time.Duration `yaml:"hello_timeout" min:"100ms" max:"1m"`
 	// Frames bounds the frames of a packet.
 	Frames int `yaml:"frames" min:"1" max:"10000"`
-	// InFlight bounds the frames of a session that have no answer yet; what comes on top waits in the network.
+	// InFlight bounds the frames of a session that have no answer yet; what comes on top is refused with RATE_LIMITED.
 	InFlight int `yaml:"in_flight" min:"1" max:"10000"`
 	// PingInterval is after how long of silence a client sends a ping; after twice that the server closes.
 	PingInterval time.Duration `yaml:"ping_interval" min:"1s" max:"10m"`
@@ -110,10 +108,14 @@ type Limits struct {
 	SendRate float64 `yaml:"send_rate" min:"0.1" max:"1000000"`
 	// SendBurst is how many messages a session may send at once.
 	SendBurst int `yaml:"send_burst" min:"1" max:"1000000"`
-	// CallRate is how many calls over HTTP a user may make each second; the same for an app's back end, as a whole.
+	// CallRate is how many calls over HTTP a user may make each second.
 	CallRate float64 `yaml:"call_rate" min:"0.1" max:"1000000"`
 	// CallBurst is how many calls over HTTP a user may make at once.
 	CallBurst int `yaml:"call_burst" min:"1" max:"1000000"`
+	// BackEndRate is how many calls over HTTP an app's own back end may make each second.
+	BackEndRate float64 `yaml:"back_end_rate" min:"0.1" max:"1000000"`
+	// BackEndBurst is how many calls over HTTP an app's own back end may make at once.
+	BackEndBurst int `yaml:"back_end_burst" min:"1" max:"1000000"`
 	// CallTimeout bounds how long a call over HTTP may take.
 	CallTimeout time.Duration `yaml:"call_timeout" min:"1s" max:"5m"`
 	// HelloRate is how many connections, and calls without a good token, an address may make each second. Addresses of IPv6 count by their /64.
@@ -149,7 +151,7 @@ func Default() *Config {
 			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
 			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,
 			QueueBytes: 2 << 20, QueueFrames: 8192, SocketBuffer: 128 << 10, Connections: 100_000, Watch: 500,
-			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, CallTimeout: 15 * time.Second,
+			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
 			Devices: 20, GroupMembers: 1000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,

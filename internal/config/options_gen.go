@@ -21,8 +21,6 @@ func docOf(path string) string {
 		return "Lists web origins whose pages may speak for every app, such as https://chat.example.com, beside the lists that the apps have of their own. The server's own pages always may."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
-	case "Config.AdminListen":
-		return "The address and port of metrics (/metrics) and profiles (/debug/pprof/). Empty means that there are none. It has no login: leave it on loopback or in a network of yours."
 	case "Log.Level":
 		return "The least level that is written: debug, info, warn or error. Messages' contents, tokens and secrets are on none of them."
 	case "Log.Format":
@@ -56,7 +54,7 @@ func docOf(path string) string {
 	case "Limits.Frames":
 		return "Bounds the frames of a packet."
 	case "Limits.InFlight":
-		return "Bounds the frames of a session that have no answer yet; what comes on top waits in the network."
+		return "Bounds the frames of a session that have no answer yet; what comes on top is refused with RATE_LIMITED."
 	case "Limits.PingInterval":
 		return "After how long of silence a client sends a ping; after twice that the server closes."
 	case "Limits.QueueBytes":
@@ -74,9 +72,13 @@ func docOf(path string) string {
 	case "Limits.SendBurst":
 		return "How many messages a session may send at once."
 	case "Limits.CallRate":
-		return "How many calls over HTTP a user may make each second; the same for an app's back end, as a whole."
+		return "How many calls over HTTP a user may make each second."
 	case "Limits.CallBurst":
 		return "How many calls over HTTP a user may make at once."
+	case "Limits.BackEndRate":
+		return "How many calls over HTTP an app's own back end may make each second."
+	case "Limits.BackEndBurst":
+		return "How many calls over HTTP an app's own back end may make at once."
 	case "Limits.CallTimeout":
 		return "Bounds how long a call over HTTP may take."
 	case "Limits.HelloRate":

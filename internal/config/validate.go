@@ -18,7 +18,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.checkData, c.checkProxies, c.TLS.check, c.checkAdmin, c.Limits.check} {
+	for _, check := range []func() error{c.checkData, c.checkProxies, c.TLS.check, c.Limits.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -92,19 +92,6 @@ func (c *Config) checkProxies() error {
 		if bits == 0 {
 			return fmt.Errorf("behind_proxy: %s is everybody, so that every client could claim any address; name the proxy's own", s)
 		}
-	}
-	return nil
-}
-
-func (c *Config) checkAdmin() error {
-	if c.AdminListen == "" {
-		return nil
-	}
-	if _, err := splitListen("admin_listen", c.AdminListen); err != nil {
-		return err
-	}
-	if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
-		return fmt.Errorf("admin_listen: %s is taken by listen; use another port", c.AdminListen)
 	}
 	return nil
 }
