@@ -3,6 +3,7 @@
 //	skein serve    the server
 //	skein app      apps (tenants) and their secrets
 //	skein token    a user token, for trying things out
+//	skein follow   shows and mends the followers
 //	skein fsck     proves the invariants of a data folder or database
 //	skein bench    measures this binary as it is delivered
 //	skein version  what this is
@@ -33,6 +34,7 @@ func commands() []command {
 		{"serve", "run the server", serveCommand},
 		{"app", "create, list and rotate apps", appCommand},
 		{"token", "print a user token", tokenCommand},
+		{"follow", "show and mend the followers", followCommand},
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
 		{"bench", "measure this binary", benchCommand},
 		{"version", "print the version", versionCommand},
