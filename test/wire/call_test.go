@@ -20,6 +20,7 @@ type caller struct {
 	app    string
 	token  string
 	device string
+	origin string // of the page that calls; "" = a program
 }
 
 // as is a user of the server's first app, without a device.
@@ -63,6 +64,9 @@ func (c *caller) post(procedure, contentType string, body []byte) *reply {
 	}
 	if c.device != "" {
 		r.Header.Set("Skein-Device", c.device)
+	}
+	if c.origin != "" {
+		r.Header.Set("Origin", c.origin)
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
