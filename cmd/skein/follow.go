@@ -33,7 +33,7 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 	src := config.Source{Args: args, Environ: os.Environ(), Only: []string{"data", "db"}}
 	cfg, words, err := config.Read(src)
 	if errors.Is(err, flag.ErrHelp) || err == nil && len(words) == 0 {
-		fmt.Fprintln(stdout, followUsage)
+		fmt.Fprint(stdout, followUsage+"\n")
 		config.Usage(stdout, src)
 		return nil
 	}
