@@ -200,3 +200,12 @@ test("a window of other rows is drawn from where it was asked for", () => {
   screen.frame();
   expect(screen.y("k30")).toBeCloseTo(0, 5);
 });
+
+test("a list that is shorter than the viewport is at its end, also after a row of it was shown", () => {
+  const screen = new Screen().set(rows(1, 4));
+  expect(screen.scroller.toKey("k2", 0.3)).toBe(true);
+  screen.frame();
+  expect(screen.scroller.stuck).toBe(true);
+  screen.set(rows(1, 40));
+  expect(screen.y("k40")).toBeCloseTo(view - screen.real("k40"), 5);
+});

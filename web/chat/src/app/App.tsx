@@ -113,7 +113,7 @@ function SignedIn({ session, onLeave }: { session: Session; onLeave: () => void 
       deviceName: deviceName(navigator.userAgent),
       debug,
     });
-    const frames = new FrameLog(made, requestAnimationFrame);
+    const frames = new FrameLog(made, (fn) => requestAnimationFrame(fn));
     let gone = false;
     // Its fate is told by its state; nobody waits for this promise.
     made.connect().catch(() => undefined);

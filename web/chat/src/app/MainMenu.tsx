@@ -53,7 +53,7 @@ export function MainMenu() {
           ) : null}
           <div className="menu-line" role="separator" />
           <div className="main-menu-looks" role="presentation">
-            <AppearanceSettings />
+            <AppearanceSettings inMenu />
           </div>
           <div className="menu-line" role="separator" />
           {session.kind === "demo" ? (

@@ -89,6 +89,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   return (
     <WorkspaceContext value={workspace}>
       <div className={`app ${conversation ? "app-at-chat" : "app-at-list"}`}>
+        <h1 className="visually-hidden">{t.appName}</h1>
         <ConnectionBanner onReconnect={onReconnect} />
         <div className="panes">
           <Inbox selected={conversation?.id} />

@@ -286,7 +286,15 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
         />
       </div>
       {emojiPlace ? (
-        <Popover place={emojiPlace} label={t.emoji} className="emoji-popover" onClose={() => setEmojiPlace(undefined)}>
+        <Popover
+          place={emojiPlace}
+          label={t.emoji}
+          className="emoji-popover"
+          onClose={() => {
+            setEmojiPlace(undefined);
+            focus();
+          }}
+        >
           <EmojiPicker
             onPick={(emoji) => {
               setEmojiPlace(undefined);

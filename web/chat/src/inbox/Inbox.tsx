@@ -29,7 +29,7 @@ export function Inbox({ selected }: InboxProps) {
   const [newMenu, setNewMenu] = useState<MenuPlace>();
 
   const peers = useMemo(
-    () => conversations.flatMap((c) => (c.peer === undefined ? [] : [c.peer])).slice(0, 300),
+    () => conversations.flatMap((c) => (c.peer === undefined || c.head.seq === 0 ? [] : [c.peer])).slice(0, 300),
     [conversations],
   );
   useWatch(peers);

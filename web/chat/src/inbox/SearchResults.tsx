@@ -64,16 +64,6 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
             </button>
           </li>
         ))}
-        {!known && /^\S{1,64}$/u.test(query) ? (
-          <li>
-            <button type="button" className="hit" onClick={() => choose(client.conversation.with(query))}>
-              <span className="hit-new">
-                <Icon name="plus" />
-              </span>
-              <span className="chat-name">{t.searchStart(query)}</span>
-            </button>
-          </li>
-        ) : null}
       </ul>
       {hits && hits.length > 0 ? (
         <>
@@ -85,6 +75,18 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
           </ul>
         </>
       ) : null}
+      {known || !/^\S{1,64}$/u.test(query) ? null : (
+        <ul role="list">
+          <li>
+            <button type="button" className="hit" onClick={() => choose(client.conversation.with(query))}>
+              <span className="hit-new">
+                <Icon name="plus" />
+              </span>
+              <span className="chat-name">{t.searchStart(query)}</span>
+            </button>
+          </li>
+        </ul>
+      )}
       {hits?.length === 0 && chats.length === 0 ? (
         <p className="results-none" role="status">
           {t.searchNothing(query)}

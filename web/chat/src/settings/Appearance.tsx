@@ -4,13 +4,14 @@ import { languageNames } from "../i18n/language.ts";
 import { roveFocus } from "../ui/roving.ts";
 import { setPrefs, usePrefs, type Prefs } from "./prefs.ts";
 
-/** Language and appearance, each one choice of three. */
-export function AppearanceSettings() {
+/** Language and appearance, each one choice of three. Within a menu they are members of it. */
+export function AppearanceSettings({ inMenu = false }: { inMenu?: boolean }) {
   const t = useWords();
   const prefs = usePrefs();
   return (
     <div className="appearance">
       <Choice<Prefs["language"]>
+        inMenu={inMenu}
         label={t.language}
         value={prefs.language}
         options={[
@@ -21,6 +22,7 @@ export function AppearanceSettings() {
         onChange={(language) => setPrefs({ language })}
       />
       <Choice<Prefs["theme"]>
+        inMenu={inMenu}
         label={t.theme}
         value={prefs.theme}
         options={[
@@ -35,33 +37,35 @@ export function AppearanceSettings() {
 }
 
 interface ChoiceProps<Value extends string> {
+  readonly inMenu: boolean;
   readonly label: string;
   readonly value: Value;
   readonly options: readonly (readonly [Value, string])[];
   readonly onChange: (value: Value) => void;
 }
 
-function Choice<Value extends string>({ label, value, options, onChange }: ChoiceProps<Value>) {
+function Choice<Value extends string>({ inMenu, label, value, options, onChange }: ChoiceProps<Value>) {
+  const role = inMenu ? "menuitemradio" : "radio";
   return (
     <div
       className="segments"
-      role="radiogroup"
+      role={inMenu ? "group" : "radiogroup"}
       aria-label={label}
       onKeyDown={(event) => {
-        if (roveFocus(event.currentTarget, "[role=radio]", event.key, "horizontal")) {
-          event.preventDefault();
-          const focused = document.activeElement;
-          if (focused instanceof HTMLElement) focused.click();
-        }
+        if (!roveFocus(event.currentTarget, `[role=${role}]`, event.key, "horizontal")) return;
+        event.preventDefault();
+        // A radio button is chosen by going to it, a member of a menu by pressing it.
+        const focused = document.activeElement;
+        if (!inMenu && focused instanceof HTMLElement) focused.click();
       }}
     >
       {options.map(([option, text]) => (
         <button
           key={option}
           type="button"
-          role="radio"
+          role={role}
           aria-checked={option === value}
-          tabIndex={option === value ? 0 : -1}
+          tabIndex={!inMenu && option === value ? 0 : -1}
           lang={option === "zh" ? "zh-CN" : option === "en" ? "en" : undefined}
           onClick={() => onChange(option)}
         >

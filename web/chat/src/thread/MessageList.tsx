@@ -18,8 +18,8 @@ import { Scroller, type SavedPlace } from "./scroller.ts";
 export interface MessageListHandle {
   /** Goes to the newest message that is loaded. */
   toEnd(smooth: boolean): void;
-  /** Shows a message and marks it for a moment; false when it is not loaded. */
-  show(key: string): boolean;
+  /** Shows a message, marked for a moment when asked; false when it is not loaded. */
+  show(key: string, marked: boolean): boolean;
   /** Where one is, to come back to. */
   save(): SavedPlace;
   /** Puts the focus on the newest message that is seen. */
@@ -168,10 +168,12 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
         scroller.toEnd();
         draw();
       },
-      show: (key) => {
+      show: (key, marked) => {
         if (!scroller.toKey(key, 0.3)) return false;
-        setFlash(key);
-        setTimeout(() => setFlash((at) => (at === key ? "" : at)), flashMs);
+        if (marked) {
+          setFlash(key);
+          setTimeout(() => setFlash((at) => (at === key ? "" : at)), flashMs);
+        }
         draw();
         return true;
       },

@@ -19,13 +19,13 @@ export function Reactions({ message, me }: { message: Message; me: string }) {
             type="button"
             className="reaction"
             aria-pressed={reaction.mine}
-            aria-label={label}
             title={label}
             tabIndex={-1}
             onClick={() => toggleReaction(message, reaction.emoji)}
           >
             <span className="reaction-emoji">{reaction.emoji}</span>
             <span className="reaction-count">{reaction.count}</span>
+            <span className="visually-hidden"> {label}</span>
           </button>
         );
       })}

@@ -53,13 +53,15 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const [finding, setFinding] = useState(false);
   const [query, setQuery] = useState("");
   const [atEnd, setAtEnd] = useState(true);
-  const [pendingShow, setPendingShow] = useState<number>();
+  const [pendingShow, setPendingShow] = useState<{ readonly seq: number; readonly marked: boolean }>();
   const [place] = useState(() => keptPlace(conversation));
   const recalledTexts = useRef(new Map<string, string>());
   const name = conversationName(snapshot, t);
   const [unreadFrom, clearUnreadLine] = useUnreadLine(conversation);
   const reading = useReading(conversation);
-  const watched = useMemo(() => (snapshot.peer === undefined ? [] : [snapshot.peer]), [snapshot.peer]);
+  // The server tells of nobody with whom no conversation is shared yet.
+  const begun = snapshot.head.seq > 0;
+  const watched = useMemo(() => (snapshot.peer === undefined || !begun ? [] : [snapshot.peer]), [snapshot.peer, begun]);
   useWatch(watched);
 
   // Opening: at the place where one was, at the first unread message, or at the end.
@@ -71,7 +73,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       const first = conversation.messages.find((m) => m.seq !== undefined)?.seq ?? 0;
       if (gone || unread === 0 || place) return;
       if (first > readSeq + 1 && readSeq > 0) await conversation.jumpTo(readSeq + 1);
-      if (!gone) setPendingShow(readSeq + 1);
+      if (!gone) setPendingShow({ seq: readSeq + 1, marked: false });
     };
     start().catch(() => undefined);
     const handle = list;
@@ -86,9 +88,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const show = useCallback(
     async (seq: number) => {
       const loaded = conversation.messages[indexOfSeq(conversation.messages, seq)];
-      if (loaded && list.current?.show(loaded.key)) return;
+      if (loaded && list.current?.show(loaded.key, true)) return;
       await conversation.jumpTo(seq);
-      setPendingShow(seq);
+      setPendingShow({ seq, marked: true });
     },
     [conversation],
   );
@@ -96,8 +98,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   // A message that was jumped to is shown once it has been drawn.
   useEffect(() => {
     if (pendingShow === undefined || snapshot.messages.length === 0) return;
-    const nearest = snapshot.messages.find((m) => m.seq !== undefined && m.seq >= pendingShow) ?? snapshot.messages.at(-1);
-    if (nearest && list.current?.show(nearest.key)) setPendingShow(undefined);
+    const nearest = snapshot.messages.find((m) => m.seq !== undefined && m.seq >= pendingShow.seq) ?? snapshot.messages.at(-1);
+    if (nearest && list.current?.show(nearest.key, pendingShow.marked)) setPendingShow(undefined);
   }, [pendingShow, snapshot.messages]);
 
   useEffect(

@@ -18,7 +18,7 @@ export function Ticks({ message, readUpTo, self = false }: TicksProps) {
       <span className="ticks ticks-failed" role="img" aria-label={t.stateFailed} title={t.stateFailed}>
         <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
           <circle cx="8" cy="8" r="7" fill="currentColor" />
-          <path d="M8 4.2v4.6M8 11.4v.2" stroke="#fff" strokeWidth="1.8" strokeLinecap="round" />
+          <path d="M8 4.2v4.6M8 11.4v.2" stroke="var(--surface)" strokeWidth="1.8" strokeLinecap="round" />
         </svg>
       </span>
     );

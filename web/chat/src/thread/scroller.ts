@@ -219,6 +219,8 @@ export class Scroller<R extends Row> {
       this.#scrollTop = scrollTop;
       this.#see();
     }
+    // A list that is shorter than the viewport never scrolls, and is always at its end.
+    if (!this.#stuck && this.fromEnd < 1) this.#stuck = true;
     return {
       height: Math.max(0, this.#height()),
       top: this.#options.padTop + this.heights.top(first) + this.#drift,

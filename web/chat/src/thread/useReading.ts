@@ -29,7 +29,7 @@ export function useReading(conversation: Conversation): (last: Message | undefin
   const tell = useCallback(() => {
     const { last, atEnd } = seen.current;
     const { snapshot } = conversation;
-    if (!snapshot.window.opened || snapshot.myRole === undefined) return;
+    if (!snapshot.window.opened || (snapshot.kind === "group" && snapshot.myRole === undefined)) return;
     if (atEnd && snapshot.window.atEnd) {
       if (snapshot.unread > 0 || snapshot.readSeq < snapshot.head.seq) conversation.read();
     } else if (last?.seq !== undefined && last.seq > snapshot.readSeq) conversation.read(last);

@@ -1,0 +1,18 @@
+import { spawn } from "node:child_process";
+import { createClient } from "@skein/client";
+const child = spawn("/tmp/skein-bin/skein", ["serve","--dev","--listen","127.0.0.1:0","--data","/tmp/skein-dbg-"+process.pid]);
+const url = await new Promise((r) => child.stdout.on("data", (d) => { const m = /listening (\S+)/.exec(d); if (m) r(m[1]); }));
+child.stderr.on("data", (d) => process.stderr.write(d));
+const mk = async (u) => { const c = createClient({ endpoint: url, appId: "demo", userId: u, debug: true, token: async () => (await (await fetch(url + "/dev/token", { method: "POST", body: JSON.stringify({ user: u }) })).json()).token }); await c.connect(); return c; };
+const a = await mk("alice"), b = await mk("bob");
+const ca = a.conversation.with("bob"), cb = b.conversation.with("alice");
+await ca.open(); await cb.open();
+a.on("frame", (f) => console.log("a", f.direction, f.name, JSON.stringify(f.frame).slice(0, 200)));
+b.on("frame", (f) => console.log("b", f.direction, f.name, JSON.stringify(f.frame).slice(0, 200)));
+await ca.send({ text: "hi" });
+await new Promise((r) => setTimeout(r, 200));
+console.log(cb.snapshot.myRole, cb.snapshot.unread, cb.snapshot.readSeq, cb.snapshot.window);
+cb.read();
+await new Promise((r) => setTimeout(r, 1000));
+console.log(ca.snapshot.readMarkers, cb.snapshot.unread, ca.readBy(ca.messages[0]));
+await a.close(); await b.close(); child.kill("SIGKILL");

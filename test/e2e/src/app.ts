@@ -1,0 +1,111 @@
+// The web app as a person uses it: by names and roles, not by the names of
+// its classes, except for what has no words.
+import type { BrowserContext, Locator, Page } from "playwright-core";
+import type { Server } from "./server.ts";
+
+/** A tab with the app in it. */
+export class App {
+  readonly page: Page;
+
+  private constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Opens a tab and signs in as a demo user, unless the profile is signed in. */
+  static async open(context: BrowserContext, server: Server, user: string): Promise<App> {
+    const page = await context.newPage();
+    await page.goto(`${server.url}/`);
+    const app = new App(page);
+    const list = page.locator("nav.inbox");
+    const demo = page.getByRole("button", { name: user, exact: true });
+    await list.or(demo).first().waitFor();
+    if (!(await list.isVisible())) await demo.click();
+    await list.waitFor();
+    return app;
+  }
+
+  /** Wraps a tab that is there. */
+  static of(page: Page): App {
+    return new App(page);
+  }
+
+  get field(): Locator {
+    return this.page.locator(".composer-field");
+  }
+
+  row(name: string): Locator {
+    return this.page.locator(".chat-row", { has: this.page.locator(".chat-name", { hasText: new RegExp(`^${name}$`) }) });
+  }
+
+  /** The rows of the messages with this text. */
+  message(text: string): Locator {
+    return this.page.locator("[data-message]", { has: this.page.locator(".bubble-text", { hasText: text }) });
+  }
+
+  /** Opens the conversation with a user from the list, or begins one. */
+  async chatWith(user: string): Promise<void> {
+    const row = this.row(user);
+    if ((await row.count()) > 0) await row.click();
+    else {
+      await this.page.getByRole("button", { name: /^(New chat|新建聊天)$/ }).click();
+      await this.page.getByRole("menuitem", { name: /^(New message|发消息)$/ }).click();
+      await this.page.getByRole("dialog").getByRole("textbox").fill(user);
+      await this.page.keyboard.press("Enter");
+    }
+    await this.page.locator(".thread-name", { hasText: user }).waitFor();
+  }
+
+  /** Writes a message and sends it with Enter. */
+  async send(text: string): Promise<void> {
+    await this.field.fill(text);
+    await this.field.press("Enter");
+  }
+
+  /** Waits until a message is seen. */
+  async sees(text: string, timeout = 10_000): Promise<void> {
+    await this.message(text).first().waitFor({ timeout });
+  }
+
+  /** Waits until an own message has reached a state. */
+  async state(text: string, state: "sending" | "sent" | "read", timeout = 10_000): Promise<void> {
+    await this.message(text).locator(`.ticks[data-state=${state}]`).waitFor({ timeout });
+  }
+
+  /** Opens the menu of a message and chooses from it. */
+  async menu(text: string, item: string | RegExp): Promise<void> {
+    await this.message(text).locator(".bubble").click({ button: "right" });
+    await this.page.getByRole("menuitem", { name: item }).click();
+  }
+
+  /** Waits until the connection is there: no strip at the top. */
+  async online(timeout = 30_000): Promise<void> {
+    await this.page.locator(".banner").waitFor({ state: "detached", timeout });
+  }
+
+  /** Waits until the app says that it is not connected. */
+  async away(timeout = 30_000): Promise<void> {
+    await this.page.locator(".banner").waitFor({ timeout });
+  }
+
+  /** The texts that are drawn, in order. */
+  texts(): Promise<string[]> {
+    return this.page.locator("[data-message] .bubble-text").evaluateAll((all) =>
+      all.map((element) => {
+        const copy = element.cloneNode(true) as Element;
+        copy.querySelector(".meta")?.remove();
+        return copy.textContent ?? "";
+      }),
+    );
+  }
+}
+
+/** Calls `probe` until it gives what is wanted, or the time is over. */
+export async function eventually<Value>(probe: () => Promise<Value> | Value, wanted: (value: Value) => boolean, timeout = 20_000): Promise<Value> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const value = await probe();
+    if (wanted(value)) return value;
+    if (performance.now() > end) throw new Error(`not within ${timeout} ms; the last value was ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+}

@@ -1,0 +1,38 @@
+// Debian's Chromium, without anything that it would do by itself.
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+
+/** Starts a browser. */
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** A profile of its own, as another person's browser. Errors of its pages are kept in `problems`. */
+export async function profile(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<{ context: BrowserContext; problems: string[] }> {
+  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 760 }, ...options });
+  const problems: string[] = [];
+  context.on("page", (page: Page) => {
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("console", (message) => {
+      // A server that is away is what some tests are about.
+      if (message.type() === "error" && !/Failed to load resource|WebSocket connection|ERR_CONNECTION/.test(message.text())) {
+        problems.push(message.text());
+      }
+    });
+  });
+  return { context, problems };
+}
