@@ -134,6 +134,9 @@ func (s *Service) Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.
 // are the last one.
 func (s *Service) Leave(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID) (*im.Entry, error) {
 	return s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+		if _, in := room.Member(a.User); !in { // the app's back end is in no group
+			return chat.Change{}, im.ErrNotFound
+		}
 		if room.Owner() == a.User && room.Size() > 1 {
 			return chat.Change{}, &im.Error{Code: im.FailedPrecondition, Message: "the owner can not leave", Hint: "hand the group over with SetRole OWNER first"}
 		}
