@@ -66,7 +66,20 @@ func New(d Deps) (http.Handler, error) {
 	for path, h := range s.table() {
 		mux.Handle(path, h)
 	}
-	return s.cors(mux), nil
+	return s.cors(s.bounded(mux)), nil
+}
+
+// bounded refuses a request that says it is too large with our own error:
+// Connect's would be RESOURCE_EXHAUSTED, after which clients try again.
+func (s *server) bounded(next http.Handler) http.Handler {
+	answer := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > int64(s.MaxBytes) && answer.IsSupported(r) {
+			answer.Write(w, r, s.fail(r.Context(), r.URL.Path, im.Errorf(im.TooLarge, "a request has at most %d bytes", s.MaxBytes)))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // unary makes a handler of a verb.

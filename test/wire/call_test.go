@@ -15,12 +15,13 @@ import (
 
 // caller is who makes unary calls.
 type caller struct {
-	t      testing.TB
-	srv    *server
-	app    string
-	token  string
-	device string
-	origin string // of the page that calls; "" = a program
+	t        testing.TB
+	srv      *server
+	app      string
+	token    string
+	device   string
+	origin   string // of the page that calls; "" = a program
+	encoding string // of the request's body
 }
 
 // as is a user of the server's first app, without a device.
@@ -64,6 +65,9 @@ func (c *caller) post(procedure, contentType string, body []byte) *reply {
 	}
 	if c.device != "" {
 		r.Header.Set("Skein-Device", c.device)
+	}
+	if c.encoding != "" {
+		r.Header.Set("Content-Encoding", c.encoding)
 	}
 	if c.origin != "" {
 		r.Header.Set("Origin", c.origin)
