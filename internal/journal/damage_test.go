@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -329,15 +330,13 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 func TestLostPostgresIsUnavailableAndARetryFindsOut(t *testing.T) {
 	j, d := openAt(t, pgtest.DB(t), journal.Options{Shards: 1})
 	mustAppend(t, j, note(0, "0"))
-	kill := func() {
-		_, err := d.Pool().Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	// A connection that waits for the shard's row is cut.
 	held, release := make(chan struct{}), make(chan struct{})
-	go func() {
+	var holder sync.WaitGroup
+	defer holder.Wait()
+	free := sync.OnceFunc(func() { close(release) })
+	defer free()
+	holder.Go(func() {
 		_ = d.Write(context.Background(), func(tx db.Tx) error {
 			if _, err := tx.Exec("UPDATE shard SET head = head WHERE shard = 0"); err != nil {
 				t.Error(err)
@@ -346,25 +345,21 @@ func TestLostPostgresIsUnavailableAndARetryFindsOut(t *testing.T) {
 			<-release
 			return nil
 		})
-	}()
+	})
 	<-held
 	got := make(chan error, 1)
 	j.Submit(note(1, "1"), func(_ journal.Result, err error) { got <- err })
-	for {
-		var n int
-		err := d.Pool().QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n)
+	for cut := 0; cut == 0; {
+		err := d.Pool().QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&cut)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n > 0 {
-			break
-		}
 	}
-	kill()
 	if err := <-got; im.CodeOf(err) != im.Unavailable {
 		t.Fatal(err)
 	}
-	close(release)
+	free()
 	if r := mustAppend(t, j, note(1, "1")); r.Entry.Seq != 2 {
 		t.Fatalf("%+v", r)
 	}

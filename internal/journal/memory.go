@@ -63,8 +63,6 @@ func (m *Memory) SetFull(full bool) {
 	m.full = full
 }
 
-func (m *Memory) locks() bool { return true }
-
 func (m *Memory) transact(ctx context.Context, shard int, _ bool, _ *cache, fn func(txn) error) error {
 	if err := ctx.Err(); err != nil {
 		return im.Errorf(im.Unavailable, "the journal is closed")

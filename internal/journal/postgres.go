@@ -22,8 +22,6 @@ type pgStore struct{ d *db.DB }
 // pgTimeout ends a commit on a connection that has gone silent.
 const pgTimeout = 30 * time.Second
 
-func (s *pgStore) locks() bool { return false }
-
 func (s *pgStore) transact(ctx context.Context, shard int, locked bool, believed *cache, fn func(txn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pgTimeout)
 	defer cancel()

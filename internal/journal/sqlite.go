@@ -9,21 +9,27 @@ import (
 )
 
 // liteStore is the writers' side on SQLite. A transaction there excludes all
-// others from its start, so each is a locked one.
+// others from its start. The optimistic one still saves a query: the shard's
+// row is checked by the UPDATE that apply begins with.
 type liteStore struct{ d *db.DB }
 
-func (s *liteStore) locks() bool { return true }
-
-func (s *liteStore) transact(ctx context.Context, shard int, _ bool, _ *cache, fn func(txn) error) error {
-	return s.d.Write(ctx, func(tx db.Tx) error { return fn(&liteTxn{tx: tx, no: shard}) })
+func (s *liteStore) transact(ctx context.Context, shard int, locked bool, believed *cache, fn func(txn) error) error {
+	if locked || !believed.valid {
+		believed = nil
+	}
+	return s.d.Write(ctx, func(tx db.Tx) error { return fn(&liteTxn{tx: tx, no: shard, believed: believed}) })
 }
 
 type liteTxn struct {
-	tx db.Tx
-	no int
+	tx       db.Tx
+	no       int
+	believed *cache // of an optimistic transaction
 }
 
 func (t *liteTxn) shard() (head im.Pos, commits int64, err error) {
+	if t.believed != nil {
+		return t.believed.head, t.believed.commits, nil
+	}
 	err = t.tx.QueryRow("SELECT head, commits FROM shard WHERE shard = $1", t.no).Scan(&head, &commits)
 	return head, commits, err
 }
@@ -144,7 +150,15 @@ WHERE conv_no = $1 AND usr = $2 AND joined = $3`
 
 func (t *liteTxn) apply(p *plan) error {
 	if p.writesNothing() {
-		return nil
+		return t.check(p)
+	}
+	n, err := t.tx.Exec("UPDATE shard SET head = $1, commits = $2 WHERE shard = $3 AND head = $4 AND commits = $5",
+		p.newHead, p.commits+1, t.no, p.head, p.commits)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errMoved
 	}
 	for _, c := range p.newConvs {
 		err := t.tx.QueryRow(liteInsertConv, c.app, c.conv, c.kind, c.title, c.shard, c.acl, c.changed, c.members, c.created).Scan(&c.no)
@@ -184,7 +198,16 @@ func (t *liteTxn) apply(p *plan) error {
 			return err
 		}
 	}
-	_, err := t.tx.Exec("UPDATE shard SET head = $2, commits = $3 WHERE shard = $1", t.no, p.newHead, p.commits+1)
+	return nil
+}
+
+// check tells whether the shard is where the plan began.
+func (t *liteTxn) check(p *plan) error {
+	t.believed = nil
+	head, commits, err := t.shard()
+	if err == nil && (head != p.head || commits != p.commits) {
+		return errMoved
+	}
 	return err
 }
 

@@ -24,11 +24,9 @@ const maxTries = 6
 type store interface {
 	// transact runs fn in a transaction on the shard and commits it, durably,
 	// when fn returns nil. With locked, nobody else can commit to the shard
-	// while fn runs; without, apply checks that nobody did, which saves a
-	// round trip. fn is run once.
+	// while fn runs; without, and when believed is valid, apply checks that
+	// nobody did since it was filled, which saves a query. fn is run once.
 	transact(ctx context.Context, shard int, locked bool, believed *cache, fn func(txn) error) error
-	// locks tells that every transaction is a locked one.
-	locks() bool
 }
 
 // writer is the only one of this process that appends to its shard. Two
@@ -102,7 +100,7 @@ func (w *writer) answers() {
 // commit stores a batch, answers into its items and returns the new entries.
 func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 	ctx := w.j.ctx
-	locked, known := w.j.store.locks(), map[idemKey]storedReq(nil)
+	locked, known := false, map[idemKey]storedReq(nil)
 	var err error
 	for range maxTries {
 		var p *plan
