@@ -62,6 +62,7 @@ export class Engine {
   #maxInFlight = 0;
   #synced = 0;
   #renewing = "";
+  #foreign: SkeinError | undefined;
   /** Read markers to be told, and those that this session was told: conversation → seq. */
   readonly #reads = new Set<string>();
   readonly #readsSaid = new Map<string, number>();
@@ -258,7 +259,7 @@ export class Engine {
     if (before === "online" && state !== "online") this.#stepOutbox({ type: "down" });
     if (!up) this.#repair.setUp(false);
     const retryAt = retryInMs === undefined ? undefined : this.#options.clock.now() + retryInMs;
-    this.#hooks.state(state, error && failure(error), retryAt);
+    this.#hooks.state(state, this.#foreign ?? (error && failure(error)), retryAt);
   }
 
   /** The session can be used. */
@@ -286,8 +287,8 @@ export class Engine {
 
   /** What is stored is one user's, and nobody else may see it. */
   #otherUser(error: SkeinError): void {
+    this.#foreign = error;
     this.close();
-    this.#hooks.state("closed", error, undefined);
   }
 
   async #sayHello(socket: number): Promise<void> {
