@@ -167,7 +167,9 @@ func (c *Client) Close() error {
 		c.cancel()
 	})
 	c.wg.Wait()
-	c.opt.HTTPClient.CloseIdleConnections()
+	if c.opt.ownHTTP {
+		c.opt.HTTPClient.CloseIdleConnections()
+	}
 	return nil
 }
 

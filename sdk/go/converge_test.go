@@ -16,24 +16,28 @@ import (
 // closed and history is read the state is the one of a client that got every
 // entry once and in order.
 func TestAnyDeliveryConvergesToTheOrderOfTheLog(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		d := &deliveries{t: r, s: newFake(), st: newState("alice")}
-		r.Repeat(map[string]func(*rapid.T){
-			"":        d.check,
-			"commit":  d.commit,
-			"commit2": d.commit,
-			"commit3": d.commit,
-			"deliver": d.deliver,
-			"again":   d.deliver,
-			"drop":    d.drop,
-			"ask":     d.ask,
-			"answer":  d.answer,
-			"sync":    d.sync,
-			"restart": func(*rapid.T) { reduce(d.st, restartEvent{}) },
-		})
-		d.settle(r)
-		d.compare(r)
+	for range 5 { // 100 runs each
+		rapid.Check(t, converge)
+	}
+}
+
+func converge(r *rapid.T) {
+	d := &deliveries{t: r, s: newFake(), st: newState("alice")}
+	r.Repeat(map[string]func(*rapid.T){
+		"":        d.check,
+		"commit":  d.commit,
+		"commit2": d.commit,
+		"commit3": d.commit,
+		"deliver": d.deliver,
+		"again":   d.deliver,
+		"drop":    d.drop,
+		"ask":     d.ask,
+		"answer":  d.answer,
+		"sync":    d.sync,
+		"restart": func(*rapid.T) { reduce(d.st, restartEvent{}) },
 	})
+	d.settle(r)
+	d.compare(r)
 }
 
 // deliveries is a client's state and everything that is on its way to it.

@@ -76,6 +76,8 @@ type Options struct {
 	Transport  Transport
 	Clock      Clock
 	Entropy    io.Reader
+
+	ownHTTP bool // HTTPClient was made here
 }
 
 // normalise checks the options and fills the defaults.
@@ -103,6 +105,7 @@ func (o Options) normalise() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.HTTPClient == nil {
+		o.ownHTTP = true
 		o.HTTPClient = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	}
 	if o.Transport == nil {
