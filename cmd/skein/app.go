@@ -34,6 +34,7 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	flags := flag.NewFlagSet("app", flag.ContinueOnError)
 	alg := flags.String("alg", "", "Algorithm of the new secret: HS256 (default) or EdDSA.")
 	publicKey := flags.String("public-key", "", "File with an Ed25519 public key in PEM: the private key stays with you.")
+	origins := flags.String("allowed-origins", "", "With create: web origins, with commas between them, whose pages may speak for the app.")
 	retire := flags.Bool("retire-old", false, "With rotate: the older secrets stop working at once, for a secret that leaked.")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: flags, Only: []string{"data", "db"}}
 	cfg, operands, err := config.Read(src)
@@ -50,6 +51,13 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	if *retire && verb != "rotate" {
 		return errors.New("--retire-old goes with: skein app rotate NAME")
+	}
+	if *origins != "" && verb != "create" {
+		return errors.New("--allowed-origins goes with: skein app create NAME; later the app's back end changes them, with AdminService.UpdateApp")
+	}
+	pages, err := splitOrigins(*origins)
+	if err != nil {
+		return withHint(err)
 	}
 	pem := ""
 	if *publicKey != "" {
@@ -70,6 +78,9 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return listApps(ctx, a, stdout)
 	case "create":
 		s, err = a.CreateApp(ctx, newApp(name, auth.Alg(*alg), pem))
+		if err == nil && len(pages) > 0 {
+			_, err = a.UpdateApp(ctx, im.Actor{App: s.App, Server: true}, auth.AppUpdate{AllowedOrigins: &pages})
+		}
 	case "rotate":
 		s, err = a.RotateSecret(ctx, im.AppID(name), auth.Rotation{Alg: auth.Alg(*alg), PublicKey: pem, RetireOld: *retire})
 	case "suspend":
@@ -97,6 +108,20 @@ func withHint(err error) error {
 		return errors.New(e.Message)
 	}
 	return fmt.Errorf("%s; %s", e.Message, e.Hint)
+}
+
+// splitOrigins checks a list of origins before anything is made with it.
+func splitOrigins(list string) (origins []string, err error) {
+	for o := range strings.SplitSeq(list, ",") {
+		if o = strings.TrimSpace(o); o == "" {
+			continue
+		}
+		if o, err = auth.ParseOrigin(o); err != nil {
+			return nil, err
+		}
+		origins = append(origins, o)
+	}
+	return origins, nil
 }
 
 // appOperands reads VERB [NAME].

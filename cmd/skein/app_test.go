@@ -144,6 +144,18 @@ func TestAnAppIsMadeListedAndRotatedBesideARunningServer(t *testing.T) {
 	})
 }
 
+func TestAnAppIsMadeWithTheOriginsOfItsPages(t *testing.T) {
+	onEachStore(t, func(t *testing.T, where ...string) {
+		a := node(t, where)
+		mustCommand(t, append([]string{"app", "create", "shop", "--allowed-origins", "https://shop.example, http://127.0.0.1:3000"}, where...)...)
+		for origin, want := range map[string]bool{"https://shop.example": true, "http://127.0.0.1:3000": true, "https://evil.example": false} {
+			if got, err := a.AllowsOrigin(t.Context(), "shop", origin); got != want || err != nil {
+				t.Errorf("%s: %v, %v", origin, got, err)
+			}
+		}
+	})
+}
+
 func TestAnAppCanHaveAKeyPair(t *testing.T) {
 	where := []string{"--data", t.TempDir()}
 	out := mustCommand(t, append([]string{"app", "create", "shop", "--alg", "EdDSA"}, where...)...)
@@ -184,6 +196,8 @@ func TestWhatIsWrongIsSaidWithWhatToDo(t *testing.T) {
 		{[]string{"app", "create", "shop", "--data", dir}, "exists already; to give it a new secret, run: skein app rotate shop"},
 		{[]string{"app", "rotate", "nowhere", "--data", dir}, `there is no app "nowhere"; list the apps with: skein app list`},
 		{[]string{"app", "create", "x", "--data", dir, "--retire-old"}, "--retire-old goes with"},
+		{[]string{"app", "rotate", "shop", "--data", dir, "--allowed-origins", "https://a.example"}, "--allowed-origins goes with: skein app create"},
+		{[]string{"app", "create", "x", "--data", dir, "--allowed-origins", "a.example"}, "not a web origin"},
 		{[]string{"app", "create", "x", "--data", dir, "--alg", "none"}, "HS256 or EdDSA"},
 		{[]string{"app", "create", "x", "--data", dir, "--public-key", "/nowhere"}, "/nowhere"},
 		{[]string{"app", "list", "--data", empty}, "there is no data in the folder"},
