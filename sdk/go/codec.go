@@ -207,6 +207,9 @@ func loadState(s Saved) (*state, error) {
 			return nil, err
 		}
 		st.outbox = append(st.outbox, it)
+		if it.state == Sent {
+			st.acked++
+		}
 		st.nextOrder = max(st.nextOrder, it.order)
 	}
 	return st, nil

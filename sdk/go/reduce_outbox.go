@@ -52,6 +52,7 @@ func (r *reducer) acknowledge(it *item, seq, ord uint64, time int64) {
 		return
 	}
 	it.state, it.err = Sent, nil
+	r.st.acked++
 	it.seq, it.ord, it.ackTime = seq, ord, time
 	r.dirty.outbox[it.id] = true
 	r.changes = append(r.changes, change{kind: changeSent, conv: it.conv, id: it.id, seq: seq, op: it})
@@ -109,13 +110,16 @@ func (r *reducer) claim(c *conv, e *skeinv1.Entry) bool {
 // drop removes an outbox item.
 func (r *reducer) drop(i int) {
 	r.dirty.outbox[r.st.outbox[i].id] = true
+	if r.st.outbox[i].state == Sent {
+		r.st.acked--
+	}
 	r.st.outbox = slices.Delete(r.st.outbox, i, i+1)
 }
 
 // sweep removes acknowledged items whose position was passed without the
 // entry: it lies in a gap, and history will show it.
 func (r *reducer) sweep() {
-	for i := 0; i < len(r.st.outbox); {
+	for i := 0; r.st.acked > 0 && i < len(r.st.outbox); {
 		it := r.st.outbox[i]
 		c := r.st.convs[it.conv]
 		if it.state != Sent || c == nil || it.seq > c.live {

@@ -29,6 +29,7 @@ type state struct {
 	outbox      []*item
 	nextOrder   int64           // of the newest outbox item
 	holes       map[string]bool // conversations that miss something
+	acked       int             // outbox items in state Sent, whose entries are held back
 	resetting   bool            // a sync that began with reset has more pages to come
 }
 
