@@ -21,7 +21,7 @@ export interface PageEvent {
 }
 
 /** The positions that a page speaks for; undefined = none. */
-export function coverage(c: { readonly head: { readonly seq: number } }, event: PageEvent): Range | undefined {
+export function coverage(event: PageEvent): Range | undefined {
   const { page, before, after } = event;
   let from = Math.max(page.fromSeq, 1);
   let to = page.toSeq;
@@ -29,7 +29,7 @@ export function coverage(c: { readonly head: { readonly seq: number } }, event: 
     // Nothing is there: the page speaks for all that lies in its direction.
     if (after === undefined ? !page.atStart : !page.atEnd) return undefined;
     from = after === undefined ? 1 : after + 1;
-    to = after === undefined && before > 0 ? Math.min(before - 1, page.asOfSeq) : c.head.seq;
+    to = after === undefined && before > 0 ? Math.min(before - 1, page.asOfSeq) : page.asOfSeq;
   } else if (before > 0) {
     to = Math.max(to, Math.min(before - 1, page.asOfSeq));
   } else if (after !== undefined) {
@@ -45,7 +45,7 @@ export function takePage(r: Reduction, event: PageEvent): void {
     return;
   }
   const c = r.get(event.conversation);
-  const covered = coverage(c, event);
+  const covered = coverage(event);
   if (!covered || (repair ? covered[1] <= c.live : page.asOfSeq < c.floor)) return;
   const [from, to] = covered;
   if (repair) {

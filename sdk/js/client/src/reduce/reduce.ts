@@ -180,7 +180,7 @@ export function needsOf(state: State, event: Event): readonly Need[] {
     wantEntry(event.entry);
   } else if (event.type === "page") {
     const c = state.conversations.get(event.conversation);
-    const covered = c && coverage(c, event);
+    const covered = c && coverage(event);
     if (covered) wantRange(event.conversation, covered[0], covered[1]);
   } else if (event.type === "read") {
     const c = state.conversations.get(event.conversation);
