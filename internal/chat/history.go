@@ -105,24 +105,29 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 }
 
 // cutPage keeps as many entries as hold limit countable messages, counted
-// from the side that the page starts at.
+// from the side that the page starts at, and at least one, but otherwise no
+// more than about pageBytes.
 func cutPage(es []im.Entry, limit int, backwards bool) []im.Entry {
-	n := 0
-	if backwards {
-		for i := len(es) - 1; i >= 0; i-- {
-			if es[i].Kind == im.KindMessage {
-				if n++; n == limit {
-					return es[i:]
-				}
-			}
+	n, size := 0, 0
+	for k := range es {
+		i := k
+		if backwards {
+			i = len(es) - 1 - k
 		}
-		return es
-	}
-	for i := range es {
-		if es[i].Kind == im.KindMessage {
-			if n++; n == limit {
-				return es[:i+1]
-			}
+		size += len(es[i].Body) + len(es[i].Previous)
+		full := size > pageBytes && k > 0
+		if es[i].Kind == im.KindMessage && !full {
+			n++
+		}
+		switch {
+		case full && backwards:
+			return es[i+1:]
+		case full:
+			return es[:i]
+		case n == limit && backwards:
+			return es[i:]
+		case n == limit:
+			return es[:i+1]
 		}
 	}
 	return es

@@ -3,10 +3,17 @@ package chat
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
+
+// pageBytes is about how large a page gets: a conversation's newest entries
+// take at most half of it, and a page with more than half ends. Pages as large
+// as a request allows could have gigabytes.
+const pageBytes = 1 << 20
 
 // SyncRequest asks what changed since a cursor.
 type SyncRequest struct {
@@ -84,7 +91,12 @@ func (s *Service) fillSync(v journal.View, actor im.Actor, r SyncRequest, cur cu
 	if err != nil {
 		return err
 	}
-	for i := range rows {
+	told := len(rows)
+	for i, size := 0, 0; i < len(rows); i++ {
+		if size > pageBytes/2 {
+			told = i
+			break
+		}
 		if since == nil && rows[i].Member.To > 0 {
 			continue // a new device does not learn of groups that were left
 		}
@@ -92,11 +104,12 @@ func (s *Service) fillSync(v journal.View, actor im.Actor, r SyncRequest, cur cu
 		if err != nil {
 			return err
 		}
+		size += proto.Size(d)
 		res.Page.Conversations = append(res.Page.Conversations, d)
 	}
 	switch {
-	case len(rows) == r.Conversations:
-		last := rows[len(rows)-1].Conv
+	case told < len(rows) || len(rows) == r.Conversations:
+		last := rows[told-1].Conv
 		cur.key = &journal.PageKey{LastPos: last.LastPos, Conv: last.ID}
 		res.More = true
 	case cur.key != nil: // the last of several pages: one more round
@@ -157,7 +170,9 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	if len(es) == 0 {
 		return d, nil
 	}
-	d.Gap = len(es) == limit && es[0].Seq > low
+	held := len(es)
+	es = newest(es, pageBytes/2)
+	d.Gap = held > len(es) || held == limit && es[0].Seq > low
 	for i := range es {
 		e := &es[i]
 		if !e.Withheld(actor.Device) {
@@ -167,6 +182,17 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 		d.Withheld = appendWithheld(d.Withheld, e)
 	}
 	return d, nil
+}
+
+// newest returns the last of the entries that together have about max bytes.
+func newest(es []im.Entry, max int) []im.Entry {
+	size := 0
+	for i := len(es) - 1; i >= 0; i-- {
+		if size += len(es[i].Body) + len(es[i].Previous) + 128; size > max {
+			return es[i+1:]
+		}
+	}
+	return es
 }
 
 // appendWithheld adds a position, to the last range when it follows it.

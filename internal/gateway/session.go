@@ -211,12 +211,12 @@ func (s *session) queue(b []byte) {
 	if s.closing || len(b) == 0 {
 		return
 	}
-	s.out = append(s.out, b)
-	s.outSize += len(b)
-	if s.outSize > s.g.Limits.QueueBytes || len(s.out) > s.g.Limits.QueueFrames {
+	if len(s.out) > 0 && (s.outSize+len(b) > s.g.Limits.QueueBytes || len(s.out) == s.g.Limits.QueueFrames) {
 		s.apply(s.m.step(&event{kind: evFull}, nil))
 		return
 	}
+	s.out = append(s.out, b) // a large frame alone is no sign of a slow reader
+	s.outSize += len(b)
 	s.wake()
 }
 
