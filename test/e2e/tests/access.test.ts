@@ -49,10 +49,11 @@ for (const colorScheme of ["light", "dark"] as const) {
     expect(await findings(page), "list").toEqual([]);
     await alice.row("bob").click();
     await alice.sees("an answer");
-    await alice.send("mine");
-    await alice.state("mine", "sent");
+    const mine = `mine, ${colorScheme}`;
+    await alice.send(mine);
+    await alice.state(mine, "sent");
     expect(await findings(page), "chat").toEqual([]);
-    await alice.message("mine").locator(".bubble").click({ button: "right" });
+    await alice.message(mine).locator(".bubble").click({ button: "right" });
     await page.getByRole("menu", { name: "Message options" }).waitFor();
     expect(await findings(page), "menu of a message").toEqual([]);
     await page.getByRole("menuitem", { name: "Recall" }).click();

@@ -29,7 +29,10 @@ test("three tabs have one connection; when the one that holds it dies with 100 m
   await first.page.getByRole("button", { name: "Menu", exact: true }).click();
   await first.page.getByRole("menuitemradio", { name: "Developer panel" }).click();
   const tabs = [first, await App.open(context, server, "alice"), await App.open(context, server, "alice")];
-  await Promise.all(tabs.map((tab) => tab.chatWith("bob")));
+  for (const tab of tabs) {
+    await tab.page.bringToFront();
+    await tab.chatWith("bob");
+  }
   await first.send("before");
   for (const tab of tabs) await tab.sees("before");
   expect((await server.info()).connections).toBe(1);
@@ -46,19 +49,24 @@ test("three tabs have one connection; when the one that holds it dies with 100 m
   await server.kill();
   await second.away();
   const wanted = ["before"];
-  for (let i = 1; i <= 100; i++) {
-    const text = `queued ${String(i).padStart(3, "0")}`;
-    wanted.push(text);
-    await (i % 2 === 0 ? second : third).send(text);
+  for (const [tab, from] of [[second, 1], [third, 51]] as const) {
+    await tab.page.bringToFront();
+    for (let i = from; i < from + 50; i++) {
+      const text = `queued ${String(i).padStart(3, "0")}`;
+      wanted.push(text);
+      await tab.send(text);
+    }
   }
   await third.sees("queued 100");
 
   // As a crash does it: no goodbye, no event.
+  const crashed = new Promise((resolve) => leader.page.once("crash", resolve));
   const session = await context.newCDPSession(leader.page);
-  await session.send("Page.crash").catch(() => undefined);
+  session.send("Page.crash").catch(() => undefined);
+  await crashed;
   await server.restart();
   await Promise.all(others.map((tab) => tab.online()));
-  await second.state("queued 100", "sent", 30_000);
+  await third.state("queued 100", "sent", 30_000);
 
   const bob = await server.client("bob");
   const chat = bob.conversation.with("alice");
@@ -70,7 +78,10 @@ test("three tabs have one connection; when the one that holds it dies with 100 m
 
   // Every tab shows the same, in the server's order.
   const end = arrived.slice(-10);
-  for (const tab of others) await eventually(() => tab.texts(), (texts) => JSON.stringify(texts.slice(-10)) === JSON.stringify(end));
+  for (const tab of others) {
+    await tab.page.bringToFront();
+    await eventually(() => tab.texts(), (texts) => JSON.stringify(texts.slice(-10)) === JSON.stringify(end));
+  }
   // Alice in Node and Bob in Node have a connection each.
   expect((await server.info()).connections).toBe(3);
 });
@@ -83,6 +94,7 @@ test("when the tab that holds the connection is closed another takes over within
   await a.page.getByRole("button", { name: "Menu", exact: true }).click();
   await a.page.getByRole("menuitemradio", { name: "Developer panel" }).click();
   await a.page.getByText("online · leader").waitFor();
+  await b.page.bringToFront();
   await b.chatWith("bob");
   const begin = performance.now();
   await a.page.close();

@@ -65,10 +65,16 @@ function Frame({ frame }: { frame: LoggedFrame }) {
           <span aria-hidden="true">{out ? "↑" : "↓"}</span>
           <span className="visually-hidden">{out ? t.devSent : t.devReceived}</span>
           <b>{frame.name}</b>
-          <span className="frame-brief">{open ? "" : JSON.stringify(frame.frame)?.slice(0, 160)}</span>
+          <span className="frame-brief">{open ? "" : brief(frame)}</span>
         </summary>
         {open ? <pre>{JSON.stringify(frame.frame, undefined, 2)}</pre> : null}
       </details>
     </li>
   );
+}
+
+/** What a frame carries, on one line: without the envelope that every frame has. */
+function brief({ frame, name }: LoggedFrame): string {
+  const inner: unknown = typeof frame === "object" && frame !== null ? (Reflect.get(frame, name) ?? frame) : frame;
+  return (JSON.stringify(inner) ?? "").slice(0, 400);
 }

@@ -34,6 +34,8 @@ export function snippets(values: SnippetValues): Record<SnippetName, string> {
 <form><input autofocus placeholder="Write to ${values.peer.replace(/[&<>"]/g, "")}"><button>Send</button></form>
 <ol></ol>
 <script type="module">
+  // Open it from a web server, whose origin the chat server has to allow:
+  //   skein serve --dev --allowed-origins http://localhost:3000
   import { createClient } from ${v.module};
 
   const im = createClient({
@@ -42,20 +44,22 @@ export function snippets(values: SnippetValues): Record<SnippetName, string> {
     // In your product: () => fetch("/my-token").then((r) => r.text())
     token: () => ${v.token},
   });
-  im.on("message", ({ message }) => {
+  const show = ({ message }) => {
     const line = document.createElement("li");
-    line.textContent = message.sender + ": " + message.text;
-    document.querySelector("ol").append(line);
-  });
-  await im.connect();
-
-  const chat = im.conversation.with(${v.peer});
-  document.querySelector("form").onsubmit = (event) => {
-    event.preventDefault();
-    const field = document.querySelector("input");
-    if (field.value) chat.sendLocal({ text: field.value });
-    field.value = "";
+    line.textContent = message.sender + ": " + message.text + " (" + message.state + ")";
+    document.getElementById(message.key)?.remove();
+    document.querySelector("ol").append(Object.assign(line, { id: message.key }));
   };
+  im.on("message", show);
+  im.on("messageUpdated", show);
+  document.querySelector("form").onsubmit = async (event) => {
+    event.preventDefault();
+    const text = document.querySelector("input").value;
+    event.target.reset();
+    await im.ready;
+    if (text) im.conversation.with(${v.peer}).sendLocal({ text });
+  };
+  await im.connect();
 </script>
 `,
     node: `// npm install @skein/client, then: node hello.mjs
@@ -87,7 +91,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	im, err := skein.NewClient(skein.Options{
+	im, err := skein.New(skein.Options{
 		Endpoint: ${v.endpoint},
 		AppID:    ${v.app},
 		// In your product: ask your own back end, which signs it.
@@ -100,8 +104,7 @@ func main() {
 	if err := im.Connect(ctx); err != nil {
 		log.Fatal(err)
 	}
-	chat := im.Conversations().With(${v.peer})
-	sent, err := chat.Send(ctx, skein.Text("Hello from Go"))
+	sent, err := im.With(${v.peer}).Send(ctx, skein.Outgoing{Text: "Hello from Go"})
 	if err != nil {
 		log.Fatal(err)
 	}
