@@ -176,8 +176,10 @@ func (q *Queue) claim(tx db.Tx, jobs []Job, now im.Micros) (claimed []Job, err e
 		if busy[l] >= k.PerTarget {
 			continue
 		}
-		n, err := tx.Exec("UPDATE job SET state = 1, tries = $1, owner = $2, lease_until = $3 WHERE id = $4 AND state = 0 AND tries = $5",
-			j.Try, q.owner, now+micros(k.Timeout+leaseMargin), j.ID, j.Try-1)
+		// Still due: since it was seen, another node may have run it and put
+		// it back for its next turn, with the same number of tries.
+		n, err := tx.Exec("UPDATE job SET state = 1, tries = $1, owner = $2, lease_until = $3 WHERE id = $4 AND state = 0 AND tries = $5 AND run_at <= $6",
+			j.Try, q.owner, now+micros(k.Timeout+leaseMargin), j.ID, j.Try-1, now)
 		if err != nil {
 			return nil, err
 		}
