@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -446,6 +447,15 @@ func TestEveryCallEndsWithTheClient(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestThereIsNoPlaceForASecret(t *testing.T) {
+	o := reflect.TypeFor[Options]()
+	for i := range o.NumField() {
+		if name := strings.ToLower(o.Field(i).Name); strings.Contains(name, "secret") || strings.Contains(name, "key") {
+			t.Errorf("Options.%s looks like a secret", o.Field(i).Name)
+		}
+	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {
