@@ -1,0 +1,219 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+)
+
+// Pipe keeps the order of what one connection sends without waiting: entries
+// that it pipelines into a conversation are appended in that order, also when
+// the conversation's members change in between and decisions are taken again.
+// One Pipe belongs to one session; one goroutine submits.
+//
+// What can go wrong: sends 1 2 3 were decided on version 5 of a group and are
+// in the journal's queue when version 6 commits after 1. 2 and 3 come back as
+// stale, and 4, decided on version 6, must not be appended before they are.
+// So all that is in flight into a group was decided on one version. Whatever
+// is stale, or was decided on another version than what is in flight, stalls
+// the line: it is held, with all that comes after it, until nothing is in
+// flight any more; then the held ones are decided and sent again, in order.
+type Pipe struct {
+	s     *Service
+	actor im.Actor
+
+	mu    sync.Mutex              // guards the rest
+	lines map[im.ConvID]*pipeLine // of groups: nothing else can become stale
+	next  uint64
+}
+
+// pipeLine is what is under way in one group.
+type pipeLine struct {
+	conv     im.ConvID
+	inFlight int
+	version  int64 // that what is in flight was decided on
+	stalled  bool
+	draining bool       // a goroutine sends what was held
+	held     []heldSend // in the order of n
+	stalls   int
+}
+
+type heldSend struct {
+	n    uint64 // the order in which the connection sent
+	req  SendRequest
+	done func(journal.Result, error)
+}
+
+// NewPipe returns a pipe for one session of an actor.
+func (s *Service) NewPipe(actor im.Actor) *Pipe {
+	return &Pipe{s: s, actor: actor}
+}
+
+// Submit sends without waiting; done is called exactly once and must not
+// block. ctx bounds look-ups, not the append.
+func (p *Pipe) Submit(ctx context.Context, r SendRequest, done func(journal.Result, error)) {
+	if err := p.s.checkSend(&r); err != nil {
+		done(journal.Result{}, err)
+		return
+	}
+	if r.Conv.Kind() != im.ConvGroup {
+		a, err := p.prepare(ctx, &r)
+		if err != nil {
+			answer(done, err)
+			return
+		}
+		p.s.j.Submit(a, done)
+		return
+	}
+	p.mu.Lock()
+	line := p.line(r.Conv)
+	p.next++
+	h := heldSend{p.next, r, done}
+	if line.stalled || line.draining || len(line.held) > 0 {
+		line.hold(h)
+		p.mu.Unlock()
+		return
+	}
+	line.inFlight++
+	p.mu.Unlock()
+	p.try(ctx, line, h)
+}
+
+func (p *Pipe) line(conv im.ConvID) *pipeLine {
+	if p.lines == nil {
+		p.lines = make(map[im.ConvID]*pipeLine)
+	}
+	line := p.lines[conv]
+	if line == nil {
+		line = &pipeLine{conv: conv}
+		p.lines[conv] = line
+	}
+	return line
+}
+
+// hold keeps a send in its place.
+func (l *pipeLine) hold(h heldSend) {
+	i := len(l.held)
+	for i > 0 && l.held[i-1].n > h.n {
+		i--
+	}
+	l.held = slices.Insert(l.held, i, h)
+}
+
+// try decides a send, which is counted as in flight, and submits it, unless
+// the line has stalled meanwhile or stalls because of it.
+func (p *Pipe) try(ctx context.Context, line *pipeLine, h heldSend) {
+	a, err := p.prepare(ctx, &h.req)
+	if err != nil {
+		answer(h.done, err)
+		p.landed(ctx, line, nil)
+		return
+	}
+	p.mu.Lock()
+	if line.stalled || line.inFlight > 1 && line.version != a.ACLVersion {
+		line.stalled = true
+		p.mu.Unlock()
+		p.landed(ctx, line, &h)
+		return
+	}
+	line.version = a.ACLVersion
+	p.mu.Unlock()
+	p.s.j.Submit(a, func(res journal.Result, err error) {
+		if isStale(err) {
+			p.landed(ctx, line, &h)
+			return
+		}
+		h.done(res, err)
+		p.landed(ctx, line, nil)
+	})
+}
+
+// landed counts one outcome; back is a send that has to be tried again. When
+// nothing is in flight any more the held ones are sent, on a goroutine of
+// their own: this may be the journal's, which must not wait for a read.
+func (p *Pipe) landed(ctx context.Context, line *pipeLine, back *heldSend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line.inFlight--
+	if back != nil {
+		line.stalled = true
+		line.hold(*back)
+	}
+	if line.inFlight > 0 || line.draining {
+		return
+	}
+	if len(line.held) == 0 {
+		delete(p.lines, line.conv)
+		return
+	}
+	line.stalled, line.draining = false, true
+	line.stalls++
+	go p.drain(ctx, line) // ends when nothing is held, or the line stalls
+}
+
+// drain sends what is held, in order, until the line stalls again.
+func (p *Pipe) drain(ctx context.Context, line *pipeLine) {
+	p.s.rooms.drop(p.actor.App, line.conv)
+	for {
+		p.mu.Lock()
+		if len(line.held) == 0 || line.stalled {
+			line.draining = false
+			line.inFlight++ // so that landed sees the line as it is now
+			p.mu.Unlock()
+			p.landed(ctx, line, nil)
+			return
+		}
+		h := line.held[0]
+		line.held = line.held[1:]
+		line.inFlight++
+		giveUp := line.stalls > maxRetries
+		p.mu.Unlock()
+		if giveUp {
+			h.done(journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the conversation keeps changing", Hint: "retry with the same client id"})
+			p.landed(ctx, line, nil)
+			continue
+		}
+		p.try(ctx, line, h)
+	}
+}
+
+// prepare decides a send and builds its append. A refusal on a room that is
+// not the newest is taken again.
+func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (*journal.Append, error) {
+	for n := 0; ; n++ {
+		room, err := p.s.rooms.get(ctx, p.actor.App, r.Conv)
+		if err != nil {
+			return nil, err
+		}
+		a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
+			ClientID: r.ClientID, ACLVersion: room.Version}
+		if err = p.s.fillSend(ctx, p.actor, room, r, a); err == nil {
+			return a, nil
+		}
+		if res, ok := p.s.repeated(ctx, a); ok {
+			return nil, &repeatedError{res}
+		}
+		if n == maxRetries || !p.s.outdated(ctx, room) {
+			return nil, err
+		}
+	}
+}
+
+// repeatedError carries the first answer of a send that is no longer allowed.
+type repeatedError struct{ res journal.Result }
+
+func (e *repeatedError) Error() string { return "acknowledged before" }
+
+// answer calls done with a failure, or with the first answer of a repetition.
+func answer(done func(journal.Result, error), err error) {
+	var r *repeatedError
+	if errors.As(err, &r) {
+		done(r.res, nil)
+		return
+	}
+	done(journal.Result{}, err)
+}
