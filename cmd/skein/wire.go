@@ -58,7 +58,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	s := &server{}
 	defer func() {
 		if err != nil {
-			s.close(ctx)
+			err = errors.Join(err, s.close(ctx))
 		}
 	}()
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()

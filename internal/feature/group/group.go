@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"sort"
 
 	"github.com/skein-im/skein/internal/chat"
@@ -103,7 +104,7 @@ func (s *Service) Add(ctx context.Context, a im.Actor, id im.ConvID, members []i
 		}
 		return changeOf(ms, c), nil
 	})
-	if err == chat.ErrNoChange {
+	if errors.Is(err, chat.ErrNoChange) {
 		return nil, nil
 	}
 	return e, err
