@@ -174,7 +174,7 @@ func TestFieldsThatNobodyKnowsAreIgnored(t *testing.T) {
 		t.Errorf("%v", ack)
 	}
 	// The same with a frame that the generated code decodes.
-	f = append(append(field([]byte{0x08, 0x0a}, 4, append(encode(t, &pb.ReadConversationRequest{Conversation: conv, Seq: 1}), unknown...)), unknown...))
+	f = append(field([]byte{0x08, 0x0a}, 4, append(encode(t, &pb.ReadConversationRequest{Conversation: conv, Seq: 1}), unknown...)), unknown...)
 	c.write(ws.OpBinary, field(append([]byte(nil), unknown...), 1, f))
 	if m := c.answer(10).GetReadMarker(); m.GetReadSeq() != 1 {
 		t.Errorf("%v", m)

@@ -167,6 +167,15 @@ func (s *server) kill() {
 	<-s.exited
 }
 
+// fsck proves the invariants of a folder whose server has ended.
+func (s *server) fsck(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command(bin, "fsck", "--data", s.dir).CombinedOutput()
+	if err != nil {
+		t.Errorf("fsck: %v\n%s", err, out)
+	}
+}
+
 // app is the app that tests use unless they say otherwise.
 func (s *server) app() *app { return s.apps["wire"] }
 
