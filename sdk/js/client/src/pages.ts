@@ -59,8 +59,10 @@ export async function readPage(
       const until = range[down ? 0 : 1];
       const wanted = limit - records.length;
       const found = await abortable(ledger.read({ conversation, from: at, until, limit: wanted }), signal);
-      const shown = found.filter((record) => rangeAt(c.ranges, record.seq));
-      records = down ? [...shown, ...records] : [...records, ...shown];
+      // Meanwhile the range may have been given up: what was read then counts for nothing.
+      const now = rangeAt(ledger.conversation(conversation)?.ranges ?? [], at);
+      if (!now || now[0] > Math.min(at, until) || now[1] < Math.max(at, until)) continue;
+      records = down ? [...found, ...records] : [...records, ...found];
       if (records.length >= limit) return { records, edge: false, error: undefined };
       at = down ? until - 1 : until + 1;
       continue;

@@ -42,7 +42,8 @@ export class Window {
     const { range } = this;
     if (!c || !range) return [];
     const high = Math.min(range[1], c.live);
-    const shown = [...c.messages.values()].filter(({ seq }) => seq >= range[0] && seq <= high);
+    const low = Math.max(range[0], this.#state.atEnd ? newestFrom(c) : 0);
+    const shown = [...c.messages.values()].filter(({ seq }) => seq >= low && seq <= high);
     return shown.sort((a, b) => a.seq - b.seq);
   }
 
@@ -111,7 +112,7 @@ export class Window {
   handle(change: Change): void {
     if (!this.#state.opened) return;
     if (change.type === "conversationRemoved") this.unload();
-    else if (change.type === "gap") this.#closeRanks();
+    else if (change.type === "gap" || change.type === "conversation") this.#closeRanks();
   }
 
   /** The store was written by a tab that told nothing of it: reads again what is shown. */
@@ -128,11 +129,11 @@ export class Window {
     this.#changed();
   }
 
-  /** Ranges were given up: what lies before the newest one no longer joins it, and a window shows no gap. */
+  /** Where ranges were given up, or skipped by a sync, what lies before no longer joins the newest: a window shows no gap. */
   #closeRanks(): void {
     const c = this.#conversation();
     if (!c || !this.#state.atEnd) return;
-    const low = rangeAt(c.ranges, c.live)?.[0] ?? c.live + 1;
+    const low = newestFrom(c);
     if (low <= this.#low) return;
     this.#epoch++;
     this.#load = undefined;
@@ -181,6 +182,7 @@ export class Window {
         if (this.#load === load) {
           this.#load = undefined;
           this.#set({ loading: "none" });
+          this.#closeRanks();
         }
       }
     };
@@ -194,6 +196,11 @@ export class Window {
     this.#state = { ...this.#state, ...part };
     this.#changed();
   }
+}
+
+/** Where the stretch begins that reaches the newest applied position. */
+function newestFrom(c: ConversationState): number {
+  return rangeAt(c.ranges, c.live)?.[0] ?? c.live + 1;
 }
 
 function bounded(limit: number): number {

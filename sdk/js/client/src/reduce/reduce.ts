@@ -150,8 +150,12 @@ export function needsOf(state: State, event: Event): readonly Need[] {
     if (!c) return;
     if (isModification(entry.kind)) want(c.id, entry.targetSeq);
     else if (entry.seq <= c.live || rangeAt(c.ranges, entry.seq)) want(c.id, entry.seq);
-    for (const early of c.held.values()) {
-      if (early.entry && isModification(early.entry.kind)) want(c.id, early.entry.targetSeq);
+    wantHeld(c.id);
+  };
+  // Whatever closes a hole applies what was held back behind it.
+  const wantHeld = (conversation: string): void => {
+    for (const { entry } of state.conversations.get(conversation)?.held.values() ?? []) {
+      if (entry && isModification(entry.kind)) want(conversation, entry.targetSeq);
     }
   };
   const wantRange = (conversation: string, from: number, to: number): void => {
@@ -159,18 +163,23 @@ export function needsOf(state: State, event: Event): readonly Need[] {
   };
   const wantWithheld = (conversation: string, from: number, to: number): void => {
     const c = state.conversations.get(conversation);
+    wantHeld(conversation);
     if (c && from <= c.head.seq) wantRange(conversation, from, Math.min(to, c.head.seq));
   };
   if (event.type === "packet") {
     for (const frame of event.packet.frames) {
       wantEntry(frame.entry);
-      if (frame.ack && frame.ack.seq <= (state.conversations.get(frame.ack.conversation)?.live ?? 0)) {
-        want(frame.ack.conversation, frame.ack.seq);
+      if (frame.conversation) wantHeld(frame.conversation.id);
+      if (frame.ack) {
+        const { conversation, seq } = frame.ack;
+        if (seq <= (state.conversations.get(conversation)?.live ?? 0)) want(conversation, seq);
+        wantHeld(conversation);
       }
       if (frame.withheld) wantWithheld(frame.withheld.conversation, frame.withheld.fromSeq, frame.withheld.toSeq);
       const sync = frame.welcome?.sync ?? frame.sync;
       for (const delta of sync?.conversations ?? []) {
         const c = state.conversations.get(delta.conversation?.id ?? "");
+        if (c) wantHeld(c.id);
         if (c && (sync?.reset || c.incarnation !== sync?.incarnation)) wantRange(c.id, (delta.conversation?.headSeq ?? 0) + 1, c.head.seq);
         delta.entries.forEach(wantEntry);
         for (const withheld of delta.withheld) wantWithheld(withheld.conversation, withheld.fromSeq, withheld.toSeq);
@@ -178,10 +187,13 @@ export function needsOf(state: State, event: Event): readonly Need[] {
     }
   } else if (event.type === "answer") {
     wantEntry(event.entry);
+  } else if (event.type === "conversation") {
+    wantHeld(event.conversation.id);
   } else if (event.type === "page") {
     const c = state.conversations.get(event.conversation);
     const covered = c && coverage(event);
     if (covered) wantRange(event.conversation, covered[0], covered[1]);
+    wantHeld(event.conversation);
   } else if (event.type === "read") {
     const c = state.conversations.get(event.conversation);
     const there = !c || event.seq >= c.head.seq || event.seq <= c.read.seq || c.messages.has(event.seq);
