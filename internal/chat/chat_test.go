@@ -21,6 +21,7 @@ import (
 type world struct {
 	t     *testing.T
 	j     journal.Journal
+	d     *db.DB
 	c     *chat.Service
 	clock *clock
 }
@@ -36,7 +37,7 @@ func newWorld(t *testing.T, policies ...chat.Policy) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, clock: &clock{time.Now()}}
+	w := &world{t: t, d: d, clock: &clock{time.Now()}}
 	b := bus.NewLocal()
 	w.j, err = journal.Open(ctx, d, journal.Options{Clock: w.clock, Committed: b.Ring})
 	if err != nil {

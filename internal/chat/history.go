@@ -70,7 +70,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 		out.AtStart, out.AtEnd = backwards || low == max(self.From, 1), !backwards || high == head
 		return nil
 	}
-	es, err := v.Entries(room.App, room.ID, low, high, scanLimit, backwards)
+	es, err := entries(v, room.App, room.ID, low, high, scanLimit, backwards)
 	if err != nil {
 		return err
 	}
@@ -136,6 +136,9 @@ func cutPage(es []im.Entry, limit int, backwards bool) []im.Entry {
 // foldReactions folds the reaction entries about the messages of [from, to].
 func foldReactions(v journal.View, app im.AppID, conv im.ConvID, from, to im.Seq) (map[im.Seq]map[string]*reactors, error) {
 	es, err := v.Targeting(app, conv, from, to, reactionLimit, im.KindReaction)
+	if im.CodeOf(err) == im.DataLoss { // reported; the messages are worth more than who liked them
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -148,7 +148,7 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	}
 	if c.Kind == im.ConvSelf {
 		keyed, err := v.Keyed(c.App, c.ID)
-		if err != nil {
+		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
 			return nil, err
 		}
 		for i := range keyed {
@@ -160,7 +160,7 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	if c.LastPos <= base[c.Shard] || low > head {
 		return d, nil
 	}
-	es, err := v.Entries(c.App, c.ID, low, head, limit, true)
+	es, err := entries(v, c.App, c.ID, low, head, limit, true)
 	if err != nil {
 		return nil, err
 	}

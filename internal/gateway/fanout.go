@@ -117,12 +117,20 @@ func (f *fanout) read() {
 	}
 }
 
+// readShard delivers the next entries of a shard. A row that does not fit its
+// hash, which the journal has reported, is passed over: its conversation's
+// readers find the hole and are told that it is withheld.
 func (f *fanout) readShard(shard int) (more bool) {
-	var es []im.Entry
-	err := f.g.Journal.View(f.g.ctx, func(v journal.View) (err error) {
-		es, err = v.Since(shard, f.Heads()[shard], catchUp)
-		return err
-	})
+	es, err := f.since(shard, catchUp)
+	if im.CodeOf(err) == im.DataLoss {
+		if es, err = f.since(shard, 1); im.CodeOf(err) == im.DataLoss {
+			heads := append([]im.Pos(nil), f.Heads()...)
+			heads[shard]++
+			f.heads.Store(&heads)
+			return true
+		}
+		defer func() { more = err == nil && len(es) > 0 }()
+	}
 	if err != nil {
 		if f.g.ctx.Err() == nil {
 			f.g.Log.Error("read for delivery", "shard", shard, "err", err)
@@ -138,6 +146,14 @@ func (f *fanout) readShard(shard int) (more bool) {
 	}
 	f.heads.Store(&heads)
 	return len(es) == catchUp
+}
+
+func (f *fanout) since(shard, limit int) (es []im.Entry, err error) {
+	err = f.g.Journal.View(f.g.ctx, func(v journal.View) (err error) {
+		es, err = v.Since(shard, f.Heads()[shard], limit)
+		return err
+	})
+	return es, err
 }
 
 // deliver gives an entry to every session of its audience on this node.

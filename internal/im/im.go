@@ -99,14 +99,17 @@ type Entry struct {
 	// Body is the encoded skein.v1.Body, kept byte for byte as it was sent.
 	// Empty when recalled or compacted.
 	Body []byte
+	// Damaged: the stored row does not fit its hash, so that nothing but its
+	// position is known. It is reported, and delivered as withheld.
+	Damaged bool
 	// Previous is, on the first edit of a message, the body that it replaced.
 	Previous []byte
 }
 
 // Withheld tells whether the position is delivered as a bare position to a
-// device: compacted for everybody, or addressed to other devices.
+// device: compacted or damaged for everybody, or addressed to other devices.
 func (e *Entry) Withheld(d DeviceID) bool {
-	if e.Kind == KindKeyed && len(e.Body) == 0 {
+	if e.Damaged || e.Kind == KindKeyed && len(e.Body) == 0 {
 		return true
 	}
 	if len(e.ToDevices) == 0 {
