@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -196,4 +197,19 @@ func FuzzClientPacket(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestErrorCodesRolesAndKindsAreWireValues(t *testing.T) {
+	for n, name := range skeinv1.ErrorCode_name {
+		if n > 0 && "ERROR_CODE_"+im.Code(n).String() != name {
+			t.Errorf("code %d is %s here and %s on the wire", n, im.Code(n), name)
+		}
+	}
+	if im.Code(len(skeinv1.ErrorCode_name)).String() != fmt.Sprintf("CODE_%d", len(skeinv1.ErrorCode_name)) {
+		t.Error("a code here is not on the wire")
+	}
+	if int32(im.RoleOwner) != int32(skeinv1.Role_ROLE_OWNER) || int32(im.ConvSelf) != int32(skeinv1.ConversationKind_CONVERSATION_KIND_SELF) ||
+		int32(im.KindKeyed) != int32(skeinv1.EntryKind_ENTRY_KIND_KEYED) || int32(im.KindMembers) != int32(skeinv1.EntryKind_ENTRY_KIND_MEMBERS) {
+		t.Error("a role or kind has another value on the wire")
+	}
 }
