@@ -132,12 +132,13 @@ export class ConversationView implements Conversation {
 
   /** Something that the snapshot shows may have changed. */
   invalidate(): void {
+    // Taken now: who reads the snapshot before the microtask runs makes the new one, and the others still have to hear.
+    const before = this.#snapshot;
     this.#dirty = true;
     if (this.#notifying || !this.#listeners.size) return;
     this.#notifying = true;
     queueMicrotask(() => {
       this.#notifying = false;
-      const before = this.#snapshot;
       if (this.snapshot !== before) for (const listener of [...this.#listeners]) listener();
     });
   }

@@ -704,4 +704,18 @@ describe("snapshots", () => {
     off();
     off();
   });
+
+  test("tell every listener, also when somebody has read the new one before", async () => {
+    const alice = await world.online("alice");
+    const bob = alice.conversation.with("bob");
+    await bob.open();
+    world.server.cut();
+    await world.until(() => alice.state === "waiting");
+    let told = 0;
+    bob.subscribe(() => told++);
+    bob.sendLocal({ text: "one" });
+    expect(bob.messages).toHaveLength(1);
+    await Promise.resolve();
+    expect(told).toBe(1);
+  });
 });
