@@ -88,7 +88,11 @@ func (s *session) read() bool {
 		return s.linger()
 	case err != nil:
 		var bad *ws.ProtocolError
-		if errors.As(err, &bad) {
+		var closed *ws.CloseError
+		switch {
+		case errors.As(err, &closed): // the answer to it may have been left to a writer at work
+			s.conn.CloseWith(ws.CloseNormal, "")
+		case errors.As(err, &bad):
 			s.mu.Lock()
 			s.apply(s.m.step(&event{kind: evGone}, nil))
 			s.shut(skeinv1.CloseCode(bad.CloseCode), bad.Reason, true)
