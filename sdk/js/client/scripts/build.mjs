@@ -22,7 +22,7 @@ for (const [name, entry] of [
 ]) {
   const file = join(root, `dist/bundle/${name}.min.js`);
   const bundle = await rolldown({ cwd: root, input: entry, platform: "browser", logLevel: "warn" });
-  await bundle.write({ file, format: "esm", minify: true, codeSplitting: false });
+  await bundle.write({ file, format: "esm", minify: true, comments: false, codeSplitting: false });
   await bundle.close();
   const bytes = await readFile(file);
   console.log(`${name}.min.js ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzip`);

@@ -130,6 +130,9 @@ async function generate() {
     ...tables,
     "};",
     "",
+    "/** The error codes by number, as the SDK names them. */",
+    `export const errorCodes = ${JSON.stringify(shortEnumNames(enums.get("ErrorCode")).join(" ").toLowerCase())};`,
+    "",
     "/** Enum values by number, without their prefix. */",
     "export const enumNames: Readonly<Record<string, string>> = {",
   );

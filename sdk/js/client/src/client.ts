@@ -2,6 +2,7 @@ import { abortable, asSkeinError } from "./abort.js";
 import { ConversationView, type ConversationHost, type NewItem, kindOf } from "./conversation.js";
 import { Emitter } from "./emitter.js";
 import { Engine } from "./engine/engine.js";
+import type { Render } from "./engine/link.js";
 import { Ephemeral } from "./ephemeral.js";
 import { SkeinError } from "./error.js";
 import { IdMaker, uuidBytes } from "./ids.js";
@@ -13,7 +14,7 @@ import { maxOutbox } from "./reduce/outbox.js";
 import { searchMessages } from "./search.js";
 import { findUser, openPartition } from "./boot.js";
 import { memoryStore } from "./store/memory.js";
-import { type Command, type News, type Status, type Tabs, type TabsHandle, alone, plain } from "./tabs/tabs.js";
+import { type Command, type Crew, type CrewHost, type News, type Status, alone, plain, revive } from "./tabs/crew.js";
 import { TokenSource } from "./token.js";
 import { platformTransport } from "./transport.js";
 import type {
@@ -35,14 +36,18 @@ import type {
 } from "./types/client.js";
 import type { Conversation } from "./types/conversation.js";
 import type { Clock, Random } from "./types/environment.js";
-import type { FailureRecord, OutboxRecord, Partition, PartitionKey } from "./types/store.js";
+import { Waiters } from "./waiters.js";
+import type { OutboxRecord, Partition, PartitionKey } from "./types/store.js";
 import type { Transport } from "./types/transport.js";
 import type { Init } from "./wire/codec.js";
 import type { Methods } from "./wire/schema.js";
 
 /** The options with everything that has a default, which differs from entry to entry. */
 export interface FullOptions extends ClientOptions {
-  readonly tabs?: Tabs | undefined;
+  /** With whom this client is one device. Default: with nobody. */
+  readonly crew?: ((host: CrewHost) => Crew) | undefined;
+  /** How `frame` events show a frame. Default: as it was decoded. */
+  readonly render?: Render | undefined;
 }
 
 export const systemClock: Clock = {
@@ -59,23 +64,9 @@ function uniform(random: Random): () => number {
   return () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32;
 }
 
-/** A failure that was sent or stored, as the class that the app sees. */
-function revive(failure: FailureRecord | undefined): SkeinError | undefined {
-  return failure && new SkeinError(failure.code, failure.message, failure);
-}
-
-interface Waiter {
-  readonly promise: Promise<number>;
-  resolve(seq: number): void;
-  reject(error: SkeinError): void;
-}
-
 const ended: ReadonlySet<ClientState> = /* @__PURE__ */ new Set(["signedOut", "replaced", "closed"]);
 /** After these nobody knows whether the id was used: a retry takes a new one. */
 const spentIds: ReadonlySet<string> = /* @__PURE__ */ new Set(["client_id_reused", "expired", "clock_skew"]);
-/** Messages from the newest on among which a lost ack is looked for. */
-const recent = 200;
-
 export class SkeinClient implements Client {
   readonly endpoint: string;
   readonly appId: string;
@@ -93,7 +84,7 @@ export class SkeinClient implements Client {
   readonly #events = new Emitter<ClientEvents & { changed: undefined; list: undefined }>();
   readonly #ephemeral: Ephemeral;
   readonly #views = new Map<string, ConversationView>();
-  readonly #waiters = new Map<string, Waiter>();
+  readonly #waiters = new Waiters();
   readonly #watches = new Map<symbol, readonly string[]>();
   /** Whom the tabs watch, as the one that leads. */
   readonly #tabWatches = new Map<string, readonly string[]>();
@@ -104,11 +95,7 @@ export class SkeinClient implements Client {
   #closed = false;
   #ledger: Ledger | undefined;
   #engine: Engine | undefined;
-  #handle: TabsHandle | undefined;
-  /** News of the leader while this tab reads the store; undefined = it is taken at once. */
-  #buffered: News[] | undefined = [];
-  /** Changes of role, one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  #crew: Crew | undefined;
   #list: readonly Conversation[] | undefined;
   #listTold = true;
   #offEnvironment: Unsubscribe | undefined;
@@ -242,31 +229,53 @@ export class SkeinClient implements Client {
       throw this.#closedError();
     }
     const ledger = this.#makeLedger(userId, partition);
-    this.#handle = (this.#options.tabs ?? alone).join(`skein ${JSON.stringify([endpoint, appId, userId])}`, {
-      lead: () => this.#later(() => this.#lead(ledger)),
-      follow: () => this.#later(() => this.#follow(ledger)),
-      news: (news) => this.#takeNews(news),
-      command: async (command, tab) => {
-        await this.#turn;
-        return this.#execute(command, tab);
-      },
-      joined: () => this.#tellStatus(),
+    // Before the store is read: what another tab stores after that, it tells.
+    const crew = (this.#options.crew ?? alone)(this.#crewHost(ledger, `skein ${JSON.stringify([endpoint, appId, userId])}`));
+    this.#crew = crew;
+    await ledger.load();
+    this.#ledger = ledger;
+    this.#set({ userId, tab: crew.shared ? "follower" : "alone", deviceId: ledger.deviceId });
+    this.#reloaded(ledger);
+    this.#isReady.resolve();
+    crew.loaded();
+    this.#offEnvironment = this.#options.environment?.subscribe((signal) => {
+      this.#do({ type: "signal", signal }).catch(() => undefined);
+    });
+    if (this.#options.debug && crew.shared) this.#do({ type: "debug" }).catch(() => undefined);
+  }
+
+  #crewHost(ledger: Ledger, name: string): CrewHost {
+    return {
+      name,
+      ledger,
+      waiters: this.#waiters,
+      views: () => this.#views.values(),
+      lead: () => this.#lead(ledger),
+      follow: () => this.#watchAll(),
+      execute: (command, tab) => this.#execute(command, tab),
       left: (tab) => {
         this.#tabWatches.delete(tab);
         this.#watchAll();
       },
-    });
-    await ledger.load();
-    this.#ledger = ledger;
-    const tab = this.#handle.shared ? "follower" : "alone";
-    this.#set({ userId, tab, deviceId: ledger.deviceId, outbox: unsent(ledger) });
+      hear: (news) => this.#hear(news),
+      setStatus: ({ state, error, retryAt, deviceId, offset }) => {
+        this.#offset = offset;
+        this.#set({ deviceId });
+        this.#setState(state, error, retryAt);
+      },
+      status: (): Status => {
+        const { state, error, retryAt, deviceId } = this.#snapshot;
+        return { state, error, retryAt, deviceId, offset: this.#offset };
+      },
+      reloaded: () => this.#reloaded(ledger),
+      erased: () => void this.#end("signedOut", new SkeinError("signed_out", "the user signed out"), true),
+      error: (cause) => this.#events.emit("error", asSkeinError(cause, "internal", "taking over from another tab failed")),
+    };
+  }
+
+  #reloaded(ledger: Ledger): void {
     this.#listChanged();
-    this.#isReady.resolve();
-    this.#offEnvironment = this.#options.environment?.subscribe((signal) => {
-      this.#do({ type: "signal", signal }).catch(() => undefined);
-    });
-    this.#unbuffer();
-    if (this.#options.debug) this.#do({ type: "debug" }).catch(() => undefined);
+    this.#set({ outbox: unsent(ledger) });
   }
 
   #makeLedger(userId: string, partition: Partition): Ledger {
@@ -280,7 +289,7 @@ export class SkeinClient implements Client {
           if (batch.outbox?.length) this.#do({ type: "items", items: batch.outbox }).catch(() => undefined);
           return;
         }
-        this.#handle?.tell({ type: "batch", batch, changes });
+        this.#crew?.tellBatch(batch, changes);
         this.#engine?.written(batch);
       },
       failed: (error) => this.#events.emit("error", error),
@@ -290,25 +299,15 @@ export class SkeinClient implements Client {
     return ledger;
   }
 
-  /** Changes of role wait for each other, and for the store to be loaded. */
-  #later(work: () => Promise<void>): void {
-    this.#turn = Promise.all([this.#turn, this.ready])
-      .then(() => (this.#closed ? undefined : work()))
-      .catch((cause: unknown) => this.#events.emit("error", asSkeinError(cause, "internal", "taking over from another tab failed")));
-  }
-
-  /** This tab holds the connection from now on. */
-  async #lead(ledger: Ledger): Promise<void> {
-    const shared = this.#handle?.shared ?? false;
-    this.#buffered = [];
-    // The tab that led before may have stored what it could not tell any more.
-    if (shared) await this.#reload(ledger);
+  /** This client holds the connection from now on. */
+  #lead(ledger: Ledger): void {
+    if (this.#closed) return;
     ledger.follower = false;
     const { deviceId, platform, deviceName, debug } = this.#options;
     const device = deviceId || ledger.deviceId || this.#ids.next(this.#clock.now());
     if (device !== ledger.deviceId) {
       // A cursor is one device's.
-      if (ledger.deviceId) await ledger.dispatch({ type: "dropCursor" });
+      if (ledger.deviceId) ledger.reduceNow({ type: "dropCursor" });
       ledger.deviceId = device;
       ledger.state.dirty.meta = true;
     }
@@ -324,11 +323,12 @@ export class SkeinClient implements Client {
       platform: platform ?? "web",
       deviceName: deviceName ?? "",
       debug: debug ?? false,
+      render: this.#options.render ?? ((_: string, frame: unknown) => frame),
     };
     const engine = new Engine(options, ledger, {
       state: (state, error, retryAt) => {
         this.#setState(state, error, retryAt);
-        this.#tellStatus();
+        this.#crew?.tellStatus();
       },
       error: (error) => this.#spread({ type: "error", error: plain(error) }),
       frame: (frame) => this.#spread({ type: "frame", frame }),
@@ -337,80 +337,24 @@ export class SkeinClient implements Client {
       presence: (presence) => this.#spread({ type: "presence", presence }),
       offset: (ms) => {
         this.#offset = ms;
-        this.#tellStatus();
+        this.#crew?.tellStatus();
       },
     });
     this.#engine = engine;
     engine.start();
-    this.#buffered = undefined;
-    this.#set({ tab: shared ? "leader" : "alone", deviceId: device });
+    this.#set({ tab: this.#crew?.shared ? "leader" : "alone", deviceId: device });
     engine.connect();
     this.#watchAll();
   }
 
-  /** Another tab holds the connection. */
-  async #follow(ledger: Ledger): Promise<void> {
-    this.#buffered ??= [];
-    await this.#reload(ledger);
-    this.#unbuffer();
-    this.#watchAll();
-  }
-
-  /** Reads the store again: what is shown, what is unsent, and which promises were kept meanwhile. */
-  async #reload(ledger: Ledger): Promise<void> {
-    await ledger.load();
-    await Promise.all([...this.#views.values()].map((view) => view.refresh()));
-    this.#listChanged();
-    this.#set({ outbox: unsent(ledger) });
-    for (const [id, waiter] of [...this.#waiters]) {
-      const item = ledger.state.outbox.find((one) => one.id === id);
-      if (item?.state === "failed") waiter.reject(revive(item.error) ?? this.#closedError());
-      else if (item) continue;
-      else waiter.resolve(await this.#findSent(ledger, id));
-      this.#waiters.delete(id);
-    }
-  }
-
-  /** The seq of a message of whose ack this tab was not told. */
-  async #findSent(ledger: Ledger, id: string): Promise<number> {
-    for (const c of ledger.state.conversations.values()) {
-      const page = await ledger.read({ conversation: c.id, from: c.live, until: 1, limit: recent });
-      const found = page.find((record) => record.id === id);
-      if (found) return found.seq;
-    }
-    return 0;
-  }
-
-  #unbuffer(): void {
-    const news = this.#buffered ?? [];
-    this.#buffered = undefined;
-    for (const one of news) this.#takeNews(one);
-  }
-
   /** Tells the other tabs what this one, which leads, hears; and itself. */
   #spread(news: News): void {
-    this.#handle?.tell(news);
-    this.#heard(news);
+    this.#crew?.tell(news);
+    this.#hear(news);
   }
 
-  #takeNews(news: News): void {
-    if (this.#closed || this.#engine) return;
-    if (this.#buffered) this.#buffered.push(news);
-    else this.#heard(news);
-  }
-
-  #heard(news: News): void {
+  #hear(news: News): void {
     switch (news.type) {
-      case "batch":
-        this.#ledger?.apply(news.batch, news.changes);
-        return;
-      case "status": {
-        const { state, error, retryAt, deviceId, offset } = news.status;
-        this.#offset = offset;
-        this.#set({ deviceId });
-        this.#setState(state, revive(error), retryAt);
-        return;
-      }
       case "typing":
         this.#ephemeral.takeTyping(news.typing.conversation, news.typing.user, !news.typing.stopped);
         return;
@@ -424,26 +368,16 @@ export class SkeinClient implements Client {
         if (this.#options.debug) this.#events.emit("frame", news.frame);
         return;
       case "error":
-        this.#events.emit("error", revive(news.error) as SkeinError);
-        return;
-      case "erased":
-        void this.#end("signedOut", new SkeinError("signed_out", "the user signed out"), true);
+        this.#events.emit("error", revive(news.error));
     }
-  }
-
-  #tellStatus(): void {
-    if (!this.#engine) return;
-    const { state, error, retryAt, deviceId } = this.#snapshot;
-    const status: Status = { state, error: error && plain(error), retryAt, deviceId, offset: this.#offset };
-    this.#handle?.tell({ type: "status", status });
   }
 
   /** Has the tab that leads carry out a command; that may be this one. */
   async #do(command: Command, signal?: AbortSignal): Promise<unknown> {
     if (this.#closed) throw this.#closedError();
     if (this.#engine) return this.#execute(command, "");
-    if (!this.#handle) throw new SkeinError("failed_precondition", "the client is not ready", { hint: "call connect() and await client.ready" });
-    return this.#handle.ask(command, signal);
+    if (!this.#crew || !this.#ledger) throw new SkeinError("failed_precondition", "the client is not ready", { hint: "call connect() and await client.ready" });
+    return this.#crew.ask(command, signal);
   }
 
   async #execute(command: Command, tab: string): Promise<unknown> {
@@ -470,7 +404,7 @@ export class SkeinClient implements Client {
         engine.watch([...this.#tabWatches.values()].flat());
         return undefined;
       case "items":
-        for (const item of command.items ?? []) ledger.reduceNow({ type: "enqueue", item });
+        for (const item of command.items) ledger.reduceNow({ type: "enqueue", item });
         return undefined;
       case "signal":
         engine.signal(command.signal);
@@ -524,7 +458,7 @@ export class SkeinClient implements Client {
       }
       case "messageRemoved": {
         const { record, item } = change;
-        if (item) this.#settle(item.id, (waiter) => waiter.reject(new SkeinError("aborted", "the message was discarded")));
+        if (item) this.#waiters.failed(item.id, new SkeinError("aborted", "the message was discarded"));
         const message = record ? showRecord(record, ledger.state.user, []) : item && showItem(item, ledger.state.user, []);
         if (message) this.#events.emit("messageRemoved", { conversation: this.#view(change.conversation), message });
         return;
@@ -533,40 +467,14 @@ export class SkeinClient implements Client {
         this.#events.emit("conversation", { conversation: this.#view(change.conversation) });
         return;
       case "sent":
-        this.#settle(change.id, (waiter) => waiter.resolve(change.seq));
+        this.#waiters.sent(change.id, change.seq);
         return;
       case "failed":
-        this.#settle(change.id, (waiter) => waiter.reject(revive(change.error) ?? this.#closedError()));
+        this.#waiters.failed(change.id, revive(change.error));
         return;
-      case "replaced": {
-        const waiter = this.#waiters.get(change.id);
-        if (!waiter) return;
-        this.#waiters.delete(change.id);
-        this.#waiters.set(change.to, waiter);
-      }
+      case "replaced":
+        this.#waiters.renamed(change.id, change.to);
     }
-  }
-
-  #settle(id: string, how: (waiter: Waiter) => void): void {
-    const waiter = this.#waiters.get(id);
-    if (!waiter) return;
-    this.#waiters.delete(id);
-    how(waiter);
-  }
-
-  #waiter(id: string): Waiter {
-    let waiter = this.#waiters.get(id);
-    if (!waiter) {
-      let resolve = (_: number): void => undefined;
-      let reject = (_: SkeinError): void => undefined;
-      const promise = new Promise<number>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      waiter = { promise, resolve, reject };
-      this.#waiters.set(id, waiter);
-    }
-    return waiter;
   }
 
   #view(id: string): ConversationView {
@@ -594,7 +502,7 @@ export class SkeinClient implements Client {
         // A follower hears of the page as a batch that was told before the answer.
       },
       enqueue: (item) => this.#enqueue(ledger, item),
-      settled: (id) => this.#waiter(id).promise,
+      settled: (id) => this.#waiters.wait(id),
       retry: async (id) => {
         const item = ledger.state.outbox.find((one) => one.id === id);
         if (item?.state !== "failed") throw new SkeinError("failed_precondition", "the message is not a failed one");
@@ -759,7 +667,7 @@ export class SkeinClient implements Client {
 
   /** As the one that leads: the user's data goes, in all tabs. */
   async #erase(ledger: Ledger): Promise<void> {
-    this.#handle?.tell({ type: "erased" });
+    this.#crew?.tellErased();
     this.#engine?.close();
     await ledger.erase();
     await this.#end("signedOut", undefined, true);
@@ -775,13 +683,12 @@ export class SkeinClient implements Client {
     this.#ephemeral.forget();
     const gone = error ?? new SkeinError("closed", "the client was closed");
     this.#isReady.reject(gone);
-    for (const waiter of this.#waiters.values()) waiter.reject(gone);
-    this.#waiters.clear();
+    this.#waiters.failAll(gone);
     this.#setState(state, error, undefined);
     if (erased) this.#ledger?.abandon();
     // The lock goes after the last write, so that the next tab reads all of it.
     await this.#ledger?.close().catch(() => undefined);
-    this.#handle?.leave();
+    this.#crew?.leave();
   }
 }
 

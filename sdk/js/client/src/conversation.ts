@@ -153,12 +153,6 @@ export class ConversationView implements Conversation {
     return this.#window.range;
   }
 
-  /** The store was written by a tab that told nothing of it. */
-  async refresh(): Promise<void> {
-    await this.#window.refresh();
-    this.invalidate();
-  }
-
   #state(): ConversationState | undefined {
     return this.#host.ledger.conversation(this.id);
   }

@@ -9,18 +9,20 @@ import { browserEnvironment } from "./environment/browser.js";
 import { indexedDBStore } from "./store/indexeddb.js";
 import { memoryStore } from "./store/memory.js";
 import { type ChannelLike, browserTabs } from "./tabs/browser.js";
-import type { Tabs } from "./tabs/tabs.js";
+import type { Crew, CrewHost } from "./tabs/crew.js";
+import { sharedCrew } from "./tabs/shared.js";
 import type { Client, ClientOptions } from "./types/client.js";
 import { toBase64 } from "./wire/codec.js";
+import { toJson } from "./wire/json.js";
 
 export { SkeinError } from "./error.js";
 export type * from "./types/index.js";
 
 /** Tabs share a store that all of them see: without one each is on its own. */
-function platformTabs(): Tabs | undefined {
+function platformCrew(): ((host: CrewHost) => Crew) | undefined {
   if (typeof navigator === "undefined" || !("locks" in navigator) || typeof BroadcastChannel === "undefined") return undefined;
   const channel = (name: string): ChannelLike => new BroadcastChannel(name) as unknown as ChannelLike;
-  return browserTabs({ locks: navigator.locks, channel, id: toBase64(systemRandom(12)) });
+  return sharedCrew(browserTabs({ locks: navigator.locks, channel, id: toBase64(systemRandom(12)) }));
 }
 
 /**
@@ -32,8 +34,9 @@ export function createClient(options: ClientOptions): Client {
   const persistent = options.store === undefined && typeof indexedDB !== "undefined";
   return new SkeinClient({
     ...options,
+    render: toJson,
     store: options.store ?? (persistent ? indexedDBStore() : memoryStore()),
     environment: options.environment ?? browserEnvironment(),
-    tabs: persistent ? platformTabs() : undefined,
+    crew: persistent ? platformCrew() : undefined,
   });
 }

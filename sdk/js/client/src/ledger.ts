@@ -104,22 +104,10 @@ export class Ledger {
     return changes;
   }
 
-  /** Takes over what the tab that leads has stored. */
-  apply(batch: StoreBatch, changes: readonly Change[]): void {
-    const { state } = this;
-    for (const id of batch.dropped ?? []) state.conversations.delete(id);
-    if (this.#pins > 0) this.#removed.push(...(batch.removed ?? []));
-    for (const { conversation, from, to } of batch.removed ?? []) {
-      const messages = state.conversations.get(conversation)?.messages;
-      for (const seq of messages?.keys() ?? []) if (seq >= from && seq <= to) messages?.delete(seq);
-    }
-    for (const record of batch.conversations ?? []) putRecord(state, record);
-    for (const record of batch.messages ?? []) state.conversations.get(record.conversation)?.messages.set(record.seq, record);
-    const done = new Set(batch.outboxDone);
-    const items = new Map(state.outbox.filter((item) => !done.has(item.id)).map((item) => [item.id, item]));
-    for (const item of batch.outbox ?? []) items.set(item.id, item);
-    state.outbox = [...items.values()].sort((a, b) => a.order - b.order);
-    if (batch.meta) this.deviceId = batch.meta.deviceId;
+  /** Changes the state by other means than the reducer: another tab has reduced and stored it. */
+  amend(removed: readonly Removal[], changes: readonly Change[], change: (state: State) => void): void {
+    if (this.#pins > 0) this.#removed.push(...removed);
+    change(this.state);
     this.#hooks.changed(changes);
     this.#evict();
   }
@@ -230,23 +218,6 @@ export class Ledger {
   /** Reads a page, ascending. What is in memory is newer than what the store says. */
   read(query: PageQuery): Promise<readonly MessageRecord[]> {
     return this.pinned(() => this.#bring(query));
-  }
-
-  /** Reads again what is in memory, when the store was written without a word: what it says is true, unless it is older. */
-  async reread(conversation: string, from: number, to: number): Promise<void> {
-    await this.pinned(async () => {
-      const live = this.conversation(conversation)?.live ?? 0;
-      const records = await this.#partition.messages({ conversation, from: to, until: from, limit: Infinity });
-      const held = this.conversation(conversation)?.messages;
-      if (!held) return;
-      const stored = new Map(records.map((record) => [record.seq, record]));
-      for (const seq of [...held.keys()]) if (seq >= from && seq <= Math.min(to, live) && !stored.has(seq)) held.delete(seq);
-      for (const record of records) {
-        const here = held.get(record.seq);
-        const newer = here?.id === record.id && (here.asOf > record.asOf || here.version > record.version);
-        if (!newer) held.set(record.seq, record);
-      }
-    });
   }
 
   /** Reads a page as the store has it, which stays out of memory. */

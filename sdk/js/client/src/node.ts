@@ -9,6 +9,7 @@ import { SkeinClient } from "./client.js";
 import { type WebSocketLike, platformTransport, socketTransport } from "./transport.js";
 import type { Client, ClientOptions } from "./types/client.js";
 import type { Transport } from "./types/transport.js";
+import { toJson } from "./wire/json.js";
 
 export { SkeinError } from "./error.js";
 export type * from "./types/index.js";
@@ -24,6 +25,7 @@ export function nodeTransport(): Transport {
 export function createClient(options: ClientOptions): Client {
   return new SkeinClient({
     ...options,
+    render: toJson,
     platform: options.platform ?? "server",
     transport: options.transport ?? nodeTransport(),
   });

@@ -6,17 +6,19 @@ import type { TokenSource } from "./token.js";
 import type { Clock } from "./types/environment.js";
 import type { HttpResponse, Transport } from "./types/transport.js";
 import { decode, encode, fromBase64, type Init } from "./wire/codec.js";
-import { type Error as WireError, type Messages, type Methods, enumNames, serviceMethods } from "./wire/schema.js";
+import { type Error as WireError, type Messages, type Methods, errorCodes, serviceMethods } from "./wire/schema.js";
 
 const timeoutMs = 30_000;
+const codes = /* @__PURE__ */ errorCodes.split(" ");
+/** Past the end of the list: a server that does not say, or says what this SDK does not know. */
+const unknownCode = 1e3;
 
 /** A wire error as the SDK's. `serverTimeMs` of it is set with clock_skew and expired. */
 export class WireFailure extends SkeinError {
   readonly serverTimeMs: number;
 
   constructor(error: WireError) {
-    const name = enumNames["ErrorCode"]?.split(" ")[error.code] ?? "";
-    const code = name === "" || name === "UNSPECIFIED" ? "internal" : (name.toLowerCase() as ErrorCode);
+    const code = (codes[error.code || unknownCode] ?? "internal") as ErrorCode;
     super(code, error.message || code, { hint: error.hint, retryAfterMs: error.retryAfterMs });
     this.serverTimeMs = Math.floor(error.serverTimeUs / 1000);
   }
@@ -98,9 +100,8 @@ function errorOf(response: HttpResponse): SkeinError {
   } catch {
     // What is in between the server and us answers in its own words.
   }
-  const names = enumNames["ErrorCode"]?.toLowerCase().split(" ") ?? [];
   let code: ErrorCode = "internal";
-  if (parsed.code && names.includes(parsed.code)) code = parsed.code as ErrorCode;
+  if (parsed.code && codes.includes(parsed.code)) code = parsed.code as ErrorCode;
   else if (response.status === 429) code = "rate_limited";
   else if (response.status >= 502 && response.status <= 504) code = "unavailable";
   else if (response.status === 404) code = "unsupported";

@@ -115,20 +115,6 @@ export class Window {
     else if (change.type === "gap" || change.type === "conversation") this.#closeRanks();
   }
 
-  /** The store was written by a tab that told nothing of it: reads again what is shown. */
-  async refresh(): Promise<void> {
-    const { range } = this;
-    const c = this.#conversation();
-    if (!range) return;
-    if (!c) {
-      this.unload();
-      return;
-    }
-    await this.#source.ledger.reread(this.#id, range[0], Math.min(range[1], c.live));
-    this.#closeRanks();
-    this.#changed();
-  }
-
   /** Where ranges were given up, or skipped by a sync, what lies before no longer joins the newest: a window shows no gap. */
   #closeRanks(): void {
     const c = this.#conversation();

@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import * as conversation from "../src/gen/skein/v1/conversation_pb.js";
 import * as message from "../src/gen/skein/v1/message_pb.js";
 import * as realtime from "../src/gen/skein/v1/realtime_pb.js";
-import { decode, encode, fromBase64, toBase64, toJson } from "../src/wire/codec.js";
+import { decode, encode, fromBase64, toBase64 } from "../src/wire/codec.js";
+import { toJson } from "../src/wire/json.js";
 import type { Messages } from "../src/wire/schema.js";
 
 const oracles: [keyof Messages, DescMessage][] = [

@@ -1,7 +1,8 @@
 import { fromBinary, fromJson, toJson as oracleJson, type JsonValue } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { ClientPacketSchema, ServerPacketSchema } from "../src/gen/skein/v1/realtime_pb.js";
-import { decode, encode, toJson } from "../src/wire/codec.js";
+import { decode, encode } from "../src/wire/codec.js";
+import { toJson } from "../src/wire/json.js";
 import { vectors, wire } from "./vectors.js";
 
 interface Vector {

@@ -9,8 +9,9 @@ import { type Change, type ConversationState, type State, holeOf, newDirty, newS
 import type { ErrorCode } from "../src/error.js";
 import type { MessageRecord, OutboxRecord, Partition } from "../src/types/store.js";
 import { memoryStore } from "../src/store/memory.js";
-import { toBase64, toJson } from "../src/wire/codec.js";
-import { enumNames } from "../src/wire/schema.js";
+import { toBase64 } from "../src/wire/codec.js";
+import { toJson } from "../src/wire/json.js";
+import { errorCodes } from "../src/wire/schema.js";
 import { sparse, vectors, wire } from "./vectors.js";
 
 interface Vector {
@@ -70,7 +71,7 @@ function eventOf(event: Record<string, Record<string, unknown>>, order: number):
       return { type: "enqueue", item: itemOf(name, x, order) };
     case "failed": {
       const error = wire("Error", ErrorSchema, x["error"]);
-      const code = (enumNames["ErrorCode"]?.split(" ")[error.code] ?? "").toLowerCase() as ErrorCode;
+      const code = errorCodes.split(" ")[error.code] as ErrorCode;
       return { type: "failed", id: x["id"] as string, error: { code, message: error.message, hint: error.hint } };
     }
     case "renewed":

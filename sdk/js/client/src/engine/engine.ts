@@ -15,7 +15,7 @@ import type { EnvironmentSignal } from "../types/environment.js";
 import type { OutboxRecord, StoreBatch } from "../types/store.js";
 import type { Init } from "../wire/codec.js";
 import type { Error as WireError, Methods, ServerFrame, ServerPacket, SyncResponse, Typing } from "../wire/schema.js";
-import { type Asked, Link } from "./link.js";
+import { type Asked, Link, type Render } from "./link.js";
 import { Repair } from "./repair.js";
 
 export interface EngineHooks {
@@ -36,6 +36,7 @@ export interface EngineOptions extends Caller {
   readonly random: () => number;
   readonly ids: IdMaker;
   readonly debug: boolean;
+  readonly render: Render;
 }
 
 const platforms: readonly Platform[] = ["web", "android", "ios", "desktop", "server"];
@@ -89,6 +90,7 @@ export class Engine {
         this.#step(opened || code !== 1006 ? { type: "closed", socket, code } : { type: "dialFailed", socket, error });
       },
       frame: hooks.frame,
+      render: options.render,
     });
     this.#link.debug = options.debug;
   }

@@ -3,14 +3,17 @@
 import type { FrameEvent } from "../types/client.js";
 import type { Clock } from "../types/environment.js";
 import type { Socket, Transport } from "../types/transport.js";
-import { type Init, decode, encode, toJson } from "../wire/codec.js";
-import type { ClientFrame, ServerFrame, ServerPacket } from "../wire/schema.js";
+import { type Init, decode, encode } from "../wire/codec.js";
+import type { ClientFrame, Messages, ServerFrame, ServerPacket } from "../wire/schema.js";
 
 /** What a ref stands for. */
 export type Asked =
   | { readonly type: "hello" | "sync" | "refresh" | "watch" | "other" }
   | { readonly type: "send"; readonly id: string }
   | { readonly type: "read"; readonly conversation: string };
+
+/** Makes a value for eyes out of a frame. */
+export type Render = <Name extends keyof Messages>(name: Name, message: Init<Messages[Name]>) => unknown;
 
 export interface LinkHooks {
   opened(socket: number): void;
@@ -20,6 +23,8 @@ export interface LinkHooks {
   sent(socket: number): void;
   closed(socket: number, code: number, opened: boolean, reason: string): void;
   frame(event: FrameEvent): void;
+  /** What a frame looks like to a developer. */
+  readonly render: Render;
 }
 
 const maxFrames = 256;
@@ -132,7 +137,8 @@ export class Link {
     let shown = frame;
     if ("hello" in frame && frame.hello) shown = { ...frame, hello: { ...frame.hello, token: hidden } };
     if ("refreshToken" in frame && frame.refreshToken) shown = { ...frame, refreshToken: { token: hidden } };
-    const json = direction === "out" ? toJson("ClientFrame", shown as Init<ClientFrame>) : toJson("ServerFrame", shown as ServerFrame);
-    this.#hooks.frame({ direction, time: this.#clock.now(), name, frame: json });
+    const { render } = this.#hooks;
+    const rendered = direction === "out" ? render("ClientFrame", shown as Init<ClientFrame>) : render("ServerFrame", shown as ServerFrame);
+    this.#hooks.frame({ direction, time: this.#clock.now(), name, frame: rendered });
   }
 }

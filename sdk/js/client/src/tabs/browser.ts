@@ -3,7 +3,8 @@
 import { abortedError } from "../abort.js";
 import { SkeinError } from "../error.js";
 import type { FailureRecord } from "../types/store.js";
-import { type Command, type News, type Tabs, type TabsHandle, type TabsMember, plain } from "./tabs.js";
+import { type Command, plain, revive } from "./crew.js";
+import type { Tabs, TabsHandle, TabsMember } from "./tabs.js";
 
 /** What of a BroadcastChannel is used. */
 export interface ChannelLike {
@@ -26,7 +27,7 @@ export interface BrowserTabsOptions {
 
 type Envelope =
   | { readonly kind: "hello" | "bye" | "lead"; readonly from: string }
-  | { readonly kind: "news"; readonly from: string; readonly news: News }
+  | { readonly kind: "told"; readonly from: string; readonly value: unknown }
   | { readonly kind: "ask"; readonly from: string; readonly ask: number; readonly command: Command }
   | { readonly kind: "answer"; readonly to: string; readonly ask: number; readonly value?: unknown; readonly error?: FailureRecord };
 
@@ -76,8 +77,8 @@ class BrowserTabs implements TabsHandle {
     });
   }
 
-  tell(news: News): void {
-    if (this.#leads) this.#post({ kind: "news", from: this.#id, news });
+  tell(value: unknown): void {
+    if (this.#leads) this.#post({ kind: "told", from: this.#id, value });
   }
 
   ask(command: Command, signal: AbortSignal | undefined): Promise<unknown> {
@@ -136,8 +137,8 @@ class BrowserTabs implements TabsHandle {
         this.#member.follow();
         for (const [ask, { command }] of this.#pending) this.#post({ kind: "ask", from: this.#id, ask, command });
         return;
-      case "news":
-        if (!this.#leads) this.#member.news(envelope.news);
+      case "told":
+        if (!this.#leads) this.#member.told(envelope.value);
         return;
       case "ask":
         if (this.#leads) void this.#answer(envelope.from, envelope.ask, envelope.command);
@@ -161,7 +162,7 @@ class BrowserTabs implements TabsHandle {
 
   #settle(ask: number, value: unknown, error: FailureRecord | undefined): void {
     const pending = this.#pending.get(ask);
-    if (error) pending?.reject(new SkeinError(error.code, error.message, error));
+    if (error) pending?.reject(revive(error));
     else pending?.resolve(value);
   }
 }

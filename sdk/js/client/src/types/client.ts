@@ -157,7 +157,7 @@ export interface FrameEvent {
   readonly time: number;
   /** The frame's name: `send`, `ack`, `entry`, `welcome` … */
   readonly name: string;
-  /** The frame in the proto3 JSON mapping, tokens replaced by "…". */
+  /** The frame in the proto3 JSON mapping (in `./core`: as it was decoded), tokens replaced by "…". */
   readonly frame: unknown;
 }
 

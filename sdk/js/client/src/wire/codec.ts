@@ -1,8 +1,7 @@
 // The protobuf binary format (https://protobuf.dev/programming-guides/encoding/) for the messages of
-// schema.ts, and their proto3 JSON mapping for a developer's panel. Absent scalars read as their zero
-// value, unknown fields are skipped. 64-bit values are numbers: seq, ord and microseconds stay far below
+// schema.ts. Absent scalars read as their zero value, unknown fields are skipped. 64-bit values are numbers: seq, ord and microseconds stay far below
 // 2^53, and a packet that passes it is refused rather than rounded.
-import { enumNames, fieldTables, type Messages } from "./schema.js";
+import { type Messages, fieldTables } from "./schema.js";
 
 /** A message to write: every field may be left out, also in nested messages. */
 export type Init<T> = T extends Uint8Array
@@ -13,7 +12,7 @@ export type Init<T> = T extends Uint8Array
       ? { readonly [K in keyof T]?: Init<T[K]> | undefined }
       : T;
 
-interface Field {
+export interface Field {
   readonly number: number;
   /** s string, b bytes, u uint32, l uint64, i int64, o bool, e enum, m message. */
   readonly type: string;
@@ -22,11 +21,11 @@ interface Field {
   readonly ref: string;
 }
 
-type Values = Record<string, unknown>;
+export type Values = Record<string, unknown>;
 
 const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>();
 
-function fieldsOf(name: string): readonly Field[] {
+export function fieldsOf(name: string): readonly Field[] {
   let fields = parsed.get(name);
   if (!fields) {
     const table = (fieldTables as Readonly<Record<string, string>>)[name] ?? "";
@@ -199,7 +198,7 @@ function writeValue(writer: Writer, field: Field, value: unknown): void {
 }
 
 /** Zero values are not written; a message that is there is, be it empty. */
-function absent(field: Field, value: unknown): boolean {
+export function absent(field: Field, value: unknown): boolean {
   if (value === undefined) return true;
   if (field.type === "b") return (value as Uint8Array).length === 0;
   return field.type !== "m" && !value;
@@ -230,32 +229,4 @@ export function toBase64(bytes: Uint8Array): string {
 /** Reads base64 in the standard or the URL alphabet, padded or not. Throws on other characters. */
 export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-}
-
-function jsonValue(field: Field, value: unknown): unknown {
-  if (field.type === "m") return jsonValues(field.ref, value as Values);
-  if (field.type === "b") return toBase64(value as Uint8Array);
-  if (field.type === "e") {
-    const short = enumNames[field.ref]?.split(" ")[value as number];
-    return short ? `${field.ref.replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase()}_${short}` : value;
-  }
-  // In the proto3 JSON mapping 64-bit integers are strings and 32-bit ones numbers.
-  return field.type === "i" || field.type === "l" ? String(value) : value;
-}
-
-function jsonValues(name: string, values: Values): Values {
-  const json: Values = {};
-  for (const field of fieldsOf(name)) {
-    const value = values[field.name];
-    if (field.repeated) {
-      const items = value as readonly unknown[] | undefined;
-      if (items?.length) json[field.name] = items.map((item) => jsonValue(field, item));
-    } else if (!absent(field, value)) json[field.name] = jsonValue(field, value);
-  }
-  return json;
-}
-
-/** A message in the proto3 JSON mapping. For eyes: nothing reads it back. */
-export function toJson<Name extends keyof Messages>(name: Name, message: Init<Messages[Name]>): unknown {
-  return jsonValues(name, message as Values);
 }

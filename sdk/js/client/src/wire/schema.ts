@@ -598,6 +598,9 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Withheld: "1sconversation 2lfromSeq 3ltoSeq 4lord",
 };
 
+/** The error codes by number, as the SDK names them. */
+export const errorCodes = "unspecified invalid_argument unauthenticated token_expired not_found permission_denied failed_precondition client_id_reused too_large rate_limited clock_skew expired unavailable resource_exhausted internal cursor_invalid unsupported data_loss already_exists signed_out";
+
 /** Enum values by number, without their prefix. */
 export const enumNames: Readonly<Record<string, string>> = {
   BodyScheme: "UNSPECIFIED CONTENT MLS OPAQUE",

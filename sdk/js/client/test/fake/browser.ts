@@ -2,6 +2,7 @@
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { indexedDBStore } from "../../src/store/indexeddb.js";
 import { type ChannelLike, type LocksLike, browserTabs } from "../../src/tabs/browser.js";
+import { sharedCrew } from "../../src/tabs/shared.js";
 import type { Client } from "../../src/types/client.js";
 import type { Partition, Store } from "../../src/types/store.js";
 import type { Transport } from "../../src/types/transport.js";
@@ -105,7 +106,7 @@ export class Tab {
     this.client = profile.world.client(user, {
       transport: this.#transport(profile.world.server),
       store: this.#store(indexedDBStore({ factory: profile.factory })),
-      tabs: browserTabs({ locks: profile.locks(this), channel: (name) => profile.channel(this, name), id }),
+      crew: sharedCrew(browserTabs({ locks: profile.locks(this), channel: (name) => profile.channel(this, name), id })),
     });
     void this.client.connect().catch(() => undefined);
   }

@@ -15,7 +15,7 @@ import {
   type ServerFrame,
   type SyncRequest,
   type SyncResponse,
-  enumNames,
+  errorCodes,
 } from "../../src/wire/schema.js";
 import type { ErrorCode } from "../../src/error.js";
 import { kindOf } from "../../src/conversation.js";
@@ -49,7 +49,7 @@ export function tokenFor(user: string, expiresMs = 4_000_000_000_000): string {
 }
 
 export function errorCode(code: ErrorCode): number {
-  return (enumNames["ErrorCode"] ?? "").toLowerCase().split(" ").indexOf(code);
+  return errorCodes.split(" ").indexOf(code);
 }
 
 export function textBody(text: string): Body {
