@@ -35,11 +35,15 @@ type Journal interface {
 	// once, on a goroutine of the journal, after the commit or the failure. It
 	// must not block. Submits of one goroutine to one conversation keep their
 	// order. When the queue is full (Options.MaxQueue) done gets Unavailable.
+	// Neither a nor what it points to may be changed afterwards.
 	//
 	// Errors: ClientIDReused (same key, other content), FailedPrecondition
 	// (*Stale: read again and retry), NotFound (no such conversation and no
 	// Create), ResourceExhausted (disk full; nothing stored), Unavailable (the
-	// outcome is unknown: retry with the same client id).
+	// outcome is unknown: retry with the same client id), InvalidArgument (no
+	// app, conversation, kind or client id; a text that is not UTF-8 or has a
+	// NUL), TooLarge (MaxBody), DataLoss (a row that it builds on is damaged).
+	// A retry of what was stored succeeds although a precondition fails now.
 	Submit(a *Append, done func(Result, error))
 
 	// Mark moves a member's read marker forward, never back, and returns the
@@ -118,7 +122,8 @@ const (
 	NoEffect Effect = iota
 	// ReplaceTarget stores Body as the target row's body too and raises its
 	// version; when the target's version was 1, its old body becomes this
-	// entry's Previous.
+	// entry's Previous. *Stale when the target is recalled: an edit must not
+	// bring a body back.
 	ReplaceTarget
 	// BlankTarget empties the target row, every body in its edits (Body and
 	// Previous of KindEdit entries with this target), sets Recalled on the
@@ -129,7 +134,9 @@ const (
 	BlankKey
 )
 
-// MemberChange is a join, a role change or an end.
+// MemberChange is a join, a role change or an end. What changes nothing (ending
+// who is no member, giving a role that is held) raises nothing. Who joins has
+// a read marker right before the entry: nothing earlier counts as unread.
 type MemberChange struct {
 	User im.UserID
 	// Role after the change; RoleNone ends the membership.

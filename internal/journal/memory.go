@@ -413,6 +413,7 @@ func (v *memView) Members(app im.AppID, conv im.ConvID, after im.UserID, limit i
 // Readers implements View.
 func (v *memView) Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error) {
 	list := v.current(app, conv)
+	slices.Reverse(list)
 	slices.SortStableFunc(list, func(a, b Member) int { return int(b.Changed - a.Changed) })
 	return list[:min(len(list), max(limit, 0))], nil
 }

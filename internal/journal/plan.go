@@ -676,6 +676,10 @@ func (p *plan) finishMarks() {
 	}
 }
 
+// maxPeople bounds the members of one conversation that a writer remembers; a
+// large group with a mark of everybody would be held whole otherwise.
+const maxPeople = 4096
+
 // stored makes what was planned the cache's truth, after the commit.
 func (p *plan) stored() {
 	p.cache.head, p.cache.commits = p.newHead, p.commits+1
@@ -688,5 +692,8 @@ func (p *plan) stored() {
 	}
 	for _, x := range p.people {
 		x.m.fresh, x.m.changedRow, x.m.readMoved, x.m.listed = false, false, false, false
+		if len(x.c.people) > maxPeople {
+			x.c.people = map[im.UserID]*memberState{}
+		}
 	}
 }

@@ -217,7 +217,7 @@ func (v *sqlView) Members(app im.AppID, conv im.ConvID, after im.UserID, limit i
 
 // Readers implements View.
 func (v *sqlView) Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error) {
-	return v.members(selectMembers+" AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.changed_pos DESC, m.usr LIMIT $3", app, conv, max(limit, 0))
+	return v.members(selectMembers+" AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.changed_pos DESC, m.usr DESC LIMIT $3", app, conv, max(limit, 0))
 }
 
 // Changes implements View. The inner query looks at every conversation of the

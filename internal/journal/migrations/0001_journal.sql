@@ -93,7 +93,7 @@ CREATE TABLE membership (
 ) {{strict_without_rowid}};
 CREATE INDEX membership_user ON membership (app, usr, latest, conv_no, to_seq);
 -- The newest read markers of a conversation.
-CREATE INDEX membership_mark ON membership (conv_no, changed_pos) WHERE latest = 1 AND to_seq = 0;
+CREATE INDEX membership_mark ON membership (conv_no, changed_pos, usr) WHERE latest = 1 AND to_seq = 0;
 {{if not sqlite}}
 -- Room in the pages, so that a read marker is changed in place, without a new
 -- entry in any index.
