@@ -64,6 +64,9 @@ type Options struct {
 	// 4 KiB, at which a checkpoint starts; 0 = 16,000. A larger log costs disk
 	// and a longer recovery, a smaller one writes hot pages more often.
 	CheckpointPages int
+	// Existing makes Open answer NotFound for a folder without a database, in
+	// place of making one.
+	Existing bool
 }
 
 // ErrNoRows is returned by Row.Scan when the query gave no row.

@@ -516,3 +516,19 @@ func TestErrorsOfTheEnginesGetTheirCodes(t *testing.T) {
 		}
 	}
 }
+
+func TestExistingDatabaseIsNotMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none")
+	if _, err := Open(t.Context(), dir, Options{Existing: true}); im.CodeOf(err) != im.NotFound {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Fatalf("the folder was made: %v", err)
+	}
+	if err := openTest(t, dir, Options{}).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := openTest(t, dir, Options{Existing: true}).Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

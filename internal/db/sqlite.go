@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -49,11 +50,14 @@ type lite struct {
 }
 
 func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	path, err := filepath.Abs(filepath.Join(dir, liteFile))
 	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); o.Existing && errors.Is(err, fs.ErrNotExist) {
+		return nil, im.Errorf(im.NotFound, "there is no database in %s", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	// SQLite would make the file readable for everybody; its log and index
