@@ -33,6 +33,7 @@ test("a reload with the server stopped shows the last state, lets one type, and 
   await alice.away();
   await alice.send("written without a server");
   await alice.state("written without a server", "sending");
+  await alice.row("bob").getByText("written without a server").waitFor();
 
   // Once more: what was written is in the store as well.
   await alice.page.reload();

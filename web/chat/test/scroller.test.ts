@@ -209,3 +209,27 @@ test("a list that is shorter than the viewport is at its end, also after a row o
   screen.set(rows(1, 40));
   expect(screen.y("k40")).toBeCloseTo(view - screen.real("k40"), 5);
 });
+
+test("the first row loses the line of its day when the page before it arrives, and its text stays where it was", () => {
+  const screen = new Screen().set(rows(100, 160));
+  const real = screen.real;
+  const first = () => screen.scroller.heights.rows[0]?.key;
+  screen.real = (key) => real(key) + (key === first() ? 45 : 0);
+  screen.frame();
+  while (screen.scrollTop > 0) screen.scroll(-150);
+  const text = () => (screen.y("k100") ?? Number.NaN) + screen.real("k100");
+  const before = text();
+  screen.set(rows(1, 160));
+  expect(first()).toBe("k1");
+  expect(text()).toBeCloseTo(before, 5);
+});
+
+test("one who scrolled up by a few pixels is left there until a row comes", () => {
+  const screen = new Screen().set(rows(1, 50));
+  screen.scroll(-15);
+  const y = screen.y("k50");
+  screen.frame();
+  expect(screen.y("k50")).toBe(y);
+  screen.set(rows(1, 51));
+  expect(screen.y("k51")).toBeCloseTo(view - screen.real("k51"), 5);
+});

@@ -16,7 +16,6 @@ export function ConnectionBanner({ onReconnect }: { onReconnect: () => void }) {
   const { leave } = useWorkspace();
   const { state, retryAt, error } = useConnection(client);
   const online = useNavigatorOnline();
-  const now = useNow(1000);
   const [patient, setPatient] = useState(true);
   const settled = state === "online";
   const over = state === "signedOut" || state === "replaced" || state === "closed";
@@ -31,13 +30,12 @@ export function ConnectionBanner({ onReconnect }: { onReconnect: () => void }) {
   const quiet = settled || (patient && !over);
   if (quiet) return <div className="banner-slot" role="status" />;
 
-  const waitSeconds = retryAt === undefined ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
   const text =
     state === "signedOut" ? t.stateSignedOut
     : state === "replaced" ? t.stateReplaced
     : state === "closed" ? t.stateClosed
     : !online ? t.stateOffline
-    : state === "waiting" ? t.stateWaiting(waitSeconds)
+    : state === "waiting" ? <Countdown until={retryAt ?? 0} />
     : state === "syncing" ? t.stateSyncing
     : t.stateConnecting;
 
@@ -51,12 +49,19 @@ export function ConnectionBanner({ onReconnect }: { onReconnect: () => void }) {
       </span>
       {state === "signedOut" ? <Button onClick={() => leave("erase")}>{t.stateSignInAgain}</Button> : null}
       {state === "replaced" || state === "closed" ? <Button onClick={onReconnect}>{t.stateUseHere}</Button> : null}
-      {state === "waiting" && online && waitSeconds > 2 ? (
+      {state === "waiting" && online ? (
         // The SDK tries at once when the network is said to be back.
         <Button onClick={() => window.dispatchEvent(new Event("online"))}>{t.stateTryNow}</Button>
       ) : null}
     </div>
   );
+}
+
+/** How long until the next attempt. */
+function Countdown({ until }: { until: number }) {
+  const t = useWords();
+  const now = useNow(1000);
+  return t.stateWaiting(Math.max(0, Math.ceil((until - now) / 1000)));
 }
 
 function useNavigatorOnline(): boolean {

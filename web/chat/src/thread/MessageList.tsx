@@ -3,6 +3,7 @@
 // component carries its answers to the DOM, within one frame.
 import type { Conversation, ConversationSnapshot, Message } from "@skein/client";
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useReducer, useRef, useState, type KeyboardEvent, type Ref } from "react";
+import { flushSync } from "react-dom";
 import { readUpTo } from "../format/describe.ts";
 import { dayLabel } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
@@ -91,7 +92,7 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
     const to = scroller.place(first, resting.current);
     inner.style.height = `${to.height}px`;
     rows.style.transform = `translateY(${to.top}px)`;
-    if (to.scrollTop !== undefined && Math.abs(box.scrollTop - to.scrollTop) >= 0.5) box.scrollTop = to.scrollTop;
+    if (to.scrollTop !== undefined && Math.abs(box.scrollTop - to.scrollTop) >= 1) box.scrollTop = to.scrollTop;
     // Each round knows more heights than the one before; a few are enough for
     // any real row. The bound keeps a page of odd ones from ending the app.
     if (scroller.covers({ start: first, end: last })) rounds.current = 0;
@@ -150,7 +151,8 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
       chip.current.textContent = dayLabel(message.time, Date.now(), tag, t);
       chip.current.dataset["shown"] = "true";
     }
-    if (!scroller.covers({ start, end })) draw();
+    // At once: what is scrolled into view must be there in this very frame.
+    if (!scroller.covers({ start, end })) flushSync(draw);
     else look();
   };
   useEffect(() => () => clearTimeout(rest.current), []);

@@ -71,8 +71,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       const { unread, readSeq } = conversation.snapshot;
       await conversation.open();
       const first = conversation.messages.find((m) => m.seq !== undefined)?.seq ?? 0;
-      if (gone || unread === 0 || place) return;
-      if (first > readSeq + 1 && readSeq > 0) await conversation.jumpTo(readSeq + 1);
+      // What was never read at all, and begins before what is loaded, opens at its end.
+      if (gone || unread === 0 || place || (readSeq === 0 && first > 1)) return;
+      if (first > readSeq + 1) await conversation.jumpTo(readSeq + 1);
       if (!gone) setPendingShow({ seq: readSeq + 1, marked: false });
     };
     start().catch(() => undefined);
@@ -276,7 +277,7 @@ function useUnreadLine(conversation: Conversation): readonly [from: number, clea
   looking.current = attention;
   const [from, setFrom] = useState(() => {
     const { unread, readSeq } = conversation.snapshot;
-    return unread > 0 ? readSeq + 1 : 0;
+    return unread > 0 && readSeq > 0 ? readSeq + 1 : 0;
   });
   useEffect(
     () =>

@@ -2,8 +2,9 @@
 // the list component tells it of scrolling and of measured heights, and does
 // what it answers.
 //
-// What holds still is the anchor, the first row that is seen. Everything else
-// follows from it: which rows are drawn around it, and how far the content is
+// What holds still is the anchor, the first row that is seen, by its lower edge:
+// the line of the day that it may carry at its top goes when the page before it
+// arrives. Everything else follows from it: which rows are drawn around it, and how far the content is
 // scrolled. So an older page, a row that turns out taller than was estimated,
 // or a message that is edited far above never moves what somebody reads.
 //
@@ -67,6 +68,8 @@ export class Scroller<R extends Row> {
   #viewport = 0;
   #scrollTop = 0;
   #stuck = true;
+  /** The offset of the end when it was placed last. */
+  #end = 0;
   /** A place was asked for: it is taken at the next placement, whatever the browser's offset is. */
   #moved = true;
 
@@ -92,13 +95,13 @@ export class Scroller<R extends Row> {
   /** Takes the rows as they are now; what is seen stays where it is. */
   setRows(rows: readonly R[]): void {
     if (rows === this.heights.rows) return;
-    const before = this.#anchors.map((a) => ({ ...a, top: this.heights.top(a.index) }));
+    const before = this.#anchors.map((a) => ({ ...a, edge: this.heights.top(a.index + 1) }));
     this.heights.setRows(rows);
     const found = before
-      .map((a) => ({ key: a.key, offset: a.offset, index: this.heights.indexOf(a.key, a.index), top: a.top }))
+      .map((a) => ({ key: a.key, offset: a.offset, index: this.heights.indexOf(a.key, a.index), edge: a.edge }))
       .filter((a) => a.index >= 0);
     const first = found[0];
-    if (first) this.#drift -= this.heights.top(first.index) - first.top;
+    if (first) this.#drift -= this.heights.top(first.index + 1) - first.edge;
     else this.#moved = true;
     this.#anchors = found;
   }
@@ -121,9 +124,9 @@ export class Scroller<R extends Row> {
   /** A drawn row has this height. Says whether that is news. */
   measured(index: number, height: number): boolean {
     const anchor = this.#anchors[0];
-    const before = anchor ? this.heights.top(anchor.index) : 0;
+    const before = anchor ? this.heights.top(anchor.index + 1) : 0;
     if (!this.heights.measure(index, height)) return false;
-    if (anchor) this.#drift -= this.heights.top(anchor.index) - before;
+    if (anchor) this.#drift -= this.heights.top(anchor.index + 1) - before;
     return true;
   }
 
@@ -201,8 +204,10 @@ export class Scroller<R extends Row> {
     const anchor = this.#anchors[0];
     if (this.#stuck) {
       this.#drift = 0;
-      scrollTop = Math.max(0, this.#height() - this.#viewport);
-      if (!this.#moved && Math.abs(scrollTop - this.#scrollTop) < 1) scrollTop = undefined;
+      const end = this.#height() - this.#viewport;
+      // Somebody who scrolled up by a line is left there until something comes.
+      if (this.#moved || Math.abs(end - this.#end) >= 1 || this.fromEnd < 1) scrollTop = end;
+      this.#end = end;
     } else if (this.#moved && anchor) {
       this.#drift = 0;
       scrollTop = this.#options.padTop + this.heights.top(anchor.index) - anchor.offset;
