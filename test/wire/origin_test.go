@@ -48,8 +48,13 @@ func TestOnlyAllowedPagesOpenASocket(t *testing.T) {
 // An app's own list opens sockets and calls for that app and no other.
 func TestAnAppsOriginsSpeakForThatAppOnly(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
-	apps := s.apps
+	dir := t.TempDir()
+	apps, err := makeApps(dir, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serveOn(t, dir)
+	apps["wire"] = s.app()
 	const page = "https://shop.example"
 	ann, _, conv := pair()
 	call := func(app *app) *reply {

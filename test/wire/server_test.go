@@ -100,7 +100,7 @@ func cleanEnv() []string {
 	return env
 }
 
-// serve starts a server of the test's own with the apps "wire" and "other", and ends it
+// serve starts a server of the test's own with the app "wire", and ends it
 // with the test.
 func serve(t *testing.T, args ...string) *server {
 	t.Helper()
@@ -109,7 +109,7 @@ func serve(t *testing.T, args ...string) *server {
 
 func serveOn(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
-	apps, err := makeApps(dir, "wire", "other")
+	apps, err := makeApps(dir, "wire")
 	if err != nil {
 		t.Fatal(err)
 	}

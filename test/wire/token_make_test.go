@@ -2,15 +2,15 @@ package wire_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 )
@@ -21,33 +21,31 @@ type app struct {
 	secret  []byte
 }
 
-// makeApps makes apps in a data folder on which no server runs yet; those that
-// exist already are an error.
+// makeApps makes apps in a data folder, as an operator does.
 func makeApps(dir string, ids ...string) (map[string]*app, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	ctx := context.Background()
-	key, err := auth.LoadMasterKey(filepath.Join(dir, "secret.key"), im.SystemEntropy())
-	if err != nil {
-		return nil, err
-	}
-	d, err := openData(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	a, err := auth.New(ctx, auth.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Key: key})
-	if err != nil {
-		return nil, err
-	}
 	apps := make(map[string]*app)
 	for _, id := range ids {
-		s, err := a.CreateApp(ctx, auth.NewApp{ID: im.AppID(id)})
+		cmd := exec.Command(bin, "app", "create", id, "--data", dir)
+		cmd.Env = cleanEnv()
+		out, err := cmd.Output()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("make the app %s: %w", id, err)
 		}
-		apps[id] = &app{id: id, kid: s.KID, secret: []byte(s.Text)}
+		a := &app{}
+		for line := range strings.Lines(string(out)) {
+			switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+			case "app":
+				a.id = strings.TrimSpace(value)
+			case "kid":
+				a.kid = strings.TrimSpace(value)
+			case "secret":
+				a.secret = []byte(strings.TrimSpace(value))
+			}
+		}
+		if a.id != id || a.kid == "" || len(a.secret) == 0 {
+			return nil, fmt.Errorf("make the app %s: no secret in %q", id, out)
+		}
+		apps[id] = a
 	}
 	return apps, nil
 }
