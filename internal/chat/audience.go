@@ -2,13 +2,18 @@ package chat
 
 import (
 	"context"
+	"slices"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
 )
 
-// Audience calls fn for every user to whom an entry is delivered, in the
-// order of the log: an entry that changes the members is delivered to those
-// it adds and to those it takes out, and the ones after it only to who is in.
+// Audience calls fn for every user to whom an entry is delivered: those who
+// were members at its position. Who reads the log behind its head may not ask
+// who is a member now, or somebody whom a later entry removes misses what came
+// before the removal. An entry that changes the members also goes to those it
+// takes out, whose membership ends behind it.
+//
 // Entries of a conversation must be passed in their order.
 func (s *Service) Audience(ctx context.Context, e *im.Entry, fn func(u im.UserID)) error {
 	if e.Kind == im.KindMembers || e.Kind == im.KindConversation {
@@ -18,10 +23,10 @@ func (s *Service) Audience(ctx context.Context, e *im.Entry, fn func(u im.UserID
 	if err != nil {
 		return err
 	}
-	_, ended, _ := Affected(e)
-	for _, u := range ended {
-		if _, in := room.Member(u); !in {
-			fn(u)
+	var gone []journal.Member
+	if room.Kind == im.ConvGroup && e.Seq <= room.head {
+		if gone, err = s.gone(ctx, room, e.Seq); err != nil {
+			return err
 		}
 	}
 	room.Each(func(u im.UserID) {
@@ -29,7 +34,63 @@ func (s *Service) Audience(ctx context.Context, e *im.Entry, fn func(u im.UserID
 			fn(u)
 		}
 	})
+	for _, m := range gone {
+		if now, in := room.Member(m.User); m.From <= e.Seq && e.Seq < m.To && !(in && e.Seq >= now.From) {
+			fn(m.User)
+		}
+	}
 	return nil
+}
+
+// bygone is the memberships that ended between two positions: that of the
+// oldest entry that was asked for, and the head that a room was read at.
+type bygone struct {
+	from    im.Seq
+	members []journal.Member
+}
+
+// gone returns the memberships of a room that have ended at or behind an
+// entry. They are found once for all entries between it and the room's head.
+func (s *Service) gone(ctx context.Context, room *Room, seq im.Seq) ([]journal.Member, error) {
+	if b := room.bygone.Load(); b != nil && b.from <= seq {
+		return b.members, nil
+	}
+	b := &bygone{from: seq}
+	err := s.j.View(ctx, func(v journal.View) error {
+		var users []im.UserID
+		for from := seq; from <= room.head; {
+			es, err := v.Entries(room.App, room.ID, from, room.head, 500, false)
+			if err != nil {
+				return err
+			}
+			if len(es) == 0 {
+				break
+			}
+			for i := range es {
+				_, ended, _ := Affected(&es[i])
+				users = append(users, ended...)
+			}
+			from = es[len(es)-1].Seq + 1
+		}
+		slices.Sort(users)
+		for _, u := range slices.Compact(users) {
+			ms, err := v.Intervals(room.App, room.ID, u)
+			if err != nil {
+				return err
+			}
+			for _, m := range ms {
+				if m.To > seq {
+					b.members = append(b.members, m)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	room.bygone.Store(b)
+	return b.members, nil
 }
 
 // Room returns the members of a conversation as they are now, for signals.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 )
 
 // Room is a conversation with its current members, as of Version. It is
-// immutable and shared.
+// immutable (but for a memo) and shared.
 type Room struct {
 	App     im.AppID
 	ID      im.ConvID
@@ -19,6 +20,8 @@ type Room struct {
 	Version int64 // acl_version; -1 = needs no check: the id alone says who is in
 	Created im.Micros
 	members map[im.UserID]journal.Member // nil for direct and self
+	head    im.Seq                       // newest entry when it was read
+	bygone  atomic.Pointer[bygone]       // a memo of Audience
 }
 
 // Member returns the user's place in the room.
@@ -161,7 +164,7 @@ func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID) (*Room,
 		if err != nil {
 			return err
 		}
-		r.Kind, r.Title, r.Version, r.Created = c.Kind, c.Title, c.ACLVersion, c.Created
+		r.Kind, r.Title, r.Version, r.Created, r.head = c.Kind, c.Title, c.ACLVersion, c.Created, c.HeadSeq
 		for after := im.UserID(""); ; {
 			page, err := v.Members(app, conv, after, 500)
 			if err != nil {
