@@ -67,7 +67,17 @@ func (s *session) serve() {
 	defer s.g.open.Add(-1)
 	s.heard = s.g.Clock.Now()
 	s.conn.SetReadDeadline(s.heard.Add(s.g.Limits.HelloTimeout))
+	// Draining finds sessions by their users; one without is woken up so.
+	past := s.heard
+	noWait := context.AfterFunc(s.g.ctx, func() { s.conn.SetReadDeadline(past) })
 	for s.read() {
+		if noWait != nil && s.who.Load() != nil {
+			noWait()
+			noWait = nil
+		}
+	}
+	if noWait != nil {
+		noWait()
 	}
 	s.end()
 }
@@ -79,7 +89,10 @@ func (s *session) read() bool {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		code, reason := skeinv1.CloseCode_CLOSE_CODE_IDLE, "nothing was heard"
-		if s.who.Load() == nil {
+		switch {
+		case s.g.ctx.Err() != nil:
+			code, reason = skeinv1.CloseCode_CLOSE_CODE_GOING_AWAY, "the server is going away"
+		case s.who.Load() == nil:
 			code, reason = skeinv1.CloseCode_CLOSE_CODE_HELLO_EXPECTED, "no hello came"
 		}
 		s.mu.Lock()
@@ -373,7 +386,9 @@ func (s *session) signIn() {
 			old.handle(event{kind: evReplaced})
 		}
 		s.g.Presence.Online(id.Actor)
-		err = s.g.Doorman.Confirm(id)
+		if err = s.g.Doorman.Confirm(id); err == nil && s.g.drain.Load() {
+			err = im.Errorf(im.Unavailable, "the server is going away") // and may have looked for sessions already
+		}
 	}
 	s.handle(event{kind: evSignedIn, now: s.g.Clock.Now(), id: id, err: s.internal("sign in", err)})
 }
