@@ -166,7 +166,7 @@ func (t *liteTx) Query(text string, args ...any) (Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.stmt.Query(s.order(args)...)
+	rows, err := s.stmt.Query(s.order(args)...) //nolint:rowserrcheck // by liteRows.Err
 	if err != nil {
 		return nil, mapError(err)
 	}

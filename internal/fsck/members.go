@@ -162,7 +162,8 @@ func (c *check) devices(context.Context) error {
 	}
 	incarnation, err := hex.DecodeString(c.r.Incarnation)
 	if err != nil {
-		return nil // reported by meta
+		c.r.add(Finding{Check: "head", Detail: "the incarnation is not hexadecimal"})
+		return nil //nolint:nilerr // it is a finding
 	}
 	return c.each(func(scan func(...any) error) error {
 		var app im.AppID

@@ -12,12 +12,6 @@ type convKey struct {
 	conv im.ConvID
 }
 
-// memberKey names a user in a conversation.
-type memberKey struct {
-	convNo int64
-	user   im.UserID
-}
-
 // rowKey names an entry.
 type rowKey struct {
 	convNo int64
@@ -158,11 +152,6 @@ func (c *cache) put(s *convState) {
 		c.old, c.young = c.young, make(map[convKey]*convState, c.limit)
 	}
 	c.young[s.convKey] = s
-}
-
-func (c *cache) forget(k convKey) {
-	delete(c.young, k)
-	delete(c.old, k)
 }
 
 // reset forgets everything: another node has committed, or a commit failed and

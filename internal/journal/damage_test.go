@@ -62,7 +62,7 @@ func TestFlippedBitIsReportedAndNeverServed(t *testing.T) {
 		for i := range 5 {
 			mustAppend(t, j, note(i, fmt.Sprint("message ", i)))
 		}
-		execSQL(t, d, "UPDATE entry SET body = $1 WHERE seq = 2", []byte("messagd 1"))
+		execSQL(t, d, "UPDATE entry SET body = $1 WHERE seq = 2", []byte("message X"))
 		loss := func(what string, err error) {
 			t.Helper()
 			if im.CodeOf(err) != im.DataLoss || !strings.Contains(err.Error(), "entry 2") || !strings.Contains(err.Error(), "g1") {
@@ -87,7 +87,7 @@ func TestFlippedBitIsReportedAndNeverServed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(log.String(), "damaged entry") || strings.Contains(log.String(), "messagd") {
+		if !strings.Contains(log.String(), "damaged entry") || strings.Contains(log.String(), "message X") {
 			t.Errorf("the log: %s", log.String())
 		}
 		// Nor does a writer build on it.
