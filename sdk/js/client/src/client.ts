@@ -504,7 +504,7 @@ export class SkeinClient implements Client {
       enqueue: (item) => this.#enqueue(ledger, item),
       settled: (id) => this.#waiters.wait(id),
       retry: async (id) => {
-        const item = ledger.state.outbox.find((one) => one.id === id);
+        const item = ledger.state.outbox.get(id);
         if (item?.state !== "failed") throw new SkeinError("failed_precondition", "the message is not a failed one");
         const newId = spentIds.has(item.error?.code ?? "") ? this.#newId() : undefined;
         await this.#do({ type: "retry", id, newId });
@@ -534,13 +534,13 @@ export class SkeinClient implements Client {
   #enqueue(ledger: Ledger, given: NewItem): OutboxRecord {
     if (this.#closed) throw this.#closedError();
     const { outbox } = ledger.state;
-    if (outbox.length >= maxOutbox) {
+    if (outbox.size >= maxOutbox) {
       throw new SkeinError("resource_exhausted", `more than ${maxOutbox} messages are unsent`, { hint: "wait until some are sent" });
     }
     const time = Math.floor(this.#clock.now() + this.#offset) * 1000;
     const item: OutboxRecord = {
       id: this.#newId(),
-      order: Math.max(time, (outbox.at(-1)?.order ?? 0) + 1),
+      order: Math.max(time, outbox.lastOrder + 1),
       body: undefined,
       emoji: "",
       remove: false,
@@ -695,5 +695,5 @@ export class SkeinClient implements Client {
 const platforms: readonly (Platform | undefined)[] = [undefined, "web", "android", "ios", "desktop", "server"];
 
 function unsent(ledger: Ledger): number {
-  return ledger.state.outbox.filter((item) => item.state !== "sent").length;
+  return ledger.state.outbox.unacked;
 }

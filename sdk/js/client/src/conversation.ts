@@ -157,8 +157,11 @@ export class ConversationView implements Conversation {
     return this.#host.ledger.conversation(this.id);
   }
 
-  #items(): readonly OutboxRecord[] {
-    return this.#host.ledger.state.outbox.filter((item) => item.conversation === this.id);
+  /** What the user did to a message and the server has not confirmed. */
+  #opsOn(seq: number, id: string): readonly OutboxRecord[] {
+    const ops = this.#host.ledger.state.outbox.ops(this.id);
+    if (!ops.size) return noItems;
+    return [...ops.values()].filter((op) => op.state === "sending" && (op.targetSeq ? op.targetSeq === seq : op.targetId === id));
   }
 
   /** What is shown of a record or an item; the same object for as long as nothing in it changes. */
@@ -176,23 +179,17 @@ export class ConversationView implements Conversation {
 
   #build(): ConversationSnapshot {
     const c = this.#state();
-    const items = this.#items();
-    const opsOf = (seq: number, id: string): readonly OutboxRecord[] =>
-      items.length
-        ? items.filter((item) => item.op !== "send" && item.state === "sending" && (item.targetSeq ? item.targetSeq === seq : item.targetId === id))
-        : noItems;
+    const sends = [...this.#host.ledger.state.outbox.sends(this.id).values()].filter((item) => !item.key);
     const cache = new Map<string | number, Cached>();
     const window = this.#window.state;
-    const echoes = items
-      .filter((item) => item.op === "send" && !item.key)
-      .map((item) => this.#show(item, opsOf(item.seq, item.id), cache));
-    const records = this.#window.records(c).map((record) => this.#show(record, opsOf(record.seq, record.id), cache));
+    const echoes = sends.map((item) => this.#show(item, this.#opsOn(item.seq, item.id), cache));
+    const records = this.#window.records(c).map((record) => this.#show(record, this.#opsOn(record.seq, record.id), cache));
     let messages: readonly Message[] = window.atEnd ? [...records, ...echoes] : records;
     const before = this.#snapshot;
     if (before && sameItems(before.messages, messages)) messages = before.messages;
-    const last = echoes.at(-1) ?? (c?.last && this.#show(c.last, opsOf(c.last.seq, c.last.id), cache));
+    const last = echoes.at(-1) ?? (c?.last && this.#show(c.last, this.#opsOn(c.last.seq, c.last.id), cache));
     this.#cache = cache;
-    const newest = Math.max(c?.activity ?? 0, items.at(-1)?.time ?? 0);
+    const newest = Math.max(c?.activity ?? 0, sends.at(-1)?.time ?? 0);
     return {
       id: this.id,
       kind: this.kind,
@@ -221,12 +218,8 @@ export class ConversationView implements Conversation {
 
   /** The local echo of an outbox item. */
   echo(id: string): Message | undefined {
-    const item = this.#items().find((one) => one.id === id);
+    const item = this.#host.ledger.state.outbox.get(id);
     return item && showItem(item, this.#host.me, this.#opsOn(item.seq, id));
-  }
-
-  #opsOn(seq: number, id: string): readonly OutboxRecord[] {
-    return this.#items().filter((op) => op.op !== "send" && op.state === "sending" && (op.targetSeq ? op.targetSeq === seq : op.targetId === id));
   }
 
   #shownAlone(record: MessageRecord): Message {

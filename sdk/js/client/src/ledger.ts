@@ -4,6 +4,7 @@
 import { asSkeinError } from "./abort.js";
 import type { SkeinError } from "./error.js";
 import { type Event, needsOf, reduce } from "./reduce/reduce.js";
+import { Items } from "./reduce/items.js";
 import { type Change, type ConversationState, type State, newDirty, newState, putRecord, takeBatch } from "./reduce/state.js";
 import type { Clock } from "./types/environment.js";
 import type { MessageRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
@@ -58,7 +59,7 @@ export class Ledger {
     const known = new Set(stored.conversations.map((record) => record.id));
     for (const id of [...state.conversations.keys()]) if (!known.has(id)) state.conversations.delete(id);
     for (const record of stored.conversations) putRecord(state, record);
-    state.outbox = stored.outbox;
+    state.outbox = new Items(stored.outbox);
     state.cursor = stored.meta?.cursor ?? state.cursor;
     state.incarnation = stored.meta?.incarnation ?? "";
     this.deviceId = stored.meta?.deviceId ?? this.deviceId;
@@ -173,7 +174,7 @@ export class Ledger {
     for (const name of ["conversations", "dropped", "outbox", "outboxDone"] as const) {
       for (const id of [...dirty[name], ...now[name]]) merged[name].add(id);
     }
-    for (const item of this.state.outbox) merged.outboxDone.delete(item.id);
+    for (const { id } of this.state.outbox.all()) merged.outboxDone.delete(id);
     for (const source of [dirty, now]) {
       for (const [conversation, bySeq] of source.messages) {
         const all = merged.messages.get(conversation) ?? new Map<number, MessageRecord>();

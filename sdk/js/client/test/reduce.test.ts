@@ -4,6 +4,7 @@ import { ErrorSchema } from "../src/gen/skein/v1/error_pb.js";
 import { ListMessagesResponseSchema } from "../src/gen/skein/v1/message_pb.js";
 import { ServerPacketSchema } from "../src/gen/skein/v1/realtime_pb.js";
 import { type Event, needsOf, reduce } from "../src/reduce/reduce.js";
+import { Items } from "../src/reduce/items.js";
 import { rangeAt } from "../src/reduce/spans.js";
 import { type Change, type ConversationState, type State, holeOf, newDirty, newState, putRecord, takeBatch, unreadOf } from "../src/reduce/state.js";
 import type { ErrorCode } from "../src/error.js";
@@ -140,7 +141,7 @@ function stateJson(state: State, messagesOf: (c: ConversationState) => readonly 
     incarnation: state.incarnation,
     cursor: toBase64(state.cursor),
     conversations: Object.fromEntries([...state.conversations].map(([id, c]) => [id, conversationJson(c, messagesOf(c))])),
-    outbox: state.outbox.map((item) =>
+    outbox: state.outbox.all().map((item) =>
       sparse({
         id: item.id,
         conversation: item.conversation,
@@ -193,7 +194,7 @@ describe.each(vectors<Vector>("reduce", 50))("%s", (_, vector) => {
     }
     const stored = await partition.load();
     const again = newState(vector.user);
-    again.outbox = stored.outbox;
+    again.outbox = new Items(stored.outbox);
     again.cursor = stored.meta?.cursor ?? again.cursor;
     again.incarnation = stored.meta?.incarnation ?? "";
     for (const record of stored.conversations) putRecord(again, record);

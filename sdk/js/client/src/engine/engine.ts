@@ -107,7 +107,7 @@ export class Engine {
   /** Begins with what the store had: everything early is forgotten, everything unacknowledged is tried again. */
   start(): void {
     this.#ledger.reduceNow({ type: "restart" });
-    for (const item of this.#ledger.state.outbox) this.#addToOutbox(item);
+    for (const item of this.#ledger.state.outbox.all()) this.#addToOutbox(item);
   }
 
   connect(): void {
@@ -187,7 +187,7 @@ export class Engine {
   written(batch: StoreBatch): void {
     if (this.#ended) return;
     for (const { id } of batch.outbox ?? []) {
-      const item = this.#ledger.state.outbox.find((one) => one.id === id);
+      const item = this.#ledger.state.outbox.get(id);
       if (item) this.#addToOutbox(item);
     }
     for (const id of batch.outboxDone ?? []) this.#stepOutbox({ type: "discard", id });
@@ -471,7 +471,7 @@ export class Engine {
   }
 
   #transmit(id: string, attempts: number, firstAttempt: number): void {
-    const item = this.#ledger.state.outbox.find((one) => one.id === id);
+    const item = this.#ledger.state.outbox.get(id);
     if (!item) {
       queueMicrotask(() => this.#stepOutbox({ type: "discard", id }));
       return;

@@ -65,7 +65,10 @@ interface Slot {
 }
 
 export class OutboxMachine {
-  #slots: Slot[] = [];
+  /** By id, in order. */
+  #slots = new Map<string, Slot>();
+  #flying = 0;
+  #calling = 0;
   #up = false;
   #maxInFlight = defaultInFlight;
   #offset = 0;
@@ -84,7 +87,7 @@ export class OutboxMachine {
 
   /** The items that wait or are on their way, in order. */
   get ids(): readonly string[] {
-    return this.#slots.map((s) => s.id);
+    return [...this.#slots.keys()];
   }
 
   /** Takes one event; `now` is the local clock, milliseconds. The effects are to be carried out in order. */
@@ -102,7 +105,7 @@ export class OutboxMachine {
   /** A lost answer: what is in flight on the socket has not been answered for too long. */
   #stalled(): boolean {
     this.#wakeAt = undefined;
-    return this.#slots.some((s) => s.op === "send" && s.inFlight !== undefined && this.#now - s.inFlight >= stalledMs);
+    return [...this.#slots.values()].some((s) => s.op === "send" && s.inFlight !== undefined && this.#now - s.inFlight >= stalledMs);
   }
 
   #take(event: OutboxEvent): void {
@@ -110,19 +113,19 @@ export class OutboxMachine {
       this.#up = true;
       this.#maxInFlight = event.maxInFlight || defaultInFlight;
       this.#offset = event.offsetMs;
-      for (const s of this.#slots) {
-        s.inFlight = undefined;
+      for (const s of this.#slots.values()) {
+        this.#land(s);
         s.notBefore = 0;
       }
     } else if (event.type === "down") {
       this.#up = false;
-      for (const s of this.#slots) s.inFlight = undefined;
+      for (const s of this.#slots.values()) this.#land(s);
       this.#wake(Infinity);
     }
     if (!("id" in event)) return;
     const slot = this.#find(event.id);
     if (event.type === "add") {
-      if (!slot) this.#slots.push(newSlot(event));
+      if (!slot) this.#slots.set(event.id, newSlot(event));
     } else if (slot) this.#takeOf(slot, event);
   }
 
@@ -130,20 +133,22 @@ export class OutboxMachine {
     switch (event.type) {
       case "ack":
       case "discard":
-        this.#slots = this.#slots.filter((s) => s !== slot);
+        this.#remove(slot);
         return;
       case "networkError":
-        slot.inFlight = undefined;
+        this.#land(slot);
         slot.notBefore = this.#now + backOff(slot.attempts, this.#random);
         return;
       case "error":
         if (slot.inFlight === undefined) return;
-        slot.inFlight = undefined;
+        this.#land(slot);
         this.#refused(slot, event.code, event.retryAfterMs ?? 0, event.serverTimeMs ?? 0);
         return;
       case "renewed":
-        for (const s of this.#slots) if (s.target === slot.id) s.target = event.newId;
-        Object.assign(slot, { id: event.newId, idMs: event.idMs, attempts: 0, firstAttempt: 0, notBefore: 0, inFlight: undefined });
+        for (const s of this.#slots.values()) if (s.target === slot.id) s.target = event.newId;
+        this.#land(slot);
+        Object.assign(slot, { id: event.newId, idMs: event.idMs, attempts: 0, firstAttempt: 0, notBefore: 0 });
+        this.#slots = new Map([...this.#slots.values()].map((s) => [s.id, s]));
     }
   }
 
@@ -183,48 +188,60 @@ export class OutboxMachine {
   /** Gives an item up, and what waits for it. */
   #fail(slot: Slot, code: ErrorCode): void {
     this.#effects.push({ type: "fail", id: slot.id, code });
-    for (const s of this.#slots) if (s.target === slot.id) this.#effects.push({ type: "fail", id: s.id, code: "failed_precondition" });
-    this.#slots = this.#slots.filter((s) => s !== slot && s.target !== slot.id);
+    this.#remove(slot);
+    for (const s of this.#slots.values()) {
+      if (s.target !== slot.id) continue;
+      this.#effects.push({ type: "fail", id: s.id, code: "failed_precondition" });
+      this.#remove(s);
+    }
+  }
+
+  #remove(slot: Slot): void {
+    this.#land(slot);
+    this.#slots.delete(slot.id);
+  }
+
+  /** It is not on its way any more. */
+  #land(slot: Slot): void {
+    if (slot.inFlight === undefined) return;
+    slot.inFlight = undefined;
+    this.#flying--;
+    if (slot.op !== "send") this.#calling--;
   }
 
   /** Transmits what may go, in order, and sets the timer for the rest. */
   #pump(): void {
     if (!this.#up) return;
-    for (const s of [...this.#slots]) {
-      const old = s.firstAttempt !== 0 && this.#now + this.#offset - s.firstAttempt > expiredMs;
-      if (old && s.inFlight === undefined && this.#slots.includes(s)) this.#fail(s, "expired");
-    }
-    const flying = this.#slots.filter((s) => s.inFlight !== undefined);
-    let room = this.#maxInFlight - flying.length;
-    let calls = maxCalls - flying.filter((s) => s.op !== "send").length;
     const waiting = new Set<string>();
     const called = new Set<string>();
     let wake = Infinity;
-    for (const s of this.#slots) {
-      const due = Math.max(s.notBefore, s.key ? (this.#keySent.get(keyOf(s)) ?? -keyedEveryMs) + keyedEveryMs : 0);
+    let seen = 0;
+    for (const s of this.#slots.values()) {
       const idle = s.inFlight === undefined;
+      // What is behind can neither go nor stall: thousands may wait there.
+      if (idle && this.#flying >= this.#maxInFlight && seen >= this.#flying) break;
+      if (idle && s.firstAttempt !== 0 && this.#now + this.#offset - s.firstAttempt > expiredMs) {
+        this.#fail(s, "expired");
+        continue;
+      }
+      const room = this.#flying < this.#maxInFlight;
+      const due = Math.max(s.notBefore, s.key ? (this.#keySent.get(keyOf(s)) ?? -keyedEveryMs) + keyedEveryMs : 0);
       if (s.op === "send") {
         if (idle && !waiting.has(s.conversation)) {
           if (due > this.#now) wake = Math.min(wake, due);
           // Sends stay in order; values of keys have none between them.
-          if (s.notBefore > this.#now || room <= 0) waiting.add(s.conversation);
-          else if (due <= this.#now) {
-            room--;
-            this.#transmit(s);
-          }
+          if (s.notBefore > this.#now || !room) waiting.add(s.conversation);
+          else if (due <= this.#now) this.#transmit(s);
         }
         if (s.inFlight !== undefined) wake = Math.min(wake, s.inFlight + stalledMs);
-        continue;
-      }
-      if (idle && !called.has(s.conversation) && !this.#find(s.target) && room > 0 && calls > 0) {
-        if (due > this.#now) wake = Math.min(wake, due);
-        else {
-          room--;
-          calls--;
-          this.#transmit(s);
+      } else {
+        if (idle && !called.has(s.conversation) && !this.#find(s.target) && room && this.#calling < maxCalls) {
+          if (due > this.#now) wake = Math.min(wake, due);
+          else this.#transmit(s);
         }
+        called.add(s.conversation);
       }
-      called.add(s.conversation);
+      if (s.inFlight !== undefined) seen++;
     }
     this.#wake(wake);
   }
@@ -233,6 +250,8 @@ export class OutboxMachine {
     slot.attempts++;
     slot.firstAttempt ||= this.#now + this.#offset;
     slot.inFlight = this.#now;
+    this.#flying++;
+    if (slot.op !== "send") this.#calling++;
     if (slot.key) {
       for (const [key, at] of this.#keySent) if (at + keyedEveryMs <= this.#now) this.#keySent.delete(key);
       this.#keySent.set(keyOf(slot), this.#now);
@@ -252,7 +271,7 @@ export class OutboxMachine {
   }
 
   #find(id: string | undefined): Slot | undefined {
-    return id ? this.#slots.find((s) => s.id === id) : undefined;
+    return id ? this.#slots.get(id) : undefined;
   }
 }
 

@@ -14,9 +14,8 @@ export function enqueue(r: Reduction, item: OutboxRecord): void {
   if (r.item(item.id)) return;
   r.get(item.conversation);
   if (item.op === "send" && item.key) {
-    const old = r.state.outbox.find(
-      (o) => o.op === "send" && o.conversation === item.conversation && o.key === item.key && !o.attempts && o.state === "sending",
-    );
+    const sends = [...r.state.outbox.sends(item.conversation).values()];
+    const old = sends.find((o) => o.key === item.key && !o.attempts && o.state === "sending");
     if (old) {
       r.putItem(old.id, { ...item, order: old.order });
       r.changes.push({ type: "replaced", conversation: item.conversation, id: old.id, to: item.id });
@@ -43,8 +42,8 @@ function acknowledge(r: Reduction, item: OutboxRecord, seq: number, ord: number,
   if (item.state === "sent") return;
   r.putItem(item.id, { ...item, state: "sent", error: undefined, seq, ord, ackTime });
   r.changes.push({ type: "sent", conversation: item.conversation, id: item.id, seq });
-  for (const op of r.state.outbox) {
-    if (op.op !== "send" && !op.targetSeq && op.targetId === item.id) r.putItem(op.id, { ...op, targetSeq: seq });
+  for (const op of [...r.state.outbox.ops(item.conversation).values()]) {
+    if (!op.targetSeq && op.targetId === item.id) r.putItem(op.id, { ...op, targetSeq: seq });
   }
 }
 
@@ -82,7 +81,7 @@ export function takeAnswer(r: Reduction, entry: Entry): void {
 
 /** Takes the item that became an entry out of the outbox; true when it was a send. */
 export function claim(r: Reduction, c: ConversationState, entry: Entry): boolean {
-  if (entry.sender !== r.state.user || !r.state.outbox.length) return false;
+  if (entry.sender !== r.state.user || !r.state.outbox.size) return false;
   const item = r.item(uuidText(entry.clientId));
   if (!item || item.conversation !== c.id) return false;
   acknowledge(r, item, entry.seq, entry.ord, entry.timeUs);
@@ -92,9 +91,10 @@ export function claim(r: Reduction, c: ConversationState, entry: Entry): boolean
 
 /** Removes acknowledged items whose position was passed without the entry: it lies in a gap, and history will show it. */
 export function sweep(r: Reduction): void {
-  for (const item of r.state.outbox) {
-    const c = r.find(item.conversation);
-    if (item.state !== "sent" || !c || item.seq > c.live) continue;
+  for (const id of [...r.state.outbox.acked]) {
+    const item = r.item(id);
+    const c = item && r.find(item.conversation);
+    if (!c || item.seq > c.live) continue;
     r.putItem(item.id, undefined);
     if (item.op === "send" && !item.key && !c.messages.has(item.seq)) {
       r.changes.push({ type: "messageRemoved", conversation: c.id, id: item.id, item });
@@ -115,8 +115,9 @@ export function retry(r: Reduction, id: string, newId: string | undefined): void
   const item = r.item(id);
   if (item?.state !== "failed") return;
   const { outbox } = r.state;
-  const again: OutboxRecord = { ...item, state: "sending", error: undefined, order: (outbox.at(-1)?.order ?? 0) + 1 };
-  r.state.outbox = [...outbox.filter((other) => other !== item), item];
+  const again: OutboxRecord = { ...item, state: "sending", error: undefined, order: outbox.lastOrder + 1 };
+  outbox.put(id, undefined);
+  outbox.put(id, again);
   if (newId) rename(r, again, newId);
   else r.putItem(id, again);
   updated(r, newId ? { ...again, id: newId } : again);
@@ -134,7 +135,7 @@ export function renew(r: Reduction, id: string, newId: string): void {
 function rename(r: Reduction, item: OutboxRecord, id: string): void {
   r.putItem(item.id, { ...item, id, attempts: 0, firstAttempt: 0 });
   r.changes.push({ type: "replaced", conversation: item.conversation, id: item.id, to: id });
-  for (const op of r.state.outbox) if (op.targetId === item.id) r.putItem(op.id, { ...op, targetId: id });
+  for (const op of [...r.state.outbox.ops(item.conversation).values()]) if (op.targetId === item.id) r.putItem(op.id, { ...op, targetId: id });
 }
 
 export function discard(r: Reduction, id: string): void {

@@ -134,15 +134,12 @@ export class Reduction {
   }
 
   item(id: string): OutboxRecord | undefined {
-    return this.state.outbox.find((item) => item.id === id);
+    return this.state.outbox.get(id);
   }
 
   putItem(id: string, item: OutboxRecord | undefined): void {
-    const { state } = this;
-    const { dirty } = state;
-    if (!item) state.outbox = state.outbox.filter((other) => other.id !== id);
-    else if (state.outbox.some((other) => other.id === id)) state.outbox = state.outbox.map((other) => (other.id === id ? item : other));
-    else state.outbox = [...state.outbox, item];
+    const { dirty, outbox } = this.state;
+    outbox.put(id, item);
     if (item?.id !== id) {
       dirty.outbox.delete(id);
       dirty.outboxDone.add(id);

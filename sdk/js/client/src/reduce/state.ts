@@ -13,6 +13,7 @@ import type {
   StoreBatch,
 } from "../types/store.js";
 import type { Entry, Withheld } from "../wire/schema.js";
+import { Items } from "./items.js";
 import type { Ranges } from "./spans.js";
 
 /** EntryKind of the wire. */
@@ -56,7 +57,7 @@ export interface State {
   incarnation: string;
   cursor: Uint8Array;
   readonly conversations: Map<string, ConversationState>;
-  outbox: readonly OutboxRecord[];
+  outbox: Items;
   /** Conversations that miss something. */
   readonly holes: Set<string>;
   /** A sync that began with reset has more pages to come. */
@@ -103,7 +104,7 @@ export function newDirty(): Dirty {
 }
 
 export function newState(user: string): State {
-  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: [], holes: new Set(), resetting: false, dirty: newDirty() };
+  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: new Items(), holes: new Set(), resetting: false, dirty: newDirty() };
 }
 
 export function newConversation(id: string, incarnation: string): ConversationState {
@@ -185,7 +186,7 @@ export function putRecord(state: State, record: ConversationRecord): Conversatio
 export function takeBatch(state: State, deviceId: string): StoreBatch | undefined {
   const dirty = state.dirty;
   const messages = [...dirty.messages.values()].flatMap((byseq) => [...byseq.values()]);
-  const outbox = state.outbox.filter((item) => dirty.outbox.has(item.id));
+  const outbox = [...dirty.outbox].flatMap((id) => state.outbox.get(id) ?? []);
   const conversations: ConversationRecord[] = [];
   for (const id of dirty.conversations) {
     const c = state.conversations.get(id);

@@ -76,7 +76,7 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   state.resetting = false;
   for (const id of [...state.conversations.keys()].sort()) {
     const stale = state.conversations.get(id)?.incarnation !== state.incarnation;
-    if (!stale || state.outbox.some((item) => item.conversation === id)) continue;
+    if (!stale || state.outbox.sends(id).size || state.outbox.ops(id).size) continue;
     state.conversations.delete(id);
     state.dirty.conversations.delete(id);
     state.dirty.messages.delete(id);

@@ -1,6 +1,7 @@
 // A crew of tabs. The one that leads tells the others each batch that it stored; they keep their state equal to it,
 // read the store themselves, and put what their user sends into it before they tell the one that leads.
 import type { ConversationView } from "../conversation.js";
+import { Items } from "../reduce/items.js";
 import { type Change, type State, putRecord } from "../reduce/state.js";
 import type { FailureRecord, Removal, StoreBatch } from "../types/store.js";
 import { type Crew, type CrewHost, type News, type Status, plain, revive } from "./crew.js";
@@ -102,10 +103,10 @@ function apply({ ledger }: CrewHost, batch: StoreBatch, changes: readonly Change
     }
     for (const record of batch.conversations ?? []) putRecord(state, record);
     for (const record of batch.messages ?? []) state.conversations.get(record.conversation)?.messages.set(record.seq, record);
-    const done = new Set(batch.outboxDone);
-    const items = new Map(state.outbox.filter((item) => !done.has(item.id)).map((item) => [item.id, item]));
-    for (const item of batch.outbox ?? []) items.set(item.id, item);
-    state.outbox = [...items.values()].sort((a, b) => a.order - b.order);
+    for (const id of batch.outboxDone ?? []) state.outbox.put(id, undefined);
+    const late = (batch.outbox ?? []).some((item) => !state.outbox.get(item.id) && item.order < state.outbox.lastOrder);
+    for (const item of batch.outbox ?? []) state.outbox.put(item.id, item);
+    if (late) state.outbox = new Items([...state.outbox.all()].sort((a, b) => a.order - b.order));
     if (batch.meta) ledger.deviceId = batch.meta.deviceId;
   });
 }
@@ -117,7 +118,7 @@ async function reload(host: CrewHost): Promise<void> {
   await Promise.all([...host.views()].map((view) => reread(host, view)));
   host.reloaded();
   for (const id of waiters.ids) {
-    const item = ledger.state.outbox.find((one) => one.id === id);
+    const item = ledger.state.outbox.get(id);
     if (item?.state === "failed" && item.error) waiters.failed(id, revive(item.error));
     else if (!item) waiters.sent(id, await findSent(host, id));
   }
