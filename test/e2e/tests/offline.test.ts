@@ -1,7 +1,7 @@
 // The page is loaded again while the server is stopped.
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { App } from "../src/app.ts";
+import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
 import { Server } from "../src/server.ts";
 
@@ -16,6 +16,29 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
+
+/** Whether this text is in the browser's own storage: a reload within the same millisecond may come before that. */
+function stored(page: Page, text: string): Promise<boolean> {
+  return page.evaluate(async (wanted) => {
+    const answer = <Value>(request: IDBRequest<Value>) =>
+      new Promise<Value>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error ?? new Error("IndexedDB refused"));
+      });
+    for (const { name } of await indexedDB.databases()) {
+      const db = await answer(indexedDB.open(name ?? ""));
+      try {
+        for (const store of db.objectStoreNames) {
+          const all: unknown[] = await answer(db.transaction(store).objectStore(store).getAll());
+          if (all.some((record) => JSON.stringify(record).includes(wanted))) return true;
+        }
+      } finally {
+        db.close();
+      }
+    }
+    return false;
+  }, text);
+}
 
 test("a reload with the server stopped shows the last state, lets one type, and sends on return", async () => {
   const { context, problems } = await profile(browser);
@@ -34,6 +57,8 @@ test("a reload with the server stopped shows the last state, lets one type, and 
   await alice.send("written without a server");
   await alice.state("written without a server", "sending");
   await alice.row("bob").getByText("written without a server").waitFor();
+
+  await eventually(() => stored(alice.page, "written without a server"), Boolean);
 
   // Once more: what was written is in the store as well.
   await alice.page.reload();

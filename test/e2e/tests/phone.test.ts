@@ -23,6 +23,11 @@ afterAll(async () => {
 
 /** Nothing may stick out at the side. */
 async function fits(page: Page): Promise<void> {
+  // What slides in has arrived.
+  await page.evaluate(async () => {
+    const ending = document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map((a) => a.finished));
+  });
   const wide = await page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>("body *")]
       .filter((element) => {
