@@ -2,12 +2,14 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -314,7 +316,11 @@ func TestFullDiskIsResourceExhaustedAndPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	limit := func(n int) {
-		if err := d.lite.writer.exec(fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+		err := d.Write(t.Context(), func(tx Tx) error {
+			_, err := tx.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", n))
+			return err
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -530,5 +536,73 @@ func TestExistingDatabaseIsNotMade(t *testing.T) {
 	}
 	if err := openTest(t, dir, Options{Existing: true}).Ping(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestGoroutineThatEndsInATransactionHarmsNobody(t *testing.T) {
+	d := openTest(t, t.TempDir(), Options{Conns: 1})
+	if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range []func(context.Context, func(Tx) error) error{d.Write, d.Read} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = run(t.Context(), func(tx Tx) error {
+				_, _ = tx.Exec("INSERT INTO note (id, name) VALUES (1, 'gone')")
+				runtime.Goexit()
+				return nil
+			})
+		}()
+		<-done
+		if n := count(t, d); n != 0 {
+			t.Fatalf("%d rows", n)
+		}
+		if err := d.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestColumnsAndVariablesOfSQLite(t *testing.T) {
+	d := openTest(t, t.TempDir(), Options{})
+	scan := func(query string, dest ...any) error {
+		return d.Read(t.Context(), func(tx Tx) error { return tx.QueryRow(query).Scan(dest...) })
+	}
+	var (
+		i   int
+		i8  int8
+		u   uint32
+		b   bool
+		f   float64
+		s   string
+		raw []byte
+		u1  im.UserID
+		seq im.Seq
+		p   *int64
+		ns  sql.NullString
+		v   any
+	)
+	if err := scan("SELECT 1, -2, 3, 1, 2.5, 'x', x'00ff', 'ann', 9, 7, NULL, 'any'", &i, &i8, &u, &b, &f, &s, &raw, &u1, &seq, &p, &ns, &v); err != nil {
+		t.Fatal(err)
+	}
+	if i != 1 || i8 != -2 || u != 3 || !b || f != 2.5 || s != "x" || string(raw) != "\x00\xff" || u1 != "ann" || seq != 9 || *p != 7 || ns.Valid || v != "any" {
+		t.Fatal(i, i8, u, b, f, s, raw, u1, seq, *p, ns, v)
+	}
+	if err := scan("SELECT NULL, NULL, 5, '6', x'41'", &raw, &p, &s, &i, &u1); err != nil || raw != nil || p != nil || s != "5" || i != 6 || u1 != "A" {
+		t.Fatal(raw, p, s, i, u1, err)
+	}
+	for query, dest := range map[string]any{"SELECT NULL": &i, "SELECT 300": &i8, "SELECT -1": &u, "SELECT 'x'": &seq, "SELECT 2": &b,
+		"SELECT NULL ": &s, "SELECT 1": i} {
+		if err := scan(query, dest); err == nil {
+			t.Errorf("%s into %T passed", query, dest)
+		}
+	}
+	if err := scan("SELECT 1, 2", &i); err == nil {
+		t.Error("two columns into one variable passed")
+	}
+	err := d.Read(t.Context(), func(tx Tx) error { return tx.QueryRow("SELECT $1, $2", 1).Scan(&i, &i) })
+	if err == nil {
+		t.Error("a missing argument passed")
 	}
 }

@@ -181,8 +181,7 @@ func script(tx Tx, text string) error {
 		_, err := t.tx.Conn().PgConn().Exec(t.ctx, text).ReadAll()
 		return mapError(err)
 	case *liteTx:
-		_, err := t.c.conn.ExecContext(t.ctx, text)
-		return mapError(err)
+		return t.script(text)
 	}
 	return fmt.Errorf("unknown engine")
 }

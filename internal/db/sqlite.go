@@ -18,15 +18,18 @@ import (
 )
 
 const (
-	litePage      = 4096
-	liteFile      = "skein.db"
-	liteReaders   = 8
-	liteWALPages  = 16000
-	liteBusyMS    = 10_000 // how long to wait for another process
-	checkpointMS  = 200    // how long a checkpoint may hold up writers to wait for readers
-	writerCacheKB = 32 << 10
-	readerCacheKB = 8 << 10
-	statEvery     = 16 // commits between two looks at the log's size
+	litePage     = 4096
+	liteFile     = "skein.db"
+	liteReaders  = 8
+	liteWALPages = 16000
+	liteBusyMS   = 10_000 // how long to wait for another process
+	checkpointMS = 200    // how long a checkpoint may hold up writers to wait for readers
+	statEvery    = 16     // commits between two looks at the log's size
+
+	// What a connection may cache, in KiB: the writer keeps the ends of its
+	// indexes, readers little.
+	writerPragma = "PRAGMA cache_size = -32768"
+	readerPragma = "PRAGMA cache_size = -8192"
 )
 
 // lite is an open SQLite folder.
@@ -82,7 +85,7 @@ func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
 	l := &lite{clock: o.Clock, log: o.Log, sql: db, wlock: make(chan struct{}, 1),
 		readers: make(chan *liteConn, o.Conns), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
 		checkpoint: make(chan struct{}, 1), stop: make(chan struct{})}
-	if l.writer, err = l.connect(ctx, fmt.Sprintf("PRAGMA cache_size = -%d", writerCacheKB)); err != nil {
+	if l.writer, err = l.connect(ctx, writerPragma); err != nil {
 		return nil, errors.Join(mapError(err), db.Close())
 	}
 	for range o.Conns {
@@ -142,6 +145,13 @@ func (l *lite) write(ctx context.Context, fn func(Tx) error) error {
 	}
 	defer l.unlock()
 	defer l.grown()
+	if l.writer.broken {
+		var err error
+		if l.writer, err = l.connect(ctx, writerPragma); err != nil {
+			l.writer = &liteConn{broken: true}
+			return mapError(err)
+		}
+	}
 	return l.writer.transact(ctx, l.clock, "BEGIN IMMEDIATE", fn)
 }
 
@@ -154,9 +164,9 @@ func (l *lite) read(ctx context.Context, fn func(Tx) error) error {
 	case <-ctx.Done():
 		return mapError(ctx.Err())
 	}
-	if c == nil {
+	if c == nil || c.broken {
 		var err error
-		if c, err = l.connect(ctx, fmt.Sprintf("PRAGMA cache_size = -%d", readerCacheKB), "PRAGMA query_only = 1"); err != nil {
+		if c, err = l.connect(ctx, readerPragma, "PRAGMA query_only = 1"); err != nil {
 			l.readers <- nil
 			return mapError(err)
 		}

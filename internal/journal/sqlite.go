@@ -145,7 +145,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 	litePersonRow = `UPDATE membership SET role = $4, to_seq = $5, read_seq = $6, read_ord = $7, changed_pos = $8, latest = $9
 WHERE conv_no = $1 AND usr = $2 AND joined = $3`
-	litePersonRead = `UPDATE membership SET read_seq = $4, read_ord = $5 WHERE conv_no = $1 AND usr = $2 AND joined = $3`
+	litePersonRead = `UPDATE membership SET read_seq = $1, read_ord = $2 WHERE conv_no = $3 AND usr = $4 AND joined = $5`
 )
 
 func (t *liteTxn) apply(p *plan) error {
@@ -169,7 +169,7 @@ func (t *liteTxn) apply(p *plan) error {
 	// The keys first: a duplicate would change the numbers of all after it.
 	for _, it := range p.newItems {
 		a := it.a
-		n, err := t.tx.Exec(liteInsertIdem, a.ClientID[:], a.App, a.Sender, it.req, it.row.c.no, it.row.Seq)
+		n, err := t.tx.Exec(liteInsertIdem, a.ClientID[:], string(a.App), string(a.Sender), it.req, it.row.c.no, int64(it.row.Seq))
 		if err != nil {
 			return err
 		}
@@ -213,8 +213,9 @@ func (t *liteTxn) check(p *plan) error {
 
 func (t *liteTxn) insert(r *row) error {
 	id := r.ClientID[:]
-	if r.plain() {
-		_, err := t.tx.Exec(liteInsertPlain, r.Pos, r.c.no, r.Seq, r.Ord, r.Sender, r.Device, r.Time, id, r.Body, r.hash)
+	if r.plain() { // in the types that a driver takes, so that none of them is converted
+		_, err := t.tx.Exec(liteInsertPlain, int64(r.Pos), r.c.no, int64(r.Seq), int64(r.Ord), string(r.Sender), string(r.Device),
+			int64(r.Time), id, r.Body, r.hash)
 		return err
 	}
 	_, err := t.tx.Exec(liteInsertEntry, r.Pos, r.c.no, r.Seq, r.Ord, r.Sender, r.Device, r.Time, id, r.Body, r.hash,
@@ -230,7 +231,7 @@ func (t *liteTxn) person(c *convState, m *memberState) error {
 	case m.changedRow || m.wasLatest:
 		_, err = t.tx.Exec(litePersonRow, c.no, m.user, m.joined, m.role, m.to, m.readSeq, m.readOrd, m.changed, m.latest())
 	case m.readMoved:
-		_, err = t.tx.Exec(litePersonRead, c.no, m.user, m.joined, m.readSeq, m.readOrd)
+		_, err = t.tx.Exec(litePersonRead, int64(m.readSeq), int64(m.readOrd), c.no, string(m.user), int64(m.joined))
 	}
 	return err
 }
