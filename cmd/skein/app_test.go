@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -236,34 +235,5 @@ func TestTheSecretKeyMayComeFromTheEnvironment(t *testing.T) {
 	t.Setenv("SKEIN_SECRET_KEY", strings.Repeat("cd", 32))
 	if _, err := runCommand(t, "token", "--app", "shop", "--user", "ann", "--data", dir); err == nil || !strings.Contains(err.Error(), "SKEIN_SECRET_KEY") {
 		t.Errorf("with another key: %v", err)
-	}
-}
-
-// The guide's code signs a token that the server accepts.
-func TestTheGuidesCodeSignsAToken(t *testing.T) {
-	guide, err := os.ReadFile("../../docs/guide/tokens.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, code, _ := strings.Cut(string(guide), "```js\n")
-	code, _, ok := strings.Cut(code, "```")
-	if !ok {
-		t.Fatal("the guide has no JavaScript")
-	}
-	where := []string{"--data", t.TempDir()}
-	out := mustCommand(t, append([]string{"app", "create", "shop"}, where...)...)
-	file := filepath.Join(t.TempDir(), "token.mjs")
-	if err := os.WriteFile(file, []byte(code+"\nconsole.log(tokenFor('ann'));\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := exec.CommandContext(t.Context(), "node", file)
-	c.Env = append(os.Environ(), "SKEIN_KID="+field(t, out, "kid"), "SKEIN_SECRET="+field(t, out, "secret"))
-	token, err := c.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := node(t, where).AuthenticateCall(t.Context(), "shop", strings.TrimSpace(string(token)), "")
-	if err != nil || s.Actor.User != "ann" {
-		t.Errorf("the server answers %+v, %v", s.Actor, err)
 	}
 }
