@@ -2,7 +2,8 @@
 // not worth a word: a state is shown once it has lasted a moment.
 import { useEffect, useState } from "react";
 import { useWords } from "../i18n/context.tsx";
-import { useClient, useConnection, useNow } from "../live/context.tsx";
+import { useClient, useConnection } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { useWorkspace } from "./workspaceContext.ts";
@@ -47,7 +48,12 @@ export function ConnectionBanner({ onReconnect }: { onReconnect: () => void }) {
         {text}
         {over && error ? <span className="banner-why"> {error.message}</span> : null}
       </span>
-      {state === "signedOut" ? <Button onClick={() => leave("erase")}>{t.stateSignInAgain}</Button> : null}
+      {state === "signedOut" ? <Button
+          // A device that was signed out leaves nothing behind; one whose token ended keeps what it holds.
+          onClick={() => leave(error?.code === "signed_out" ? "erase" : "switch")}
+        >
+          {t.stateSignInAgain}
+        </Button> : null}
       {state === "replaced" || state === "closed" ? <Button onClick={onReconnect}>{t.stateUseHere}</Button> : null}
       {state === "waiting" && online ? (
         // The SDK tries at once when the network is said to be back.
@@ -60,7 +66,7 @@ export function ConnectionBanner({ onReconnect }: { onReconnect: () => void }) {
 /** How long until the next attempt. */
 function Countdown({ until }: { until: number }) {
   const t = useWords();
-  const now = useNow(1000);
+  const now = useNow("second");
   return t.stateWaiting(Math.max(0, Math.ceil((until - now) / 1000)));
 }
 

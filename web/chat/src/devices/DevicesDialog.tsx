@@ -4,7 +4,8 @@ import { useCallback, useEffect, useState } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { ago } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
-import { useClient, useNow } from "../live/context.tsx";
+import { useClient } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { Confirm, Dialog } from "../ui/Dialog.tsx";
 import { Icon, type IconName } from "../ui/Icon.tsx";
@@ -21,7 +22,7 @@ export function DevicesDialog({ onClose }: { onClose: () => void }) {
   const client = useClient();
   const { leave } = useWorkspace();
   const { fail } = useToasts();
-  const now = useNow(30_000);
+  const now = useNow("minute");
   const [devices, setDevices] = useState<readonly Device[]>();
   const [failed, setFailed] = useState("");
   const [asking, setAsking] = useState<Device>();
@@ -32,7 +33,7 @@ export function DevicesDialog({ onClose }: { onClose: () => void }) {
       client.devices.list({ signal }).then(
         (list) => setDevices([...list].sort((a, b) => Number(b.current) - Number(a.current) || b.lastSeen - a.lastSeen)),
         (error: unknown) => {
-          if (!signal?.aborted) setFailed(describeError(error, t.errGeneric).text);
+          if (!signal?.aborted) setFailed(describeError(error, t).text);
         },
       ),
     [client, t],

@@ -1,6 +1,6 @@
 // Conversations and messages in words: names, the line of the list, what
 // changed in a group.
-import type { ConversationKind, Message } from "@skein/client";
+import type { ConversationKind, ErrorCode, Message } from "@skein/client";
 import type { Words } from "../i18n/en.ts";
 
 /** The parts of a conversation that its name is made of. */
@@ -76,6 +76,40 @@ export function listPreview(message: Message | undefined, kind: ConversationKind
   if (kind === "self") return text;
   if (message.mine) return t.previewYou(text);
   return kind === "group" ? `${message.sender}: ${text}` : text;
+}
+
+/** An error in words, by its code. */
+export function errorText(code: ErrorCode, t: Words): string {
+  switch (code) {
+    case "unavailable":
+    case "internal":
+      return t.errUnavailable;
+    case "not_found":
+      return t.errNotFound;
+    case "permission_denied":
+      return t.errPermission;
+    case "failed_precondition":
+    case "already_exists":
+      return t.errPrecondition;
+    case "too_large":
+    case "invalid_argument":
+      return t.errInvalid;
+    case "rate_limited":
+      return t.errRate;
+    case "resource_exhausted":
+    case "storage":
+      return t.errFull;
+    case "unauthenticated":
+    case "token_expired":
+    case "signed_out":
+      return t.errSignedOut;
+    case "expired":
+    case "clock_skew":
+    case "client_id_reused":
+      return t.errExpired;
+    default:
+      return t.errGeneric;
+  }
 }
 
 /** Who is writing, undefined when nobody is. */

@@ -9,7 +9,7 @@ import { useClient, useOnline, useWatch } from "../live/context.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Button, IconButton, Spinner } from "../ui/Button.tsx";
 import { Confirm, Dialog } from "../ui/Dialog.tsx";
-import { useCopy, useToasts } from "../ui/Toasts.tsx";
+import { describeError, useCopy, useToasts } from "../ui/Toasts.tsx";
 import { MemberRow, type MemberAction } from "./MemberRow.tsx";
 import { PeopleField } from "./PeopleField.tsx";
 import { RenameForm } from "./RenameForm.tsx";
@@ -75,7 +75,7 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
   const client = useClient();
   const { open } = useWorkspace();
   const { fail } = useToasts();
-  const members = useMembers(conversation, snapshot);
+  const { list: members, error, again } = useMembers(conversation, snapshot);
   const [asking, setAsking] = useState<Asking>();
   const [busy, setBusy] = useState(false);
   const users = useMemo(() => (members ?? []).map((m) => m.user).slice(0, 100), [members]);
@@ -110,7 +110,13 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
             {t.addMembers}
           </Button>
         ) : null}
-        {members === undefined ? <Spinner /> : null}
+        {members === undefined && error === undefined ? <Spinner /> : null}
+        {error === undefined ? null : (
+          <p className="info-note" role="alert">
+            {describeError(error, t).text}
+            <Button onClick={again}>{t.retry}</Button>
+          </p>
+        )}
         <ul className="people" role="list">
           {members?.map((member) => (
             <MemberRow

@@ -1,16 +1,26 @@
 // The members of a conversation with their roles, read when the panel opens
 // and again when somebody comes, goes, or changes role.
 import type { Conversation, ConversationSnapshot, Member } from "@skein/client";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { useClient } from "../live/context.tsx";
 
 const order: Record<Member["role"], number> = { owner: 0, admin: 1, member: 2 };
 const most = 1000;
 
-/** Owner first, then admins, then members; undefined while nothing is known. */
-export function useMembers(conversation: Conversation, snapshot: ConversationSnapshot): readonly Member[] | undefined {
+/** What is known of the members: owner first, then admins, then members. */
+export interface Members {
+  /** undefined while nothing is known. */
+  readonly list: readonly Member[] | undefined;
+  /** Why the last time of asking failed. */
+  readonly error: unknown;
+  readonly again: () => void;
+}
+
+/** The members of a group. */
+export function useMembers(conversation: Conversation, snapshot: ConversationSnapshot): Members {
   const client = useClient();
   const [members, setMembers] = useState<readonly Member[]>();
+  const [error, setError] = useState<unknown>();
   const [version, setVersion] = useState(0);
   const group = snapshot.kind === "group" && snapshot.myRole !== undefined;
 
@@ -31,10 +41,13 @@ export function useMembers(conversation: Conversation, snapshot: ConversationSna
         if (all.length >= most) break;
       }
       setMembers(all.sort((a, b) => order[a.role] - order[b.role]));
+      setError(undefined);
     };
-    // Offline the panel shows what it knew.
-    load().catch(() => undefined);
+    load().catch((why: unknown) => {
+      if (!abort.signal.aborted) setError(why);
+    });
     return () => abort.abort();
   }, [conversation, group, version, snapshot.memberCount, snapshot.myRole]);
-  return members;
+  const again = useCallback(() => setVersion((v) => v + 1), []);
+  return { list: members, error, again };
 }

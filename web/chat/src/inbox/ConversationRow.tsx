@@ -5,7 +5,8 @@ import { formatRoute, go } from "../app/route.ts";
 import { colourId, conversationName, listPreview, readUpTo, typingText } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
-import { useClient, useConversation, useDraftText, useNow, usePresence } from "../live/context.tsx";
+import { useClient, useConversation, useDraftText, usePresence } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Ticks } from "../thread/Ticks.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { TypingDots } from "./TypingDots.tsx";
@@ -22,7 +23,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
   const { t, tag } = useSpeech();
   const client = useClient();
   const snapshot = useConversation(conversation);
-  const now = useNow(60_000);
+  const now = useNow("minute");
   const draft = useDraftText(conversation.id);
   const online = usePresence(snapshot.peer)?.online ?? false;
   const name = conversationName(snapshot, t);

@@ -6,7 +6,8 @@ import { useWorkspace } from "../app/workspaceContext.ts";
 import { colourId, conversationName, previewText } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
-import { useClient, useConversations, useNow } from "../live/context.tsx";
+import { useClient, useConversations } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Highlight } from "../thread/Highlight.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Icon } from "../ui/Icon.tsx";
@@ -104,7 +105,7 @@ interface HitProps {
 
 function Hit({ hit: { conversation, message }, query, onChoose }: HitProps) {
   const { t, tag } = useSpeech();
-  const now = useNow(60_000);
+  const now = useNow("minute");
   const name = conversationName(conversation, t);
   return (
     <li>

@@ -132,12 +132,3 @@ export function useWatch(users: readonly string[]): void {
   }, [client, key]);
 }
 
-/** The current time, renewed every `ms` milliseconds: what shows "3 minutes ago" must not stand still. */
-export function useNow(ms: number): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), ms);
-    return () => clearInterval(timer);
-  }, [ms]);
-  return now;
-}

@@ -8,7 +8,7 @@ export function UpdateNotice() {
   const t = useWords();
   const { show } = useToasts();
   useEffect(
-    () => registerWorker((takeOver) => show({ text: t.newVersion, action: { label: t.reload, run: takeOver } })),
+    () => registerWorker((takeOver) => show({ text: t.newVersion, sticky: true, action: { label: t.reload, run: takeOver } })),
     [show, t],
   );
   return null;

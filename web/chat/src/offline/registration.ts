@@ -5,11 +5,14 @@
 /** Hears that a new version waits; the function that it gets makes it take over. */
 export type UpdateListener = (takeOver: () => void) => void;
 
+const checkMs = 60 * 60_000;
+
 /** Registers the worker. Without support for one the app needs the server to load, and works as ever. */
 export function registerWorker(onUpdate: UpdateListener): () => void {
   if (!("serviceWorker" in navigator) || import.meta.env.DEV) return () => undefined;
   const { serviceWorker } = navigator;
   let over = false;
+  let timer: ReturnType<typeof setInterval> | undefined;
   let reloading = false;
 
   const offer = (worker: ServiceWorker) => {
@@ -28,6 +31,8 @@ export function registerWorker(onUpdate: UpdateListener): () => void {
     const registration = await serviceWorker.register("/sw.js", { updateViaCache: "none" });
     // Without a controller this is the first visit: nothing is replaced.
     if (registration.waiting && serviceWorker.controller) offer(registration.waiting);
+    // The browser asks when a page is loaded; a tab that stays open for days asks by itself.
+    if (!over) timer = setInterval(() => void registration.update().catch(() => undefined), checkMs);
     registration.addEventListener("updatefound", () => {
       const worker = registration.installing;
       worker?.addEventListener("statechange", () => {
@@ -39,5 +44,6 @@ export function registerWorker(onUpdate: UpdateListener): () => void {
   register().catch(() => undefined);
   return () => {
     over = true;
+    clearInterval(timer);
   };
 }

@@ -25,7 +25,7 @@ export function EditHistory({ conversation, message, onClose }: EditHistoryProps
   useEffect(() => {
     const abort = new AbortController();
     conversation.edits(message, { signal: abort.signal }).then(setRevisions, (error: unknown) => {
-      if (!abort.signal.aborted) setFailed(describeError(error, t.errGeneric).text);
+      if (!abort.signal.aborted) setFailed(describeError(error, t).text);
     });
     return () => abort.abort();
   }, [conversation, message, t]);

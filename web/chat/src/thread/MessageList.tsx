@@ -5,9 +5,10 @@ import type { Conversation, ConversationSnapshot, Message } from "@skein/client"
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useReducer, useRef, useState, type KeyboardEvent, type Ref } from "react";
 import { flushSync } from "react-dom";
 import { readUpTo } from "../format/describe.ts";
-import { dayLabel } from "../format/time.ts";
+import { dayLabel, dayStart } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
-import { useClient, useNow } from "../live/context.tsx";
+import { useClient, useConnection } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { useMessageActions } from "./actions.ts";
 import { estimateHeight } from "./estimate.ts";
@@ -50,7 +51,9 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
   const { t, tag } = useSpeech();
   const client = useClient();
   const actions = useMessageActions();
-  const now = useNow(60_000);
+  // Rows show days, so they are drawn again when the day changes.
+  const today = dayStart(useNow("minute"));
+  const online = useConnection(client).state === "online";
   const [, draw] = useReducer((n: number) => n + 1, 0);
   const [scroller] = useState(() => new Scroller<Message>(estimateHeight));
   const [flash, setFlash] = useState("");
@@ -125,13 +128,22 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
   }, [place]);
 
   // Pages are asked for while the edge is still two screens away.
+  // A load that failed is tried once more when the connection is back.
+  const failed = useRef(false);
   useEffect(() => {
-    if (!loaded.opened || loaded.loading !== "none" || loaded.error) return;
+    failed.current = false;
+  }, [online]);
+  useEffect(() => {
+    if (!loaded.opened || loaded.loading !== "none") return;
+    if (loaded.error) {
+      if (!online || failed.current) return;
+      failed.current = true;
+    }
     const edge = 25;
     // What stops them is said by the window, whose state is drawn.
     if (!loaded.atStart && start < edge) conversation.loadOlder({ limit: 100 }).catch(() => undefined);
     else if (!loaded.atEnd && end > messages.length - edge) conversation.loadNewer({ limit: 100 }).catch(() => undefined);
-  }, [conversation, loaded, start, end, messages.length]);
+  }, [conversation, loaded, online, start, end, messages.length]);
 
   const onScroll = () => {
     const box = view.current;
@@ -236,7 +248,7 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
                 query={query}
                 flash={flash === message.key}
                 tabbable={message.key === tabbable}
-                now={now}
+                now={today}
                 {...surroundings(messages, start + i, unreadFrom)}
               />
             ))}

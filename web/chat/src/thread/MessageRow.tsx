@@ -1,7 +1,7 @@
 // One row of the thread: a message with what stands above it.
 import type { Conversation, Message } from "@skein/client";
 import { memo, useRef, type KeyboardEvent, type MouseEvent } from "react";
-import { eventText, recalledText } from "../format/describe.ts";
+import { errorText, eventText, recalledText } from "../format/describe.ts";
 import { isBigEmoji } from "../format/linkify.ts";
 import { hue } from "../format/names.ts";
 import { clock, dayLabel, exact } from "../format/time.ts";
@@ -166,8 +166,8 @@ function Failed({ message }: { message: Message }) {
   return (
     <div className="failed">
       <p>
-        <Icon name="alert" size={16} /> {t.failedWhy(message.error?.message ?? t.errGeneric)}
-        {message.error?.hint ? <span className="failed-hint"> {message.error.hint}</span> : null}
+        <Icon name="alert" size={16} /> {t.failedWhy(message.error ? errorText(message.error.code, t) : t.errGeneric)}
+        {message.error ? <span className="failed-hint"> {message.error.hint || message.error.message}</span> : null}
       </p>
       <button type="button" onClick={() => actions.retry(message)}>
         {t.retry}

@@ -9,7 +9,6 @@ import { conversationName } from "../format/describe.ts";
 import { InfoPanel } from "../group/InfoPanel.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
-import { Button } from "../ui/Button.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Popover, type MenuPlace } from "../ui/Menu.tsx";
@@ -39,7 +38,6 @@ const keepLoaded = 400;
 /** The open conversation. */
 export function Thread({ conversation }: { conversation: Conversation }) {
   const t = useWords();
-  const client = useClient();
   const copy = useCopy();
   const { fail } = useToasts();
   const { showMessage } = useWorkspace();
@@ -161,6 +159,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const onShowFound = useCallback((message: Message) => void (message.seq !== undefined && show(message.seq).catch(fail)), [show, fail]);
 
   const empty = snapshot.window.opened && snapshot.messages.length === 0;
+  // A group that does not exist, or that one was never in: the server tells the two apart to nobody.
+  const gone = snapshot.kind === "group" && !snapshot.known && snapshot.window.opened && snapshot.messages.length === 0;
   const far = !atEnd || !snapshot.window.atEnd;
   return (
     <MessageActionsContext value={actions}>
@@ -178,7 +178,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             initial={place}
             onSeen={onSeen}
           />
-          {empty ? (
+          {gone ? (
+            <div className="thread-empty" role="alert">
+              <strong>{t.errNotFound}</strong>
+            </div>
+          ) : empty ? (
             <div className="thread-empty">
               <strong>{t.noMessages}</strong>
               <span>{snapshot.kind === "self" ? t.notesHint : t.noMessagesText}</span>
@@ -192,7 +196,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           ) : null}
           <Announcer conversation={conversation} label={t.messagesOf(name)} />
         </div>
-        {snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
+        {gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
           <p className="composer-left">{t.leftGroup}</p>
         ) : (
           <Composer
@@ -255,12 +259,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       ) : null}
       {asking?.what === "edits" ? <EditHistory conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "readers" ? <ReadersDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
-      {snapshot.window.error && snapshot.messages.length === 0 && client.state === "online" ? (
-        <div className="thread-failed" role="alert">
-          {t.errNotFound}
-          <Button onClick={() => void conversation.open().catch(fail)}>{t.retry}</Button>
-        </div>
-      ) : null}
     </MessageActionsContext>
   );
 }

@@ -6,7 +6,8 @@ import { colourId, conversationName, typingText } from "../format/describe.ts";
 import { ago } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { TypingDots } from "../inbox/TypingDots.tsx";
-import { useNow, usePresence } from "../live/context.tsx";
+import { usePresence } from "../live/context.tsx";
+import { useNow } from "../live/now.ts";
 import { Avatar } from "../ui/Avatar.tsx";
 import { IconButton } from "../ui/Button.tsx";
 
@@ -43,7 +44,7 @@ export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadPro
 
 function SubTitle({ snapshot }: { snapshot: ConversationSnapshot }) {
   const { t, tag } = useSpeech();
-  const now = useNow(30_000);
+  const now = useNow("minute");
   const presence = usePresence(snapshot.peer);
   const typing = typingText(snapshot.typing, snapshot.kind, t);
   if (typing) {

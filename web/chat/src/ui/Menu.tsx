@@ -34,21 +34,30 @@ interface PopoverProps {
   readonly role?: "menu" | "dialog";
 }
 
+/** Puts a box below its place, above it where there is no room below, and always within the window. */
+function putAt(box: HTMLElement, place: MenuPlace, align: "start" | "end"): void {
+  const margin = 8;
+  const { offsetWidth: width, offsetHeight: height } = box;
+  const left = align === "start" ? place.left : place.right - width;
+  const below = place.bottom + 4;
+  const above = place.top - height - 4;
+  const top = below + height + margin <= window.innerHeight || above < margin ? below : above;
+  box.style.left = `${Math.max(margin, Math.min(left, window.innerWidth - width - margin))}px`;
+  box.style.top = `${Math.max(margin, Math.min(top, window.innerHeight - height - margin))}px`;
+}
+
 /** A floating box that closes on Escape, on a press outside and on Tab; the focus goes back to where it was. */
 export function Popover({ place, onClose, children, className = "", align = "start", label, role = "dialog" }: PopoverProps) {
   const ref = useRef<HTMLDivElement>(null);
 
   useLayoutEffect(() => {
-    const box = ref.current;
-    if (!box) return;
-    const margin = 8;
-    const { offsetWidth: width, offsetHeight: height } = box;
-    const wantedLeft = align === "start" ? place.left : place.right - width;
-    const below = place.bottom + 4;
-    const above = place.top - height - 4;
-    const top = below + height + margin <= window.innerHeight || above < margin ? below : above;
-    box.style.left = `${Math.max(margin, Math.min(wantedLeft, window.innerWidth - width - margin))}px`;
-    box.style.top = `${Math.max(margin, Math.min(top, window.innerHeight - height - margin))}px`;
+    const put = () => {
+      if (ref.current) putAt(ref.current, place, align);
+    };
+    put();
+    // The keyboard of a phone that goes away changes the window's height.
+    window.addEventListener("resize", put);
+    return () => window.removeEventListener("resize", put);
   }, [place, align]);
 
   const close = useRef(onClose);
@@ -60,12 +69,9 @@ export function Popover({ place, onClose, children, className = "", align = "sta
     const onDown = (event: Event) => {
       if (event.target instanceof Node && !box?.contains(event.target)) close.current();
     };
-    const onResize = () => close.current();
     document.addEventListener("pointerdown", onDown, true);
-    window.addEventListener("resize", onResize);
     return () => {
       document.removeEventListener("pointerdown", onDown, true);
-      window.removeEventListener("resize", onResize);
       if (box?.contains(document.activeElement) || document.activeElement === document.body) {
         if (before instanceof HTMLElement && before.isConnected) before.focus();
       }

@@ -3,7 +3,9 @@
 // or to press, and wait while the pointer is on them.
 import { SkeinError } from "@skein/client";
 import { createContext, useCallback, useContext, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { errorText } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
+import type { Words } from "../i18n/en.ts";
 import { IconButton } from "./Button.tsx";
 
 /** A notice. */
@@ -12,6 +14,8 @@ export interface Toast {
   readonly hint?: string | undefined;
   readonly bad?: boolean;
   readonly action?: { readonly label: string; readonly run: () => void };
+  /** It stays until it is pressed away. */
+  readonly sticky?: boolean;
 }
 
 interface ToastActions {
@@ -28,11 +32,12 @@ export function useToasts(): ToastActions {
   return useContext(ToastContext);
 }
 
-/** What a toast says of an error. */
-export function describeError(error: unknown, generic: string): { readonly text: string; readonly hint: string | undefined } {
-  if (error instanceof SkeinError) return { text: error.message, hint: error.hint === "" ? undefined : error.hint };
-  if (error instanceof Error && error.message !== "") return { text: error.message, hint: undefined };
-  return { text: generic, hint: undefined };
+/** What is said of an error: in the person's language what happened, below it the SDK's own words and its hint. */
+export function describeError(error: unknown, t: Words): { readonly text: string; readonly hint: string | undefined } {
+  if (error instanceof SkeinError) {
+    return { text: errorText(error.code, t), hint: [error.message, error.hint].filter(Boolean).join(" ") || undefined };
+  }
+  return { text: t.errGeneric, hint: error instanceof Error && error.message !== "" ? error.message : undefined };
 }
 
 interface Shown extends Toast {
@@ -49,6 +54,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
   const remove = useCallback((id: number) => setToasts((now) => now.filter((toast) => toast.id !== id)), []);
   const arm = useCallback(
     (toast: Shown) => {
+      if (toast.sticky) return;
       const ms = toast.bad || toast.action ? 8000 : 3000;
       timers.current.set(toast.id, setTimeout(() => remove(toast.id), ms));
     },
@@ -62,16 +68,15 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     },
     [arm],
   );
-  const generic = t.errGeneric;
-  const actions = useMemo<ToastActions>(
+    const actions = useMemo<ToastActions>(
     () => ({
       show,
       fail: (error) => {
         if (error instanceof SkeinError && (error.code === "aborted" || error.code === "closed")) return;
-        show({ ...describeError(error, generic), bad: true });
+        show({ ...describeError(error, t), bad: true });
       },
     }),
-    [show, generic],
+    [show, t],
   );
 
   // Shown anew each time, so that they lie above a dialog that opened since.
