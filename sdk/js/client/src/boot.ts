@@ -55,7 +55,7 @@ function pause({ clock, environment }: BootOptions, ms: number): Promise<void> {
     };
     const cancel = clock.after(ms, done);
     const off = environment?.subscribe((signal) => {
-      if (signal !== "offline") done();
+      if (signal === "online" || signal === "visible") done();
     });
   });
 }

@@ -238,8 +238,15 @@ export class SkeinClient implements Client {
     this.#reloaded(ledger);
     this.#isReady.resolve();
     crew.loaded();
+    let under = false;
     this.#offEnvironment = this.#options.environment?.subscribe((signal) => {
-      this.#do({ type: "signal", signal }).catch(() => undefined);
+      // One that nobody answers is enough to be on its way.
+      if (signal === "tick" && under) return;
+      under = true;
+      const done = (): void => {
+        under = false;
+      };
+      this.#do({ type: "signal", signal }).then(done, done);
     });
     if (this.#options.debug && crew.shared) this.#do({ type: "debug" }).catch(() => undefined);
   }

@@ -434,6 +434,22 @@ describe("the connection", () => {
     await world.until(() => alice.state === "online");
   });
 
+  test("timers that a hidden page's browser holds back run when another tab ticks, or something is heard", async () => {
+    const environment = new ManualEnvironment();
+    const alice = await world.online("alice", { environment });
+    const pings = (): number => world.server.heard.filter((name) => name === "ping").length;
+    world.clock.skip(30_000);
+    environment.signal("tick");
+    await turn();
+    expect(pings()).toBe(1);
+    world.clock.skip(30_000);
+    world.server.text(alicesBob, "bob", "hi");
+    await turn();
+    await turn();
+    expect(pings()).toBe(2);
+    expect(alice.state).toBe("online");
+  });
+
   test("a refused token is replaced once; two fresh ones refused mean signed out", async () => {
     let tokens = 0;
     world.server.refuse = (what) => (what === "hello" ? { code: "unauthenticated" } : undefined);

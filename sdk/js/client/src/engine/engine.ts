@@ -39,6 +39,12 @@ export interface EngineOptions extends Caller {
   readonly render: Render;
 }
 
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+  readonly cancel: Unsubscribe;
+}
+
 const platforms: readonly Platform[] = ["web", "android", "ios", "desktop", "server"];
 /** Read markers of a conversation are told at most this often. */
 const readEveryMs = 300;
@@ -55,7 +61,7 @@ export class Engine {
   readonly #outbox: OutboxMachine;
   readonly #link: Link;
   readonly #repair: Repair;
-  readonly #timers = new Map<string, Unsubscribe>();
+  readonly #timers = new Map<string, Timer>();
   readonly #askedAbout = new Set<string>();
   /** Why an item was refused, in the server's words. */
   readonly #refusals = new Map<string, SkeinError>();
@@ -119,12 +125,13 @@ export class Engine {
     this.#step({ type: "close" });
     this.#ended = true;
     this.#repair.setUp(false);
-    for (const cancel of this.#timers.values()) cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
 
   signal(signal: EnvironmentSignal): void {
-    this.#step({ type: signal === "visible" ? "online" : signal });
+    if (signal === "tick") this.#runLate();
+    else this.#step({ type: signal === "visible" ? "online" : signal });
   }
 
   /** Who the tabs want to hear of. */
@@ -355,6 +362,7 @@ export class Engine {
 
   #receive(socket: number, packet: ServerPacket): void {
     this.#step({ type: "received", socket });
+    this.#runLate();
     this.#inbox = this.#inbox.then(() => this.#take(socket, packet)).catch((error: unknown) => {
       // A defect in here must not end the reading, nor pass as if nothing was: what this packet held comes again.
       this.#hooks.error(asSkeinError(error, "internal", "a packet could not be applied"));
@@ -518,18 +526,23 @@ export class Engine {
 
   #timer(name: string, inMs: number, fn: () => void): void {
     this.#cancel(name);
-    this.#timers.set(
-      name,
-      this.#options.clock.after(inMs, () => {
-        this.#timers.delete(name);
-        fn();
-      }),
-    );
+    const { clock } = this.#options;
+    const run = (): void => {
+      this.#cancel(name);
+      fn();
+    };
+    this.#timers.set(name, { at: clock.now() + inMs, run, cancel: clock.after(inMs, run) });
   }
 
   #cancel(name: string): void {
-    this.#timers.get(name)?.();
+    this.#timers.get(name)?.cancel();
     this.#timers.delete(name);
+  }
+
+  /** Runs what is due: a hidden page's own timers come late, but its messages do not. */
+  #runLate(): void {
+    const now = this.#options.clock.now();
+    for (const timer of [...this.#timers.values()]) if (timer.at <= now) timer.run();
   }
 }
 

@@ -4,6 +4,10 @@ import type { Environment, EnvironmentSignal } from "../types/environment.js";
 const lookMs = 5_000;
 const sleptMs = 15_000;
 
+function visible(): boolean {
+  return typeof document !== "undefined" && document.visibilityState === "visible";
+}
+
 /** The network and the visibility of a page or worker, and waking up from sleep, told by a clock that jumped. */
 export function browserEnvironment(): Environment {
   return {
@@ -21,12 +25,13 @@ export function browserEnvironment(): Environment {
       hear(globalThis, "offline", () => "offline");
       hear(globalThis, "pageshow", () => "visible");
       if (typeof document !== "undefined") {
-        hear(document, "visibilitychange", () => (document.visibilityState === "visible" ? "visible" : undefined));
+        hear(document, "visibilitychange", () => (visible() ? "visible" : undefined));
       }
       let last = Date.now();
       const timer = setInterval(() => {
         const now = Date.now();
         if (now - last > sleptMs) listener("visible");
+        else if (visible()) listener("tick");
         last = now;
       }, lookMs);
       return () => {

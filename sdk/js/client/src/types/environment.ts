@@ -12,10 +12,11 @@ export interface Clock {
 export type Random = (length: number) => Uint8Array;
 
 /**
- * What the surroundings tell about the network, where they can. `online` and `visible` make a waiting
- * client try at once, and a connected one probe its connection; `offline` is only a hint.
+ * What the surroundings tell, where they can. `online` and `visible` make a waiting client try at once, and a
+ * connected one probe its connection; `offline` is only a hint. `tick` comes every few seconds while the page is
+ * visible: browsers let the timers of a hidden page run once a minute, and the tab that holds the connection may be hidden.
  */
-export type EnvironmentSignal = "online" | "offline" | "visible";
+export type EnvironmentSignal = "online" | "offline" | "visible" | "tick";
 
 /** Where such signals come from. The core has none; the package root listens to the browser's. */
 export interface Environment {
