@@ -19,6 +19,7 @@ if [ "${1:-test}" = test ]; then
     missing+=(postgresql)
   fi
   command -v chromium >/dev/null || missing+=(chromium)
+  command -v curl >/dev/null || missing+=(curl) # the documentation's examples
   if ! compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null; then missing+=(fonts-noto-cjk); fi
   if [ ${#missing[@]} -gt 0 ]; then
     command -v apt-get >/dev/null || die "install ${missing[*]} (no apt-get here to do it)"
