@@ -21,7 +21,20 @@ type fanout struct {
 	off   func()
 	hints chan bus.Event
 	ended chan struct{}
+	stuck stuck
 }
+
+// stuck is an entry whose audience could not be found; owned by run.
+type stuck struct {
+	shard int
+	pos   im.Pos
+	since time.Time
+}
+
+// maxStuck is how long an entry is tried before it is passed over: a database
+// that is away for a moment must not cost an entry, and one entry must not
+// hold up a shard for ever. Who misses it finds the hole with the next one.
+const maxStuck = 10 * time.Second
 
 // pollInterval is how soon a hint that vanished without a trace is made good.
 const pollInterval = 2 * time.Second
@@ -98,7 +111,10 @@ func (f *fanout) entries(es []im.Entry) {
 		switch next := heads[e.Shard] + 1; {
 		case e.Pos < next:
 		case e.Pos == next:
-			f.deliver(e)
+			if !f.deliver(e) {
+				f.heads.Store(&heads)
+				return // what follows is read with it
+			}
 			heads[e.Shard] = e.Pos
 		default:
 			f.heads.Store(&heads)
@@ -140,7 +156,10 @@ func (f *fanout) readShard(shard int) (more bool) {
 	heads := append([]im.Pos(nil), f.Heads()...)
 	for i := range es {
 		if es[i].Pos > heads[shard] {
-			f.deliver(&es[i])
+			if !f.deliver(&es[i]) {
+				f.heads.Store(&heads)
+				return false
+			}
 			heads[shard] = es[i].Pos
 		}
 	}
@@ -156,8 +175,10 @@ func (f *fanout) since(shard, limit int) (es []im.Entry, err error) {
 	return es, err
 }
 
-// deliver gives an entry to every session of its audience on this node.
-func (f *fanout) deliver(e *im.Entry) {
+// deliver gives an entry to every session of its audience on this node. It
+// reports false when the audience is not known and the entry is to be tried
+// again; nobody has got it then.
+func (f *fanout) deliver(e *im.Entry) bool {
 	var frame, hidden []byte
 	added, _, _ := chat.Affected(e)
 	err := f.g.Chat.Audience(f.g.ctx, e, func(u im.UserID) {
@@ -181,9 +202,18 @@ func (f *fanout) deliver(e *im.Entry) {
 			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
 		}
 	})
-	if err != nil && im.CodeOf(err) != im.NotFound && f.g.ctx.Err() == nil {
-		f.g.Log.Error("find the audience", "conv", e.Conv, "seq", int64(e.Seq), "err", err)
+	switch {
+	case err == nil, im.CodeOf(err) == im.NotFound:
+		return true
+	case f.g.ctx.Err() != nil:
+		return false
 	}
+	f.g.Log.Error("find the audience", "conv", e.Conv, "seq", int64(e.Seq), "err", err)
+	now := f.g.Clock.Now()
+	if f.stuck.shard != e.Shard || f.stuck.pos != e.Pos {
+		f.stuck = stuck{e.Shard, e.Pos, now}
+	}
+	return now.Sub(f.stuck.since) >= maxStuck
 }
 
 func isNew(added []im.UserID, u im.UserID) bool {

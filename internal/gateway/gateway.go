@@ -16,6 +16,8 @@ package gateway
 
 import (
 	"context"
+	"encoding/binary"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -112,6 +114,13 @@ type Gateway struct {
 // heads on. Close ends it.
 func New(ctx context.Context, d Deps) (*Gateway, error) {
 	g := &Gateway{Deps: d, hub: newHub()}
+	// An entry names the session that sent it, on whatever node that is: no two
+	// sessions of a cluster may have the same number.
+	var first [8]byte
+	if _, err := io.ReadFull(d.Entropy, first[:]); err != nil {
+		return nil, err
+	}
+	g.nextID.Store(binary.BigEndian.Uint64(first[:]))
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
 	if g.fan, err = newFanout(ctx, g); err != nil {
@@ -185,8 +194,8 @@ func (g *Gateway) sweep() {
 }
 
 func (g *Gateway) tick() {
-	now, valid := g.Clock.Now(), g.Doorman.Valid()
-	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now, holds: valid}) })
+	now, valid, heads := g.Clock.Now(), g.Doorman.Valid(), g.fan.Heads()
+	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now, holds: valid, heads: heads}) })
 }
 
 // Apply ends the sessions that a fence ends, before it returns: nothing is

@@ -58,7 +58,8 @@ type event struct {
 	bytes  []byte // evNews, evSignal, evAppended: an encoded frame
 	shard  int
 	pos    im.Pos
-	holds  bool // evTick: this node may still serve
+	holds  bool     // evTick: this node may still serve
+	heads  []im.Pos // evTick: how far the fan-out is
 	spread time.Duration
 }
 
@@ -107,7 +108,8 @@ type machine struct {
 	waiting  []clientFrame // came behind the hello
 	held     []news        // came during a sync
 	heldSize int
-	tokens   float64 // of the send rate
+	floor    []im.Pos // what the last sync told of, while the fan-out is not past it
+	tokens   float64  // of the send rate
 	filled   time.Time
 }
 
@@ -279,6 +281,9 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 // heads nil all of it.
 func (m *machine) goLive(heads []im.Pos, out []effect) []effect {
 	m.phase, m.wasLive = phaseLive, false
+	if heads != nil {
+		m.floor = heads
+	}
 	for _, n := range m.held {
 		if heads == nil || n.pos > heads[n.shard] {
 			out = append(out, effect{kind: fxOut, bytes: n.bytes})
@@ -292,6 +297,9 @@ func (m *machine) goLive(heads []im.Pos, out []effect) []effect {
 func (m *machine) onNews(ev *event, out []effect) []effect {
 	switch m.phase {
 	case phaseLive:
+		if m.floor != nil && ev.pos <= m.floor[ev.shard] {
+			return out // the fan-out was behind what the sync has read
+		}
 		m.dirty = true
 		return append(out, effect{kind: fxOut, bytes: ev.bytes})
 	case phaseSyncing:
@@ -319,6 +327,9 @@ func (m *machine) onAnswer(ev *event, out []effect) []effect {
 }
 
 func (m *machine) onTick(ev *event, out []effect) []effect {
+	if len(ev.heads) == len(m.floor) && !behind(ev.heads, m.floor) {
+		m.floor = nil
+	}
 	switch {
 	case m.phase < phaseSyncing:
 	case !m.id.Expires.IsZero() && ev.now.After(m.id.Expires.Add(auth.Leeway)):
@@ -330,6 +341,16 @@ func (m *machine) onTick(ev *event, out []effect) []effect {
 		return append(out, effect{kind: fxCursor})
 	}
 	return out
+}
+
+// behind tells whether one of the positions is smaller than the other's.
+func behind(heads, floor []im.Pos) bool {
+	for i := range floor {
+		if heads[i] < floor[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // onFrame takes one frame of a session that was welcomed.

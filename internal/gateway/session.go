@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -311,10 +312,18 @@ func (s *session) sendPacket(elements [][]byte) error {
 	return s.conn.WriteMessage(ws.OpText, text)
 }
 
-// cursor encodes the cursor of everything queued so far: the fan-out moves
-// its heads only after it has queued their entries.
+// cursor encodes the cursor of everything queued so far, under the lock: the
+// fan-out moves its heads only after it has queued their entries. Where it is
+// still behind the last sync, that one counts, so that no cursor goes back.
 func (s *session) cursor() []byte {
-	c := s.g.Chat.CursorAt(s.actor(), s.g.fan.Heads())
+	heads := s.g.fan.Heads()
+	if s.m.floor != nil && behind(heads, s.m.floor) {
+		heads = slices.Clone(heads)
+		for i, p := range s.m.floor {
+			heads[i] = max(heads[i], p)
+		}
+	}
+	c := s.g.Chat.CursorAt(s.actor(), heads)
 	b := protowire.AppendTag(make([]byte, 0, len(c)+4), fieldPacketCursor, protowire.BytesType)
 	return protowire.AppendBytes(b, c)
 }
