@@ -59,7 +59,7 @@ func (s *Service) gone(ctx context.Context, room *Room, seq im.Seq) ([]journal.M
 	err := s.j.View(ctx, func(v journal.View) error {
 		var users []im.UserID
 		for from := seq; from <= room.head; {
-			es, err := v.Entries(room.App, room.ID, from, room.head, 500, false)
+			es, err := entries(v, room.App, room.ID, from, room.head, 500, false)
 			if err != nil {
 				return err
 			}
