@@ -155,6 +155,18 @@ test("Ctrl+K finds chats and messages, with the keyboard alone", async () => {
   await alice.page.locator(".row-flash").first().waitFor();
 });
 
+test("what came while one was elsewhere is counted, in the title too, and begins below a line", async () => {
+  await alice.chatWith("carol");
+  const hidden = await server.client("bob");
+  for (const text of ["first unread", "second unread"]) await hidden.conversation.with("alice").send({ text });
+  await alice.row("bob").locator(".badge", { hasText: "2" }).waitFor();
+  await alice.page.waitForFunction(() => document.title === "(2) Skein");
+  await alice.row("bob").click();
+  await alice.message("first unread").locator(".unread-line").waitFor();
+  expect(await alice.message("second unread").locator(".unread-line").count()).toBe(0);
+  await alice.page.waitForFunction(() => document.title === "Skein");
+});
+
 test("a note to self is seen by oneself", async () => {
   await alice.page.getByRole("button", { name: "Menu", exact: true }).click();
   await alice.page.getByRole("menuitem", { name: "Notes to self" }).click();

@@ -1,7 +1,7 @@
 // Groups: making one, who is in it, and what a role allows.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { App } from "../src/app.ts";
+import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
 import { Server } from "../src/server.ts";
 
@@ -87,6 +87,30 @@ test("one who was removed keeps nothing to write with", async () => {
   await alice.send("bob does not see this");
   await alice.state("bob does not see this", "sent");
   expect(await bob.message("bob does not see this").count()).toBe(0);
+});
+
+test("a message that is refused says why, and can be discarded", async () => {
+  const carol = await server.client("carol");
+  const group = await carol.conversation.createGroup({ title: "Short lived", members: ["dave"] });
+  const { context } = await profile(browser);
+  const dave = await App.open(context, server, "dave");
+  await dave.row("Short lived").click();
+  await dave.send("in time");
+  await dave.state("in time", "sent");
+  await server.kill();
+  await dave.away();
+  await dave.send("too late");
+  await dave.state("too late", "sending");
+  await dave.page.close();
+  await server.restart();
+  await eventually(() => carol.state, (state) => state === "online");
+  await group.removeMember("dave");
+
+  const again = await App.open(context, server, "dave");
+  await again.row("Short lived").click();
+  await again.message("too late").locator(".failed", { hasText: "Not sent" }).waitFor();
+  await again.message("too late").getByRole("button", { name: "Discard" }).click();
+  await again.message("too late").waitFor({ state: "detached" });
 });
 
 test("the owner is told to hand over before leaving", async () => {

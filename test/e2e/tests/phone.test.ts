@@ -100,5 +100,5 @@ test("Enter makes a line on a phone, the button sends, and a long press opens th
   await alice.page.getByRole("menuitem", { name: "Reply" }).waitFor();
   await finger.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
   await alice.page.getByRole("menuitem", { name: "Reply" }).tap();
-  await alice.page.getByText("Reply to You").waitFor();
+  await alice.page.getByText("Reply to you").waitFor();
 });

@@ -16,7 +16,7 @@ test("a conversation is called by its kind", () => {
 
 test("names are joined as in speech", () => {
   expect(joinNames(["bob"], "ann", en)).toBe("bob");
-  expect(joinNames(["ann", "bob"], "ann", en)).toBe("You and bob");
+  expect(joinNames(["ann", "bob"], "ann", en)).toBe("you and bob");
   expect(joinNames(["a", "b", "c"], "x", en)).toBe("a, b and c");
   expect(joinNames(["a", "b", "c", "d"], "x", en)).toBe("a, b and 2 others");
   expect(joinNames([], "x", en)).toBe("");
@@ -30,7 +30,9 @@ test("each change of a group is a sentence", () => {
   expect(event({ added: ["bob"] })).toBe("bob made the group");
   expect(event({ removed: ["carol"] }, true)).toBe("You removed carol");
   expect(event({ left: ["bob"] })).toBe("bob left");
-  expect(event({ roleChanged: ["ann"], role: "admin" })).toBe("bob made You admin");
+  expect(event({ left: ["ann"] })).toBe("You left");
+  expect(event({ removed: ["ann"] })).toBe("bob removed you");
+  expect(event({ roleChanged: ["ann"], role: "admin" })).toBe("bob made you admin");
   expect(eventText(message(1, { kind: "conversation", title: "新名字" }), "ann", zh)).toBe("bob 将群名改为“新名字”");
 });
 

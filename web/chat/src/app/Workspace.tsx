@@ -149,8 +149,11 @@ function useShortcuts(focusSearch: Call): void {
       if (event.isComposing) return;
       if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
         event.preventDefault();
-        if (matchMedia("(max-width: 720px)").matches) go({ at: "list" });
-        setTimeout(() => focusSearch.make());
+        if (matchMedia("(max-width: 720px)").matches && current !== undefined) {
+          go({ at: "list" });
+          // Once the list is seen again.
+          setTimeout(() => focusSearch.make());
+        } else focusSearch.make();
       } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
         const index = conversations.findIndex((c) => c.id === current);
         const next = conversations[index + (event.key === "ArrowDown" ? 1 : -1)];

@@ -21,7 +21,7 @@ export function ComposerContext({ conversation, replyTo, editing, onCancel }: Co
   if (replyTo === undefined && !editing) return null;
   const found = typeof replyTo === "number" ? conversation.messages[indexOfSeq(conversation.messages, replyTo)] : replyTo;
   const about = editing ?? found;
-  const who = about ? (about.mine ? t.you : about.sender) : "…";
+  const who = about ? (about.mine ? t.youObject : about.sender) : "…";
   return (
     <div className={`composer-context hue-${about && !about.mine ? hue(about.sender) : 6}`}>
       <Icon name={editing ? "edit" : "reply"} />

@@ -23,9 +23,9 @@ export function colourId(c: Named): string {
   return c.kind === "direct" ? (c.peer ?? c.id) : c.id;
 }
 
-/** Names joined as in speech, at most three of them. */
-export function joinNames(users: readonly string[], me: string, t: Words): string {
-  const names = users.map((user) => (user === me ? t.you : user));
+/** Names joined as in speech, at most three of them. `me` is "you", or "You" where the names begin the sentence. */
+export function joinNames(users: readonly string[], me: string, t: Words, begins = false): string {
+  const names = users.map((user) => (user === me ? (begins ? t.you : t.youObject) : user));
   if (names.length <= 1) return names[0] ?? "";
   if (names.length > 3) return `${names.slice(0, 2).join(", ")} ${t.andOthers(names.length - 2)}`;
   return t.listAnd(names.slice(0, -1).join(", "), names[names.length - 1] ?? "");
@@ -37,7 +37,7 @@ export function eventText(message: Message, me: string, t: Words): string {
   if (message.kind === "conversation") return t.evTitle(by, message.title ?? "");
   const change = message.members;
   if (!change) return "";
-  if (change.left.length > 0) return t.evLeft(joinNames(change.left, me, t));
+  if (change.left.length > 0) return t.evLeft(joinNames(change.left, me, t, true));
   if (change.removed.length > 0) return t.evRemoved(by, joinNames(change.removed, me, t));
   if (change.roleChanged.length > 0) {
     return t.evRole(by, joinNames(change.roleChanged, me, t), roleName(change.role, t));

@@ -42,6 +42,7 @@ export const en = {
   more: "More",
   loading: "Loading…",
   you: "You",
+  youObject: "you",
   chats: "Chats",
   settings: "Settings",
   language: "Language",

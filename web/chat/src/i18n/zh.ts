@@ -36,6 +36,7 @@ export const zh: Words = {
   more: "更多",
   loading: "加载中…",
   you: "你",
+  youObject: "你",
   chats: "聊天",
   settings: "设置",
   language: "语言",

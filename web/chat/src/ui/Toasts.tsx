@@ -129,7 +129,9 @@ export function useCopy(): (text: string) => void {
   const { show } = useToasts();
   return useCallback(
     (text: string) => {
-      navigator.clipboard.writeText(text).then(
+      // A page that came over plain HTTP from elsewhere has no clipboard at all.
+      const write = async () => navigator.clipboard.writeText(text);
+      write().then(
         () => show({ text: t.copied }),
         () => show({ text: t.errCopy, bad: true }),
       );
