@@ -79,7 +79,7 @@ any_language() { # limit, folders
 }
 part_wire() { go_test 180 ./test/wire; }
 part_script() { any_language 280 ./test/script; }
-part_examples() { any_language 220 ./examples ./docs; }
+part_examples() { any_language 220 ./examples ./test/docs; }
 part_e2e() { vitest test/e2e; }
 
 # totals adds up what the runners counted: passed, failed, skipped.

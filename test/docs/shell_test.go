@@ -179,12 +179,11 @@ func (r *reader) makes(b *block) {
 	}
 }
 
-// configures checks a configuration of the server. Files and folders that it
-// names are the reader's own; only those that have to exist are made up.
+// configures checks a configuration of the server, as its start would.
 func (r *reader) configures(b *block) {
 	file := filepath.Join(r.t.TempDir(), "skein.yaml")
-	r.must(os.WriteFile(file, []byte(b.code), 0o600))
-	if _, _, err := config.Read(config.Source{Args: []string{"--config", file}}); err != nil {
+	r.must(os.WriteFile(file, []byte(r.real(b.code)), 0o600))
+	if _, _, err := config.Load(config.Source{Args: []string{"--config", file}}); err != nil {
 		r.t.Fatalf("%s:%d: %v", r.page.path, b.line, err)
 	}
 }
@@ -198,7 +197,7 @@ func (r *reader) unit(b *block) {
 	file := filepath.Join(r.t.TempDir(), "skein.yaml")
 	r.must(os.WriteFile(file, []byte("listen: 127.0.0.1:8080\n"), 0o600))
 	args := strings.Fields(regexp.MustCompile(`/\S+\.yaml`).ReplaceAllString(m[1], file))
-	if _, _, err := config.Read(config.Source{Args: args}); err != nil {
+	if _, _, err := config.Load(config.Source{Args: args}); err != nil {
 		r.t.Fatalf("%s:%d: %v", r.page.path, b.line, err)
 	}
 }
