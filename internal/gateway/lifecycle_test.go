@@ -241,8 +241,8 @@ func TestJSONSessionsAndBinaryOnesTalk(t *testing.T) {
 // Not parallel: it measures the heap.
 func TestAReaderThatDoesNotReadIsDroppedAndCostsNoMoreThanItsQueue(t *testing.T) {
 	const queue = 512 << 10
-	w := newWorld(t, func(s *setup) { s.limits.SocketBuffer, s.limits.QueueBytes = 8<<10, queue })
-	slow := dial(t, w.url, protoBinary, ws.Limits{SocketRead: 8 << 10})
+	w := newWorld(t, func(s *setup) { s.limits.SocketBuffer, s.limits.QueueBytes = 64<<10, queue })
+	slow := dial(t, w.url, protoBinary, ws.Limits{SocketRead: 64 << 10})
 	slow.name = "slow"
 	slow.ask(greeting("bob", "slow", nil))
 	good, _ := w.connect("bob", "good")
@@ -260,11 +260,11 @@ func TestAReaderThatDoesNotReadIsDroppedAndCostsNoMoreThanItsQueue(t *testing.T)
 		return m.HeapAlloc
 	}
 	before := heap()
-	body := strings.Repeat("x", 8<<10)
+	body := strings.Repeat("x", 16<<10)
 	sent, largest := 0, 0
 	for closing := false; !closing; sent++ {
 		if sent > 1000 {
-			t.Fatal("8 MB were taken for a reader that does not read")
+			t.Fatal("16 MB were taken for a reader that does not read")
 		}
 		w.say("ann", ab, body)
 		good.hears(ab, body) // the fan-out has passed it
@@ -275,7 +275,7 @@ func TestAReaderThatDoesNotReadIsDroppedAndCostsNoMoreThanItsQueue(t *testing.T)
 	if largest > queue {
 		t.Errorf("%d bytes were queued, the limit is %d", largest, queue)
 	}
-	for range 100 { // and nothing gathers for it any more
+	for range 60 { // and nothing gathers for it any more
 		w.say("ann", ab, body)
 		good.hears(ab, body)
 	}
@@ -289,7 +289,7 @@ func TestAReaderThatDoesNotReadIsDroppedAndCostsNoMoreThanItsQueue(t *testing.T)
 	}
 	// What it missed it gets by sync.
 	_, welcome := connectTo(t, w.url, "bob", "slow", &skeinv1.SyncRequest{Cursor: slow.cursor})
-	if c := welcome.Sync.Conversations; len(c) != 1 || c[0].Conversation.HeadSeq != uint64(sent+100) {
+	if c := welcome.Sync.Conversations; len(c) != 1 || c[0].Conversation.HeadSeq != uint64(sent+60) {
 		t.Errorf("after the drop: %v", welcome)
 	}
 }
