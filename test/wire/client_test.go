@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,8 @@ type client struct {
 	welcome *pb.Welcome
 	closed  ws.CloseCode // once it was read
 	reason  string
+	// mayBreak: an end without a close frame is one with code 1006.
+	mayBreak bool
 }
 
 // option changes how a client connects.
@@ -168,6 +171,9 @@ func (c *client) read() bool {
 		c.closed, c.reason = closed.Code, closed.Reason
 		c.conn.CloseWith(closed.Code, "")
 		return false
+	case err != nil && c.mayBreak && !errors.Is(err, os.ErrDeadlineExceeded):
+		c.closed = broken
+		return false
 	case err != nil:
 		c.t.Fatalf("%s/%s reads: %v", c.user, c.device, err)
 	}
@@ -289,6 +295,16 @@ func (c *client) end() ws.CloseCode {
 	for c.read() {
 	}
 	return c.closed
+}
+
+// broken is the code of a connection that ended without a close frame.
+const broken ws.CloseCode = 1006
+
+// endOrBreak is end for a connection that may be reset.
+func (c *client) endOrBreak() ws.CloseCode {
+	c.t.Helper()
+	c.mayBreak = true
+	return c.end()
 }
 
 // endsWith expects a close code.
