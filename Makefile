@@ -54,6 +54,10 @@ proto-release: ## make the protocol as it is now the one that may not be broken
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz.sh
 
+.PHONY: red
+red: ## plant a bug for each promise, and see its tests turn red (minutes)
+	go run ./test/red
+
 .PHONY: bench
 bench: build ## measure messages between pairs of users, durable
 	bin/skein bench p2p --pairs 500 --window 16 --seconds 10 --json

@@ -1,0 +1,156 @@
+package main
+
+// plant is a bug that is put into the server on purpose: the smallest change
+// that breaks one promise, and who has to notice.
+type plant struct {
+	name  string
+	says  string // what the server does wrong
+	edits []edit
+	// scripts are the behaviour scripts that must turn red, and tests the Go
+	// tests: for a bug that every SDK repairs or hides, so that no user of one
+	// would see it, the promise is held by a test below the SDKs.
+	scripts []string
+	tests   []goTest
+}
+
+// edit replaces a text that occurs exactly once in a file.
+type edit struct{ file, old, new string }
+
+// goTest is a test function of a package.
+type goTest struct{ pkg, name string }
+
+// plants are grouped by the promise of docs/guarantees.md that they break. The
+// texts are of the source as it is; when somebody rewrites such a line, the
+// plant says so and is rewritten with it.
+var plants = []plant{
+	// D2: exactly-once effect.
+	{
+		name: "D2 key not looked up", says: "a retry with a client id that is stored becomes a second entry",
+		edits: []edit{{"internal/journal/sqlite.go",
+			"if n == 0 {\n\t\t\treturn errDuplicate", "if n < 0 {\n\t\t\treturn errDuplicate"}},
+		scripts: []string{"d2_exactly_once", "d2_over_restart"},
+	},
+	{
+		name: "D2 keys forgotten", says: "a server that starts forgets which client ids it has stored",
+		edits: []edit{{"internal/journal/open.go",
+			"if shards, err = strconv.Atoi(n); err != nil {\n\t\t\treturn err\n\t\t}",
+			"if shards, err = strconv.Atoi(n); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif _, err := tx.Exec(\"DELETE FROM idempotency\"); err != nil {\n\t\t\treturn err\n\t\t}"}},
+		scripts: []string{"d2_over_restart"},
+	},
+
+	// D3: total order.
+	{
+		name: "D3 sends overtake", says: "what one connection pipelines into a group is not appended in that order",
+		edits: []edit{{"internal/chat/pipe.go",
+			"p.mu.Unlock()\n\tp.try(ctx, line, h)\n}",
+			"p.mu.Unlock()\n\tif h.n%2 == 0 {\n\t\tcontext.AfterFunc(expired(), func() { p.try(ctx, line, h) })\n\t\treturn\n\t}\n\tp.try(ctx, line, h)\n}\n\n" +
+				"func expired() context.Context {\n\tctx, _ := context.WithTimeout(context.Background(), 20_000_000)\n\treturn ctx\n}"}},
+		scripts: []string{"d3_order"},
+	},
+	{
+		name: "D3 stale send overtaken", says: "a send that is decided again because the members changed lets later ones pass",
+		edits: []edit{{"internal/chat/pipe.go",
+			"if isStale(err) {\n\t\t\tp.landed(ctx, line, &h)\n",
+			"if isStale(err) {\n\t\t\tgo p.again(ctx, line, h)\n"},
+			{"internal/chat/pipe.go", "// landed counts one outcome;", `func (p *Pipe) again(ctx context.Context, line *pipeLine, h heldSend) {
+	p.s.rooms.drop(p.actor.App, line.conv)
+	a, err := p.prepare(ctx, &h.req)
+	if err != nil {
+		answer(h.done, err)
+		return
+	}
+	p.s.j.Submit(a, func(res journal.Result, err error) {
+		if isStale(err) {
+			go p.again(ctx, line, h)
+			return
+		}
+		h.done(res, err)
+		p.landed(ctx, line, nil)
+	})
+}
+
+// landed counts one outcome;`}},
+		tests: []goTest{{"./internal/chat", "TestPipelinedSendsKeepTheirOrderOnANodeWithOldMembers"}},
+	},
+	{
+		name: "D3 batch reversed", says: "the writer numbers a batch from its end",
+		edits: []edit{{"internal/journal/plan.go",
+			"for _, it := range items {\n\t\tit.row, it.dup, it.err, it.marker = nil, false, nil, Marker{}",
+			"for i := range items {\n\t\tit := items[len(items)-1-i]\n\t\tit.row, it.dup, it.err, it.marker = nil, false, nil, Marker{}"}},
+		scripts: []string{"d3_order"},
+	},
+	{
+		name: "D3 fan-out jumps", says: "the fan-out delivers what a hint brings, and does not look for what lies before it",
+		edits: []edit{{"internal/gateway/fanout.go", "case e.Pos == next:", "case e.Pos >= next:"}},
+		tests: []goTest{{"./internal/gateway", "TestEverySessionHearsEachEntryOnceAndInOrderWhateverTheBusLoses"}},
+	},
+
+	// D4: no silent gap.
+	{
+		name: "D4 entry claimed withheld", says: "the fan-out drops an entry and says that it is withheld",
+		edits: []edit{{"internal/gateway/fanout.go",
+			"if e.Withheld(s.actor().Device) {", "if e.Withheld(s.actor().Device) || e.Kind == im.KindMessage && e.Seq%4 == 3 {"}},
+		scripts: []string{"d4_no_gap"},
+	},
+	{
+		name: "D4 sync claims withheld", says: "sync leaves entries out and says that they are withheld",
+		edits: []edit{{"internal/chat/sync.go",
+			"if !e.Withheld(actor.Device) {", "if !e.Withheld(actor.Device) && e.Seq%2 == 0 {"}},
+		scripts: []string{"d4_no_gap"},
+	},
+
+	// D5: sync by cursor.
+	{
+		name: "D5 edits left out", says: "sync tells of new messages, and not of what changed in old ones",
+		edits: []edit{{"internal/chat/sync.go",
+			"if !e.Withheld(actor.Device) {", "if !e.Withheld(actor.Device) && e.Kind != im.KindEdit && e.Kind != im.KindRecall {"}},
+		scripts: []string{"d5_resume"},
+	},
+	{
+		name: "D5 cursor without entries", says: "sync moves the cursor on without the conversations that changed",
+		edits: []edit{{"internal/chat/sync.go",
+			"told := len(rows)\n", "if since != nil {\n\t\trows = nil\n\t}\n\ttold := len(rows)\n"}},
+		scripts: []string{"d5_resume", "d5_many_conversations"},
+	},
+	{
+		name: "D5 news dropped", says: "what comes during a sync of several pages is dropped behind it",
+		edits: []edit{{"internal/gateway/machine.go", "if heads == nil || n.pos > heads[n.shard] {", "if heads == nil {"}},
+		tests: []goTest{{"./internal/gateway", "TestNewsDuringASyncIsHeldAndWhatTheSyncToldIsDropped"}},
+	},
+
+	// D6: fences.
+	{
+		name: "D6 removal ends nothing", says: "a removal is told to all and leaves the membership as it was",
+		edits:   []edit{{"internal/journal/plan.go", "m.to = r.Seq + 1\n", "m.to = 0\n"}},
+		scripts: []string{"d6_kick", "d6_leave_and_return"},
+	},
+	{
+		name: "D6 socket stays open", says: "a signed-out device's socket stays open",
+		edits: []edit{{"internal/gateway/gateway.go",
+			"if f.Ends(s.signedIn()) {", "if f.Kind != auth.FenceDevice && f.Ends(s.signedIn()) {"}},
+		scripts: []string{"d6_signout", "token_refresh"},
+	},
+	{
+		name: "D6 cached members", says: "the fan-out goes on with the members from before a removal",
+		edits: []edit{{"internal/chat/audience.go", "if e.Kind == im.KindMembers || e.Kind == im.KindConversation {", "if e.Kind == im.KindConversation {"}},
+		tests: []goTest{{"./internal/gateway", "TestWhoIsRemovedIsToldSoAndHearsNothingAfter"}},
+	},
+	{
+		name: "D6 old members believed", says: "a node that was not told of a removal answers by the members that it remembers",
+		edits: []edit{{"internal/chat/reading.go", "c.ACLVersion != room.Version; stale {", "c.ACLVersion < room.Version; stale {"}},
+		tests: []goTest{{"./internal/chat", "TestEachVerbAloneHoldsOnANodeThatHasNotHeardOfARemoval"}},
+	},
+	{
+		name: "D6 removal overtaken", says: "a message is stored although its sender was removed after the decision",
+		edits: []edit{{"internal/journal/plan.go", "c != nil && a.ACLVersion >= 0 && a.ACLVersion != c.acl:", "c != nil && a.ACLVersion > c.acl:"}},
+		tests: []goTest{{"./internal/chat", "TestNobodyWritesOutsideTheirMembership"}},
+	},
+
+	// What recall promises: nothing that the message ever said stays.
+	{
+		name: "Recall keeps edits", says: "a recall empties the message and leaves its text in the entries of its edits",
+		edits: []edit{{"internal/journal/plan.go",
+			"for _, e := range p.editsOf[rowKey{r.c.no, a.Target}] {\n\t\t\tp.blank(e, false)\n\t\t}\n", ""}},
+		tests: []goTest{{"./internal/chat", "TestAnEditKeepsItsHistoryAndARecallEndsIt"}},
+	},
+}
