@@ -39,6 +39,9 @@ test("Enter that confirms a composed word writes it, and a further Enter sends i
   await keyboard.send("Input.insertText", { text: "你好" });
   await alice.page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>(".composer-field")?.value === "你好");
   expect(await alice.page.locator("[data-message]").count()).toBe(0);
+  // No person is quicker than this; within 30 ms of the word's end the Enter would count as the one that ended it.
+  const ended = await alice.page.evaluate(() => performance.now());
+  await alice.page.waitForFunction((then) => performance.now() - then > 60, ended);
   await alice.field.press("Enter");
   await alice.sees("你好");
   expect(await alice.field.inputValue()).toBe("");
