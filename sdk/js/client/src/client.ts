@@ -256,6 +256,7 @@ export class SkeinClient implements Client {
       name,
       ledger,
       waiters: this.#waiters,
+      clock: this.#clock,
       views: () => this.#views.values(),
       lead: () => this.#lead(ledger),
       follow: () => this.#watchAll(),
@@ -291,8 +292,8 @@ export class SkeinClient implements Client {
         this.#takeChanges(changes);
         this.#engine?.changed(changes);
       },
-      written: (batch, changes) => {
-        if (ledger.follower) {
+      written: (batch, changes, followed) => {
+        if (followed) {
           if (batch.outbox?.length) this.#do({ type: "items", items: batch.outbox }).catch(() => undefined);
           return;
         }

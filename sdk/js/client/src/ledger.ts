@@ -7,13 +7,16 @@ import { type Event, needsOf, reduce } from "./reduce/reduce.js";
 import { Items } from "./reduce/items.js";
 import { type Change, type ConversationState, type State, newDirty, newState, putRecord, takeBatch } from "./reduce/state.js";
 import type { Clock } from "./types/environment.js";
-import type { MessageRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
+import type { MessageRecord, OutboxRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
 
 export interface LedgerHooks {
   /** Something changed in memory. */
   changed(changes: readonly Change[]): void;
-  /** A batch is stored, with the changes that it made; or the store refused it, and it will be tried again. */
-  written(batch: StoreBatch, changes: readonly Change[]): void;
+  /**
+   * A batch is stored, with the changes that it made; or the store refused it, and it will be tried again. `followed`:
+   * another tab led when it was made, so that it holds nothing but outbox items.
+   */
+  written(batch: StoreBatch, changes: readonly Change[], followed: boolean): void;
   /** The store refuses writes. Told once, until it takes one again. */
   failed(error: SkeinError): void;
   /** The positions of a conversation that are shown and have to stay in memory. */
@@ -37,6 +40,9 @@ export class Ledger {
   #writing: Promise<void> | undefined;
   #scheduled = false;
   #broken = false;
+  #generation = 0;
+  /** Of the newest batch that the state contains. */
+  #revision = 0;
   /** Reads under way: as long as there is one, nothing leaves the memory. */
   #pins = 0;
   /** What was removed meanwhile, so that a read that began before does not bring it back. */
@@ -51,19 +57,35 @@ export class Ledger {
     this.#hooks = hooks;
   }
 
+  /** Differs after each `load`: whoever was reading then has to begin again. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Takes over what the store has: at the start, and when another tab may have written. */
   async load(): Promise<StoredState> {
     await this.stored();
-    const stored = await this.#partition.load();
     const { state } = this;
+    const earlier = new Set(state.outbox.all().map((item) => item.id));
+    const stored = await this.#partition.load();
     const known = new Set(stored.conversations.map((record) => record.id));
     for (const id of [...state.conversations.keys()]) if (!known.has(id)) state.conversations.delete(id);
     for (const record of stored.conversations) putRecord(state, record);
-    state.outbox = new Items(stored.outbox);
+    // What the user did meanwhile may have come too late for what was read.
+    const fresh = state.outbox.all().filter((item) => !earlier.has(item.id));
+    const freshIds = new Set(fresh.map((item) => item.id));
+    state.outbox = new Items([...stored.outbox.filter((item) => !freshIds.has(item.id)), ...fresh]);
     state.cursor = stored.meta?.cursor ?? state.cursor;
     state.incarnation = stored.meta?.incarnation ?? "";
     this.deviceId = stored.meta?.deviceId ?? this.deviceId;
+    this.#revision = stored.meta?.revision ?? 0;
     state.holes.clear();
+    // What was read before is as old as what it was read from; what is shown is read again by whoever called.
+    this.#generation++;
+    for (const c of state.conversations.values()) {
+      const shown = this.#hooks.shown(c.id);
+      for (const seq of c.messages.keys()) if (!shown || seq < shown[0] || seq > shown[1]) c.messages.delete(seq);
+    }
     return stored;
   }
 
@@ -105,12 +127,26 @@ export class Ledger {
     return changes;
   }
 
-  /** Changes the state by other means than the reducer: another tab has reduced and stored it. */
-  amend(removed: readonly Removal[], changes: readonly Change[], change: (state: State) => void): void {
-    if (this.#pins > 0) this.#removed.push(...removed);
-    change(this.state);
+  /**
+   * Changes the state by other means than the reducer: another tab has reduced and stored it. What was read from
+   * the store may be newer: then only what happened is told.
+   */
+  amend(revision: number, removed: readonly Removal[], changes: readonly Change[], change: (state: State) => void): void {
+    if (revision > this.#revision) {
+      this.#revision = revision;
+      if (this.#pins > 0) this.#removed.push(...removed);
+      change(this.state);
+    }
     this.#hooks.changed(changes);
     this.#evict();
+  }
+
+  /** Outbox items that another tab has stored and that nobody told of. */
+  async strays(): Promise<readonly OutboxRecord[]> {
+    await this.stored();
+    const earlier = new Set(this.state.outbox.all().map((item) => item.id));
+    const stored = await this.#partition.outbox();
+    return stored.filter((item) => !earlier.has(item.id) && !this.state.outbox.get(item.id));
   }
 
   /** Resolves when all that was reduced so far is stored, or was refused. */
@@ -149,7 +185,11 @@ export class Ledger {
     this.#changes = [];
     const all = takeBatch(this.state, this.deviceId);
     if (!all || this.#abandoned) return;
-    const batch: StoreBatch = this.follower ? { outbox: all.outbox } : all;
+    const { cursor, incarnation } = this.state;
+    const meta = { deviceId: this.deviceId, cursor, incarnation, revision: this.#revision + 1 };
+    const { follower } = this;
+    const batch: StoreBatch = follower ? { outbox: all.outbox } : { ...all, meta };
+    if (!follower) this.#revision++;
     try {
       await this.#partition.commit(batch);
       this.#broken = false;
@@ -161,7 +201,7 @@ export class Ledger {
         if (!this.#closed) void this.#write();
       });
     }
-    this.#hooks.written(batch, changes);
+    this.#hooks.written(batch, changes, follower);
     this.#evict();
   }
 

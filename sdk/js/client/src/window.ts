@@ -9,6 +9,8 @@ import type { MessageRecord } from "./types/store.js";
 
 const closedState: WindowState = { opened: false, atStart: false, atEnd: false, loading: "none", error: undefined };
 
+const noPage: Page = { records: [], edge: false, error: undefined };
+
 export class Window {
   readonly #source: PageSource;
   readonly #id: string;
@@ -61,7 +63,7 @@ export class Window {
     if (!this.#state.opened) await this.open(limit, signal);
     if (this.#state.atStart) return false;
     return this.#run("older", async (still) => {
-      const page = await readPage(this.#source, this.#id, this.#low - 1, "down", bounded(limit), signal);
+      const page = await this.#page(this.#source, () => this.#low - 1, "down", bounded(limit), signal);
       if (!still()) return false;
       this.#low = page.edge ? 1 : (page.records[0]?.seq ?? this.#low);
       this.#set({ atStart: page.edge, error: page.error });
@@ -73,7 +75,7 @@ export class Window {
     if (!this.#state.opened) await this.open(limit, signal);
     if (this.#state.atEnd) return false;
     return this.#run("newer", async (still) => {
-      const page = await readPage(this.#source, this.#id, this.#high + 1, "up", bounded(limit), signal);
+      const page = await this.#page(this.#source, () => this.#high + 1, "up", bounded(limit), signal);
       if (!still()) return false;
       this.#high = page.records.at(-1)?.seq ?? this.#high;
       this.#set({ atEnd: page.edge, error: page.error });
@@ -88,9 +90,14 @@ export class Window {
     if (!inside) {
       await this.#run("open", async (still) => {
         const half = Math.max(1, Math.ceil(bounded(limit) / 2));
-        const down = await readPage(this.#source, this.#id, seq, "down", half, signal);
-        if (down.error && !down.records.length) throw down.error;
-        const up = await readPage(this.#source, this.#id, seq + 1, "up", half, signal);
+        const { ledger } = this.#source;
+        let [down, up, generation] = [noPage, noPage, NaN];
+        while (generation !== ledger.generation) {
+          generation = ledger.generation;
+          down = await this.#page(this.#source, () => seq, "down", half, signal);
+          if (down.error && !down.records.length) throw down.error;
+          up = await this.#page(this.#source, () => seq + 1, "up", half, signal);
+        }
         if (!still()) return;
         this.#low = down.edge ? 1 : (down.records[0]?.seq ?? seq);
         this.#high = up.records.at(-1)?.seq ?? seq;
@@ -134,14 +141,23 @@ export class Window {
     const { ledger } = this.#source;
     const offline = { ledger, fetchPage: () => Promise.reject(new SkeinError("unavailable", "only what is stored")) };
     // What the store has shows at once; what it lacks follows.
-    const stored = await readPage(offline, this.#id, Infinity, "down", this.#limit, signal);
+    const stored = await this.#page(offline, () => Infinity, "down", this.#limit, signal);
     if (epoch !== this.#epoch) return;
     this.#showNewest(stored);
     if (stored.edge || stored.records.length >= this.#limit) return;
-    const rest = await readPage(this.#source, this.#id, this.#low - 1, "down", this.#limit - stored.records.length, signal);
+    const rest = await this.#page(this.#source, () => this.#low - 1, "down", this.#limit - stored.records.length, signal);
     if (epoch !== this.#epoch) return;
     this.#low = rest.edge ? 1 : (rest.records[0]?.seq ?? this.#low);
     this.#set({ atStart: rest.edge, error: rest.error });
+  }
+
+  /** A page of which all is in memory and as new as the state: read again when the state was loaded meanwhile. */
+  async #page(source: PageSource, start: () => number, direction: "down" | "up", limit: number, signal: AbortSignal | undefined): Promise<Page> {
+    for (;;) {
+      const { generation } = source.ledger;
+      const page = await readPage(source, this.#id, start(), direction, limit, signal);
+      if (generation === source.ledger.generation) return page;
+    }
   }
 
   #showNewest(page: Page): void {

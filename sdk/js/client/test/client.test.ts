@@ -561,6 +561,45 @@ describe("the connection", () => {
     await world.until(() => world.server.connections === 0);
   });
 
+  test("a conversation that begins with what was sent before the first sync outlives the next ones", async () => {
+    world.server.down = true;
+    const alice = world.client("alice");
+    void alice.connect().catch(() => undefined);
+    await alice.ready;
+    const bob = alice.conversation.with("bob");
+    await bob.open();
+    const sending = bob.send({ text: "first ever" });
+    world.server.down = false;
+    await world.until(() => alice.state === "online");
+    await sending;
+    world.server.cut();
+    await world.until(() => alice.state === "waiting");
+    await world.until(() => alice.state === "online");
+    expect(texts(bob.messages)).toEqual(["first ever"]);
+    expect(alice.conversation.list()).toEqual([bob]);
+  });
+
+  test("what waits for a conversation that a restored journal has lost begins it anew", async () => {
+    for (let i = 1; i <= 3; i++) world.server.text(alicesBob, "bob", `old ${i}`);
+    const alice = await world.online("alice");
+    const bob = alice.conversation.with("bob");
+    await bob.open();
+    world.server.down = true;
+    world.server.cut();
+    await world.until(() => alice.state === "waiting");
+    const sending = bob.send({ text: "still to say" });
+    world.server.log(alicesBob).entries = [];
+    world.server.incarnation = "i2";
+    world.server.down = false;
+    await world.until(() => alice.state === "online");
+    expect(await sending).toMatchObject({ seq: 1, state: "sent" });
+    await world.until(() => texts(bob.messages).join() === "still to say");
+    expect(bob.head).toEqual({ seq: 1, ord: 1 });
+    const fresh = await world.online("alice", { deviceId: "fresh" });
+    await fresh.conversation.with("bob").open();
+    expect(texts(fresh.conversation.with("bob").messages)).toEqual(["still to say"]);
+  });
+
   test("another incarnation of the journal replaces what differs", async () => {
     for (let i = 1; i <= 3; i++) world.server.text(alicesBob, "bob", `old ${i}`);
     const alice = await world.online("alice");

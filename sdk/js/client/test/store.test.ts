@@ -59,7 +59,7 @@ describe.each<[string, () => Store]>([
   });
 
   test("gives back what was committed, also to the next who opens it", async () => {
-    const meta = { deviceId: "d", cursor: new Uint8Array([7, 8]), incarnation: "i1" };
+    const meta = { deviceId: "d", cursor: new Uint8Array([7, 8]), incarnation: "i1", revision: 3 };
     await partition.commit({ meta, conversations: [conversation("c")], messages: messages("c", 1, 3), outbox: [item("b", 2), item("a", 1)] });
     await partition.close();
     const again = await store.open(key);

@@ -69,6 +69,7 @@ export class Engine {
   #maxInFlight = 0;
   #synced = 0;
   #renewing = "";
+  #storedCursor: Uint8Array | undefined;
   #foreign: SkeinError | undefined;
   /** Read markers to be told, and those that this session was told: conversation → seq. */
   readonly #reads = new Set<string>();
@@ -112,6 +113,7 @@ export class Engine {
 
   /** Begins with what the store had: everything early is forgotten, everything unacknowledged is tried again. */
   start(): void {
+    this.#storedCursor = this.#ledger.state.cursor;
     this.#ledger.reduceNow({ type: "restart" });
     for (const item of this.#ledger.state.outbox.all()) this.#addToOutbox(item);
   }
@@ -198,7 +200,10 @@ export class Engine {
       if (item) this.#addToOutbox(item);
     }
     for (const id of batch.outboxDone ?? []) this.#stepOutbox({ type: "discard", id });
-    if (batch.meta) this.#step({ type: "cursor" });
+    const cursor = batch.meta?.cursor;
+    if (!cursor || cursor === this.#storedCursor) return;
+    this.#storedCursor = cursor;
+    if (cursor.length) this.#step({ type: "cursor" });
   }
 
   #addToOutbox(item: OutboxRecord): void {

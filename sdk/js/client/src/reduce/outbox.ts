@@ -52,7 +52,7 @@ export function takeAck(r: Reduction, ack: SendAck): void {
   const item = r.item(uuidText(ack.clientId));
   if (item?.op !== "send" || item.conversation !== ack.conversation) return;
   acknowledge(r, item, ack.seq, ack.ord, ack.timeUs);
-  takeEntry(r, r.get(item.conversation), {
+  takeEntry(r, r.current(item.conversation), {
     conversation: item.conversation,
     seq: ack.seq,
     ord: ack.ord,
@@ -76,7 +76,7 @@ export function takeAck(r: Reduction, ack: SendAck): void {
 export function takeAnswer(r: Reduction, entry: Entry): void {
   const item = entry.sender === r.state.user ? r.item(uuidText(entry.clientId)) : undefined;
   if (item) acknowledge(r, item, entry.seq, entry.ord, entry.timeUs);
-  takeEntry(r, r.get(entry.conversation), entry);
+  takeEntry(r, r.current(entry.conversation), entry);
 }
 
 /** Takes the item that became an entry out of the outbox; true when it was a send. */

@@ -91,8 +91,8 @@ function takePacket(r: Reduction, packet: ServerPacket): void {
       synced = true;
       if (!packet.cursor.length) cursor = sync.cursor;
     } else if (frame.ack) takeAck(r, frame.ack);
-    else if (frame.entry) takeEntry(r, r.get(frame.entry.conversation), frame.entry);
-    else if (frame.withheld) takeWithheld(r, r.get(frame.withheld.conversation), frame.withheld);
+    else if (frame.entry) takeEntry(r, r.current(frame.entry.conversation), frame.entry);
+    else if (frame.withheld) takeWithheld(r, r.current(frame.withheld.conversation), frame.withheld);
     else if (frame.conversation) takeConversation(r, frame.conversation, false);
     else if (frame.readMarker) {
       const { conversation, user, readSeq, readOrd } = frame.readMarker;

@@ -193,7 +193,7 @@ export function takeBatch(state: State, deviceId: string): StoreBatch | undefine
     if (c) conversations.push(toRecord(c));
   }
   const batch: StoreBatch = {
-    meta: dirty.meta ? { deviceId, cursor: state.cursor, incarnation: state.incarnation } : undefined,
+    meta: dirty.meta ? { deviceId, cursor: state.cursor, incarnation: state.incarnation, revision: 0 } : undefined,
     removed: dirty.removed,
     dropped: [...dirty.dropped],
     conversations,

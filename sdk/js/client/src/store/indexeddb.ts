@@ -90,9 +90,13 @@ class DatabasePartition implements Partition {
     const [meta, conversations, outbox] = await Promise.all([
       result(transaction.objectStore("meta").get(metaKey) as IDBRequest<MetaRecord | undefined>),
       result(transaction.objectStore("conversations").getAll() as IDBRequest<ConversationRecord[]>),
-      result(transaction.objectStore("outbox").getAll() as IDBRequest<OutboxRecord[]>),
+      allOf(transaction),
     ]);
-    return { meta, conversations, outbox: outbox.sort((a, b) => a.order - b.order) };
+    return { meta, conversations, outbox };
+  }
+
+  async outbox(): Promise<readonly OutboxRecord[]> {
+    return allOf(await this.#transaction("readonly", ["outbox"]));
   }
 
   async commit(batch: StoreBatch): Promise<void> {
@@ -158,6 +162,11 @@ class DatabasePartition implements Partition {
     this.#db = undefined;
     db?.close();
   }
+}
+
+async function allOf(transaction: IDBTransaction): Promise<readonly OutboxRecord[]> {
+  const items = await result(transaction.objectStore("outbox").getAll() as IDBRequest<OutboxRecord[]>);
+  return items.sort((a, b) => a.order - b.order);
 }
 
 /** The key of the lowest of the `limit` highest rows of a range, found without reading any. */

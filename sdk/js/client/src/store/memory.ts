@@ -66,8 +66,12 @@ class MemoryPartition implements Partition {
     return {
       meta: this.#meta,
       conversations: [...this.#conversations.values()],
-      outbox: [...this.#outbox.values()].sort((a, b) => a.order - b.order),
+      outbox: await this.outbox(),
     };
+  }
+
+  async outbox(): Promise<readonly OutboxRecord[]> {
+    return [...this.#outbox.values()].sort((a, b) => a.order - b.order);
   }
 
   async commit(batch: StoreBatch): Promise<void> {

@@ -7,7 +7,7 @@ import type { Ledger } from "../ledger.js";
 import type { PageRequest } from "../pages.js";
 import type { Change } from "../reduce/state.js";
 import type { ClientState, FrameEvent, Presence, SyncEvent } from "../types/client.js";
-import type { EnvironmentSignal } from "../types/environment.js";
+import type { Clock, EnvironmentSignal } from "../types/environment.js";
 import type { FailureRecord, OutboxRecord, StoreBatch } from "../types/store.js";
 import type { Waiters } from "../waiters.js";
 import type { Methods, Typing } from "../wire/schema.js";
@@ -50,6 +50,7 @@ export interface CrewHost {
   readonly name: string;
   readonly ledger: Ledger;
   readonly waiters: Waiters;
+  readonly clock: Clock;
   views(): Iterable<ConversationView>;
   /** Holds the connection from now on. */
   lead(): void;

@@ -15,6 +15,8 @@ type Told =
 
 /** Messages from the newest on among which the fate of an unanswered send is looked for. */
 const recent = 200;
+/** How long a message may lie in the store that nobody was told of. */
+const collectEveryMs = 5_000;
 
 /** Takes part in what the tabs of a profile share. */
 export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
@@ -51,6 +53,7 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
           waiting = [];
           leads = true;
           host.lead();
+          collectLater();
         }),
       follow: () =>
         next(async () => {
@@ -71,6 +74,19 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
       joined: () => tellStatus(),
       left: (tab) => host.left(tab),
     });
+    // What a tab stored and died before it could tell.
+    let stopCollecting = (): void => undefined;
+    const collect = async (): Promise<void> => {
+      const items = await host.ledger.strays();
+      if (leads && items.length) await host.execute({ type: "items", items }, "");
+    };
+    const collectLater = (): void => {
+      stopCollecting = host.clock.after(collectEveryMs, () => {
+        collect()
+          .catch((error: unknown) => host.error(error))
+          .finally(() => leads && collectLater());
+      });
+    };
     const tell = (told: Told): void => handle.tell(told);
     const tellStatus = (): void => {
       const { error, ...status } = host.status();
@@ -87,7 +103,11 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
       tellBatch: (batch, changes) => tell({ type: "batch", batch, changes }),
       tellStatus,
       tellErased: () => tell({ type: "erased" }),
-      leave: () => handle.leave(),
+      leave: () => {
+        leads = false;
+        stopCollecting();
+        handle.leave();
+      },
     };
   };
 }
@@ -95,7 +115,7 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
 /** Takes over what the one that leads has stored. */
 function apply({ ledger }: CrewHost, batch: StoreBatch, changes: readonly Change[]): void {
   const removed: readonly Removal[] = batch.removed ?? [];
-  ledger.amend(removed, changes, (state: State) => {
+  ledger.amend(batch.meta?.revision ?? 0, removed, changes, (state: State) => {
     for (const id of batch.dropped ?? []) state.conversations.delete(id);
     for (const { conversation, from, to } of removed) {
       const messages = state.conversations.get(conversation)?.messages;

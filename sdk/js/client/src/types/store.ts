@@ -113,6 +113,8 @@ export interface MetaRecord {
   /** Opaque; only meaningful together with what was stored with it. Empty = never synced. */
   readonly cursor: Uint8Array;
   readonly incarnation: string;
+  /** Counts the batches: says whether what another tab tells is older than what was read. */
+  readonly revision: number;
 }
 
 /** Everything that a client loads when it starts; messages are read by page. */
@@ -159,6 +161,8 @@ export interface PageQuery {
  */
 export interface Partition {
   load(): Promise<StoredState>;
+  /** The outbox alone, ascending by `order`. */
+  outbox(): Promise<readonly OutboxRecord[]>;
   commit(batch: StoreBatch): Promise<void>;
   /** A page, ascending by seq whatever its direction. */
   messages(query: PageQuery): Promise<readonly MessageRecord[]>;

@@ -35,6 +35,7 @@ export class Profile {
     return {
       request: (name, { signal }, callback) =>
         new Promise((resolve, reject) => {
+          if (!tab.alive) return;
           const waiting: Waiting = {
             tab,
             run: () => {
@@ -137,6 +138,7 @@ export class Tab {
   #store(store: Store): Store {
     const mortal = (partition: Partition): Partition => ({
       load: () => (this.alive ? partition.load() : new Promise(() => undefined)),
+      outbox: () => (this.alive ? partition.outbox() : new Promise(() => undefined)),
       commit: (batch) => (this.alive ? partition.commit(batch) : new Promise(() => undefined)),
       messages: (query) => partition.messages(query),
       messagesAt: (conversation, seqs) => partition.messagesAt(conversation, seqs),
