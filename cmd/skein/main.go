@@ -4,6 +4,7 @@
 //	skein app      apps (tenants) and their secrets
 //	skein token    a user token, for trying things out
 //	skein follow   shows and mends the followers
+//	skein restored tells a restored backup that it is one
 //	skein fsck     proves the invariants of a data folder or database
 //	skein bench    measures this binary as it is delivered
 //	skein version  what this is
@@ -35,6 +36,7 @@ func commands() []command {
 		{"app", "create, list and rotate apps", appCommand},
 		{"token", "print a user token", tokenCommand},
 		{"follow", "show and mend the followers", followCommand},
+		{"restored", "tell a restored backup that it is one", restoredCommand},
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
 		{"bench", "measure this binary", benchCommand},
 		{"version", "print the version", versionCommand},
