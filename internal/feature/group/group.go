@@ -96,6 +96,9 @@ func (s *Service) Add(ctx context.Context, a im.Actor, id im.ConvID, members []i
 				c.Added = append(c.Added, string(u))
 			}
 		}
+		if room.Size() == 0 { // only the back end sees it: who comes first would have to own it
+			return chat.Change{}, im.Errorf(im.FailedPrecondition, "everybody has left the group")
+		}
 		if room.Size()+len(ms) > s.max {
 			return chat.Change{}, im.Errorf(im.TooLarge, "a group has at most %d members", s.max)
 		}
@@ -118,14 +121,19 @@ func mayAdd(room *chat.Room, a im.Actor) error {
 	return chat.ErrNoChange
 }
 
-// Remove takes a user out. A strictly higher role than theirs is needed.
+// Remove takes a user out. A strictly higher role than theirs is needed, and
+// nobody, the back end included, takes out the owner.
 func (s *Service) Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, client im.ClientID) (*im.Entry, error) {
 	return s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
 		if user == a.User {
 			return chat.Change{}, im.Errorf(im.InvalidArgument, "to go oneself is LeaveGroup")
 		}
-		if _, in := room.Member(user); !in {
+		m, in := room.Member(user)
+		if !in {
 			return chat.Change{}, im.ErrNotFound
+		}
+		if m.Role == im.RoleOwner && a.Server { // for a user the rules say no
+			return chat.Change{}, errOwned()
 		}
 		return changeOf([]journal.MemberChange{{User: user, Role: im.RoleNone}}, &skeinv1.MembersChange{Removed: []string{string(user)}}), nil
 	})
@@ -156,8 +164,11 @@ func (s *Service) SetRole(ctx context.Context, a im.Actor, id im.ConvID, user im
 		if !in {
 			return chat.Change{}, im.ErrNotFound
 		}
+		if self, _ := room.Member(a.User); !a.Server && self.Role != im.RoleOwner {
+			return chat.Change{}, errRole
+		}
 		if m.Role == im.RoleOwner && role != im.RoleOwner {
-			return chat.Change{}, &im.Error{Code: im.FailedPrecondition, Message: "a group has an owner", Hint: "hand the group over with SetRole OWNER"}
+			return chat.Change{}, errOwned()
 		}
 		ms := []journal.MemberChange{{User: user, Role: role}}
 		if role == im.RoleOwner && m.Role != im.RoleOwner {
@@ -166,6 +177,10 @@ func (s *Service) SetRole(ctx context.Context, a im.Actor, id im.ConvID, user im
 		return changeOf(ms, &skeinv1.MembersChange{RoleChanged: []string{string(user)}, Role: skeinv1.Role(role)}), nil
 	})
 	return e, err
+}
+
+func errOwned() error {
+	return &im.Error{Code: im.FailedPrecondition, Message: "a group has an owner", Hint: "hand the group over with SetRole OWNER first"}
 }
 
 func (s *Service) change(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID, plan func(*chat.Room) (chat.Change, error)) (*im.Entry, error) {
