@@ -7,7 +7,7 @@ import { type Event, needsOf, reduce } from "./reduce/reduce.js";
 import { Items } from "./reduce/items.js";
 import { type Change, type ConversationState, type State, newDirty, newState, putRecord, takeBatch } from "./reduce/state.js";
 import type { Clock } from "./types/environment.js";
-import type { MessageRecord, OutboxRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
+import type { MessageRecord, PageQuery, Partition, Removal, StoreBatch, StoredState } from "./types/store.js";
 
 export interface LedgerHooks {
   /** Something changed in memory. */
@@ -30,7 +30,7 @@ export class Ledger {
   deviceId = "";
   /** Another tab writes what comes from the server; this one only what its user puts into the outbox. */
   follower = false;
-  readonly #partition: Partition;
+  readonly partition: Partition;
   readonly #clock: Clock;
   readonly #hooks: LedgerHooks;
   #queue: Promise<void> = Promise.resolve();
@@ -52,7 +52,7 @@ export class Ledger {
 
   constructor(user: string, partition: Partition, clock: Clock, hooks: LedgerHooks) {
     this.state = newState(user);
-    this.#partition = partition;
+    this.partition = partition;
     this.#clock = clock;
     this.#hooks = hooks;
   }
@@ -67,7 +67,7 @@ export class Ledger {
     await this.stored();
     const { state } = this;
     const earlier = new Set(state.outbox.all().map((item) => item.id));
-    const stored = await this.#partition.load();
+    const stored = await this.partition.load();
     const known = new Set(stored.conversations.map((record) => record.id));
     for (const id of [...state.conversations.keys()]) if (!known.has(id)) state.conversations.delete(id);
     for (const record of stored.conversations) putRecord(state, record);
@@ -141,14 +141,6 @@ export class Ledger {
     this.#evict();
   }
 
-  /** Outbox items that another tab has stored and that nobody told of. */
-  async strays(): Promise<readonly OutboxRecord[]> {
-    await this.stored();
-    const earlier = new Set(this.state.outbox.all().map((item) => item.id));
-    const stored = await this.#partition.outbox();
-    return stored.filter((item) => !earlier.has(item.id) && !this.state.outbox.get(item.id));
-  }
-
   /** Resolves when all that was reduced so far is stored, or was refused. */
   async stored(): Promise<void> {
     if (this.#writing) await this.#writing;
@@ -191,7 +183,7 @@ export class Ledger {
     const batch: StoreBatch = follower ? { outbox: all.outbox } : { ...all, meta };
     if (!follower) this.#revision++;
     try {
-      await this.#partition.commit(batch);
+      await this.partition.commit(batch);
       this.#broken = false;
     } catch (error) {
       this.#again(dirty);
@@ -264,19 +256,19 @@ export class Ledger {
   /** Reads a page as the store has it, which stays out of memory. */
   async scan(query: PageQuery): Promise<readonly MessageRecord[]> {
     await this.stored();
-    return this.#partition.messages(query);
+    return this.partition.messages(query);
   }
 
   async #bring(query: PageQuery): Promise<readonly MessageRecord[]> {
     await this.stored();
-    return this.#merge(query.conversation, await this.#partition.messages(query));
+    return this.#merge(query.conversation, await this.partition.messages(query));
   }
 
   /** Reads single messages. */
   async bringAt(conversation: string, seqs: readonly number[]): Promise<readonly MessageRecord[]> {
     return this.pinned(async () => {
       await this.stored();
-      return this.#merge(conversation, await this.#partition.messagesAt(conversation, seqs));
+      return this.#merge(conversation, await this.partition.messagesAt(conversation, seqs));
     });
   }
 
@@ -305,7 +297,7 @@ export class Ledger {
   async erase(): Promise<void> {
     this.#abandoned = true;
     await this.#writing?.catch(() => undefined);
-    await this.#partition.erase();
+    await this.partition.erase();
   }
 
   /** Writes what is left, and lets the store go. */
@@ -313,6 +305,6 @@ export class Ledger {
     if (this.#closed) return;
     await this.stored();
     this.#closed = true;
-    await this.#partition.close();
+    await this.partition.close();
   }
 }

@@ -11,40 +11,39 @@ import type {
   StoredState,
 } from "../types/store.js";
 
-/** Messages of one conversation, in ascending order of seq. */
+/** Messages of one conversation, ascending by seq. */
 class Shelf {
-  readonly #bySeq = new Map<number, MessageRecord>();
-  #sorted: number[] = [];
+  readonly #rows: MessageRecord[] = [];
 
   put(record: MessageRecord): void {
-    if (!this.#bySeq.has(record.seq)) this.#sorted.splice(this.#indexOf(record.seq), 0, record.seq);
-    this.#bySeq.set(record.seq, record);
+    const index = this.#indexOf(record.seq);
+    this.#rows.splice(index, this.#rows[index]?.seq === record.seq ? 1 : 0, record);
   }
 
   remove(from: number, to: number): void {
-    const gone = this.#sorted.splice(this.#indexOf(from), this.#indexOf(to + 1) - this.#indexOf(from));
-    for (const seq of gone) this.#bySeq.delete(seq);
+    const index = this.#indexOf(from);
+    this.#rows.splice(index, this.#indexOf(to + 1) - index);
   }
 
   at(seq: number): MessageRecord | undefined {
-    return this.#bySeq.get(seq);
+    const row = this.#rows[this.#indexOf(seq)];
+    return row?.seq === seq ? row : undefined;
   }
 
   page({ from, until, limit }: PageQuery): MessageRecord[] {
     const low = this.#indexOf(Math.min(from, until));
     const high = this.#indexOf(Math.max(from, until) + 1);
-    const seqs = until < from ? this.#sorted.slice(Math.max(low, high - limit), high) : this.#sorted.slice(low, Math.min(high, low + limit));
-    return seqs.flatMap((seq) => this.#bySeq.get(seq) ?? []);
+    return until < from ? this.#rows.slice(Math.max(low, high - limit), high) : this.#rows.slice(low, Math.min(high, low + limit));
   }
 
   /** Where `seq` stands or would stand. New ones stand at the end. */
   #indexOf(seq: number): number {
     let low = 0;
-    let high = this.#sorted.length;
-    if (high > 0 && (this.#sorted[high - 1] ?? 0) < seq) return high;
+    let high = this.#rows.length;
+    if ((this.#rows[high - 1]?.seq ?? 0) < seq) return high;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#sorted[middle] ?? 0) < seq) low = middle + 1;
+      if ((this.#rows[middle]?.seq ?? 0) < seq) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -3,7 +3,8 @@
 import type { ConversationView } from "../conversation.js";
 import { Items } from "../reduce/items.js";
 import { type Change, type State, putRecord } from "../reduce/state.js";
-import type { FailureRecord, Removal, StoreBatch } from "../types/store.js";
+import type { Ledger } from "../ledger.js";
+import type { FailureRecord, OutboxRecord, Removal, StoreBatch } from "../types/store.js";
 import { type Crew, type CrewHost, type News, type Status, plain, revive } from "./crew.js";
 import type { Tabs, TabsHandle } from "./tabs.js";
 
@@ -77,7 +78,7 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
     // What a tab stored and died before it could tell.
     let stopCollecting = (): void => undefined;
     const collect = async (): Promise<void> => {
-      const items = await host.ledger.strays();
+      const items = await strays(host.ledger);
       if (leads && items.length) await host.execute({ type: "items", items }, "");
     };
     const collectLater = (): void => {
@@ -110,6 +111,14 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
       },
     };
   };
+}
+
+/** Outbox items that another tab has stored and that nobody told of. */
+async function strays(ledger: Ledger): Promise<readonly OutboxRecord[]> {
+  await ledger.stored();
+  const earlier = new Set(ledger.state.outbox.all().map((item) => item.id));
+  const stored = await ledger.partition.outbox();
+  return stored.filter((item) => !earlier.has(item.id) && !ledger.state.outbox.get(item.id));
 }
 
 /** Takes over what the one that leads has stored. */
