@@ -166,9 +166,9 @@ func (r *reducer) packet(p *skeinv1.ServerPacket) {
 		case *skeinv1.ServerFrame_Ack:
 			r.ack(f.Ack)
 		case *skeinv1.ServerFrame_Entry:
-			r.position(r.conv(f.Entry.GetConversation()), f.Entry)
+			r.position(r.current(f.Entry.GetConversation()), f.Entry)
 		case *skeinv1.ServerFrame_Withheld:
-			r.withheld(r.conv(f.Withheld.GetConversation()), f.Withheld)
+			r.withheld(r.current(f.Withheld.GetConversation()), f.Withheld)
 		case *skeinv1.ServerFrame_ReadMarker:
 			m := f.ReadMarker
 			if c := r.st.convs[m.GetConversation()]; c != nil {
@@ -215,6 +215,26 @@ func (r *reducer) conv(id string) *conv {
 		r.st.convs[id] = c
 		r.touch(c)
 	}
+	return c
+}
+
+// current returns the conversation that news is about. One that was kept from
+// another journal, because of what waits in the outbox, begins anew: its
+// positions are not those of the news.
+func (r *reducer) current(id string) *conv {
+	c := r.conv(id)
+	if c.incarnation == r.st.incarnation {
+		return c
+	}
+	if c.head.seq > 0 {
+		r.removeRange(c, 1, maxSeq, nil)
+		blank := newConv(id, r.st.incarnation)
+		blank.msgs = c.msgs
+		*c = *blank
+		r.add(changeGap, c, 0)
+	}
+	c.incarnation = r.st.incarnation
+	r.touch(c)
 	return c
 }
 

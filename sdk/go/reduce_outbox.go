@@ -75,7 +75,7 @@ func (r *reducer) ack(a *skeinv1.SendAck) {
 	if it.key != "" {
 		kind = skeinv1.EntryKind_ENTRY_KIND_KEYED
 	}
-	r.position(r.conv(it.conv), &skeinv1.Entry{
+	r.position(r.current(it.conv), &skeinv1.Entry{
 		Conversation: it.conv, Seq: a.GetSeq(), Ord: a.GetOrd(), Kind: kind, Sender: r.st.user, TimeUs: a.GetTimeUs(),
 		ClientId: a.GetClientId(), Version: 1, Body: it.body, ToDevices: it.toDevices, Handshake: it.handshake, Key: it.key,
 	})
@@ -89,7 +89,7 @@ func (r *reducer) answer(e *skeinv1.Entry) {
 	if _, it := r.st.itemByID(idText(e.GetClientId())); it != nil && e.GetSender() == r.st.user {
 		r.acknowledge(it, e.GetSeq(), e.GetOrd(), e.GetTimeUs())
 	}
-	r.position(r.conv(e.GetConversation()), e)
+	r.position(r.current(e.GetConversation()), e)
 }
 
 // claim takes the item that became an entry out of the outbox, and tells

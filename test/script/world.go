@@ -92,7 +92,7 @@ func (w *world) step(actor string, s step) error {
 		return run(ctx, w, d)
 	}
 	if !d.started {
-		if err := w.start(ctx, d); err != nil {
+		if err := w.start(ctx, d, verb != "start"); err != nil {
 			return err
 		}
 	}
@@ -149,14 +149,14 @@ func (w *world) device(actor string) *device {
 	return d
 }
 
-// start connects a device that speaks for the first time.
-func (w *world) start(ctx context.Context, d *device) error {
+// start prepares a device that speaks for the first time, and connects it.
+func (w *world) start(ctx context.Context, d *device, connect bool) error {
 	d.started = true
 	token, err := w.b.Server.Token(d.user)
 	if err != nil {
 		return err
 	}
-	if _, err := d.driver.Do(ctx, Command{Verb: "token", Token: token}); err != nil {
+	if _, err := d.driver.Do(ctx, Command{Verb: "token", Token: token}); err != nil || !connect {
 		return err
 	}
 	_, err = d.driver.Do(ctx, Command{Verb: "connect"})
