@@ -127,8 +127,11 @@ func TestARemovalHoldsOnANodeThatHasNotHeardOfIt(t *testing.T) {
 func TestEachVerbAloneHoldsOnANodeThatHasNotHeardOfARemoval(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	for name, verb := range map[string]func(c *chat.Service, conv im.ConvID) error{
-		"send":   func(c *chat.Service, conv im.ConvID) error { _, err := say(c, bob, conv, w.id(), "x"); return err },
-		"edit":   func(c *chat.Service, conv im.ConvID) error { _, err := c.Edit(ctx, bob, conv, 2, text("x"), w.id()); return err },
+		"send": func(c *chat.Service, conv im.ConvID) error { _, err := say(c, bob, conv, w.id(), "x"); return err },
+		"edit": func(c *chat.Service, conv im.ConvID) error {
+			_, err := c.Edit(ctx, bob, conv, 2, text("x"), w.id())
+			return err
+		},
 		"recall": func(c *chat.Service, conv im.ConvID) error { _, err := c.Recall(ctx, bob, conv, 2, w.id()); return err },
 		"react": func(c *chat.Service, conv im.ConvID) error {
 			_, err := c.React(ctx, bob, conv, 2, "👍", false, w.id())

@@ -92,7 +92,7 @@ type Limits struct {
 	Frames int `yaml:"frames" min:"1" max:"10000"`
 	// InFlight bounds the frames of a session that have no answer yet; what comes on top is refused with RATE_LIMITED.
 	InFlight int `yaml:"in_flight" min:"1" max:"10000"`
-	// PingInterval is after how long of silence a client sends a ping; after twice that the server closes.
+	// PingInterval is after how long of silence a client sends a ping; after three times that the server closes.
 	PingInterval time.Duration `yaml:"ping_interval" min:"1s" max:"10m"`
 	// QueueBytes bounds the output that waits for a client that reads slowly; beyond it the connection is closed, and sync repairs it.
 	QueueBytes int `yaml:"queue_bytes" unit:"bytes" min:"65536" max:"268435456"`

@@ -56,7 +56,7 @@ func docOf(path string) string {
 	case "Limits.InFlight":
 		return "Bounds the frames of a session that have no answer yet; what comes on top is refused with RATE_LIMITED."
 	case "Limits.PingInterval":
-		return "After how long of silence a client sends a ping; after twice that the server closes."
+		return "After how long of silence a client sends a ping; after three times that the server closes."
 	case "Limits.QueueBytes":
 		return "Bounds the output that waits for a client that reads slowly; beyond it the connection is closed, and sync repairs it."
 	case "Limits.QueueFrames":

@@ -55,7 +55,7 @@ type Limits struct {
 	Frames       int           // frames a packet
 	InFlight     int           // frames without an answer
 	HelloTimeout time.Duration // from the upgrade to the hello
-	PingInterval time.Duration // told to the client; twice that of silence ends the session
+	PingInterval time.Duration // told to the client; three times that of silence ends the session
 	QueueBytes   int           // output that waits for a slow reader
 	QueueFrames  int
 	Watch        int // users whose presence a session watches
@@ -108,6 +108,9 @@ type Gateway struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // sessions and the fan-out
 	drain  atomic.Bool
+	// scratch lends effects to whoever steps a machine: []effect that every
+	// session kept for itself would be memory of idle connections.
+	scratch sync.Pool
 }
 
 // New starts a gateway: it listens to the bus from the journal's present

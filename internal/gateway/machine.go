@@ -131,6 +131,7 @@ func (m *machine) step(ev *event, out []effect) []effect {
 		if ev.err != nil {
 			return append(out, effect{kind: fxOut, bytes: errorFrame(ev.ref, ev.err)})
 		}
+		m.dirty = true // the cursor may pass the entry: should the ack get lost, the client sends again
 		return append(out, effect{kind: fxOut, bytes: ev.bytes})
 	case evAnswer:
 		return m.onAnswer(ev, out)

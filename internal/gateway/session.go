@@ -35,7 +35,6 @@ type session struct {
 
 	mu      sync.Mutex // guards the rest
 	m       machine
-	fx      []effect // scratch
 	out     [][]byte // elements of packets to come
 	outSize int
 	writing bool // a goroutine writes out what is queued
@@ -47,6 +46,11 @@ type session struct {
 	watching   *presence.Watch
 	watchEnded bool
 }
+
+// silentIntervals is after how many ping intervals without a word a session
+// ends. Browsers run the timers of a hidden page once a minute: two intervals
+// of 25 s would end its session again and again.
+const silentIntervals = 3
 
 func newSession(g *Gateway, conn *ws.Conn, address string) *session {
 	s := &session{g: g, conn: conn, address: address, num: g.nextID.Add(1)}
@@ -83,10 +87,23 @@ func (s *session) serve() {
 	s.end()
 }
 
-// read takes one packet; false when the session is over.
+// read takes one packet; false when the session is over. Its frame lies on the
+// stack of every idle connection: what it calls is kept out of it, so that the
+// stack of a parked reader fits into 4 KiB.
 func (s *session) read() bool {
 	op, raw, err := s.conn.ReadMessage()
-	now := s.g.Clock.Now()
+	if err != nil {
+		return s.unreadable(err)
+	}
+	return s.packet(op, raw)
+}
+
+// unreadable ends a session whose socket has ended, or has been silent.
+//
+//go:noinline
+func (s *session) unreadable(err error) (more bool) {
+	var bad *ws.ProtocolError
+	var closed *ws.CloseError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		code, reason := skeinv1.CloseCode_CLOSE_CODE_IDLE, "nothing was heard"
@@ -100,24 +117,27 @@ func (s *session) read() bool {
 		s.apply(s.m.close(nil, code, reason, false))
 		s.mu.Unlock()
 		return s.linger()
-	case err != nil:
-		var bad *ws.ProtocolError
-		var closed *ws.CloseError
-		switch {
-		case errors.As(err, &closed): // the answer to it may have been left to a writer at work
-			s.conn.CloseWith(ws.CloseNormal, "")
-		case errors.As(err, &bad):
-			s.mu.Lock()
-			s.apply(s.m.step(&event{kind: evGone}, nil))
-			s.shut(skeinv1.CloseCode(bad.CloseCode), bad.Reason, true)
-			s.mu.Unlock()
-		}
-		return false
+	case errors.As(err, &closed): // the answer to it may have been left to a writer at work
+		s.conn.CloseWith(ws.CloseNormal, "")
+	case errors.As(err, &bad):
+		s.mu.Lock()
+		s.apply(s.m.step(&event{kind: evGone}, nil))
+		s.shut(skeinv1.CloseCode(bad.CloseCode), bad.Reason, true)
+		s.mu.Unlock()
 	}
+	return false
+}
+
+// packet takes what was read.
+//
+//go:noinline
+func (s *session) packet(op ws.Op, raw []byte) (more bool) {
+	now := s.g.Clock.Now()
 	if s.who.Load() != nil && now.Sub(s.heard) > time.Second {
 		s.heard = now
-		s.conn.SetReadDeadline(now.Add(2 * s.g.Limits.PingInterval))
+		s.conn.SetReadDeadline(now.Add(silentIntervals * s.g.Limits.PingInterval))
 	}
+	var err error
 	if op == ws.OpText {
 		if s.conn.Subprotocol() != protoJSON {
 			err = errBadPacket
@@ -178,9 +198,19 @@ func (s *session) end() {
 
 // handle moves the machine and does what it asks for.
 func (s *session) handle(ev event) {
+	scratch, _ := s.g.scratch.Get().(*[]effect)
+	if scratch == nil {
+		scratch = new([]effect)
+	}
 	s.mu.Lock()
-	later := s.apply(s.m.step(&ev, s.fx[:0]))
+	fx := s.m.step(&ev, (*scratch)[:0])
+	later := s.apply(fx)
 	s.mu.Unlock()
+	if cap(fx) <= 64 {
+		clear(fx)
+		*scratch = fx[:0]
+		s.g.scratch.Put(scratch)
+	}
 	for i := range later {
 		s.do(&later[i])
 	}
@@ -193,10 +223,9 @@ func (s *session) signedIn() auth.Session {
 	return s.m.id
 }
 
-// apply queues output, under the lock, and returns the effects that must run
-// without it. The scratch slice is kept when nothing of it escapes.
+// apply queues output, under the lock, and returns copies of the effects that
+// must run without it.
 func (s *session) apply(fx []effect) (later []effect) {
-	keep := true
 	for i := range fx {
 		switch fx[i].kind {
 		case fxOut:
@@ -211,15 +240,6 @@ func (s *session) apply(fx []effect) (later []effect) {
 			}
 			later = append(later, fx[i])
 		}
-	}
-	if cap(fx) > 64 {
-		keep = false
-	}
-	if keep {
-		clear(fx)
-		s.fx = fx[:0]
-	} else {
-		s.fx = nil
 	}
 	return later
 }
@@ -385,12 +405,13 @@ func (s *session) signIn() {
 	id, err := s.admit(ctx, h)
 	if err == nil {
 		s.pipe = s.g.Chat.NewPipe(id.Actor)
-		s.who.Store(&id.Actor)
+		who := id.Actor // without the rest of id, which would stay with it
+		s.who.Store(&who)
 		s.mu.Lock()
 		s.m.id = id // what Apply looks at, before the session can be found
 		s.mu.Unlock()
 		s.conn.SetReadLimit(s.g.Limits.PacketBytes)
-		s.conn.SetReadDeadline(s.g.Clock.Now().Add(2 * s.g.Limits.PingInterval))
+		s.conn.SetReadDeadline(s.g.Clock.Now().Add(silentIntervals * s.g.Limits.PingInterval))
 		if old := s.g.hub.add(s, id.Actor); old != nil {
 			old.handle(event{kind: evReplaced})
 		}

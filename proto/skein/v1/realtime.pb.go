@@ -50,7 +50,7 @@ const (
 	CloseCode_CLOSE_CODE_SLOW_READER CloseCode = 4501
 	// The server can not serve now.
 	CloseCode_CLOSE_CODE_UNAVAILABLE CloseCode = 4502
-	// Nothing was heard for two ping intervals.
+	// Nothing was heard for three ping intervals.
 	CloseCode_CLOSE_CODE_IDLE CloseCode = 4503
 	// Too many connections or hellos from this address.
 	CloseCode_CLOSE_CODE_RATE_LIMITED CloseCode = 4504
@@ -1046,7 +1046,7 @@ type Welcome struct {
 	ServerTimeUs int64                  `protobuf:"varint,3,opt,name=server_time_us,json=serverTimeUs,proto3" json:"server_time_us,omitempty"`
 	// The token's expiry.
 	TokenExpiresUs int64 `protobuf:"varint,4,opt,name=token_expires_us,json=tokenExpiresUs,proto3" json:"token_expires_us,omitempty"`
-	// Send a ping when nothing was sent for this long; the server closes after twice that.
+	// Send a ping when nothing was sent for this long; the server closes after three times that.
 	PingIntervalMs uint32        `protobuf:"varint,5,opt,name=ping_interval_ms,json=pingIntervalMs,proto3" json:"ping_interval_ms,omitempty"`
 	Sync           *SyncResponse `protobuf:"bytes,6,opt,name=sync,proto3" json:"sync,omitempty"`
 	Limits         *Limits       `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`

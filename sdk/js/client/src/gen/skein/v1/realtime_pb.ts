@@ -474,7 +474,7 @@ export type Welcome = Message<"skein.v1.Welcome"> & {
   tokenExpiresUs: bigint;
 
   /**
-   * Send a ping when nothing was sent for this long; the server closes after twice that.
+   * Send a ping when nothing was sent for this long; the server closes after three times that.
    *
    * @generated from field: uint32 ping_interval_ms = 5;
    */
@@ -719,7 +719,7 @@ export enum CloseCode {
   UNAVAILABLE = 4502,
 
   /**
-   * Nothing was heard for two ping intervals.
+   * Nothing was heard for three ping intervals.
    *
    * @generated from enum value: CLOSE_CODE_IDLE = 4503;
    */
