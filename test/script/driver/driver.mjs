@@ -83,7 +83,8 @@ const conversation = (c) => ({
   typing: c.typing,
   readSeq: c.snapshot.readSeq,
   markers: Object.fromEntries([...c.readMarkers].map(([u, p]) => [u, p.seq])),
-  messages: c.messages.map(message),
+  // What a conversation that was not opened shows of itself is its newest message, in a list.
+  messages: (c.window.opened || !c.lastMessage ? c.messages : [c.lastMessage]).map(message),
 });
 
 const presence = new Map();
