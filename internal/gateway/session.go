@@ -29,9 +29,10 @@ type session struct {
 	origin  string // of a page that is not the server's own
 	num     uint64
 	who     atomic.Pointer[im.Actor] // nil before the sign-in
-	pipe    *chat.Pipe               // owned by the reading goroutine
+	pipe    *chat.Pipe               // nil before the first send; owned by the reading goroutine
 	lastID  string                   // of a conversation; owned by the reading goroutine
-	heard   time.Time                // owned by the reading goroutine
+	heard   time.Time                // to a second; owned by the reading goroutine
+	recent  uint8                    // packets since heard, to calm; owned by it too
 
 	mu      sync.Mutex // guards the rest
 	m       machine
@@ -87,15 +88,30 @@ func (s *session) serve() {
 	s.end()
 }
 
+// calm is how many packets a second are handled away from the reading
+// goroutine. A goroutine that has only ever waited keeps the 2 KiB that it was
+// born with; handling one packet on it would grow them to 8 for good. For a
+// socket that carries much, the change of goroutines would cost more.
+const calm = 8
+
 // read takes one packet; false when the session is over. Its frame lies on the
-// stack of every idle connection: what it calls is kept out of it, so that the
-// stack of a parked reader fits into 4 KiB.
+// stack of every idle connection, so that what it calls is kept out of it.
 func (s *session) read() bool {
 	op, raw, err := s.conn.ReadMessage()
 	if err != nil {
 		return s.unreadable(err)
 	}
-	return s.packet(op, raw)
+	if s.recent > calm {
+		return s.packet(op, raw)
+	}
+	s.recent++
+	return s.packetAside(op, raw)
+}
+
+//go:noinline
+func (s *session) packetAside(op ws.Op, raw []byte) (more bool) {
+	s.aside(func() { more = s.packet(op, raw) })
+	return more
 }
 
 // unreadable ends a session whose socket has ended, or has been silent.
@@ -361,6 +377,9 @@ func (s *session) do(fx *effect) {
 		}
 		r := *fx.frame.send
 		r.Session = s.num
+		if s.pipe == nil {
+			s.pipe = s.g.Chat.NewPipe(s.actor())
+		}
 		s.pipe.Submit(s.g.ctx, r, func(res journal.Result, err error) {
 			ev := event{kind: evAppended, ref: ref}
 			if err != nil {
@@ -404,7 +423,6 @@ func (s *session) signIn() {
 	}
 	id, err := s.admit(ctx, h)
 	if err == nil {
-		s.pipe = s.g.Chat.NewPipe(id.Actor)
 		who := id.Actor // without the rest of id, which would stay with it
 		s.who.Store(&who)
 		s.mu.Lock()
