@@ -184,11 +184,13 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	return d, nil
 }
 
-// newest returns the last of the entries that together have about max bytes.
+// newest returns the last of the entries that together have about max bytes,
+// and at least one: a page that names no position up to the head would have
+// the device give up all that it holds.
 func newest(es []im.Entry, max int) []im.Entry {
 	size := 0
 	for i := len(es) - 1; i >= 0; i-- {
-		if size += len(es[i].Body) + len(es[i].Previous) + 128; size > max {
+		if size += len(es[i].Body) + len(es[i].Previous) + 128; size > max && i < len(es)-1 {
 			return es[i+1:]
 		}
 	}
