@@ -75,7 +75,6 @@ type world struct {
 	j      journal.Journal
 	bus    *bus.Local
 	porter *porter
-	limits Limits
 	log    *errorLog
 	c      *chat.Service // of the first node
 	g      *Gateway      // the first node
@@ -281,7 +280,9 @@ func (c *client) send(frames ...*skeinv1.ClientFrame) {
 		f.Ref = c.ref
 	}
 	p := &skeinv1.ClientPacket{Frames: frames}
-	op, b, err := ws.OpBinary, []byte(nil), error(nil)
+	op := ws.OpBinary
+	var b []byte
+	var err error
 	if c.conn.Subprotocol() == protoJSON {
 		op = ws.OpText
 		b, err = protojson.Marshal(p)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,12 +31,10 @@ func newCopy(ctx context.Context) (*copied, error) {
 	}
 	c := &copied{root: strings.TrimSpace(root), dir: dir, scripts: filepath.Join(dir, "script.test")}
 	if _, err := output(c.git(ctx, "worktree", "add", "--quiet", "--detach", c.tree(), "HEAD")); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if _, err := output(c.goTool(ctx, "test", "-c", "-o", c.scripts, "./test/script")); err != nil {
-		c.remove()
-		return nil, err
+		return nil, errors.Join(err, c.remove())
 	}
 	return c, nil
 }
@@ -45,8 +44,7 @@ func (c *copied) tree() string { return filepath.Join(c.dir, "tree") }
 // remove takes the copy away, also when the run was interrupted.
 func (c *copied) remove() error {
 	_, err := output(c.git(context.Background(), "worktree", "remove", "--force", c.tree()))
-	os.RemoveAll(c.dir)
-	return err
+	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
 func (c *copied) git(ctx context.Context, args ...string) *exec.Cmd {

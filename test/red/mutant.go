@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,7 @@ func (c *copied) build(ctx context.Context, p plant) (m *mutant, err error) {
 		if err := os.WriteFile(path, []byte(strings.Replace(src, e.old, e.new, 1)), 0o644); err != nil {
 			return nil, err
 		}
-		defer os.WriteFile(path, []byte(src), 0o644)
+		defer func() { err = errors.Join(err, os.WriteFile(path, []byte(src), 0o644)) }()
 	}
 	m = &mutant{c: c, p: p, binary: filepath.Join(c.dir, slug(p.name))}
 	if len(p.scripts) > 0 {
@@ -128,8 +129,10 @@ func (o outcomes) of(what, name string, failed error) result {
 	r := result{what: what}
 	t := o[name]
 	switch {
+	case t == nil && failed == nil:
+		r.err = errors.New("there is no such test")
 	case t == nil:
-		r.err = fmt.Errorf("it did not run (%v)", failed)
+		r.err = fmt.Errorf("it did not run (%w)", failed)
 		if all := o[""]; all != nil {
 			r.err = fmt.Errorf("%w\n%s", r.err, all.said.String())
 		}
