@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
 import { Server } from "../src/server.ts";
+import { stored } from "../src/stored.ts";
 
 let server: Server;
 let browser: Browser;
@@ -101,6 +102,7 @@ test("a message that is refused says why, and can be discarded", async () => {
   await dave.away();
   await dave.send("too late");
   await dave.state("too late", "sending");
+  await eventually(() => stored(dave.page, "too late"), Boolean);
   await dave.page.close();
   await server.restart();
   await eventually(() => carol.state, (state) => state === "online");

@@ -1,9 +1,10 @@
 // The page is loaded again while the server is stopped.
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
 import { Server } from "../src/server.ts";
+import { stored } from "../src/stored.ts";
 
 let server: Server;
 let browser: Browser;
@@ -16,29 +17,6 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-
-/** Whether this text is in the browser's own storage: a reload within the same millisecond may come before that. */
-function stored(page: Page, text: string): Promise<boolean> {
-  return page.evaluate(async (wanted) => {
-    const answer = <Value>(request: IDBRequest<Value>) =>
-      new Promise<Value>((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error ?? new Error("IndexedDB refused"));
-      });
-    for (const { name } of await indexedDB.databases()) {
-      const db = await answer(indexedDB.open(name ?? ""));
-      try {
-        for (const store of db.objectStoreNames) {
-          const all: unknown[] = await answer(db.transaction(store).objectStore(store).getAll());
-          if (all.some((record) => JSON.stringify(record).includes(wanted))) return true;
-        }
-      } finally {
-        db.close();
-      }
-    }
-    return false;
-  }, text);
-}
 
 test("a reload with the server stopped shows the last state, lets one type, and sends on return", async () => {
   const { context, problems } = await profile(browser);
