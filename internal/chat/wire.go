@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"errors"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -68,6 +70,17 @@ func ProtoEntry(e *im.Entry) *skeinv1.Entry {
 			Sender: string(e.Sender), TimeUs: int64(e.Time), ClientId: e.ClientID[:], Version: uint32(e.Version)}
 	}
 	return p
+}
+
+// ProtoError is an error as the wire carries it. Anything that is no
+// *im.Error becomes Internal without details.
+func ProtoError(err error) *skeinv1.Error {
+	var e *im.Error
+	if !errors.As(err, &e) {
+		e = &im.Error{Code: im.Internal, Message: "internal error"}
+	}
+	return &skeinv1.Error{Code: skeinv1.ErrorCode(e.Code), Message: e.Message, Hint: e.Hint,
+		RetryAfterMs: uint32(e.RetryAfter.Milliseconds()), ServerTimeUs: int64(e.ServerTime)}
 }
 
 // Affected returns the users whom a MEMBERS entry puts in, takes out, and

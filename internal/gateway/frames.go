@@ -289,14 +289,3 @@ func encodeAck(ref uint32, e *im.Entry) []byte {
 	b = protowire.AppendTag(b, 5, protowire.BytesType)
 	return protowire.AppendBytes(b, e.ClientID[:])
 }
-
-// ProtoError is an error as the wire carries it. Anything that is no
-// *im.Error becomes Internal without details.
-func ProtoError(err error) *skeinv1.Error {
-	var e *im.Error
-	if !errors.As(err, &e) {
-		e = &im.Error{Code: im.Internal, Message: "internal error"}
-	}
-	return &skeinv1.Error{Code: skeinv1.ErrorCode(e.Code), Message: e.Message, Hint: e.Hint,
-		RetryAfterMs: uint32(e.RetryAfter.Milliseconds()), ServerTimeUs: int64(e.ServerTime)}
-}

@@ -406,5 +406,5 @@ func (m *machine) admit(f *clientFrame, now time.Time) error {
 }
 
 func errorFrame(ref uint32, err error) []byte {
-	return encodeFrame(&skeinv1.ServerFrame{Ref: ref, Frame: &skeinv1.ServerFrame_Error{Error: ProtoError(err)}})
+	return encodeFrame(&skeinv1.ServerFrame{Ref: ref, Frame: &skeinv1.ServerFrame_Error{Error: chat.ProtoError(err)}})
 }

@@ -283,7 +283,7 @@ func TestACursorGoesOutOnceAfterNews(t *testing.T) {
 }
 
 func TestAnErrorThatIsNotOursShowsNothing(t *testing.T) {
-	p := ProtoError(errors.New("pq: password authentication failed for user skein"))
+	p := chat.ProtoError(errors.New("pq: password authentication failed for user skein"))
 	if p.Code != skeinv1.ErrorCode_ERROR_CODE_INTERNAL || p.Message != "internal error" {
 		t.Errorf("got %v", p)
 	}

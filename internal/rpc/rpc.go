@@ -18,8 +18,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
-	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Caller says who makes a call; package auth through wire.go.
@@ -176,8 +176,7 @@ func (s *server) fail(ctx context.Context, procedure string, err error) error {
 		s.Log.Error("call", "procedure", procedure, "err", err)
 	}
 	c := connect.NewError(connectCodes[e.Code], errors.New(e.Message))
-	detail, derr := connect.NewErrorDetail(&skeinv1.Error{Code: skeinv1.ErrorCode(e.Code), Message: e.Message, Hint: e.Hint,
-		RetryAfterMs: uint32(e.RetryAfter.Milliseconds()), ServerTimeUs: int64(e.ServerTime)})
+	detail, derr := connect.NewErrorDetail(chat.ProtoError(e))
 	if derr == nil {
 		c.AddDetail(detail)
 	}
