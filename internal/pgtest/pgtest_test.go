@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -30,8 +31,11 @@ func TestDatabasesAreFreshAndComparedLinguisticallyByDefault(t *testing.T) {
 		t.Errorf("min is %q, bytewise %q", linguistic, bytewise)
 	}
 	Durable(t, a)
-	if err := c.QueryRow(ctx, "SHOW fsync").Scan(&fsync); err != nil || fsync != "on" {
-		t.Errorf("fsync is %q, %v", fsync, err)
+	// Each connection hears of the new setting for itself, a moment later.
+	for deadline := time.Now().Add(10 * time.Second); fsync != "on"; {
+		if err := c.QueryRow(ctx, "SHOW fsync").Scan(&fsync); err != nil || time.Now().After(deadline) {
+			t.Fatalf("fsync is %q, %v", fsync, err)
+		}
 	}
 }
 
