@@ -51,6 +51,7 @@ var drivers = []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com
 var imports = []row{
 	// The platform, lowest first.
 	{pkg: "internal/im", platform: true, stdOnly: true, never: sql},
+	{pkg: "internal/metrics", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/ws", platform: true, stdOnly: true, never: sql},
 	{pkg: "internal/config", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/tlsserve", platform: true, may: []string{"internal/im"}, never: sql},
@@ -58,6 +59,7 @@ var imports = []row{
 	{pkg: "internal/bus/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/blob/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/quota", platform: true, may: []string{"internal/im"}, never: sql},
+	{pkg: "internal/health", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/job", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/auth", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/journal", platform: true, may: []string{"internal/im", "internal/db"}},

@@ -87,7 +87,11 @@ type Entry struct {
 	// Session is the socket session that sent the entry, 0 = none. It is not
 	// stored: it only lets the gateway answer that session with the ack
 	// instead of the entry.
-	Session   uint64
+	Session uint64
+	// Trace is the W3C traceparent of the commit, when the entry is one of the
+	// few that are traced; else empty. It is not stored. A bus carries it to
+	// other nodes, so that their deliveries join the trace.
+	Trace     string
 	Time      Micros
 	ClientID  ClientID
 	Version   int32
