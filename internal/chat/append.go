@@ -5,6 +5,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // maxRetries bounds how often a decision is taken again because somebody
@@ -85,12 +86,10 @@ func (s *Service) wait(ctx context.Context, a *journal.Append) (journal.Result, 
 	}
 	ch := make(chan outcome, 1)
 	s.j.Submit(a, func(r journal.Result, err error) { ch <- outcome{r, err} })
-	select {
-	case o := <-ch:
+	if o, ok := turn.ReceiveOr(s.tasks, ch, ctx.Done()); ok {
 		return o.res, o.err
-	case <-ctx.Done():
-		return journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the outcome is not known yet", Hint: "retry with the same client id"}
 	}
+	return journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the outcome is not known yet", Hint: "retry with the same client id"}
 }
 
 // create returns how to make a conversation whose id says who is in it; nil

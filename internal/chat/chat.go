@@ -19,6 +19,7 @@ import (
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // Limits of the front door. Every one has a default in package config and a
@@ -59,6 +60,7 @@ type Service struct {
 	policies []Policy
 	limits   Limits
 	clock    im.Clock
+	tasks    turn.Scheduler // of clock
 	log      *slog.Logger
 	rooms    *rooms
 	cursors  *cursorCodec
@@ -80,7 +82,7 @@ type Deps struct {
 // New returns a Service that works.
 func New(d Deps) *Service {
 	return &Service{
-		j: d.Journal, signals: d.Signals, policies: d.Policies, limits: d.Limits, clock: d.Clock, log: d.Log,
+		j: d.Journal, signals: d.Signals, policies: d.Policies, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
 		rooms:   newRooms(d.Journal, 50_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // Pipe keeps the order of what one connection sends without waiting: entries
@@ -152,7 +153,7 @@ func (p *Pipe) landed(ctx context.Context, line *pipeLine, back *heldSend) {
 	}
 	line.stalled, line.draining = false, true
 	line.stalls++
-	go p.drain(ctx, line) // ends when nothing is held, or the line stalls
+	turn.Go(p.s.tasks, func() { p.drain(ctx, line) }) // ends when nothing is held, or the line stalls
 }
 
 // drain sends what is held, in order, until the line stalls again.

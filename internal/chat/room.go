@@ -20,6 +20,7 @@ type Room struct {
 	Version int64 // acl_version; -1 = needs no check: the id alone says who is in
 	Created im.Micros
 	members map[im.UserID]journal.Member // nil for direct and self
+	order   []im.UserID                  // of members, ascending: whoever tells them all does so in one order
 	head    im.Seq                       // newest entry when it was read
 	bygone  atomic.Pointer[bygone]       // a memo of Audience
 }
@@ -53,7 +54,7 @@ func (r *Room) Size() int {
 	return len(r.members)
 }
 
-// Each calls fn for every current member.
+// Each calls fn for every current member, in the order of their ids.
 func (r *Room) Each(fn func(u im.UserID)) {
 	switch r.Kind {
 	case im.ConvDirect:
@@ -63,7 +64,7 @@ func (r *Room) Each(fn func(u im.UserID)) {
 	case im.ConvSelf:
 		fn(r.ID.Owner())
 	default:
-		for u := range r.members {
+		for _, u := range r.order {
 			fn(u)
 		}
 	}
@@ -172,6 +173,7 @@ func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID) (*Room,
 			}
 			for _, m := range page {
 				r.members[m.User] = m
+				r.order = append(r.order, m.User)
 			}
 			if len(page) < 500 {
 				return nil

@@ -39,6 +39,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // The rules of a runner.
@@ -126,6 +127,7 @@ type Options struct {
 // Parked, Replay, Rebuild) work without Start, for a program that only looks.
 type Runner struct {
 	o         Options
+	sched     turn.Scheduler // of o.Clock; nil = goroutines
 	owner     string
 	followers []Follower
 	tasks     []*task // by follower, then shard
@@ -147,7 +149,7 @@ func New(o Options, followers ...Follower) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{o: o, owner: owner, followers: followers, renew: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &Runner{o: o, sched: turn.Of(o.Clock), owner: owner, followers: followers, renew: make(chan struct{}, 1), done: make(chan struct{})}
 	seen := make(map[string]bool)
 	for i := range followers {
 		f := &followers[i]
@@ -190,7 +192,7 @@ func (r *Runner) Start() {
 	r.started = true
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	go r.run(ctx)
+	turn.Go(r.sched, func() { r.run(ctx) })
 }
 
 // Close stops following: transactions that run are rolled back, leases are
@@ -218,30 +220,38 @@ func (r *Runner) Close(ctx context.Context) error {
 // run carries the leases, the poll and the hints until ctx ends.
 func (r *Runner) run(ctx context.Context) {
 	defer close(r.done)
-	var tasks sync.WaitGroup
+	ended := make(chan struct{}, len(r.tasks))
 	for _, t := range r.tasks {
-		tasks.Go(func() { t.run(ctx) })
+		turn.Go(r.sched, func() {
+			t.run(ctx)
+			ended <- struct{}{}
+		})
 	}
 	if r.o.Bus != nil {
 		off := r.o.Bus.Listen(bus.Entries, r.hear)
 		defer off()
 	}
-	poll := time.NewTicker(pollEvery)
+	poll := turn.NewTicker(r.sched, pollEvery)
 	defer poll.Stop()
-	lease := time.NewTimer(0)
+	lease := turn.NewTimer(r.sched, 0)
 	defer lease.Stop()
 	for ctx.Err() == nil {
+		polls, due := poll.C, lease.C
+		var renew <-chan struct{} = r.renew
+		turn.First(r.sched, ctx, turn.In(&renew), turn.In(&due), turn.In(&polls))
 		select {
 		case <-ctx.Done():
-		case <-poll.C:
+		case <-polls:
 			r.poll(ctx)
-		case <-lease.C:
+		case <-due:
 			lease.Reset(r.lease(ctx))
-		case <-r.renew:
+		case <-renew:
 			lease.Reset(r.lease(ctx))
 		}
 	}
-	tasks.Wait()
+	for range r.tasks {
+		turn.Receive(r.sched, ended)
+	}
 	r.release(context.WithoutCancel(ctx))
 }
 

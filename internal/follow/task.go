@@ -12,6 +12,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // persistEvery is how far a cursor may run ahead in memory over entries that
@@ -93,7 +94,7 @@ func (t *task) mail() (out []event) {
 
 // run carries events and actions until ctx ends.
 func (t *task) run(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
+	timer := turn.NewTimer(t.r.sched, time.Hour)
 	defer timer.Stop()
 	result := event{}
 	for ctx.Err() == nil {
@@ -120,7 +121,7 @@ func (t *task) run(ctx context.Context) {
 
 // rest waits for mail, for the time that the machine named, or until a cursor
 // that has run ahead should be written down.
-func (t *task) rest(ctx context.Context, timer *time.Timer, until, now time.Time) event {
+func (t *task) rest(ctx context.Context, timer *turn.Timer, until, now time.Time) event {
 	save := t.m.held && t.m.pos > t.durable
 	if at := t.saved.Add(persistEvery); save && (until.IsZero() || at.Before(until)) {
 		until = at
@@ -131,10 +132,13 @@ func (t *task) rest(ctx context.Context, timer *time.Timer, until, now time.Time
 		until = now.Add(time.Hour)
 	}
 	timer.Reset(until.Sub(now))
+	var wake <-chan struct{} = t.wake
+	due := timer.C
+	turn.First(t.r.sched, ctx, turn.In(&wake), turn.In(&due))
 	select {
 	case <-ctx.Done():
-	case <-t.wake:
-	case <-timer.C:
+	case <-wake:
+	case <-due:
 		if save {
 			if err := t.write(ctx, nil, t.m.pos); err != nil {
 				t.saved = t.r.o.Clock.Now() // not again at once

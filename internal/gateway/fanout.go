@@ -9,6 +9,7 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/turn"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -46,10 +47,7 @@ func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
 	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{})}
 	// Listening begins before the heads are read, so that nothing lies between.
 	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
-		select {
-		case f.hints <- ev:
-		case <-g.ctx.Done():
-		}
+		turn.SendOr(g.tasks, f.hints, ev, g.ctx.Done())
 	})
 	err := g.Journal.View(ctx, func(v journal.View) error {
 		heads, err := v.Heads()
@@ -73,15 +71,18 @@ func (f *fanout) stop() {
 // run handles hints until the gateway closes.
 func (f *fanout) run() {
 	defer close(f.ended)
-	poll := time.NewTicker(pollInterval)
+	poll := turn.NewTicker(f.g.tasks, pollInterval)
 	defer poll.Stop()
 	for {
+		var hints <-chan bus.Event = f.hints
+		polls := poll.C
+		turn.First(f.g.tasks, f.g.ctx, turn.In(&hints), turn.In(&polls))
 		select {
 		case <-f.g.ctx.Done():
 			return
-		case ev := <-f.hints:
+		case ev := <-hints:
 			f.hint(ev)
-		case <-poll.C:
+		case <-polls:
 			f.read()
 		}
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/presence"
+	"github.com/skein-im/skein/internal/turn"
 	"github.com/skein-im/skein/internal/ws"
 )
 
@@ -83,7 +84,7 @@ type Deps struct {
 	Doorman  Doorman
 	Presence *presence.Presence
 	Limits   Limits
-	Clock    im.Clock
+	Clock    im.Clock // one that is a turn.Scheduler runs the gateway's goroutines
 	Entropy  im.Entropy
 	Log      *slog.Logger
 	// Origin tells whether a page of that origin may open a socket here at
@@ -100,6 +101,7 @@ type Deps struct {
 // Gateway is the sockets of one node.
 type Gateway struct {
 	Deps
+	tasks  turn.Scheduler // nil = goroutines
 	hub    *hub
 	fan    *fanout
 	nextID atomic.Uint64
@@ -116,7 +118,7 @@ type Gateway struct {
 // New starts a gateway: it listens to the bus from the journal's present
 // heads on. Close ends it.
 func New(ctx context.Context, d Deps) (*Gateway, error) {
-	g := &Gateway{Deps: d, hub: newHub()}
+	g := &Gateway{Deps: d, tasks: turn.Of(d.Clock), hub: newHub(turn.Of(d.Clock) != nil)}
 	// An entry names the session that sent it, on whatever node that is: no two
 	// sessions of a cluster may have the same number.
 	var first [8]byte
@@ -131,8 +133,8 @@ func New(ctx context.Context, d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.wg.Add(2)
-	go func() { defer g.wg.Done(); g.fan.run() }()
-	go func() { defer g.wg.Done(); g.sweep() }()
+	turn.Go(g.tasks, func() { defer g.wg.Done(); g.fan.run() })
+	turn.Go(g.tasks, func() { defer g.wg.Done(); g.sweep() })
 	return g, nil
 }
 
@@ -172,25 +174,37 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // answered, and the client's fault
 	}
+	origin := r.Header.Get("Origin")
+	if origin != "" && g.SameOrigin(r, origin) {
+		origin = ""
+	}
+	g.Attach(conn, address, strings.Clone(origin))
+}
+
+// Attach begins a session on an open socket, from which the limits of a first
+// packet are enforced, and returns at once. origin is that of a page that is
+// not the server's own, or "". ServeHTTP does so after the upgrade; a
+// simulation brings its own socket.
+func (g *Gateway) Attach(conn Socket, address, origin string) {
 	g.open.Add(1)
 	g.wg.Add(1)
 	s := newSession(g, conn, address)
-	if o := r.Header.Get("Origin"); o != "" && !g.SameOrigin(r, o) {
-		s.origin = strings.Clone(o)
-	}
-	go s.serve()
+	s.origin = origin
+	turn.Go(g.tasks, s.serve)
 }
 
 // sweep looks after what time alone changes: expired tokens, and a node that
 // has lost its right to deliver.
 func (g *Gateway) sweep() {
-	t := time.NewTicker(time.Second)
+	t := turn.NewTicker(g.tasks, time.Second)
 	defer t.Stop()
 	for {
+		ticks := t.C
+		turn.First(g.tasks, g.ctx, turn.In(&ticks))
 		select {
 		case <-g.ctx.Done():
 			return
-		case <-t.C:
+		case <-ticks:
 		}
 		g.tick()
 	}

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"github.com/skein-im/skein/internal/im"
@@ -13,12 +15,14 @@ type userKey struct {
 
 // hub finds the signed-in sessions of a user.
 type hub struct {
+	ordered bool // match goes by the sessions' numbers, so that a simulation repeats
+
 	mu    sync.RWMutex // guards the rest
 	users map[userKey][]*session
 	n     int
 }
 
-func newHub() *hub { return &hub{users: make(map[userKey][]*session)} }
+func newHub(ordered bool) *hub { return &hub{ordered: ordered, users: make(map[userKey][]*session)} }
 
 // add makes a session findable and returns the one of the same device that
 // it replaces, if any.
@@ -90,6 +94,9 @@ func (h *hub) match(app im.AppID, user im.UserID, device im.DeviceID, fn func(*s
 		}
 	}
 	h.mu.RUnlock()
+	if h.ordered {
+		slices.SortFunc(found, func(a, b *session) int { return cmp.Compare(a.num, b.num) })
+	}
 	for _, s := range found {
 		if device == "" || s.actor().Device == device {
 			fn(s)

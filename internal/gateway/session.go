@@ -17,14 +17,28 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/presence"
+	"github.com/skein-im/skein/internal/turn"
 	"github.com/skein-im/skein/internal/ws"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
+// Socket is what a session reads and writes: a *ws.Conn, or a simulation's.
+// Its methods do what those of *ws.Conn say.
+type Socket interface {
+	ReadMessage() (ws.Op, []byte, error)
+	WriteBuffers(op ws.Op, pieces [][]byte) error
+	WriteMessage(op ws.Op, payload []byte) error
+	CloseWith(code ws.CloseCode, reason string) error
+	Close() error
+	SetReadDeadline(t time.Time) error
+	SetReadLimit(bytes int)
+	Subprotocol() string
+}
+
 // session carries events to its machine and does what the machine asks.
 type session struct {
 	g       *Gateway
-	conn    *ws.Conn
+	conn    Socket
 	address string
 	origin  string // of a page that is not the server's own
 	num     uint64
@@ -53,7 +67,7 @@ type session struct {
 // of 25 s would end its session again and again.
 const silentIntervals = 3
 
-func newSession(g *Gateway, conn *ws.Conn, address string) *session {
+func newSession(g *Gateway, conn Socket, address string) *session {
 	s := &session{g: g, conn: conn, address: address, num: g.nextID.Add(1)}
 	s.m = machine{limits: &g.Limits, session: strconv.FormatUint(s.num, 36)}
 	return s
@@ -279,7 +293,7 @@ func (s *session) wake() {
 	if !s.writing {
 		s.writing = true
 		s.g.wg.Add(1)
-		go s.write()
+		turn.Go(s.g.tasks, s.write)
 	}
 }
 
@@ -394,16 +408,21 @@ func (s *session) do(fx *effect) {
 	case fxSync:
 		s.aside(func() { s.sync(fx.frame, fx.ref) })
 	case fxCall:
+		f := fx.frame
 		s.g.wg.Add(1)
-		go func(f *clientFrame) {
+		turn.Go(s.g.tasks, func() {
 			defer s.g.wg.Done()
 			s.call(f)
-		}(fx.frame)
+		})
 	}
 }
 
 // aside runs fn on a goroutine of its own and waits for it.
 func (s *session) aside(fn func()) {
+	if s.g.tasks != nil {
+		fn()
+		return
+	}
 	done := make(chan struct{})
 	go func() { defer close(done); fn() }()
 	<-done

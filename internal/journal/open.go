@@ -13,6 +13,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 //go:embed migrations/*.sql
@@ -20,7 +21,8 @@ var migrations embed.FS
 
 // Options of Open. The zero value works.
 type Options struct {
-	Clock   im.Clock     // nil = the machine's clock
+	// Clock; nil = the machine's. One that is a turn.Scheduler runs the writers.
+	Clock   im.Clock
 	Entropy im.Entropy   // of the incarnation; nil = the machine's
 	Log     *slog.Logger // nil = none
 	// Shards is the number of shards of a journal that is made now; a journal
@@ -66,6 +68,7 @@ const (
 // engine is a Journal over a store.
 type engine struct {
 	opts        Options
+	tasks       turn.Scheduler
 	store       store
 	reader      reader
 	incarnation string
@@ -105,7 +108,7 @@ func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 }
 
 func newEngine(o Options, st store, r reader, incarnation string, shards int) *engine {
-	j := &engine{opts: o, store: st, reader: r, incarnation: incarnation, cached: max(cachedConvs/shards, 2*o.MaxBatch)}
+	j := &engine{opts: o, tasks: turn.Of(o.Clock), store: st, reader: r, incarnation: incarnation, cached: max(cachedConvs/shards, 2*o.MaxBatch)}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	for i := range shards {
 		j.writers = append(j.writers, j.newWriter(i))
@@ -170,12 +173,12 @@ func shardOf(app im.AppID, conv im.ConvID, shards int) int {
 // Submit implements Journal.
 func (j *engine) Submit(a *Append, done func(Result, error)) {
 	if err := check(a); err != nil {
-		go done(Result{}, err) // never on the caller's own stack, where a lock may be held
+		turn.Go(j.tasks, func() { done(Result{}, err) }) // never on the caller's own stack, where a lock may be held
 		return
 	}
 	w := j.writers[shardOf(a.App, a.Conv, len(j.writers))]
 	if !w.event(event{kind: evSubmit, item: &item{a: a, req: requestHash(a), done: done}}) {
-		go done(Result{}, errRefused())
+		turn.Go(j.tasks, func() { done(Result{}, errRefused()) })
 	}
 }
 
@@ -231,12 +234,10 @@ func (j *engine) Mark(ctx context.Context, app im.AppID, conv im.ConvID, user im
 	if !j.writers[shardOf(app, conv, len(j.writers))].event(event{kind: evSubmit, item: it}) {
 		return Marker{}, errRefused()
 	}
-	select {
-	case o := <-ch:
+	if o, ok := turn.ReceiveOr(j.tasks, ch, ctx.Done()); ok {
 		return o.m, o.err
-	case <-ctx.Done():
-		return Marker{}, im.Errorf(im.Unavailable, "the call was given up before the journal answered")
 	}
+	return Marker{}, im.Errorf(im.Unavailable, "the call was given up before the journal answered")
 }
 
 // View implements Journal.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 var (
@@ -39,8 +40,9 @@ type writer struct {
 	mu sync.Mutex // guards m
 	m  machine
 
-	work    chan []*item // to the committing goroutine; at most one batch is under way
-	done    chan batch   // to the answering goroutine
+	tasks   turn.Scheduler // nil = goroutines
+	work    chan []*item   // to the committing goroutine; at most one batch is under way
+	done    chan batch     // to the answering goroutine
 	stopped chan struct{}
 	cache   *cache // of the committing goroutine
 }
@@ -53,9 +55,9 @@ type batch struct {
 
 func (j *engine) newWriter(shard int) *writer {
 	w := &writer{j: j, shard: shard, work: make(chan []*item, 1), done: make(chan batch, 1), stopped: make(chan struct{}),
-		m: machine{maxQueue: j.opts.MaxQueue, maxBatch: j.opts.MaxBatch}, cache: newCache(j.cached)}
-	go w.commits()
-	go w.answers()
+		m: machine{maxQueue: j.opts.MaxQueue, maxBatch: j.opts.MaxBatch}, cache: newCache(j.cached), tasks: j.tasks}
+	turn.Go(w.tasks, w.commits)
+	turn.Go(w.tasks, w.answers)
 	return w
 }
 
@@ -76,18 +78,26 @@ func (w *writer) event(e event) bool {
 
 func (w *writer) commits() {
 	defer close(w.done)
-	for items := range w.work {
+	for {
+		items, ok := turn.Receive(w.tasks, w.work)
+		if !ok {
+			return
+		}
 		var b batch
 		b.entries = w.commit(items, b.entries)
 		b.items = append([]*item(nil), items...)
-		w.done <- b
+		turn.SendOr(w.tasks, w.done, b, nil)
 		w.event(event{kind: evFinished, spare: items})
 	}
 }
 
 func (w *writer) answers() {
 	defer close(w.stopped)
-	for b := range w.done {
+	for {
+		b, ok := turn.Receive(w.tasks, w.done)
+		if !ok {
+			return
+		}
 		if len(b.entries) > 0 && w.j.opts.Committed != nil {
 			w.j.opts.Committed(b.entries)
 		}

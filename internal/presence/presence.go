@@ -24,6 +24,7 @@ import (
 
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // The times of the protocol between nodes.
@@ -95,7 +96,7 @@ func New(node string, b bus.Bus, clock im.Clock) *Presence {
 	// Whoever is up answers with its own digest, so that a node that starts
 	// knows the others at once rather than after AliveEvery.
 	p.step(hello{})
-	go p.tick()
+	turn.Go(turn.Of(clock), p.tick)
 	return p
 }
 
@@ -218,11 +219,13 @@ func (p *Presence) Close(context.Context) error {
 // tick carries time into the machine.
 func (p *Presence) tick() {
 	defer close(p.done)
-	t := time.NewTicker(tickEvery)
+	t := turn.NewTicker(turn.Of(p.clock), tickEvery)
 	defer t.Stop()
 	for {
+		ticks := t.C
+		turn.First(turn.Of(p.clock), context.Background(), turn.In(&ticks))
 		select {
-		case <-t.C:
+		case <-ticks:
 			p.step(tick{})
 		case <-p.quit:
 			return

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
+	"github.com/skein-im/skein/internal/turn"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -20,11 +22,14 @@ type Client struct {
 	tokens *tokens
 	on     listeners
 
+	tasks  turn.Scheduler  // nil = goroutines
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine but the one that calls handlers
-	cmds   chan func()    // to be run by the loop
-	events chan func()    // to the goroutine that calls handlers
+	// running is how many there are, for a scheduler that must not be blocked.
+	running atomic.Int32
+	cmds    chan func() // to be run by the loop
+	events  chan func() // to the goroutine that calls handlers
 
 	closing sync.Once
 	handled struct {
@@ -60,17 +65,20 @@ func New(o Options) (*Client, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Client{
-		opt: o, log: o.Logger, ctx: ctx, cancel: cancel, cmds: make(chan func(), 64), events: make(chan func()),
+		opt: o, log: o.Logger, tasks: turn.Of(o.Clock), ctx: ctx, cancel: cancel, cmds: make(chan func(), 64), events: make(chan func()),
 		values: map[string]*Conversation{}, waiting: map[string]*Conversation{}, status: Idle, presence: map[string]Presence{},
 	}
-	c.tokens = &tokens{supply: o.Token, ctx: ctx, start: c.start}
+	if c.tasks != nil {
+		c.events = make(chan func(), 1) // tasks can not meet in an unbuffered channel
+	}
+	c.tokens = &tokens{supply: o.Token, ctx: ctx, start: c.start, tasks: c.tasks}
 	c.driver = newDriver(uniform(o.Entropy))
 	if err := c.load(); err != nil {
 		cancel()
 		return nil, err
 	}
 	c.start(c.loop)
-	go c.handle() // ends with ctx; Close sees to it that nothing is called any more
+	turn.Go(c.tasks, c.handle) // ends with ctx; Close sees to it that nothing is called any more
 	return c, nil
 }
 
@@ -82,10 +90,12 @@ func (c *Client) start(fn func()) bool {
 		return false
 	}
 	c.wg.Add(1)
-	go func() {
+	c.running.Add(1)
+	turn.Go(c.tasks, func() {
 		defer c.wg.Done()
+		defer c.running.Add(-1)
 		fn()
-	}()
+	})
 	return true
 }
 
@@ -145,14 +155,41 @@ func (c *Client) Connect(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return aborted(ctx.Err())
-	case <-c.ctx.Done():
-		return c.closed()
+	err, _, ended := wait(c, ctx, done)
+	if ended != nil {
+		return ended
 	}
+	return err
+}
+
+// wait waits for a value of ch, or the end of the caller's ctx or of the
+// client, which is an error. ok is false for a channel that was closed.
+func wait[T any](c *Client, ctx context.Context, ch <-chan T) (v T, ok bool, ended error) {
+	got := false
+	if c.tasks == nil {
+		select {
+		case v, ok = <-ch:
+			return v, ok, nil
+		case <-ctx.Done():
+		case <-c.ctx.Done():
+		}
+	} else {
+		c.tasks.Wait(func() bool {
+			select {
+			case v, ok = <-ch:
+				got = true
+			default:
+			}
+			return got || ctx.Err() != nil || c.ctx.Err() != nil
+		})
+	}
+	switch {
+	case got:
+		return v, ok, nil
+	case ctx.Err() != nil:
+		return v, false, aborted(ctx.Err())
+	}
+	return v, false, c.closed()
 }
 
 // Close ends the client: the socket, every goroutine and every call that
@@ -166,6 +203,9 @@ func (c *Client) Close() error {
 		c.handled.mu.Unlock()
 		c.cancel()
 	})
+	if c.tasks != nil {
+		c.tasks.Wait(func() bool { return c.running.Load() == 0 })
+	}
 	c.wg.Wait()
 	if c.opt.ownHTTP {
 		c.opt.HTTPClient.CloseIdleConnections()
@@ -281,27 +321,43 @@ func (c *Client) do(ctx context.Context, fn func()) error {
 		return aborted(ctx.Err())
 	}
 	done := make(chan struct{})
-	select {
-	case c.cmds <- func() { fn(); c.after(func() { close(done) }) }:
-	case <-ctx.Done():
-		return aborted(ctx.Err())
-	case <-c.ctx.Done():
+	task := func() { fn(); c.after(func() { close(done) }) }
+	if !c.hand(ctx, task) {
+		if ctx.Err() != nil {
+			return aborted(ctx.Err())
+		}
 		return c.closed()
 	}
-	select {
-	case <-done:
-		return nil
-	case <-c.ctx.Done():
-		return c.closed()
+	_, _, ended := wait(c, context.Background(), done) // it is under way: ctx does not take it back
+	return ended
+}
+
+// hand gives fn to the loop; false when ctx or the client has ended.
+func (c *Client) hand(ctx context.Context, fn func()) bool {
+	if c.tasks == nil {
+		select {
+		case c.cmds <- fn:
+			return true
+		case <-ctx.Done():
+		case <-c.ctx.Done():
+		}
+		return false
 	}
+	sent := false
+	c.tasks.Wait(func() bool {
+		select {
+		case c.cmds <- fn:
+			sent = true
+		default:
+		}
+		return sent || ctx.Err() != nil || c.ctx.Err() != nil
+	})
+	return sent
 }
 
 // post runs fn on the loop, sooner or later, unless the client is closed.
 func (c *Client) post(fn func()) {
-	select {
-	case c.cmds <- fn:
-	case <-c.ctx.Done():
-	}
+	c.hand(c.ctx, fn)
 }
 
 // closed is why the client ended.
@@ -317,8 +373,10 @@ func (c *Client) closed() *Error {
 // handle calls the app's handlers, one after the other.
 func (c *Client) handle() {
 	for {
+		var events <-chan func() = c.events
+		turn.First(c.tasks, c.ctx, turn.In(&events))
 		select {
-		case fn := <-c.events:
+		case fn := <-events:
 			c.handled.mu.Lock()
 			closed := c.handled.closed
 			c.handled.mu.Unlock()

@@ -4,7 +4,8 @@ import "time"
 
 // Clock tells the time and wakes the client. Nothing else in the SDK reads a
 // clock, so that a test or a simulation can give it one of its own. The
-// client's only timer is one at a time for each purpose.
+// client's only timer is one at a time for each purpose. A clock of this
+// repository's simulation also runs the client's goroutines (internal/turn).
 type Clock interface {
 	// Now is the local time; it may be wrong, the SDK learns the difference
 	// to the server's.

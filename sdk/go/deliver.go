@@ -1,7 +1,10 @@
 package skein
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -139,7 +142,8 @@ func (c *Client) up() {
 		flights = max(1, flights-spareFlights)
 	}
 	c.outbox(outEvent{Type: "up", MaxInFlight: flights, OffsetMS: c.offsetMS})
-	for id, cv := range c.st.convs {
+	for _, id := range sortedKeys(c.st.convs) {
+		cv := c.st.convs[id]
 		if cv.readUnsent > 0 {
 			c.reads[id] = true
 		}
@@ -157,7 +161,9 @@ func (c *Client) down() {
 	c.mu.Lock()
 	clear(c.presence)
 	c.mu.Unlock()
-	for t := range c.typists {
+	for _, t := range slices.SortedFunc(maps.Keys(c.typists), func(a, b typist) int {
+		return cmp.Or(cmp.Compare(a.conv, b.conv), cmp.Compare(a.user, b.user))
+	}) {
 		c.endTyping(t)
 	}
 }

@@ -165,7 +165,7 @@ func (c *Client) lookForHoles() {
 	if c.conn.state != Online {
 		return // up looks at all conversations
 	}
-	for id := range c.holes {
+	for _, id := range sortedKeys(c.holes) {
 		delete(c.holes, id)
 		name := "hole/" + id
 		if !c.st.holes[id] {

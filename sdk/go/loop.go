@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skein-im/skein/internal/turn"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -88,8 +89,10 @@ func (c *Client) loop() {
 		if len(c.queue) > 0 {
 			events, next = c.events, c.queue[0]
 		}
+		var cmds <-chan func() = c.cmds
+		turn.First(c.tasks, c.ctx, turn.In(&cmds), turn.In(&packets), turn.Out(&events))
 		select {
-		case fn := <-c.cmds:
+		case fn := <-cmds:
 			fn()
 		case in := <-packets:
 			c.inbound(in)
@@ -242,10 +245,7 @@ func (c *Client) fail(err *Error) {
 		c.cancel()
 	}
 	c.start(func() {
-		select {
-		case c.events <- last:
-		case <-c.ctx.Done():
-		}
+		turn.SendOr(c.tasks, c.events, last, c.ctx.Done())
 	})
 	c.resolveConnect(err)
 	c.changes, c.late, c.frames, c.dirty = nil, nil, nil, newDirty()
@@ -266,7 +266,7 @@ func (c *Client) batch() (Batch, error) {
 	for _, cl := range d.cleared {
 		b.Cleared = append(b.Cleared, Clearing{cl.conv, cl.from, cl.to})
 	}
-	for id := range d.convs {
+	for _, id := range sortedKeys(d.convs) {
 		data, err := encodeConv(c.st.convs[id])
 		if err != nil {
 			return b, err
@@ -280,7 +280,7 @@ func (c *Client) batch() (Batch, error) {
 		}
 		b.Messages = append(b.Messages, m)
 	}
-	for id := range d.outbox {
+	for _, id := range sortedKeys(d.outbox) {
 		_, it := c.st.itemByID(id)
 		if it == nil {
 			b.Dropped = append(b.Dropped, id)

@@ -76,18 +76,15 @@ func (c *Client) put(ctx context.Context, it *item) (m Message, wait chan outcom
 }
 
 // await waits for what becomes of an item.
-func (c *Client) await(ctx context.Context, m Message, wait chan outcome) (Message, error) {
-	select {
-	case o := <-wait:
-		if o.err != nil {
-			return o.m, o.err
-		}
-		return o.m, nil
-	case <-ctx.Done():
-		return m, aborted(ctx.Err())
-	case <-c.ctx.Done():
-		return m, c.closed()
+func (c *Client) await(ctx context.Context, m Message, answer chan outcome) (Message, error) {
+	o, _, ended := wait(c, ctx, answer)
+	switch {
+	case ended != nil:
+		return m, ended
+	case o.err != nil:
+		return o.m, o.err
 	}
+	return o.m, nil
 }
 
 // find returns a message as it is now, from memory.

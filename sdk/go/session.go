@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/skein-im/skein/internal/turn"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -71,7 +72,7 @@ func (c *Client) serve(s *session) {
 		})
 		return
 	}
-	if !c.start(func() { write(s, sock) }) {
+	if !c.start(func() { write(c.tasks, s, sock) }) {
 		_ = sock.Close(closeNormal, "")
 		return
 	}
@@ -89,9 +90,7 @@ func (c *Client) serve(s *session) {
 				in = inbound{n: s.n, err: errorf(Internal, err, "the server sent what is no packet")}
 			}
 		}
-		select {
-		case s.in <- in:
-		case <-s.ctx.Done():
+		if !turn.SendOr(c.tasks, s.in, in, s.ctx.Done()) {
 			return
 		}
 		if in.err != nil {
@@ -102,10 +101,12 @@ func (c *Client) serve(s *session) {
 
 // write sends what the loop gives, and closes the socket when the session
 // ends: the reader then ends too.
-func write(s *session, sock Socket) {
+func write(tasks turn.Scheduler, s *session, sock Socket) {
 	for {
+		var out <-chan []byte = s.out
+		turn.First(tasks, s.ctx, turn.In(&out))
 		select {
-		case b := <-s.out:
+		case b := <-out:
 			if err := sock.Write(b); err != nil {
 				_ = sock.Close(closeNormal, "") // the reader reports the end
 				return

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	"github.com/skein-im/skein/internal/turn"
 )
 
 // tokens holds the newest token and asks the app for another, one at a time.
@@ -15,6 +18,7 @@ type tokens struct {
 	supply func(ctx context.Context) (string, error)
 	ctx    context.Context   // the client's
 	start  func(func()) bool // runs a goroutine that Close waits for
+	tasks  turn.Scheduler    // nil = goroutines
 
 	mu      sync.Mutex // guards the rest
 	value   string
@@ -23,6 +27,7 @@ type tokens struct {
 
 type tokenCall struct {
 	done  chan struct{}
+	ended atomic.Bool // done is closed
 	value string
 	err   error
 }
@@ -37,6 +42,9 @@ func (t *tokens) fresh(ctx context.Context) (string, error) {
 		t.start(func() { t.ask(call) })
 	}
 	t.mu.Unlock()
+	if t.tasks != nil {
+		t.tasks.Wait(func() bool { return call.ended.Load() || ctx.Err() != nil || t.ctx.Err() != nil })
+	}
 	select {
 	case <-call.done:
 		return call.value, call.err
@@ -58,6 +66,7 @@ func (t *tokens) ask(call *tokenCall) {
 	}
 	t.pending = nil
 	t.mu.Unlock()
+	call.ended.Store(true)
 	close(call.done)
 }
 
