@@ -12,6 +12,11 @@ help: ## list the commands
 run: build ## build all and serve the app with demo users, at LISTEN, keeping data in DATA
 	bin/skein serve --dev --listen $(LISTEN) --data $(DATA)
 
+.PHONY: cluster
+cluster: build ## three nodes on one PostgreSQL behind a balancer, at LISTEN, keeping data in DATA/cluster
+	@go build -o .tools/cluster ./test/cluster/up
+	@.tools/cluster --listen $(LISTEN) --data $(DATA)/cluster
+
 .PHONY: build
 build: ## build the SDK, the web app, and bin/skein with the web app inside
 	@scripts/setup.sh build

@@ -52,3 +52,55 @@ func TestDroppedWithTheTest(t *testing.T) {
 		}
 	}
 }
+
+func TestAServerOfOnesOwnKeepsItsDataAndIsFoundAgainAfterItsProgramWasKilled(t *testing.T) {
+	ctx := t.Context()
+	dir, err := os.MkdirTemp("", "skein-pgtest-own-") // t.TempDir is closed to the user postgres
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	query := func(s *Server, text string) (n int) {
+		t.Helper()
+		c, err := pgx.Connect(ctx, s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close(ctx) }()
+		if err := c.QueryRow(ctx, text).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	first, err := Serve(ctx, dir+"/pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgx.Connect(ctx, first.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(ctx, "CREATE TABLE x AS SELECT 42 AS n"); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close(ctx)
+	second, err := Serve(ctx, dir+"/pg") // the first program is gone, its server is not
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := second.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	_ = first.Stop() // has ended already
+	if n := query(second, "SELECT n FROM x"); n != 42 {
+		t.Errorf("n is %d", n)
+	}
+	if n := query(second, "SELECT count(*) FROM pg_settings WHERE name = 'fsync' AND setting = 'on'"); n != 1 {
+		t.Error("it does not wait for the disk")
+	}
+}
