@@ -37,7 +37,7 @@ func fsckCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	} else if _, err := os.Stat(target); err != nil {
 		return fmt.Errorf("there is no data folder %s", target)
 	}
-	d, err := db.Open(ctx, target, db.Options{})
+	d, err := db.Open(ctx, target, db.Options{Postgres: db.PostgresOptions{StatementTimeout: -1}}) // it reads everything
 	if err != nil {
 		return err
 	}

@@ -218,7 +218,14 @@ func openDB(ctx context.Context, cfg *config.Config, clock im.Clock, log *slog.L
 	if cfg.DB != "" {
 		target = cfg.DB
 	}
-	return db.Open(ctx, target, db.Options{Clock: clock, Log: log})
+	o := db.Options{Clock: clock, Log: log}
+	if cfg.DB != "" {
+		pg := cfg.Postgres
+		o.Conns = pg.Conns
+		o.Postgres = db.PostgresOptions{ConnectTimeout: pg.ConnectTimeout, StatementTimeout: pg.StatementTimeout,
+			LockTimeout: pg.LockTimeout, WaitTimeout: pg.WaitTimeout, Lifetime: pg.ConnLifetime}
+	}
+	return db.Open(ctx, target, o)
 }
 
 // allowAddress counts what an address does before it has said who it is.

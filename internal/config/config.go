@@ -20,7 +20,7 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// Data is the folder of everything that the server stores: the database (unless db is set), the secret key, certificates from ACME. It is made when it is missing.
 	Data string `yaml:"data"`
-	// DB is the URL of a PostgreSQL database, such as postgres://skein@db.internal/skein. Empty means SQLite in the data folder.
+	// DB is the URL of a PostgreSQL database, such as postgres://skein@db.internal/skein. It may name several hosts, postgres://skein@db1,db2/skein: the one that takes writes is used, and the next one after a failover (docs/ops/postgresql.md). Empty means SQLite in the data folder.
 	DB string `yaml:"db"`
 	// SecretKey is the key that seals the apps' secrets in the database: 32 bytes in base64 or hex. Empty means the file secret.key in the data folder, which is made on first use. Nodes of one cluster need the same key. There is no flag for it, because other users of a machine can see flags.
 	SecretKey string `yaml:"secret_key" flag:"-" secret:"true"`
@@ -33,12 +33,30 @@ type Config struct {
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
 
+	// Postgres is how the server uses the database of the option db. What the URL's own parameters set goes first, pool_* and target_session_attrs aside.
+	Postgres Postgres `yaml:"postgres"`
 	// Log is what the server writes about itself, to standard error.
 	Log Log `yaml:"log"`
 	// TLS is how the server speaks HTTPS by itself.
 	TLS TLS `yaml:"tls"`
 	// Limits are the sizes and rates that keep one client from hurting the others.
 	Limits Limits `yaml:"limits"`
+}
+
+// Postgres is how the server uses PostgreSQL.
+type Postgres struct {
+	// Conns bounds the connections of this node; two more are kept for its lease.
+	Conns int `yaml:"conns" min:"4" max:"1000"`
+	// ConnectTimeout bounds the attempt to reach one host of the URL; then the next one is tried.
+	ConnectTimeout time.Duration `yaml:"connect_timeout" min:"100ms" max:"1m"`
+	// StatementTimeout bounds one statement. A commit that waits for a synchronous standby is none: nothing cancels it.
+	StatementTimeout time.Duration `yaml:"statement_timeout" min:"1s" max:"10m"`
+	// LockTimeout bounds the wait for a row that another transaction holds.
+	LockTimeout time.Duration `yaml:"lock_timeout" min:"100ms" max:"10m"`
+	// WaitTimeout bounds the wait for a free connection; what waits longer is refused with UNAVAILABLE.
+	WaitTimeout time.Duration `yaml:"wait_timeout" min:"100ms" max:"1m"`
+	// ConnLifetime is after how long a connection is replaced by a new one.
+	ConnLifetime time.Duration `yaml:"conn_lifetime" min:"1m" max:"24h"`
 }
 
 // Log is what the server writes about itself.
@@ -145,8 +163,10 @@ func Default() *Config {
 	return &Config{
 		Listen: "127.0.0.1:8080",
 		Data:   "./data",
-		Log:    Log{Level: "info", Format: "text"},
-		TLS:    TLS{HSTS: 180 * 24 * time.Hour},
+		Postgres: Postgres{Conns: 24, ConnectTimeout: 2 * time.Second, StatementTimeout: 15 * time.Second, LockTimeout: 10 * time.Second,
+			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
+		Log: Log{Level: "info", Format: "text"},
+		TLS: TLS{HSTS: 180 * 24 * time.Hour},
 		Limits: Limits{
 			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
 			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,

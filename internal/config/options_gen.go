@@ -10,7 +10,7 @@ func docOf(path string) string {
 	case "Config.Data":
 		return "The folder of everything that the server stores: the database (unless db is set), the secret key, certificates from ACME. It is made when it is missing."
 	case "Config.DB":
-		return "The URL of a PostgreSQL database, such as postgres://skein@db.internal/skein. Empty means SQLite in the data folder."
+		return "The URL of a PostgreSQL database, such as postgres://skein@db.internal/skein. It may name several hosts, postgres://skein@db1,db2/skein: the one that takes writes is used, and the next one after a failover (docs/ops/postgresql.md). Empty means SQLite in the data folder."
 	case "Config.SecretKey":
 		return "The key that seals the apps' secrets in the database: 32 bytes in base64 or hex. Empty means the file secret.key in the data folder, which is made on first use. Nodes of one cluster need the same key. There is no flag for it, because other users of a machine can see flags."
 	case "Config.Dev":
@@ -21,6 +21,18 @@ func docOf(path string) string {
 		return "Lists web origins whose pages may speak for every app, such as https://chat.example.com, beside the lists that the apps have of their own. The server's own pages always may."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
+	case "Postgres.Conns":
+		return "Bounds the connections of this node; two more are kept for its lease."
+	case "Postgres.ConnectTimeout":
+		return "Bounds the attempt to reach one host of the URL; then the next one is tried."
+	case "Postgres.StatementTimeout":
+		return "Bounds one statement. A commit that waits for a synchronous standby is none: nothing cancels it."
+	case "Postgres.LockTimeout":
+		return "Bounds the wait for a row that another transaction holds."
+	case "Postgres.WaitTimeout":
+		return "Bounds the wait for a free connection; what waits longer is refused with UNAVAILABLE."
+	case "Postgres.ConnLifetime":
+		return "After how long a connection is replaced by a new one."
 	case "Log.Level":
 		return "The least level that is written: debug, info, warn or error. Messages' contents, tokens and secrets are on none of them."
 	case "Log.Format":

@@ -58,8 +58,10 @@ type Options struct {
 	Clock im.Clock     // what Now tells on SQLite; nil = the machine's clock
 	Log   *slog.Logger // nil = none
 	// Conns bounds the connections: readers on SQLite (0 = 8), the whole pool
-	// on PostgreSQL (0 = 24).
+	// on PostgreSQL (0 = 24), which has two more for Urgent.
 	Conns int
+	// Postgres are the options that PostgreSQL alone has.
+	Postgres PostgresOptions
 	// CheckpointPages is the size of SQLite's write-ahead log, in pages of
 	// 4 KiB, at which a checkpoint starts; 0 = 16,000. A larger log costs disk
 	// and a longer recovery, a smaller one writes hot pages more often.
@@ -114,7 +116,8 @@ type Row interface {
 type DB struct {
 	dialect Dialect
 	lite    *lite         // SQLite only
-	pool    *pgxpool.Pool // PostgreSQL only
+	pg      *pg           // PostgreSQL only
+	pool    *pgxpool.Pool // one of pg's; PostgreSQL only
 	log     *slog.Logger
 }
 
@@ -132,7 +135,9 @@ func Open(ctx context.Context, target string, o Options) (*DB, error) {
 	var err error
 	if strings.HasPrefix(target, "postgres://") || strings.HasPrefix(target, "postgresql://") {
 		d.dialect = Postgres
-		d.pool, err = openPostgres(ctx, target, o)
+		if d.pg, err = openPostgres(ctx, target, o); err == nil {
+			d.pool = d.pg.main
+		}
 	} else {
 		d.lite, err = openLite(ctx, target, o)
 	}
@@ -148,7 +153,7 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // Close ends all connections. It waits for transactions that run.
 func (d *DB) Close() error {
 	if d.pool != nil {
-		d.pool.Close()
+		d.pg.close()
 		return nil
 	}
 	return d.lite.close()
@@ -158,7 +163,7 @@ func (d *DB) Close() error {
 // error is returned as it is.
 func (d *DB) Read(ctx context.Context, fn func(Tx) error) error {
 	if d.pool != nil {
-		return readPostgres(ctx, d.pool, fn)
+		return d.readPostgres(ctx, fn)
 	}
 	return d.lite.read(ctx, fn)
 }
@@ -170,7 +175,7 @@ func (d *DB) Read(ctx context.Context, fn func(Tx) error) error {
 // Unavailable the outcome is unknown.
 func (d *DB) Write(ctx context.Context, fn func(Tx) error) error {
 	if d.pool != nil {
-		return writePostgres(ctx, d.pool, fn)
+		return d.writePostgres(ctx, fn)
 	}
 	return d.lite.write(ctx, fn)
 }
@@ -181,22 +186,53 @@ func (d *DB) Now(ctx context.Context) (im.Micros, error) {
 		return im.MicrosOf(d.lite.clock.Now()), nil
 	}
 	var now im.Micros
-	err := d.pool.QueryRow(ctx, pgNow).Scan(&now)
-	return now, mapError(err)
+	err := d.ask(ctx, pgNow, &now)
+	return now, err
+}
+
+// ask runs a query of one row on a connection of its own.
+func (d *DB) ask(ctx context.Context, query string, dest ...any) error {
+	c, err := d.pg.acquire(ctx, d.pool)
+	if err != nil {
+		return err
+	}
+	defer c.Release()
+	ctx, cancel := d.pg.bound(ctx)
+	defer cancel()
+	return mapError(c.QueryRow(ctx, query).Scan(dest...))
 }
 
 // Ping tells whether the database can take a write now: nil, or why not.
 func (d *DB) Ping(ctx context.Context) error {
 	if d.pool != nil {
 		var readOnly string
-		err := d.pool.QueryRow(ctx, "SHOW transaction_read_only").Scan(&readOnly)
+		err := d.ask(ctx, "SHOW transaction_read_only", &readOnly)
 		if err == nil && readOnly != "off" {
 			return im.Errorf(im.Unavailable, "the database is read-only")
 		}
-		return mapError(err)
+		return err
 	}
 	return d.lite.write(ctx, func(Tx) error { return nil })
 }
+
+// Urgent is the same database over connections that are kept for what must
+// not wait behind everything else: a node that cannot renew its lease has to
+// stop serving. Two transactions at a time, so they had better be short. On
+// SQLite, which has one writer anyway, it is the DB itself. Only the DB that
+// Open returned is closed.
+func (d *DB) Urgent() *DB {
+	if d.pool == nil {
+		return d
+	}
+	u := *d
+	u.pool = d.pg.urgent
+	return &u
+}
+
+// Acquire takes a connection for a hot path that has a file per engine, and
+// waits for it only as long as PostgresOptions.WaitTimeout. PostgreSQL only; errors
+// are mapped.
+func (d *DB) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return d.pg.acquire(ctx, d.pool) }
 
 // Pool is the PostgreSQL pool, for a hot path that has a file per engine; nil
 // on SQLite. Errors from it go through MapError.

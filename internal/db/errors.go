@@ -37,6 +37,9 @@ const (
 	pgSerialize   = "40001"
 	pgDeadlock    = "40P01"
 	pgReadOnly    = "25006"
+	pgIdleInTx    = "25P03"
+	pgTooLong     = "25P04"
+	pgLockWait    = "55P03"
 	pgIndexDamage = "XX002"
 	pgDataDamage  = "XX001"
 )
@@ -120,7 +123,7 @@ func pgCode(code string) *im.Error {
 	case code == pgIndexDamage, code == pgDataDamage:
 		return im.Errorf(im.DataLoss, "the database is damaged")
 	// Classes: connection, resources, operator intervention (shutdown), I/O.
-	case code == pgReadOnly, strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"),
+	case code == pgReadOnly, code == pgLockWait, code == pgIdleInTx, code == pgTooLong, strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"),
 		strings.HasPrefix(code, "57"), strings.HasPrefix(code, "58"):
 		return im.Errorf(im.Unavailable, "the database cannot serve at the moment")
 	}

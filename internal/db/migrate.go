@@ -56,7 +56,11 @@ func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
 	if d.pool != nil {
 		// Read committed, because the snapshot of a stricter level would be
 		// older than the lock.
-		err = transactPostgres(ctx, d.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx Tx) error {
+		err = d.transactPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx Tx) error {
+			tx.(*pgTx).slow = true // an index of a large table, or another node that makes one
+			if _, err := tx.Exec("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)"); err != nil {
+				return err
+			}
 			if _, err := tx.Exec("SELECT pg_advisory_xact_lock($1)", migrateLock); err != nil {
 				return err
 			}

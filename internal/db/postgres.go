@@ -16,67 +16,19 @@ import (
 )
 
 const (
-	pgConns = 24
 	pgTries = 20
 	pgNow   = "SELECT (date_part('epoch', clock_timestamp()) * 1000000)::bigint"
-	// pgIdle ends a transaction whose node has vanished without closing its
-	// connection, so that the rows that it locked are free again.
-	pgIdle = "30s"
 )
 
-func openPostgres(ctx context.Context, target string, o Options) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(target)
-	if err != nil {
-		return nil, im.Errorf(im.InvalidArgument, "the database URL cannot be read") // err would show the password
-	}
-	cfg.MaxConns = pgConns
-	if o.Conns > 0 {
-		cfg.MaxConns = int32(o.Conns)
-	}
-	params := cfg.ConnConfig.RuntimeParams
-	params["application_name"] = "skein"
-	if _, set := params["idle_in_transaction_session_timeout"]; !set {
-		params["idle_in_transaction_session_timeout"] = pgIdle
-	}
-	cfg.AfterConnect = afterConnect
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, mapError(err)
-	}
-	var fsync string
-	if err := pool.QueryRow(ctx, "SHOW fsync").Scan(&fsync); err != nil {
-		pool.Close()
-		return nil, mapError(err)
-	}
-	if fsync != "on" {
-		o.Log.Warn("PostgreSQL runs with fsync off: acknowledged messages are lost in a power cut")
-	}
-	return pool, nil
-}
-
-// afterConnect takes a server's default of asynchronous commits back: an
-// acknowledged message would not be on disk.
-func afterConnect(ctx context.Context, c *pgx.Conn) error {
-	var level string
-	if err := c.QueryRow(ctx, "SHOW synchronous_commit").Scan(&level); err != nil {
-		return err
-	}
-	if level != "off" {
-		return nil
-	}
-	_, err := c.Exec(ctx, "SET synchronous_commit = on")
-	return err
-}
-
-func readPostgres(ctx context.Context, pool *pgxpool.Pool, fn func(Tx) error) error {
-	return transactPostgres(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+func (d *DB) readPostgres(ctx context.Context, fn func(Tx) error) error {
+	return d.transactPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
 }
 
 // writePostgres retries what the engine has rolled back for certain. A lost
 // connection is not retried: the commit may have happened.
-func writePostgres(ctx context.Context, pool *pgxpool.Pool, fn func(Tx) error) error {
+func (d *DB) writePostgres(ctx context.Context, fn func(Tx) error) error {
 	for try := 1; ; try++ {
-		err := transactPostgres(ctx, pool, pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
+		err := d.transactPostgres(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
 		if try == pgTries || !conflict(err) {
 			return err
 		}
@@ -93,22 +45,51 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == pgSerialize || pg.Code == pgDeadlock)
 }
 
-func transactPostgres(ctx context.Context, pool *pgxpool.Pool, o pgx.TxOptions, fn func(Tx) error) error {
-	inner, err := pool.BeginTx(ctx, o)
+func (d *DB) transactPostgres(ctx context.Context, o pgx.TxOptions, fn func(Tx) error) error {
+	c, err := d.pg.acquire(ctx, d.pool)
 	if err != nil {
+		return err
+	}
+	defer c.Release()
+	tx := &pgTx{ctx: ctx, pg: d.pg}
+	begin, cancel := d.pg.bound(ctx)
+	defer cancel()
+	if tx.tx, err = c.BeginTx(begin, o); err != nil {
 		return mapError(err)
 	}
 	// After a commit this does nothing; else it runs also when the caller has
 	// given up or fn panics, so that the connection can be used again.
-	defer func() { _ = inner.Rollback(context.WithoutCancel(ctx)) }()
-	tx := &pgTx{ctx: ctx, tx: inner}
+	defer func() {
+		if tx.open() {
+			tx.rows.Close()
+		}
+		end, cancel := d.pg.bound(context.WithoutCancel(ctx))
+		defer cancel()
+		_ = tx.tx.Rollback(end)
+	}()
 	if err := fn(tx); err != nil {
 		return err
 	}
 	if tx.open() {
 		return errOpenRows
 	}
-	return mapError(inner.Commit(ctx))
+	end, cancel := d.pg.bound(ctx)
+	defer cancel()
+	return mapError(Replicated(c, tx.tx.Commit(end)))
+}
+
+// Replicated turns a commit that was only acknowledged because somebody has
+// cancelled its wait for the synchronous standby into one of unknown outcome,
+// and closes the connection. err is what the commit returned. For hot paths
+// that commit by themselves.
+func Replicated(c *pgxpool.Conn, err error) error {
+	if err != nil || !warned(c.Conn().PgConn()) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pgPing)
+	defer cancel()
+	_ = c.Conn().Close(ctx)
+	return im.Errorf(im.Unavailable, "the wait for the synchronous standby was cancelled: the outcome is unknown")
 }
 
 // isNetwork tells whether err comes from a broken connection.
@@ -120,11 +101,21 @@ func isNetwork(err error) bool {
 // pgTx implements Tx.
 type pgTx struct {
 	ctx  context.Context
+	pg   *pg
 	tx   pgx.Tx
 	rows *pgRows
+	slow bool // statements may take as long as they like
 }
 
 func (t *pgTx) open() bool { return t.rows != nil && !t.rows.closed }
+
+// bound is the context of one statement.
+func (t *pgTx) bound() (context.Context, context.CancelFunc) {
+	if t.slow {
+		return t.ctx, func() {}
+	}
+	return t.pg.bound(t.ctx)
+}
 
 // Dialect implements Tx.
 func (t *pgTx) Dialect() Dialect { return Postgres }
@@ -140,7 +131,9 @@ func (t *pgTx) Exec(text string, args ...any) (int64, error) {
 	if t.open() {
 		return 0, errOpenRows
 	}
-	tag, err := t.tx.Exec(t.ctx, text, args...)
+	ctx, cancel := t.bound()
+	defer cancel()
+	tag, err := t.tx.Exec(ctx, text, args...)
 	return tag.RowsAffected(), mapError(err)
 }
 
@@ -149,11 +142,13 @@ func (t *pgTx) Query(text string, args ...any) (Rows, error) {
 	if t.open() {
 		return nil, errOpenRows
 	}
-	rows, err := t.tx.Query(t.ctx, text, args...)
+	ctx, cancel := t.bound()
+	rows, err := t.tx.Query(ctx, text, args...)
 	if err != nil {
+		cancel()
 		return nil, mapError(err)
 	}
-	t.rows = &pgRows{rows: rows}
+	t.rows = &pgRows{rows: rows, cancel: cancel}
 	return t.rows, nil
 }
 
@@ -162,12 +157,14 @@ func (t *pgTx) QueryRow(text string, args ...any) Row {
 	if t.open() {
 		return pgRow{err: errOpenRows}
 	}
-	return pgRow{row: t.tx.QueryRow(t.ctx, text, args...)}
+	ctx, cancel := t.bound()
+	return pgRow{row: t.tx.QueryRow(ctx, text, args...), cancel: cancel}
 }
 
 type pgRow struct {
-	row pgx.Row
-	err error
+	row    pgx.Row
+	cancel context.CancelFunc
+	err    error
 }
 
 // Scan implements Row.
@@ -175,6 +172,7 @@ func (r pgRow) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
+	defer r.cancel()
 	err := r.row.Scan(dest...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoRows
@@ -184,6 +182,7 @@ func (r pgRow) Scan(dest ...any) error {
 
 type pgRows struct {
 	rows   pgx.Rows
+	cancel context.CancelFunc
 	closed bool
 }
 
@@ -193,6 +192,7 @@ func (r *pgRows) Next() bool {
 		return true
 	}
 	r.closed = true
+	r.cancel()
 	return false
 }
 
@@ -211,4 +211,5 @@ func (r *pgRows) Err() error { return mapError(r.rows.Err()) }
 func (r *pgRows) Close() {
 	r.rows.Close()
 	r.closed = true
+	r.cancel()
 }

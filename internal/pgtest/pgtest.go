@@ -108,11 +108,20 @@ func lock(path string, how int) (*os.File, error) {
 	return f, nil
 }
 
+// folder is where all servers of this user live.
+func folder() (string, error) {
+	base := filepath.Join(os.TempDir(), fmt.Sprintf("skein-pgtest-%d", os.Getuid()))
+	if err := os.Mkdir(base, 0o711); err != nil && !os.IsExist(err) {
+		return "", err
+	}
+	return base, nil
+}
+
 // acquire returns the folder of a running server and keeps it running until
 // the test has ended.
 func acquire(t testing.TB) (string, error) {
-	base := filepath.Join(os.TempDir(), fmt.Sprintf("skein-pgtest-%d", os.Getuid()))
-	if err := os.Mkdir(base, 0o711); err != nil && !os.IsExist(err) {
+	base, err := folder()
+	if err != nil {
 		return "", err
 	}
 	start, err := lock(filepath.Join(base, "start.lock"), syscall.LOCK_EX)
@@ -131,7 +140,7 @@ func acquire(t testing.TB) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := launch(dir); err != nil {
+	if err := launch(dir, fmt.Sprintf("%slisten_addresses = ''\nunix_socket_directories = '%s'\n", settings, dir)); err != nil {
 		return "", err
 	}
 	if err := use(t, dir); err != nil {
@@ -207,7 +216,6 @@ func owner() (*syscall.Credential, error) {
 // in 300; see Durable.
 const settings = `
 fsync = off
-listen_addresses = ''
 max_connections = 500
 shared_buffers = 64MB
 max_wal_size = 2GB
@@ -215,7 +223,8 @@ idle_in_transaction_session_timeout = 120s
 logging_collector = off
 `
 
-func launch(dir string) error {
+// launch makes a server's folder and starts it.
+func launch(dir, settings string) error {
 	programs, err := bin()
 	if err != nil {
 		return err
@@ -230,23 +239,7 @@ func launch(dir string) error {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	run := func(name string, args ...string) error {
-		c := exec.Command(filepath.Join(programs, name), args...)
-		c.Dir = dir
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setsid: true}
-		out, err := os.CreateTemp(dir, name)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = out.Close() }()
-		c.Stdout, c.Stderr = out, out // a file, not a pipe: the server inherits it and outlives us
-		if err := c.Run(); err != nil {
-			text, _ := os.ReadFile(out.Name())
-			server, _ := os.ReadFile(filepath.Join(dir, "log"))
-			return fmt.Errorf("%s: %w\n%s%s", name, err, text, server)
-		}
-		return nil
-	}
+	run := func(name string, args ...string) error { return runAs(dir, as, filepath.Join(programs, name), args...) }
 	err = run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync",
 		"--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
 	if err != nil {
@@ -256,7 +249,7 @@ func launch(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "%sunix_socket_directories = '%s'\n", settings, dir)
+	_, err = f.WriteString(settings)
 	if err2 := f.Close(); err == nil {
 		err = err2
 	}
