@@ -63,7 +63,7 @@ var imports = []row{
 	{pkg: "internal/health", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/job", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/auth", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
-	{pkg: "internal/journal", platform: true, may: []string{"internal/im", "internal/turn", "internal/db"}},
+	{pkg: "internal/journal", platform: true, may: []string{"internal/im", "internal/turn", "internal/db", "internal/metrics"}},
 	{pkg: "internal/follow", platform: true,
 		may: []string{"internal/im", "internal/turn", "internal/db", "internal/bus", "internal/job", "internal/journal"}, never: drivers},
 	{pkg: "internal/presence", platform: true, may: []string{"internal/im", "internal/turn", "internal/bus"}, never: sql},
@@ -72,7 +72,7 @@ var imports = []row{
 	{pkg: "internal/sfu/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/gateway", platform: true, never: sql,
 		may: []string{"internal/im", "internal/turn", "internal/ws", "internal/bus", "internal/journal", "internal/auth", "internal/presence",
-			"internal/chat", "internal/quota", "proto/..."}},
+			"internal/chat", "internal/quota", "internal/metrics", "proto/..."}},
 	{pkg: "internal/rpc", platform: true, never: sql,
 		may: []string{"internal/im", "internal/auth", "internal/chat", "internal/presence", "internal/quota", "proto/..."}},
 

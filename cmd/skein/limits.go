@@ -17,5 +17,6 @@ func gatewayLimits(l *config.Limits) gateway.Limits {
 	return gateway.Limits{HelloBytes: l.HelloBytes, PacketBytes: l.PacketBytes, Frames: l.Frames, InFlight: l.InFlight,
 		HelloTimeout: l.HelloTimeout, PingInterval: l.PingInterval, QueueBytes: l.QueueBytes, QueueFrames: l.QueueFrames, Watch: l.Watch,
 		SocketBuffer: l.SocketBuffer, TextBytes: l.TextBytes, BodyBytes: l.BodyBytes, GroupMembers: l.GroupMembers,
-		SendRate: l.SendRate, SendBurst: l.SendBurst, Connections: l.Connections}
+		SendRate: l.SendRate, SendBurst: l.SendBurst, Connections: l.Connections, QueueTotalBytes: l.QueueTotalBytes,
+		LoginRate: l.LoginRate, LoginBurst: l.LoginBurst, Logins: l.Logins, LoginQueue: l.LoginQueue}
 }

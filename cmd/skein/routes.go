@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -12,20 +11,22 @@ import (
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/config"
-	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/web"
 )
 
 // routes is every path of the server.
-func routes(cfg *config.Config, s *server, unary http.Handler, d *db.DB, clock im.Clock) (http.Handler, error) {
+func routes(cfg *config.Config, s *server, unary http.Handler, clock im.Clock) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/socket", s.gateway)
 	mux.Handle("/skein.v1.AdminService/", unary)
 	for _, service := range []string{"Conversation", "Message", "Sync", "Device", "Presence"} {
 		mux.Handle("/skein.v1."+service+"Service/", unary)
 	}
-	mux.HandleFunc("GET /healthz", health(s, d))
+	for _, path := range []string{"GET /readyz", "GET /healthz"} { // the second is the older name
+		mux.HandleFunc(path, s.ops.readyInShort)
+	}
+	mux.HandleFunc("GET /livez", live)
 	if cfg.Dev {
 		dev := &devEndpoints{auth: s.auth, server: s, clock: clock}
 		mux.Handle("POST /dev/token", dev.guard(dev.token))
@@ -37,27 +38,6 @@ func routes(cfg *config.Config, s *server, unary http.Handler, d *db.DB, clock i
 	}
 	mux.Handle("/", securePage(app))
 	return mux, nil
-}
-
-// health answers 200 when the server can take a message, else 503 with why not.
-func health(s *server, d *db.DB) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		w.Header().Set("Cache-Control", "no-store")
-		reason := ""
-		if err := d.Ping(ctx); err != nil {
-			reason = "the database does not take writes: " + err.Error()
-		} else if !s.auth.Valid() {
-			reason = "this node has no lease on the fence log"
-		}
-		if reason != "" {
-			http.Error(w, reason, http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Write([]byte("ok\n"))
-	}
 }
 
 // securePage gives pages the headers that keep them to themselves.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/skein-im/skein/internal/config"
@@ -16,12 +17,8 @@ import (
 	"github.com/skein-im/skein/internal/tlsserve"
 )
 
-// drainTime is how long a server that is told to end lets clients go, and
-// closeTime how long its parts then get.
-const (
-	drainTime = 2 * time.Second
-	closeTime = 10 * time.Second
-)
+// closeTime is how long the parts of a server get at least when it ends.
+const closeTime = time.Second
 
 // serveCommand runs the server until ctx ends.
 func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -38,12 +35,17 @@ func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return fmt.Errorf("serve takes options only, not %q", operands[0])
 	}
 	log := newLog(cfg, stderr)
-	s, err := wire(ctx, cfg, log)
+	ops, err := startOperations(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer ops.close()
+	s, err := wire(ctx, cfg, log, ops)
 	if err != nil {
 		return err
 	}
 	err = s.serve(ctx, cfg, log, stdout)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(closeTime, ops.left(cfg)))
 	defer cancel()
 	return errors.Join(err, s.close(closing))
 }
@@ -58,26 +60,59 @@ func (s *server) serve(ctx context.Context, cfg *config.Config, log *slog.Logger
 		ln.Close()
 		return fmt.Errorf("take the lease on the fence log: %w", err)
 	}
+	defer s.ops.health.Start(0, s.checks(cfg)...)()
 	proto := "http"
 	if cfg.TLS.Enabled() {
 		proto = "https"
 	}
 	fmt.Fprintf(stdout, "listening %s://%s\n", proto, ln.Addr())
+	if s.ops.addr != "" {
+		fmt.Fprintf(stdout, "admin http://%s\n", s.ops.addr)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	draining := context.AfterFunc(ctx, func() {
-		log.Info("draining")
-		s.gateway.Drain(drainTime)
+	var drained sync.WaitGroup
+	drained.Add(1)
+	unhook := context.AfterFunc(ctx, func() {
+		defer drained.Done()
+		s.drain(context.WithoutCancel(ctx), cfg, log)
 		stop()
 	})
-	defer draining()
-	return ln.Run(running)
+	err = ln.Run(running)
+	if unhook() { // the listener failed by itself
+		drained.Done()
+	}
+	drained.Wait()
+	return err
 }
+
+// drain brings a server to the point where nobody misses it: it says that it
+// is not ready, waits for balancers to notice, and sends the clients away.
+// Calls that run are waited for by the listener, afterwards.
+func (s *server) drain(ctx context.Context, cfg *config.Config, log *slog.Logger) {
+	s.ops.drain()
+	ctx, cancel := context.WithTimeout(ctx, cfg.Drain.Timeout)
+	defer cancel()
+	log.Info("draining", "delay", cfg.Drain.Delay, "spread", cfg.Drain.Spread, "timeout", cfg.Drain.Timeout, "sessions", s.gateway.Sessions())
+	delay := time.NewTimer(cfg.Drain.Delay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+	case <-ctx.Done():
+	}
+	s.gateway.Drain(ctx, cfg.Drain.Spread)
+	log.Info("drained", "took", s.ops.sinceDrain(), "left", s.gateway.Sessions())
+}
+
+// grace is how long calls may take once the clients are gone: half of what
+// delay and spread leave of the timeout; the rest is for storing and closing.
+func grace(d config.Drain) time.Duration { return max((d.Timeout-d.Delay-d.Spread)/2, 100*time.Millisecond) }
 
 // listen binds the address, with TLS when it is configured.
 func listen(cfg *config.Config, s *server, log *slog.Logger) (*tlsserve.Server, error) {
 	o := tlsserve.Options{Addr: cfg.Listen, Handler: s.handler, Clock: im.SystemClock{}, Log: log, Cert: cfg.TLS.Cert, Key: cfg.TLS.Key,
-		HSTS: cfg.TLS.HSTS, Proxies: s.proxies, Grace: drainTime}
+		HSTS: cfg.TLS.HSTS, Proxies: s.proxies, Grace: grace(cfg.Drain),
+		Handshakes: cfg.Limits.Handshakes}
 	if a := cfg.TLS.ACME; len(a.Domains) > 0 {
 		cache := a.Cache
 		if cache == "" {

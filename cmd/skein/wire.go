@@ -22,6 +22,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
+	"github.com/skein-im/skein/internal/health"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
@@ -35,6 +36,10 @@ import (
 // reverse of the order in which they were made.
 type server struct {
 	handler http.Handler
+	ops     *operations
+	db      *db.DB
+	journal journal.Journal
+	node    string // its name, random where nothing else tells nodes apart
 	gateway *gateway.Gateway
 	auth    *auth.Auth
 	proxies *tlsserve.Proxies
@@ -54,8 +59,8 @@ func (s *server) onClose(fn func(context.Context) error) { s.closers = append(s.
 
 // wire builds the server: plain constructors in dependency order. It is the
 // only place that knows all packages.
-func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server, err error) {
-	s := &server{}
+func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operations) (_ *server, err error) {
+	s := &server{ops: ops}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close(ctx))
@@ -97,11 +102,13 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	}
 	b := bus.NewLocal()
 	s.onClose(func(context.Context) error { b.Close(); return nil })
-	j, err := journal.Open(ctx, d, journal.Options{Clock: clock, Entropy: entropy, Log: log, Shards: cfg.Shards, Committed: b.Ring})
+	j, err := journal.Open(ctx, d, journal.Options{Clock: clock, Entropy: entropy, Log: log, Shards: cfg.Shards, Committed: b.Ring,
+		Metrics: ops.metrics})
 	if err != nil {
 		return nil, err
 	}
 	s.onClose(j.Close)
+	s.db, s.journal, s.node = d, j, node
 
 	back, err := startBackground(ctx, s, cfg, d, j, b, a, log)
 	if err != nil {
@@ -118,7 +125,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
 	strangers := quota.New[netip.Prefix](quota.Limit{Rate: cfg.Limits.HelloRate, Burst: cfg.Limits.HelloBurst}, 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
-		Clock: clock, Entropy: entropy, Log: log, Origin: origins.any, SameOrigin: origins.same, Address: address,
+		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
 	if err != nil {
 		return nil, err
@@ -149,13 +156,13 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *server,
 	if err != nil {
 		return nil, err
 	}
-	s.handler, err = routes(cfg, s, unary, d, clock)
+	s.handler, err = routes(cfg, s, unary, clock)
 	return s, err
 }
 
 // startBackground starts what works without being asked: jobs and followers.
 func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
-	for name, files := range map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "job": job.Migrations()} {
+	for name, files := range map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations()} {
 		if err := d.Migrate(ctx, name, files); err != nil {
 			return nil, err
 		}

@@ -35,6 +35,12 @@ type Config struct {
 
 	// Postgres is how the server uses the database of the option db. What the URL's own parameters set goes first, pool_* and target_session_attrs aside.
 	Postgres Postgres `yaml:"postgres"`
+	// Admin is the listener for operators and their programs: metrics, readiness with its reasons, profiles.
+	Admin Admin `yaml:"admin"`
+	// Drain is how the server ends when it is told to (SIGTERM).
+	Drain Drain `yaml:"drain"`
+	// OTel is where traces are sent.
+	OTel OTel `yaml:"otel"`
 	// Log is what the server writes about itself, to standard error.
 	Log Log `yaml:"log"`
 	// TLS is how the server speaks HTTPS by itself.
@@ -57,6 +63,36 @@ type Postgres struct {
 	WaitTimeout time.Duration `yaml:"wait_timeout" min:"100ms" max:"1m"`
 	// ConnLifetime is after how long a connection is replaced by a new one.
 	ConnLifetime time.Duration `yaml:"conn_lifetime" min:"1m" max:"24h"`
+}
+
+// Admin is the listener for operators and their programs.
+type Admin struct {
+	// Listen is the address and port on which /metrics, /readyz, /livez, /version and /debug/pprof are served, such as 127.0.0.1:9090. Empty means that there is no such listener. It asks nobody who they are, so it listens on loopback only, unless allow_remote is set.
+	Listen string `yaml:"listen"`
+	// AllowRemote allows an address for operators that other machines can reach. Whoever can reach it sees figures and profiles (no message, no token) and can make the server work: keep it inside a network of yours.
+	AllowRemote bool `yaml:"allow_remote"`
+	// DiskPercent is from how full a disk of the data folder on the server says that it is not ready, in percent, as df counts it. 0 never looks.
+	DiskPercent int `yaml:"disk_percent" min:"0" max:"100"`
+}
+
+// Drain is how the server ends when it is told to: it says that it is not
+// ready, waits for Delay, sends its clients away over Spread, finishes what is
+// under way, and ends, all within Timeout. A second SIGTERM ends it at once.
+type Drain struct {
+	// Delay is how long the server goes on as before after it has said that it is not ready, so that balancers notice before anything is refused. 0 suits a server without a balancer.
+	Delay time.Duration `yaml:"delay" min:"0s" max:"10m"`
+	// Spread is over how long the sessions are sent away, each with a time of its own to come back, so that a restart is no storm. A node with few sessions takes less: 500 a second are always allowed.
+	Spread time.Duration `yaml:"spread" min:"0s" max:"30m"`
+	// Timeout bounds the end from the signal on, delay and spread included; what is not finished then is cut off.
+	Timeout time.Duration `yaml:"timeout" min:"1s" max:"1h"`
+}
+
+// OTel is where traces are sent, by OpenTelemetry's protocol over HTTP.
+type OTel struct {
+	// Endpoint is the URL of a collector, such as http://127.0.0.1:4318. Empty means no traces, and then they cost nothing.
+	Endpoint string `yaml:"endpoint"`
+	// Sample is the share of messages that are traced, 0 to 1. A call that comes with a W3C traceparent header that says sampled always is.
+	Sample float64 `yaml:"sample" min:"0" max:"1"`
 }
 
 // Log is what the server writes about itself.
@@ -120,6 +156,18 @@ type Limits struct {
 	SocketBuffer int `yaml:"socket_buffer" unit:"bytes" min:"4096" max:"4194304"`
 	// Connections bounds the open sockets of this node.
 	Connections int `yaml:"connections" min:"1" max:"10000000"`
+	// QueueTotalBytes bounds the output that waits for all clients of this node together; beyond it the connections with the most waiting are closed first, and sync repairs them.
+	QueueTotalBytes int `yaml:"queue_total_bytes" unit:"bytes" min:"1048576" max:"1099511627776"`
+	// LoginRate is how many new connections this node takes each second. Those that come on top are told to come back in a moment, each at a time of its own; who is connected does not notice.
+	LoginRate float64 `yaml:"login_rate" min:"1" max:"1000000"`
+	// LoginBurst is how many new connections this node takes at once.
+	LoginBurst int `yaml:"login_burst" min:"1" max:"10000000"`
+	// Logins bounds the sign-ins and syncs that this node works on at the same time, and so what they need of memory and database. Syncs of sessions that are open go first. 0 means 8 for each processor and 16.
+	Logins int `yaml:"logins" min:"0" max:"100000"`
+	// LoginQueue bounds the sign-ins that wait for one of these; beyond it, and after 5 s of waiting, they are told to come back.
+	LoginQueue int `yaml:"login_queue" min:"1" max:"1000000"`
+	// Handshakes bounds the TLS handshakes that this node works on at the same time; further connections wait in the kernel.
+	Handshakes int `yaml:"handshakes" min:"1" max:"100000"`
 	// Watch bounds the users whose presence a session watches.
 	Watch int `yaml:"watch" min:"1" max:"500"`
 	// SendRate is how many messages a session may send each second.
@@ -165,12 +213,16 @@ func Default() *Config {
 		Data:   "./data",
 		Postgres: Postgres{Conns: 24, ConnectTimeout: 2 * time.Second, StatementTimeout: 15 * time.Second, LockTimeout: 10 * time.Second,
 			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
-		Log: Log{Level: "info", Format: "text"},
-		TLS: TLS{HSTS: 180 * 24 * time.Hour},
+		Admin: Admin{DiskPercent: 90},
+		Drain: Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
+		OTel:  OTel{Sample: 0.001},
+		Log:   Log{Level: "info", Format: "text"},
+		TLS:   TLS{HSTS: 180 * 24 * time.Hour},
 		Limits: Limits{
 			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
 			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,
 			QueueBytes: 2 << 20, QueueFrames: 8192, SocketBuffer: 128 << 10, Connections: 100_000, Watch: 500,
+			QueueTotalBytes: 512 << 20, LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000, Handshakes: 1000,
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
 			Devices: 20, GroupMembers: 1000, ReceiptMembers: 200, Emoji: 50, Edits: 100,

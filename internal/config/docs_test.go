@@ -243,6 +243,8 @@ func TestDocumentedLimitsAreTheEnforcedOnes(t *testing.T) {
 		"hello_timeout": {l.HelloTimeout, g.HelloTimeout}, "frames": {l.Frames, g.Frames}, "in_flight": {l.InFlight, g.InFlight},
 		"ping_interval": {l.PingInterval, g.PingInterval}, "queue_bytes": {l.QueueBytes, g.QueueBytes}, "queue_frames": {l.QueueFrames, g.QueueFrames},
 		"socket_buffer": {l.SocketBuffer, g.SocketBuffer}, "connections": {l.Connections, g.Connections}, "watch": {l.Watch, g.Watch},
+		"queue_total_bytes": {l.QueueTotalBytes, g.QueueTotalBytes}, "login_rate": {l.LoginRate, g.LoginRate}, "login_burst": {l.LoginBurst, g.LoginBurst},
+		"logins": {l.Logins, g.Logins}, "login_queue": {l.LoginQueue, g.LoginQueue},
 		"send_rate": {l.SendRate, g.SendRate}, "send_burst": {l.SendBurst, g.SendBurst}, "group_members": {l.GroupMembers, g.GroupMembers},
 		"chat group_members": {l.GroupMembers, c.GroupMembers}, "receipt_members": {l.ReceiptMembers, c.ReceiptMembers},
 		"emoji": {l.Emoji, c.Emoji}, "edits": {l.Edits, c.Edits}, "recall_window": {l.RecallWindow, c.RecallWindow},

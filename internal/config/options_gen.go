@@ -33,6 +33,22 @@ func docOf(path string) string {
 		return "Bounds the wait for a free connection; what waits longer is refused with UNAVAILABLE."
 	case "Postgres.ConnLifetime":
 		return "After how long a connection is replaced by a new one."
+	case "Admin.Listen":
+		return "The address and port on which /metrics, /readyz, /livez, /version and /debug/pprof are served, such as 127.0.0.1:9090. Empty means that there is no such listener. It asks nobody who they are, so it listens on loopback only, unless allow_remote is set."
+	case "Admin.AllowRemote":
+		return "Allows an address for operators that other machines can reach. Whoever can reach it sees figures and profiles (no message, no token) and can make the server work: keep it inside a network of yours."
+	case "Admin.DiskPercent":
+		return "From how full a disk of the data folder on the server says that it is not ready, in percent, as df counts it. 0 never looks."
+	case "Drain.Delay":
+		return "How long the server goes on as before after it has said that it is not ready, so that balancers notice before anything is refused. 0 suits a server without a balancer."
+	case "Drain.Spread":
+		return "Over how long the sessions are sent away, each with a time of its own to come back, so that a restart is no storm. A node with few sessions takes less: 500 a second are always allowed."
+	case "Drain.Timeout":
+		return "Bounds the end from the signal on, delay and spread included; what is not finished then is cut off."
+	case "OTel.Endpoint":
+		return "The URL of a collector, such as http://127.0.0.1:4318. Empty means no traces, and then they cost nothing."
+	case "OTel.Sample":
+		return "The share of messages that are traced, 0 to 1. A call that comes with a W3C traceparent header that says sampled always is."
 	case "Log.Level":
 		return "The least level that is written: debug, info, warn or error. Messages' contents, tokens and secrets are on none of them."
 	case "Log.Format":
@@ -77,6 +93,18 @@ func docOf(path string) string {
 		return "The size of the kernel's buffers of a socket, each way."
 	case "Limits.Connections":
 		return "Bounds the open sockets of this node."
+	case "Limits.QueueTotalBytes":
+		return "Bounds the output that waits for all clients of this node together; beyond it the connections with the most waiting are closed first, and sync repairs them."
+	case "Limits.LoginRate":
+		return "How many new connections this node takes each second. Those that come on top are told to come back in a moment, each at a time of its own; who is connected does not notice."
+	case "Limits.LoginBurst":
+		return "How many new connections this node takes at once."
+	case "Limits.Logins":
+		return "Bounds the sign-ins and syncs that this node works on at the same time, and so what they need of memory and database. Syncs of sessions that are open go first. 0 means 8 for each processor and 16."
+	case "Limits.LoginQueue":
+		return "Bounds the sign-ins that wait for one of these; beyond it, and after 5 s of waiting, they are told to come back."
+	case "Limits.Handshakes":
+		return "Bounds the TLS handshakes that this node works on at the same time; further connections wait in the kernel."
 	case "Limits.Watch":
 		return "Bounds the users whose presence a session watches."
 	case "Limits.SendRate":

@@ -18,7 +18,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.checkData, c.checkProxies, c.TLS.check, c.Limits.check} {
+	for _, check := range []func() error{c.checkData, c.checkProxies, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Limits.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -123,6 +123,38 @@ func (t *TLS) check() error {
 		if _, err := splitListen("tls.acme.http", t.ACME.HTTP); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (a *Admin) check() error {
+	if a.Listen == "" {
+		return nil
+	}
+	host, err := splitListen("admin.listen", a.Listen)
+	if err != nil {
+		return err
+	}
+	if !isLoopback(host) && !a.AllowRemote {
+		return fmt.Errorf("admin.listen: %s can be reached from other machines, and it asks nobody who they are; use 127.0.0.1:9090, or set admin.allow_remote when only your own programs can reach it", a.Listen)
+	}
+	return nil
+}
+
+func (d *Drain) check() error {
+	if d.Delay+d.Spread >= d.Timeout {
+		return fmt.Errorf("drain: delay and spread take %s together, which leaves nothing of the timeout of %s; raise drain.timeout", d.Delay+d.Spread, d.Timeout)
+	}
+	return nil
+}
+
+func (o *OTel) check() error {
+	if o.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(o.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return errors.New("otel.endpoint: expected the URL of a collector, such as http://127.0.0.1:4318")
 	}
 	return nil
 }

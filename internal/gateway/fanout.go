@@ -23,6 +23,8 @@ type fanout struct {
 	hints chan bus.Event
 	ended chan struct{}
 	stuck stuck
+	// Of what run has done since it last told: deliveries, and bytes queued.
+	sent, queued int
 }
 
 // stuck is an entry whose audience could not be found; owned by run.
@@ -91,11 +93,12 @@ func (f *fanout) run() {
 func (f *fanout) hint(ev bus.Event) {
 	switch {
 	case ev.Lost:
+		f.g.counts.lost.Inc()
 		f.g.Chat.Forget()
 		f.read()
 	case ev.Signal != nil:
 		f.signal(ev.Signal)
-	default:
+	case len(ev.Entries) > 0:
 		f.entries(ev.Entries)
 	}
 }
@@ -107,6 +110,7 @@ func (f *fanout) entries(es []im.Entry) {
 		f.g.tick() // ends every session; what comes is synced elsewhere
 	}
 	heads := append([]im.Pos(nil), f.Heads()...)
+	defer f.delivered(&es[len(es)-1])
 	for i := range es {
 		e := &es[i]
 		switch next := heads[e.Shard] + 1; {
@@ -119,6 +123,7 @@ func (f *fanout) entries(es []im.Entry) {
 			heads[e.Shard] = e.Pos
 		default:
 			f.heads.Store(&heads)
+			f.g.counts.gapReads.Inc()
 			f.read()
 			heads = append([]im.Pos(nil), f.Heads()...)
 		}
@@ -154,7 +159,11 @@ func (f *fanout) readShard(shard int) (more bool) {
 		}
 		return false
 	}
+	if len(es) == 0 {
+		return false
+	}
 	heads := append([]im.Pos(nil), f.Heads()...)
+	defer f.delivered(&es[len(es)-1])
 	for i := range es {
 		if es[i].Pos > heads[shard] {
 			if !f.deliver(&es[i]) {
@@ -191,6 +200,7 @@ func (f *fanout) deliver(e *im.Entry) bool {
 				if hidden == nil {
 					hidden = withheldFrame(e)
 				}
+				f.sent++
 				s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: hidden})
 				continue
 			}
@@ -200,6 +210,8 @@ func (f *fanout) deliver(e *im.Entry) bool {
 			if frame == nil {
 				frame = encodeEntry(e)
 			}
+			f.sent++
+			f.queuedBytes(len(frame))
 			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
 		}
 	})

@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,9 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/presence"
+	"github.com/skein-im/skein/internal/quota"
 	"github.com/skein-im/skein/internal/turn"
 	"github.com/skein-im/skein/internal/ws"
 )
@@ -67,13 +70,21 @@ type Limits struct {
 	SendRate     float64 // sends a second a session, refilled
 	SendBurst    int
 	Connections  int // sockets of this node
+	// QueueTotalBytes is the output that waits for all slow readers of this
+	// node; beyond it those with the most are closed.
+	QueueTotalBytes int
+	LoginRate       float64 // new connections a second of this node, refilled
+	LoginBurst      int
+	Logins          int // sign-ins and syncs at once; 0 = by the number of processors
+	LoginQueue      int // sign-ins that wait for one of these
 }
 
 // DefaultLimits are the documented ones.
 func DefaultLimits() Limits {
 	return Limits{HelloBytes: 4 << 10, PacketBytes: 256 << 10, Frames: 256, InFlight: 64, HelloTimeout: 5 * time.Second,
 		PingInterval: 25 * time.Second, QueueBytes: 2 << 20, QueueFrames: 8192, Watch: 500, SocketBuffer: 128 << 10,
-		TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 1000, SendRate: 1000, SendBurst: 2000, Connections: 100_000}
+		TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 1000, SendRate: 1000, SendBurst: 2000, Connections: 100_000, QueueTotalBytes: 512 << 20,
+		LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000}
 }
 
 // Deps are what a Gateway is made of.
@@ -87,6 +98,7 @@ type Deps struct {
 	Clock    im.Clock // one that is a turn.Scheduler runs the gateway's goroutines
 	Entropy  im.Entropy
 	Log      *slog.Logger
+	Metrics  *metrics.Set // nil = counted for nobody
 	// Origin tells whether a page of that origin may open a socket here at
 	// all; which app it may speak for is asked at the hello. SameOrigin tells
 	// whether it is the server's own page, which may speak for every app.
@@ -110,6 +122,9 @@ type Gateway struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // sessions and the fan-out
 	drain  atomic.Bool
+	gate   *gate
+	doors  *quota.Set[struct{}] // one bucket: new connections of this node
+	counts *counts
 	// scratch lends effects to whoever steps a machine: []effect that every
 	// session kept for itself would be memory of idle connections.
 	scratch sync.Pool
@@ -118,7 +133,10 @@ type Gateway struct {
 // New starts a gateway: it listens to the bus from the journal's present
 // heads on. Close ends it.
 func New(ctx context.Context, d Deps) (*Gateway, error) {
-	g := &Gateway{Deps: d, tasks: turn.Of(d.Clock), hub: newHub(turn.Of(d.Clock) != nil)}
+	tasks := turn.Of(d.Clock)
+	g := &Gateway{Deps: d, tasks: tasks, hub: newHub(tasks != nil), gate: newGate(tasks, d.Limits.Logins, d.Limits.LoginQueue),
+		doors: quota.New[struct{}](quota.Limit{Rate: d.Limits.LoginRate, Burst: d.Limits.LoginBurst}, 1, d.Clock)}
+	g.counts = newCounts(d.Metrics, g)
 	// An entry names the session that sent it, on whatever node that is: no two
 	// sessions of a cluster may have the same number.
 	var first [8]byte
@@ -153,14 +171,17 @@ const (
 // ServeHTTP upgrades a request to a socket.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	address := g.Address(r)
-	if g.drain.Load() || g.open.Load() >= int64(g.Limits.Connections) {
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "the server takes no new connections now", http.StatusServiceUnavailable)
-		return
+	reason := g.refusal()
+	if reason == "" && g.AllowHello(address) != nil {
+		reason = refusedAddress
 	}
-	if err := g.AllowHello(address); err != nil {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, err.Error(), http.StatusTooManyRequests)
+	if reason == "" {
+		if _, ok := g.doors.Take(struct{}{}, 1); !ok {
+			reason = refusedRate
+		}
+	}
+	if reason != "" {
+		g.refuse(w, reason)
 		return
 	}
 	conn, err := ws.Upgrade(w, r, ws.UpgradeOptions{
@@ -193,6 +214,19 @@ func (g *Gateway) Attach(conn Socket, address, origin string) {
 	turn.Go(g.tasks, s.serve)
 }
 
+// refuse sends a client away before it costs anything: it is told when to come
+// back, each at another time, and its TCP connection is closed.
+func (g *Gateway) refuse(w http.ResponseWriter, reason string) {
+	g.counts.refused.Inc(reason)
+	status := http.StatusServiceUnavailable
+	if reason == refusedAddress {
+		status = http.StatusTooManyRequests
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(g.comeBack().Seconds())))
+	w.Header().Set("Connection", "close")
+	http.Error(w, refusedError(reason).Error(), status)
+}
+
 // sweep looks after what time alone changes: expired tokens, and a node that
 // has lost its right to deliver.
 func (g *Gateway) sweep() {
@@ -213,6 +247,7 @@ func (g *Gateway) sweep() {
 func (g *Gateway) tick() {
 	now, valid, heads := g.Clock.Now(), g.Doorman.Valid(), g.fan.Heads()
 	g.hub.each(func(s *session) { s.handle(event{kind: evTick, now: now, holds: valid, heads: heads}) })
+	g.shed()
 }
 
 // Apply ends the sessions that a fence ends, before it returns: nothing is
@@ -225,16 +260,10 @@ func (g *Gateway) Apply(f auth.Fence) {
 	})
 }
 
-// Drain tells every session to come back elsewhere, spread over the given
-// time, and takes no new ones.
-func (g *Gateway) Drain(spread time.Duration) {
-	g.drain.Store(true)
-	g.hub.each(func(s *session) { s.handle(event{kind: evDrain, spread: spread}) })
-}
-
 // Close ends every session and goroutine, and waits for them.
 func (g *Gateway) Close(ctx context.Context) error {
-	g.Drain(0)
+	g.drain.Store(true)
+	g.hub.each(func(s *session) { s.handle(event{kind: evDrain, last: true}) })
 	g.cancel()
 	g.fan.stop()
 	done := make(chan struct{})

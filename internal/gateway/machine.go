@@ -58,9 +58,10 @@ type event struct {
 	bytes  []byte // evNews, evSignal, evAppended: an encoded frame
 	shard  int
 	pos    im.Pos
-	holds  bool     // evTick: this node may still serve
-	heads  []im.Pos // evTick: how far the fan-out is
-	spread time.Duration
+	holds  bool          // evTick: this node may still serve
+	heads  []im.Pos      // evTick: how far the fan-out is
+	spread time.Duration // evDrain: when to come back
+	last   bool          // evDrain: close at once, whatever is under way
 }
 
 type effectKind uint8
@@ -100,6 +101,7 @@ type machine struct {
 	welcomed bool
 	dirty    bool // news went out since the last cursor
 	wasLive  bool // when the sync under way was asked for
+	leaving  bool // go_away was said: what is under way is answered, then comes the close
 	id       auth.Session
 	session  string
 	hello    *skeinv1.Hello
@@ -115,6 +117,14 @@ type machine struct {
 
 // step moves the machine and appends what is to be done to out.
 func (m *machine) step(ev *event, out []effect) []effect {
+	out = m.take(ev, out)
+	if m.leaving && m.inFlight == 0 && m.phase != phaseOver {
+		out = m.close(out, skeinv1.CloseCode_CLOSE_CODE_GOING_AWAY, "the server is going away", false)
+	}
+	return out
+}
+
+func (m *machine) take(ev *event, out []effect) []effect {
 	if m.phase == phaseOver {
 		return out
 	}
@@ -152,11 +162,23 @@ func (m *machine) step(ev *event, out []effect) []effect {
 	case evFull:
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_SLOW_READER, "too much is waiting to be read", true)
 	case evDrain:
-		out = append(out, effect{kind: fxOut, bytes: encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_GoAway{
-			GoAway: &skeinv1.GoAway{Reason: "the server is going away", RetryAfterMs: uint32(ev.spread.Milliseconds())}}})})
-		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_GOING_AWAY, "the server is going away", false)
+		return m.onDrain(ev, out)
 	case evGone:
 		m.phase = phaseOver
+	}
+	return out
+}
+
+// onDrain says go_away and takes no more frames; step closes as soon as none is
+// without its answer. What the client sends meanwhile it sends again, elsewhere.
+func (m *machine) onDrain(ev *event, out []effect) []effect {
+	if !m.leaving {
+		m.leaving = true
+		out = append(out, effect{kind: fxOut, bytes: encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_GoAway{
+			GoAway: &skeinv1.GoAway{Reason: "the server is going away", RetryAfterMs: uint32(ev.spread.Milliseconds())}}})})
+	}
+	if ev.last || m.phase < phaseSyncing || !m.welcomed {
+		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_GOING_AWAY, "the server is going away", false)
 	}
 	return out
 }
@@ -190,6 +212,9 @@ func (m *machine) refuse(out []effect, ref uint32, err error) []effect {
 }
 
 func (m *machine) onPacket(ev *event, out []effect) []effect {
+	if m.leaving {
+		return out
+	}
 	for i := range ev.frames {
 		f := &ev.frames[i]
 		switch m.phase {

@@ -303,6 +303,7 @@ func (s *session) shut(code skeinv1.CloseCode, reason string, now bool) {
 		return
 	}
 	s.closing, s.code, s.reason = true, ws.CloseCode(code), reason
+	s.g.counts.closedWith(code)
 	if now {
 		s.out, s.outSize = nil, 0
 	}
@@ -394,7 +395,7 @@ func (s *session) do(fx *effect) {
 		if s.pipe == nil {
 			s.pipe = s.g.Chat.NewPipe(s.actor())
 		}
-		s.pipe.Submit(s.g.ctx, r, func(res journal.Result, err error) {
+		done := func(res journal.Result, err error) {
 			ev := event{kind: evAppended, ref: ref}
 			if err != nil {
 				ev.err = s.internal("send", err)
@@ -402,7 +403,11 @@ func (s *session) do(fx *effect) {
 				ev.bytes = encodeAck(ref, &res.Entry)
 			}
 			s.handle(ev)
-		})
+		}
+		if ref%ackEvery == 0 {
+			done = s.timed(done)
+		}
+		s.pipe.Submit(s.g.ctx, r, done)
 	case fxSignIn:
 		s.aside(s.signIn)
 	case fxSync:
@@ -432,14 +437,33 @@ func (s *session) aside(fn func()) {
 const callTimeout = 15 * time.Second
 
 func (s *session) signIn() {
-	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
-	defer cancel()
 	s.mu.Lock()
 	h := s.m.hello
 	s.mu.Unlock()
 	if h == nil {
 		return
 	}
+	began := s.g.Clock.Now()
+	id, err := s.register(h)
+	err = s.internal("sign in", err)
+	s.g.counts.logins.Inc(result(err))
+	now := s.g.Clock.Now()
+	if err == nil {
+		s.g.counts.login.Observe(now.Sub(began).Seconds())
+	}
+	s.handle(event{kind: evSignedIn, now: now, id: id, err: err})
+}
+
+// register waits for its turn, signs in and makes the session findable.
+func (s *session) register(h *skeinv1.Hello) (auth.Session, error) {
+	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
+	defer cancel()
+	turn, stop := context.WithTimeout(ctx, loginWait)
+	defer stop()
+	if !s.g.gate.enter(turn, false) {
+		return auth.Session{}, s.g.errBusy()
+	}
+	defer s.g.gate.leave()
 	id, err := s.admit(ctx, h)
 	if err == nil {
 		who := id.Actor // without the rest of id, which would stay with it
@@ -454,10 +478,11 @@ func (s *session) signIn() {
 		}
 		s.g.Presence.Online(id.Actor)
 		if err = s.g.Doorman.Confirm(id); err == nil && s.g.drain.Load() {
-			err = im.Errorf(im.Unavailable, "the server is going away") // and may have looked for sessions already
+			// Drain may have looked for sessions already.
+			err = &im.Error{Code: im.Unavailable, Message: "the server is going away", RetryAfter: drainBack + s.g.jitter(drainBack)}
 		}
 	}
-	s.handle(event{kind: evSignedIn, now: s.g.Clock.Now(), id: id, err: s.internal("sign in", err)})
+	return id, err
 }
 
 // admit asks the doorman, and whether the page may speak for the app.
@@ -479,9 +504,20 @@ func (s *session) admit(ctx context.Context, h *skeinv1.Hello) (auth.Session, er
 func (s *session) sync(f *clientFrame, ref uint32) {
 	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
 	defer cancel()
-	r := f.msg.GetSync()
-	res, err := s.g.Chat.Sync(ctx, s.actor(), chat.SyncRequest{Cursor: r.GetCursor(), Conversations: int(r.GetConversations()), Entries: int(r.GetEntries())})
-	s.handle(event{kind: evSynced, now: s.g.Clock.Now(), ref: ref, sync: res, err: s.internal("sync", err)})
+	began := s.g.Clock.Now()
+	res, err := s.page(ctx, f.msg.GetSync())
+	now := s.g.Clock.Now()
+	s.g.counts.syncs.Observe(now.Sub(began).Seconds())
+	s.handle(event{kind: evSynced, now: now, ref: ref, sync: res, err: s.internal("sync", err)})
+}
+
+// page waits for its turn and reads a page of a sync.
+func (s *session) page(ctx context.Context, r *skeinv1.SyncRequest) (chat.SyncResult, error) {
+	if !s.g.gate.enter(ctx, true) {
+		return chat.SyncResult{}, s.g.errBusy()
+	}
+	defer s.g.gate.leave()
+	return s.g.Chat.Sync(ctx, s.actor(), chat.SyncRequest{Cursor: r.GetCursor(), Conversations: int(r.GetConversations()), Entries: int(r.GetEntries())})
 }
 
 // internal logs an error that is not for the client's eyes, once, and

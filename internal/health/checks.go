@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -28,19 +29,28 @@ func Migrations() fs.FS {
 // leftovers of a page, so that it needs room as a message does.
 const probeBytes = 3000
 
-// Database writes a row, durably, in the name of the node.
+// keepProbes is how long the row of a node that is no more stays.
+const keepProbes = im.Micros(24 * time.Hour / time.Microsecond)
+
+// Database writes a row, durably, in the name of the node. Its Run is not to
+// be called twice at once.
 func Database(d *db.DB, node string) Check {
-	filler := make([]byte, probeBytes)
+	filler, cleaned := make([]byte, probeBytes), false
 	return Check{Name: "database", Run: func(ctx context.Context) error {
-		return explain(d.Write(ctx, func(tx db.Tx) error {
+		err := d.Write(ctx, func(tx db.Tx) error {
 			now, err := tx.Now()
+			if err == nil && !cleaned {
+				_, err = tx.Exec("DELETE FROM health_probe WHERE at < $1", now-keepProbes)
+			}
 			if err == nil {
 				filler[0]++ // or the engine could find that nothing has changed
 				_, err = tx.Exec(`INSERT INTO health_probe (node, at, filler) VALUES ($1, $2, $3)
 					ON CONFLICT (node) DO UPDATE SET at = excluded.at, filler = excluded.filler`, node, now, filler)
 			}
 			return err
-		}))
+		})
+		cleaned = cleaned || err == nil
+		return explain(err)
 	}}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/pgtest"
 )
 
@@ -89,7 +90,7 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 				}
 			}
 			x := &explainTx{Tx: tx, t: t}
-			v := &sqlView{tx: x, log: slog.New(slog.DiscardHandler)}
+			v := &sqlView{tx: x, log: slog.New(slog.DiscardHandler), damaged: (*metrics.Set)(nil).Counter("damaged", "")}
 			key := &PageKey{LastPos: 10, Conv: "g2"}
 			for _, c := range []struct {
 				index string

@@ -13,6 +13,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/turn"
 )
 
@@ -33,6 +34,7 @@ type Options struct {
 	// answers Unavailable. MaxBatch bounds a transaction (0 = 2,048).
 	MaxQueue int
 	MaxBatch int
+	Metrics  *metrics.Set // nil = counted for nobody
 	// Committed is told of every commit; nil = nobody.
 	Committed Committed
 }
@@ -74,6 +76,7 @@ type engine struct {
 	incarnation string
 	cached      int // conversations per writer
 	writers     []*writer
+	counts      *counts
 	ctx         context.Context // of the commits; ends when Close gives up
 	cancel      context.CancelFunc
 }
@@ -95,7 +98,8 @@ func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 	if err := d.Migrate(ctx, "journal", files); err != nil {
 		return nil, err
 	}
-	s := &sqlStore{d: d, log: o.Log}
+	s := &sqlStore{d: d, log: o.Log, damaged: o.Metrics.Counter("journal_damaged_rows_total",
+		"Rows that were read and did not fit their hash; each time that one is read counts.")}
 	incarnation, shards, err := found(ctx, d, o)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -110,6 +114,7 @@ func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 func newEngine(o Options, st store, r reader, incarnation string, shards int) *engine {
 	j := &engine{opts: o, tasks: turn.Of(o.Clock), store: st, reader: r, incarnation: incarnation, cached: max(cachedConvs/shards, 2*o.MaxBatch)}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.counts = newCounts(o.Metrics, j)
 	for i := range shards {
 		j.writers = append(j.writers, j.newWriter(i))
 	}

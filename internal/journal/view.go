@@ -6,18 +6,21 @@ import (
 	"log/slog"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 )
 
 // sqlStore reads the journal, with one SQL text for both engines.
 type sqlStore struct {
-	d   *db.DB
-	log *slog.Logger
+	d       *db.DB
+	log     *slog.Logger
+	damaged prometheus.Counter
 }
 
 func (s *sqlStore) view(ctx context.Context, fn func(View) error) error {
-	return s.d.Read(ctx, func(tx db.Tx) error { return fn(&sqlView{tx: tx, log: s.log}) })
+	return s.d.Read(ctx, func(tx db.Tx) error { return fn(&sqlView{tx: tx, log: s.log, damaged: s.damaged}) })
 }
 
 // purge removes idempotency keys in steps, so that no writer waits long.
@@ -41,9 +44,10 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value`, strconv.FormatInt(int6
 
 // sqlView implements View.
 type sqlView struct {
-	tx  db.Tx
-	log *slog.Logger
-	buf []byte
+	tx      db.Tx
+	log     *slog.Logger
+	damaged prometheus.Counter
+	buf     []byte
 }
 
 const selectEntries = "SELECT " + rowColumns + " FROM conversation c JOIN entry e ON e.conv_no = c.conv_no WHERE c.app = $1 AND c.conv = $2"
@@ -79,6 +83,7 @@ func (v *sqlView) Conv(app im.AppID, conv im.ConvID) (Conv, error) {
 // report tells the operator of a damaged row.
 func (v *sqlView) report(err error) {
 	if err != nil {
+		v.damaged.Inc()
 		v.log.Error("damaged entry", "err", err)
 	}
 }

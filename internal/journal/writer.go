@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/turn"
@@ -44,7 +46,8 @@ type writer struct {
 	work    chan []*item   // to the committing goroutine; at most one batch is under way
 	done    chan batch     // to the answering goroutine
 	stopped chan struct{}
-	cache   *cache // of the committing goroutine
+	cache   *cache                  // of the committing goroutine
+	failure atomic.Pointer[failure] // nil after a commit
 }
 
 // batch is what a commit has left to tell.
@@ -109,7 +112,7 @@ func (w *writer) answers() {
 
 // commit stores a batch, answers into its items and returns the new entries.
 func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
-	ctx := w.j.ctx
+	ctx, began := w.j.ctx, w.j.opts.Clock.Now()
 	locked, known := false, map[idemKey]storedReq(nil)
 	var err error
 	for range maxTries {
@@ -139,29 +142,33 @@ func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 			for _, it := range p.newItems {
 				entries = append(entries, it.row.Entry)
 			}
+			w.note(began, len(items), len(p.newItems), nil)
 			return entries
 		}
 		w.cache.reset()
 		switch {
 		case errors.Is(err, errDuplicate):
 			known, locked = map[idemKey]storedReq{}, true
+			w.j.counts.retries.Inc(retryDuplicate)
 		case errors.Is(err, errMoved):
 			locked = true
+			w.j.counts.retries.Inc(retryMoved)
 		default:
-			return w.failed(items, entries, err)
+			return w.failed(began, items, entries, err)
 		}
 	}
-	return w.failed(items, entries, im.Errorf(im.Unavailable, "the shard keeps changing"))
+	return w.failed(began, items, entries, im.Errorf(im.Unavailable, "the shard keeps changing"))
 }
 
 // failed answers a batch that could not be stored. An error that nobody
 // expects comes from one of the entries, so each half gets its own chance
 // until that one is alone.
-func (w *writer) failed(items []*item, entries []im.Entry, err error) []im.Entry {
+func (w *writer) failed(began time.Time, items []*item, entries []im.Entry, err error) []im.Entry {
 	if im.CodeOf(err) == im.Internal && len(items) > 1 && w.j.ctx.Err() == nil {
 		half := len(items) / 2
 		return w.commit(items[half:], w.commit(items[:half], entries))
 	}
+	w.note(began, len(items), 0, err)
 	w.j.opts.Log.Error("commit", "shard", w.shard, "entries", len(items), "err", err)
 	for _, it := range items {
 		it.err = err

@@ -42,6 +42,9 @@ const (
 	streams       = 100 // calls at once on a connection of HTTP/2
 )
 
+// DefaultHandshakes is Options.Handshakes when it is 0.
+const DefaultHandshakes = 1000
+
 // DefaultGrace is how long Run waits for requests when it ends.
 const DefaultGrace = 5 * time.Second
 
@@ -63,6 +66,8 @@ type Options struct {
 	HSTS time.Duration
 	// Proxies are those whose headers are believed; nil = none.
 	Proxies *Proxies
+	// Handshakes bounds the TLS handshakes at the same time; 0 = DefaultHandshakes.
+	Handshakes int
 	// Grace is how long Run waits for requests when it ends; 0 = DefaultGrace.
 	Grace time.Duration
 }
@@ -242,7 +247,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) serve(h *http.Server, l net.Listener, secure bool) error {
 	if secure {
-		return h.ServeTLS(l, "", "")
+		return h.Serve(newHandshakes(l, h.TLSConfig, s.o.Handshakes, s.log))
 	}
 	return h.Serve(l)
 }
