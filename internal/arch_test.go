@@ -81,6 +81,7 @@ var imports = []row{
 
 	// Programs beside the server, which start it or read what it left.
 	{pkg: "internal/fsck", may: []string{"platform", "proto/..."}, never: drivers},
+	{pkg: "internal/move", may: []string{"platform", "internal/fsck"}},
 	{pkg: "internal/bench", may: []string{"platform", "internal/fsck", "sdk/go", "proto/..."}, never: drivers},
 
 	// What only tests use.

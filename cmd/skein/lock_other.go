@@ -2,8 +2,17 @@
 
 package main
 
-import "github.com/skein-im/skein/internal/config"
+import (
+	"errors"
+
+	"github.com/skein-im/skein/internal/config"
+)
 
 // lockData takes no lock where there is no flock(2): whoever starts two
 // servers on one folder is not stopped, and a lease is waited for.
 func (s *server) lockData(*config.Config) (node string, err error) { return "", nil }
+
+// lockedBy and terminate belong to the lock.
+func lockedBy(string) (pid int, err error) { return 0, nil }
+
+func terminate(int) error { return errors.ErrUnsupported }

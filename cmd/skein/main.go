@@ -36,6 +36,7 @@ func commands() []command {
 		{"app", "create, list and rotate apps", appCommand},
 		{"token", "print a user token", tokenCommand},
 		{"follow", "show and mend the followers", followCommand},
+		{"migrate", "move a store to another database while it is served", migrateCommand},
 		{"restored", "tell a restored backup that it is one", restoredCommand},
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
 		{"bench", "measure this binary", benchCommand},

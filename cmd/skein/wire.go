@@ -85,6 +85,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	s.onClose(func(context.Context) error { return d.Close() })
+	if err := awaitWhole(ctx, d, log); err != nil {
+		return nil, err
+	}
 
 	node, err := im.RandomID(entropy)
 	if err != nil {
@@ -160,9 +163,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	return s, err
 }
 
+// ownMigrations are the tables of the packages that leave it to the server to
+// make them.
+func ownMigrations() map[string]fs.FS {
+	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations()}
+}
+
 // startBackground starts what works without being asked: jobs and followers.
 func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
-	for name, files := range map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations()} {
+	for name, files := range ownMigrations() {
 		if err := d.Migrate(ctx, name, files); err != nil {
 			return nil, err
 		}

@@ -136,6 +136,11 @@ func found(ctx context.Context, d *db.DB, o Options) (incarnation string, shards
 		return "", 0, err
 	}
 	err = d.Write(ctx, func(tx db.Tx) error {
+		if m, marked, err := ReadMark(tx); err != nil {
+			return err
+		} else if marked {
+			return m.refuse()
+		}
 		_, err := tx.Exec("INSERT INTO journal_meta (name, value) VALUES ('incarnation', $1), ('shards', $2) ON CONFLICT DO NOTHING",
 			fresh, strconv.Itoa(shards))
 		if err != nil {
