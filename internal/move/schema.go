@@ -31,12 +31,12 @@ type table struct {
 // ownTables are those that a copy treats by rules of its own.
 //
 // entry, shard and journal_meta are the journal's places and numbers. The
-// others are not copied: leases are of processes that serve the one database
+// others are not copied: leases and probes are of processes that serve the one database
 // and not the other, and what followers have made is made again from the
 // journal, because their positions count in another incarnation.
 func ownTables() map[string]bool {
 	return map[string]bool{"entry": true, "shard": true, "journal_meta": true,
-		"node_lease": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true}
+		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true}
 }
 
 // placed are the columns that hold a place in a shard. A table that has one
