@@ -1,6 +1,14 @@
 # The commands of the project. `make run` and `make test` install what they need.
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
+# SQLITE=cgo builds with SQLite in C, which needs a C compiler; the default is SQLite in Go.
+SQLITE ?= go
+ifeq ($(SQLITE),cgo)
+build: export CGO_ENABLED := 1
+tags := -tags sqlite_cgo,sqlite_fts5
+else
+build: export CGO_ENABLED := 0
+endif
 
 .DEFAULT_GOAL := help
 
@@ -18,10 +26,10 @@ cluster: build ## three nodes on one PostgreSQL behind a balancer, at LISTEN, ke
 	@.tools/cluster --listen $(LISTEN) --data $(DATA)/cluster
 
 .PHONY: build
-build: ## build the SDK, the web app, and bin/skein with the web app inside
+build: ## build the SDK, the web app, and bin/skein with the web app inside; SQLITE=cgo for SQLite in C
 	@scripts/setup.sh build
 	@scripts/web.sh
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/skein ./cmd/skein
+	go build $(tags) -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/skein ./cmd/skein
 
 .PHONY: test
 test: ## run every test, the browser's and PostgreSQL's included

@@ -41,10 +41,10 @@ type row struct {
 }
 
 // sql is what a package without SQL stays away from.
-var sql = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
+var sql = []string{"database/sql", "github.com/jackc/pgx", "modernc.org/sqlite", "github.com/mattn/go-sqlite3", "github.com/pressly/goose"}
 
 // drivers are the database engines; only internal/db opens them.
-var drivers = []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com/pressly/goose"}
+var drivers = []string{"github.com/jackc/pgx", "modernc.org/sqlite", "github.com/mattn/go-sqlite3", "github.com/pressly/goose"}
 
 // imports is the import table: the path of a package is its rule. A package
 // without a row is a breach, so is an import that its row does not list.

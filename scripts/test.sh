@@ -50,7 +50,13 @@ part_lint() {
 part_go() {
   local packages
   mapfile -t packages < <(go_packages)
-  go_test 540 "${packages[@]}"
+  local status=0
+  go_test 540 "${packages[@]}" || status=1
+  # The other SQLite driver (make build SQLITE=cgo), where there is a C compiler.
+  if command -v gcc >/dev/null; then
+    go test -json -timeout 200s -tags sqlite_cgo,sqlite_fts5 ./internal/db ./internal/journal | sum go || status=1
+  fi
+  return $status
 }
 part_js() {
   local status=0

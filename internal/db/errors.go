@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
 
 	"github.com/skein-im/skein/internal/im"
 )
@@ -50,11 +49,8 @@ func IsDuplicate(err error) bool {
 	if errors.As(err, &pg) {
 		return pg.Code == pgUnique
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == liteUnique || lite.Code() == litePrimary || lite.Code() == liteRowID
-	}
-	return false
+	code, ok := liteResult(err)
+	return ok && (code == liteUnique || code == litePrimary || code == liteRowID)
 }
 
 // MapError gives an engine's error the code that callers act on; other errors
@@ -77,12 +73,12 @@ func mapError(err error) error {
 }
 
 func codeOf(err error) *im.Error {
-	var lite *sqlite.Error
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
+	if code, ok := liteResult(err); ok {
+		return liteCode(code)
+	}
 	switch {
-	case errors.As(err, &lite):
-		return liteCode(lite.Code())
 	case errors.As(err, &pg):
 		return pgCode(pg.Code)
 	case errors.As(err, &connect), pgconn.Timeout(err), errors.Is(err, pgx.ErrTxClosed):

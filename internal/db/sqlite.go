@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
-
 	"github.com/skein-im/skein/internal/im"
 )
 
@@ -72,7 +70,7 @@ func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", liteDSN(path))
+	db, err := sql.Open(liteDriver, liteDSN(path))
 	if err != nil {
 		return nil, err
 	}
@@ -97,25 +95,28 @@ func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
 	return l, nil
 }
 
-// liteDSN names the file and what holds for every connection. cell_size_check
-// finds more kinds of damage when a page is read and costs little.
+// liteDSN names the file.
 func liteDSN(path string) string {
-	q := url.Values{}
-	for _, p := range []string{fmt.Sprintf("busy_timeout(%d)", liteBusyMS), fmt.Sprintf("page_size(%d)", litePage),
-		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "foreign_keys(1)", "cell_size_check(1)",
-		"temp_store(MEMORY)"} {
-		q.Add("_pragma", p)
-	}
-	q.Set("_dqs", "0")
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: liteOptions().Encode()}).String()
 }
 
+// litePragmas is what holds for every connection, in the order in which it has
+// to be said: how long to wait first, because a change of journal_mode waits.
+// cell_size_check finds more kinds of damage when a page is read and costs
+// little.
+func litePragmas() []string {
+	return []string{fmt.Sprintf("PRAGMA busy_timeout = %d", liteBusyMS), fmt.Sprintf("PRAGMA page_size = %d", litePage),
+		"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA foreign_keys = 1",
+		"PRAGMA cell_size_check = 1", "PRAGMA temp_store = MEMORY"}
+}
+
+// connect opens a connection; pragmas come on top of what every one has.
 func (l *lite) connect(ctx context.Context, pragmas ...string) (*liteConn, error) {
 	c, err := l.sql.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range pragmas {
+	for _, p := range append(litePragmas(), pragmas...) {
 		if _, err := c.ExecContext(ctx, p); err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
