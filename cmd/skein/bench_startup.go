@@ -33,7 +33,7 @@ func benchStartup(ctx context.Context, f benchFlags, stdout, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
-	defer c.kill()
+	defer c.end()
 	// Making an app and a token is the operator's time, not the server's.
 	prepared := time.Now()
 	r.ListenMS = ms(c.listening.Sub(c.started))

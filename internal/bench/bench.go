@@ -16,9 +16,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"os"
-	"strconv"
-	"strings"
+	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,8 +36,11 @@ type Target struct {
 	App   im.AppID
 	Token func(u im.UserID) (string, error)
 	// PID is the server's process, whose CPU is counted with its children's;
-	// 0 = unknown.
-	PID int
+	// 0 = unknown. Database is PostgreSQL's first process, likewise.
+	PID, Database int
+	// Loopback: the server is at 127.0.0.1, so that clients may come from other
+	// addresses of 127.0.0.0/8.
+	Loopback bool
 }
 
 // Percentiles are latencies in milliseconds.
@@ -100,36 +102,80 @@ type client struct {
 	user im.UserID
 }
 
+// greeting is what a client says at first, beside who it is.
+type greeting struct {
+	token  string // empty = a new one
+	cursor []byte // where the device is; nil = it is new
+	// conversations and entries bound the first page; 0 = the server's rule.
+	conversations, entries uint32
+	// from is the source address; nil = any.
+	from net.IP
+}
+
 // dial connects, says hello, and returns after the welcome.
-func dial(ctx context.Context, t Target, user im.UserID) (*client, error) {
-	token, err := t.Token(user)
-	if err != nil {
-		return nil, err
+func dial(ctx context.Context, t *Target, user im.UserID) (*client, error) {
+	c, _, err := greet(ctx, t, user, greeting{})
+	return c, err
+}
+
+// greet is dial with more to say; it also returns the welcome.
+func greet(ctx context.Context, t *Target, user im.UserID, g greeting) (*client, *skeinv1.Welcome, error) {
+	if g.token == "" {
+		var err error
+		if g.token, err = t.Token(user); err != nil {
+			return nil, nil, err
+		}
 	}
-	conn, err := ws.Dial(ctx, t.URL, ws.DialOptions{TLS: t.TLS, Subprotocols: []string{"skein.v1.proto"}, Limits: ws.Limits{ReadLimit: 4 << 20}})
+	o := ws.DialOptions{TLS: t.TLS, Subprotocols: []string{"skein.v1.proto"}, Limits: ws.Limits{ReadLimit: 4 << 20}}
+	if g.from != nil {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: g.from}}
+		o.NetDial = d.DialContext
+	}
+	conn, err := ws.Dial(ctx, t.URL, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hello, err := proto.Marshal(&skeinv1.ClientPacket{Frames: []*skeinv1.ClientFrame{{Ref: 1, Frame: &skeinv1.ClientFrame_Hello{
-		Hello: &skeinv1.Hello{Protocol: 1, App: string(t.App), Token: token, Device: "bench", Platform: skeinv1.Platform_PLATFORM_DESKTOP, Sdk: "skein-bench"}}}}})
+		Hello: &skeinv1.Hello{Protocol: 1, App: string(t.App), Token: g.token, Device: "bench", Platform: skeinv1.Platform_PLATFORM_DESKTOP, Sdk: "skein-bench",
+			Sync: &skeinv1.SyncRequest{Cursor: g.cursor, Conversations: g.conversations, Entries: g.entries}}}}}})
 	if err == nil {
 		err = conn.WriteMessage(ws.OpBinary, hello)
 	}
-	if err != nil {
-		conn.Close()
-		return nil, err
+	var raw []byte
+	if err == nil {
+		_, raw, err = conn.ReadMessage()
 	}
-	_, raw, err := conn.ReadMessage()
 	if err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("hello of %s: %w", user, err)
+		return nil, nil, fmt.Errorf("hello of %s: %w", user, err)
 	}
 	var p skeinv1.ServerPacket
 	if err := proto.Unmarshal(raw, &p); err != nil || len(p.Frames) == 0 || p.Frames[0].GetWelcome() == nil {
 		conn.Close()
-		return nil, fmt.Errorf("hello of %s: got %v", user, p.Frames)
+		return nil, nil, fmt.Errorf("hello of %s: got %v", user, p.Frames)
 	}
-	return &client{conn: conn, user: user}, nil
+	return &client{conn: conn, user: user}, p.Frames[0].GetWelcome(), nil
+}
+
+// Each runs fn for 0 … n-1, so many at once, and returns the first error.
+func Each(n, atOnce int, fn func(i int) error) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range min(n, atOnce) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
+				if err := fn(i); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if e := failed.Load(); e != nil {
+		return *e
+	}
+	return nil
 }
 
 // appendSend appends a send frame, as an element of ClientPacket.frames.
@@ -150,8 +196,8 @@ func appendSend(b []byte, ref uint32, conv string, id *im.ClientID, body []byte)
 	return protowire.AppendBytes(b, body)
 }
 
-// textBody encodes a text message.
-func textBody(text string) []byte {
+// TextBody encodes a text message.
+func TextBody(text string) []byte {
 	b, err := proto.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
 		Content: &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: text}}}})
 	if err != nil {
@@ -167,6 +213,9 @@ func clientID(now time.Time, line, n uint32) (id im.ClientID) {
 	binary.BigEndian.PutUint32(id[12:16], n)
 	return id
 }
+
+// ClientID makes an id for the n-th entry of a line.
+func ClientID(line, n uint32) im.ClientID { return clientID(time.Now(), line, n) }
 
 // whichOf reads back what clientID carries.
 func whichOf(id []byte) (line, n uint32) {
@@ -186,6 +235,7 @@ const (
 	kindAck   = 3
 	kindError = 4
 	kindEntry = 5
+	kindPong  = 11
 )
 
 // scan calls fn for each frame of a packet; false when it is malformed.
@@ -271,50 +321,8 @@ func idAndSeq(b []byte, idField protowire.Number) (id []byte, seq uint64) {
 	return nil, 0
 }
 
-// cpuOf returns the user and system time of a process and its living
-// children, from /proc (Linux; proc(5)). 0 when it can not be read.
-func cpuOf(pid int) time.Duration {
-	if pid == 0 {
-		return 0
-	}
-	total := time.Duration(0)
-	for _, p := range append(childrenOf(pid), pid) {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p))
-		if err != nil {
-			continue
-		}
-		s := string(raw)
-		f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
-		if len(f) > 12 {
-			ticks := 0
-			for _, v := range f[11:13] { // utime and stime, in 1/100 s
-				n, _ := strconv.Atoi(v)
-				ticks += n
-			}
-			total += time.Duration(ticks) * (time.Second / 100)
-		}
-	}
-	return total
-}
-
-func childrenOf(pid int) (all []int) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return nil
-	}
-	for _, s := range strings.Fields(string(raw)) {
-		if p, err := strconv.Atoi(s); err == nil {
-			all = append(append(all, p), childrenOf(p)...)
-		}
-	}
-	return all
-}
-
-// RSS returns the resident memory of a process and its children in bytes.
-func RSS(pid int) int64 { return rssOf(pid) }
-
 // Login signs a user in and out, and returns how long the sign-in took.
-func Login(ctx context.Context, t Target, u im.UserID) (time.Duration, error) {
+func Login(ctx context.Context, t *Target, u im.UserID) (time.Duration, error) {
 	began := time.Now()
 	c, err := dial(ctx, t, u)
 	if err != nil {
@@ -322,17 +330,4 @@ func Login(ctx context.Context, t Target, u im.UserID) (time.Duration, error) {
 	}
 	defer c.conn.Close()
 	return time.Since(began), nil
-}
-
-// rssOf returns the resident memory of a process tree in bytes.
-func rssOf(pid int) int64 {
-	total := int64(0)
-	for _, p := range append(childrenOf(pid), pid) {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p))
-		if f := strings.Fields(string(raw)); err == nil && len(f) > 1 {
-			n, _ := strconv.ParseInt(f[1], 10, 64)
-			total += n * int64(os.Getpagesize())
-		}
-	}
-	return total
 }

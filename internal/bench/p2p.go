@@ -32,7 +32,8 @@ type P2PResult struct {
 	DeliveredPerS   float64     `json:"delivered_per_s"`
 	Ack             Percentiles `json:"ack_ms"`
 	Deliver         Percentiles `json:"deliver_ms"`
-	ServerCPU       float64     `json:"server_cpu_us_per_message"`
+	ServerCPU       float64     `json:"server_cpu_us_per_message"`   // the database's included
+	DatabaseCPU     float64     `json:"database_cpu_us_per_message"` // of it, that of a PostgreSQL on this machine
 	Sent            int64       `json:"sent"`
 	Acked           int64       `json:"acked"`
 	Delivered       int64       `json:"delivered"`
@@ -81,8 +82,8 @@ type p2p struct {
 
 // P2P runs the load. It returns when every message has been acknowledged and
 // delivered, or 10 s after the last send.
-func P2P(ctx context.Context, t Target, o P2POptions) (P2PResult, error) {
-	p := &p2p{o: o, body: textBody(strings.Repeat("m", 96))}
+func P2P(ctx context.Context, t *Target, o P2POptions) (P2PResult, error) {
+	p := &p2p{o: o, body: TextBody(strings.Repeat("m", 96))}
 	began := time.Now()
 	pairs, err := p.connect(ctx, t)
 	defer func() {
@@ -104,14 +105,14 @@ func P2P(ctx context.Context, t Target, o P2POptions) (P2PResult, error) {
 		go func() { defer readers.Done(); x.readSender() }()
 		go func() { defer readers.Done(); x.readReceiver() }()
 	}
-	cpu := cpuOf(t.PID)
+	cpu, database := t.CPU()
 	p.start = time.Now()
 	p.load(ctx, pairs)
 	elapsed := time.Since(p.start)
 	delivered := p.delivered.Load()
-	used := cpuOf(t.PID) - cpu
+	cpuAfter, databaseAfter := t.CPU()
 	p.settle(ctx)
-	res.RSS = rssOf(t.PID)
+	res.RSS = t.RSS()
 	for _, x := range pairs {
 		x.from.conn.Close()
 		x.to.conn.Close()
@@ -122,7 +123,8 @@ func P2P(ctx context.Context, t Target, o P2POptions) (P2PResult, error) {
 	res.SecondsMeasured = elapsed.Seconds()
 	res.Ack, res.Deliver = p.ack.percentiles(), p.deliver.percentiles()
 	if delivered > 0 {
-		res.ServerCPU = float64(used.Microseconds()) / float64(delivered)
+		res.ServerCPU = float64((cpuAfter - cpu).Microseconds()) / float64(delivered)
+		res.DatabaseCPU = float64((databaseAfter - database).Microseconds()) / float64(delivered)
 	}
 	res.Sent, res.Acked, res.Delivered = p.sent.Load(), p.acked.Load(), p.delivered.Load()
 	res.Errors, res.Duplicated = p.errors.Load(), p.dup.Load()
@@ -131,36 +133,26 @@ func P2P(ctx context.Context, t Target, o P2POptions) (P2PResult, error) {
 }
 
 // connect signs everybody in, 32 at a time.
-func (p *p2p) connect(ctx context.Context, t Target) ([]*pair, error) {
+func (p *p2p) connect(ctx context.Context, t *Target) ([]*pair, error) {
 	pairs := make([]*pair, p.o.Pairs)
 	for i := range pairs {
 		pairs[i] = &pair{p: p, line: uint32(i), state: make([]atomic.Uint32, ring), sentAt: make([]atomic.Int64, ring), number: make([]atomic.Uint32, ring)}
 	}
-	limit := make(chan struct{}, 32)
-	var wg sync.WaitGroup
-	var failed atomic.Pointer[error]
-	for i, x := range pairs {
-		for _, side := range []string{"s", "r"} {
-			limit <- struct{}{}
-			wg.Add(1)
-			go func() {
-				defer func() { <-limit; wg.Done() }()
-				c, err := dial(ctx, t, im.UserID(fmt.Sprintf("%s%05d", side, i)))
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-				if side == "s" {
-					x.from = c
-				} else {
-					x.to = c
-				}
-			}()
+	err := Each(2*p.o.Pairs, 32, func(i int) error {
+		x, side := pairs[i/2], "s"
+		if i%2 == 1 {
+			side = "r"
 		}
-	}
-	wg.Wait()
-	if e := failed.Load(); e != nil {
-		return pairs, *e
+		c, err := dial(ctx, t, im.UserID(fmt.Sprintf("%s%05d", side, i/2)))
+		if side == "s" {
+			x.from = c
+		} else {
+			x.to = c
+		}
+		return err
+	})
+	if err != nil {
+		return pairs, err
 	}
 	for _, x := range pairs {
 		x.conv = string(im.Direct(x.from.user, x.to.user))

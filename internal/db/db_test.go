@@ -268,6 +268,7 @@ func TestRewriteNumbersParametersByTheirNumber(t *testing.T) {
 		{"SET a = $2 WHERE b = $1 OR c = $2", "SET a = ? WHERE b = ? OR c = ?", []int{1, 0, 1}},
 		{"'$1' \"$2\" -- $3\n $1 /* $4 */", "'$1' \"$2\" -- $3\n ? /* $4 */", nil},
 		{"'it''s $1' $10", "'it''s $1' ?", []int{9}},
+		{"a > $2 LIMIT $1", "a > ? LIMIT 0+?", []int{1, 0}},
 		{"no parameter $", "no parameter $", nil},
 	} {
 		out, order := rewrite(c.in)

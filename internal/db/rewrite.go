@@ -9,6 +9,10 @@ import "strings"
 //
 // (?N would do as well, but the driver looks named parameters up by comparing
 // text, for every argument with every other.)
+//
+// A bare parameter behind LIMIT becomes a sum: SQLite plans a statement by the
+// value of its limit, and so would prepare it anew for each new argument, which
+// costs several times what a small query does.
 func rewrite(text string) (out string, order []int) {
 	var b strings.Builder
 	b.Grow(len(text))
@@ -35,6 +39,9 @@ func rewrite(text string) (out string, order []int) {
 			}
 			straight = straight && n == len(order)+1
 			order = append(order, n-1)
+			if strings.HasSuffix(b.String(), "LIMIT ") {
+				b.WriteString("0+")
+			}
 			b.WriteByte('?')
 		default:
 			b.WriteByte(c)

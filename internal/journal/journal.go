@@ -232,8 +232,8 @@ type View interface {
 	Intervals(app im.AppID, conv im.ConvID, user im.UserID) ([]Member, error)
 	// Members returns current members by user id, after the given one, at most limit.
 	Members(app im.AppID, conv im.ConvID, after im.UserID, limit int) ([]Member, error)
-	// Readers returns the current members with the newest marks (highest
-	// Changed first), at most limit.
+	// Readers returns, of the limit current members that changed last (highest
+	// Changed first), those who have read something.
 	Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error)
 	// Changes returns the user's conversations whose LastPos (while a member),
 	// Conv.ChangedPos or Member.Changed lies past the cursor of their shard, newest LastPos

@@ -415,7 +415,8 @@ func (v *memView) Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, er
 	list := v.current(app, conv)
 	slices.Reverse(list)
 	slices.SortStableFunc(list, func(a, b Member) int { return int(b.Changed - a.Changed) })
-	return list[:min(len(list), max(limit, 0))], nil
+	list = list[:min(len(list), max(limit, 0))]
+	return slices.DeleteFunc(list, func(m Member) bool { return m.ReadSeq == 0 }), nil
 }
 
 // Changes implements View.

@@ -220,9 +220,13 @@ func (v *sqlView) Members(app im.AppID, conv im.ConvID, after im.UserID, limit i
 	return v.members(selectMembers+" AND m.usr > $3 AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.usr LIMIT $4", app, conv, after, max(limit, 0))
 }
 
-// Readers implements View.
+// Readers implements View. Most members of a large group have read nothing:
+// the inner query, which has an index, looks at them without a row of theirs
+// being decoded.
 func (v *sqlView) Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error) {
-	return v.members(selectMembers+" AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.changed_pos DESC, m.usr DESC LIMIT $3", app, conv, max(limit, 0))
+	return v.members("SELECT usr, role, from_seq, to_seq, read_seq, read_ord, changed_pos FROM ("+selectMembers+
+		" AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.changed_pos DESC, m.usr DESC LIMIT $3) newest "+
+		"WHERE read_seq > 0 ORDER BY changed_pos DESC, usr DESC", app, conv, max(limit, 0))
 }
 
 // Changes implements View. The inner query looks at every conversation of the
