@@ -34,6 +34,21 @@ What stands behind -- are options of skein serve. Options:`
 // usual: a server that drains takes a second or two.
 const stopTimeout = 60 * time.Second
 
+// handoverFile lies in a data folder while its server is told to end for a
+// migration, and handoverSpread is over how long it then sends its sessions
+// away: nobody can come back before the last one has gone.
+const (
+	handoverFile   = "handover"
+	handoverSpread = 500 * time.Millisecond
+)
+
+// handedOver tells a server that ends whether another one is about to take its
+// place.
+func handedOver(cfg *config.Config) bool {
+	_, err := os.Stat(filepath.Join(cfg.Data, handoverFile))
+	return cfg.DB == "" && err == nil
+}
+
 // migrateFlags are the options of migrate and no other command.
 type migrateFlags struct {
 	to                       string
@@ -235,7 +250,9 @@ func stopServers(ctx context.Context, s *server, cfg *config.Config, d *db.DB, s
 		pid, err := lockedBy(cfg.Data)
 		if err == nil && pid != 0 {
 			fmt.Fprintf(stderr, "stopping the server, process %d\n", pid)
-			err = terminate(pid)
+			note := filepath.Join(cfg.Data, handoverFile)
+			defer os.Remove(note)
+			err = errors.Join(os.WriteFile(note, nil, 0o600), terminate(pid))
 		}
 		if err != nil {
 			return err

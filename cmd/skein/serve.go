@@ -93,14 +93,18 @@ func (s *server) drain(ctx context.Context, cfg *config.Config, log *slog.Logger
 	s.ops.drain()
 	ctx, cancel := context.WithTimeout(ctx, cfg.Drain.Timeout)
 	defer cancel()
-	log.Info("draining", "delay", cfg.Drain.Delay, "spread", cfg.Drain.Spread, "timeout", cfg.Drain.Timeout, "sessions", s.gateway.Sessions())
-	delay := time.NewTimer(cfg.Drain.Delay)
+	d := cfg.Drain
+	if handedOver(cfg) { // the next server is there already; who is sent away waits for all the others
+		d.Delay, d.Spread = 0, min(d.Spread, handoverSpread)
+	}
+	log.Info("draining", "delay", d.Delay, "spread", d.Spread, "timeout", d.Timeout, "sessions", s.gateway.Sessions())
+	delay := time.NewTimer(d.Delay)
 	defer delay.Stop()
 	select {
 	case <-delay.C:
 	case <-ctx.Done():
 	}
-	s.gateway.Drain(ctx, cfg.Drain.Spread)
+	s.gateway.Drain(ctx, d.Spread)
 	log.Info("drained", "took", s.ops.sinceDrain(), "left", s.gateway.Sessions())
 }
 
