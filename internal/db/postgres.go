@@ -68,34 +68,40 @@ func (d *DB) transactPostgres(ctx context.Context, o pgx.TxOptions, fn func(Tx) 
 		_ = tx.tx.Rollback(end)
 	}()
 	if err := fn(tx); err != nil {
-		return err
+		return Outcome(c, err)
 	}
 	if tx.open() {
 		return errOpenRows
 	}
 	end, cancel := d.pg.bound(ctx)
 	defer cancel()
-	return mapError(Replicated(c, tx.tx.Commit(end)))
+	return mapError(Outcome(c, tx.tx.Commit(end)))
 }
 
-// Replicated turns a commit that was only acknowledged because somebody has
-// cancelled its wait for the synchronous standby into one of unknown outcome,
-// and closes the connection. err is what the commit returned. For hot paths
-// that commit by themselves.
-func Replicated(c *pgxpool.Conn, err error) error {
-	if err != nil || !warned(c.Conn().PgConn()) {
-		return err
+// Outcome tells what a transaction on c has come to, given the error that it
+// ended with, for hot paths that commit by themselves. Two kinds of outcome
+// become Unavailable, which is unknown:
+//
+//   - The commit was only acknowledged because somebody has cancelled its wait
+//     for the synchronous standby. The connection is closed then.
+//   - The connection broke, by whatever error the driver tells of it.
+func Outcome(c *pgxpool.Conn, err error) error {
+	switch {
+	case err == nil && warned(c.Conn().PgConn()):
+		ctx, cancel := context.WithTimeout(context.Background(), pgPing)
+		defer cancel()
+		_ = c.Conn().Close(ctx)
+		return im.Errorf(im.Unavailable, "the wait for the synchronous standby was cancelled: the outcome is unknown")
+	case err != nil && c.Conn().IsClosed() && im.CodeOf(mapError(err)) == im.Internal:
+		return fmt.Errorf("%w (%w)", im.Errorf(im.Unavailable, "the connection to the database was lost"), err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), pgPing)
-	defer cancel()
-	_ = c.Conn().Close(ctx)
-	return im.Errorf(im.Unavailable, "the wait for the synchronous standby was cancelled: the outcome is unknown")
+	return err
 }
 
 // isNetwork tells whether err comes from a broken connection.
 func isNetwork(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+	return errors.As(err, &op) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // pgTx implements Tx.

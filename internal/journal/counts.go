@@ -23,6 +23,7 @@ type counts struct {
 const (
 	retryDuplicate = "duplicate"
 	retryMoved     = "moved"
+	retryAway      = "away"
 )
 
 func newCounts(s *metrics.Set, j *engine) *counts {
@@ -39,7 +40,7 @@ func newCounts(s *metrics.Set, j *engine) *counts {
 		appends:  s.Counter("journal_appends_total", "Entries that were committed."),
 		repeated: s.Counter("journal_answered_total", "Requests that were answered without a new entry: repetitions, read markers, and what no longer holds."),
 		failed:   s.Counter("journal_failed_total", "Requests whose commit failed."),
-		retries:  s.Counters("journal_retries_total", "Commits that were tried again, by why: a client id was stored before, or another node had committed to the shard.", "reason", retryDuplicate, retryMoved),
+		retries:  s.Counters("journal_retries_total", "Commits that were tried again, by why: a client id was stored before, another node had committed to the shard, or the database was away.", "reason", retryDuplicate, retryMoved, retryAway),
 		commit:   s.Histogram("journal_commit_seconds", "Time of one commit, tries and fsync included; the count is the number of commits.", metrics.Latency()),
 		batch:    s.Histogram("journal_batch_entries", "Requests in one commit.", metrics.Sizes()),
 	}

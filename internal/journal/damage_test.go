@@ -328,7 +328,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestLostPostgresIsUnavailableAndARetryFindsOut(t *testing.T) {
-	j, d := openAt(t, pgtest.DB(t), journal.Options{Shards: 1})
+	j, d := openAt(t, pgtest.DB(t), journal.Options{Shards: 1, Patience: -1})
 	mustAppend(t, j, note(0, "0"))
 	// A connection that waits for the shard's row is cut.
 	held, release := make(chan struct{}), make(chan struct{})

@@ -26,6 +26,7 @@ type eventKind int
 const (
 	evSubmit   eventKind = iota // item wants to be committed
 	evFinished                  // the commit under way has ended, well or not; spare is its batch
+	evLost                      // the same, and whether it was stored is not known
 	evClose                     // nothing more may be submitted
 )
 
@@ -39,6 +40,7 @@ type event struct {
 type effects struct {
 	commit  []*item // commit these, then step evFinished
 	refuse  bool    // the submitted item was not taken: the queue is full or the journal closing
+	drop    []*item // fail these, in this order, as the commit that was lost
 	stopped bool    // nothing is queued and nothing will be: end the writer; said once
 }
 
@@ -51,10 +53,15 @@ func (m *machine) step(e event) (out effects) {
 		}
 		m.queue = append(m.queue, e.item)
 		m.bytes += e.item.bytes()
-	case evFinished:
+	case evFinished, evLost:
 		m.flying = false
 		clear(e.spare)
 		m.spare = e.spare[:0]
+		if e.kind == evLost {
+			// Their senders will retry what was lost. What they sent after it
+			// must not come before it.
+			out.drop, m.queue, m.bytes = m.queue, nil, 0
+		}
 	case evClose:
 		m.closing = true
 	}

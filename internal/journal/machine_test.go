@@ -244,3 +244,19 @@ func TestConversationsSpreadOverShards(t *testing.T) {
 		t.Fatalf("shard %d", got)
 	}
 }
+
+func TestWhatIsQueuedBehindALostCommitIsLostWithIt(t *testing.T) {
+	m := machine{maxQueue: 10, maxBatch: 10}
+	items := []*item{{a: &Append{}}, {a: &Append{Body: []byte("abc")}}, {a: &Append{}}, {a: &Append{}}}
+	first := m.step(event{kind: evSubmit, item: items[0]})
+	for _, it := range items[1:3] {
+		m.step(event{kind: evSubmit, item: it})
+	}
+	out := m.step(event{kind: evLost, spare: first.commit})
+	if len(out.commit) != 0 || len(out.drop) != 2 || out.drop[0] != items[1] || out.drop[1] != items[2] || m.bytes != 0 {
+		t.Fatalf("%+v", out)
+	}
+	if out = m.step(event{kind: evSubmit, item: items[3]}); len(out.commit) != 1 || out.commit[0] != items[3] {
+		t.Fatalf("the next one is not committed at once: %+v", out)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/skein-im/skein/internal/db"
@@ -35,6 +36,11 @@ type Options struct {
 	MaxQueue int
 	MaxBatch int
 	Metrics  *metrics.Set // nil = counted for nobody
+	// Patience is for how long a batch that the database did not answer is
+	// tried again, before its callers get Unavailable; 0 = 10 s on PostgreSQL,
+	// where another server takes over meanwhile, and not at all on SQLite;
+	// below 0 = not at all.
+	Patience time.Duration
 	// Committed is told of every commit; nil = nobody.
 	Committed Committed
 }
@@ -58,7 +64,8 @@ func (o *Options) defaults() {
 }
 
 const (
-	pgShards = 64
+	pgShards   = 64
+	pgPatience = 10 * time.Second
 	// cachedConvs is how many conversations all writers together remember
 	// at least; at most twice as many.
 	cachedConvs = 32 << 10
@@ -107,6 +114,9 @@ func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 	var st store = &liteStore{d: d}
 	if d.Dialect() == db.Postgres {
 		st = &pgStore{d: d}
+		if o.Patience == 0 {
+			o.Patience = pgPatience
+		}
 	}
 	return newEngine(o, st, s, incarnation, shards), nil
 }
@@ -187,7 +197,7 @@ func (j *engine) Submit(a *Append, done func(Result, error)) {
 		return
 	}
 	w := j.writers[shardOf(a.App, a.Conv, len(j.writers))]
-	if !w.event(event{kind: evSubmit, item: &item{a: a, req: requestHash(a), done: done}}) {
+	if w.event(event{kind: evSubmit, item: &item{a: a, req: requestHash(a), done: done}}).refuse {
 		turn.Go(j.tasks, func() { done(Result{}, errRefused()) })
 	}
 }
@@ -241,7 +251,7 @@ func (j *engine) Mark(ctx context.Context, app im.AppID, conv im.ConvID, user im
 	}
 	ch := make(chan outcome, 1)
 	it := &item{mark: &markRequest{app, conv, user, seq}, markDone: func(m Marker, err error) { ch <- outcome{m, err} }}
-	if !j.writers[shardOf(app, conv, len(j.writers))].event(event{kind: evSubmit, item: it}) {
+	if j.writers[shardOf(app, conv, len(j.writers))].event(event{kind: evSubmit, item: it}).refuse {
 		return Marker{}, errRefused()
 	}
 	if o, ok := turn.ReceiveOr(j.tasks, ch, ctx.Done()); ok {

@@ -19,25 +19,34 @@ import (
 // the row first and looks again at all it needs.
 type pgStore struct{ d *db.DB }
 
-// pgTimeout ends a commit on a connection that has gone silent.
-const pgTimeout = 30 * time.Second
+// pgTimeout ends an attempt on a connection that has gone silent, or at a shard
+// whose row somebody holds. The next attempt finds out what became of it.
+const pgTimeout = 10 * time.Second
 
 func (s *pgStore) transact(ctx context.Context, shard int, locked bool, believed *cache, fn func(txn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pgTimeout)
 	defer cancel()
-	pool := s.d.Pool()
-	if !locked && believed.valid {
-		return pgError(fn(&pgTxn{ctx: ctx, d: s.d, q: pool, no: shard, believed: believed}))
+	c, err := s.d.Acquire(ctx)
+	if err != nil {
+		return err
 	}
-	tx, err := pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	defer c.Release()
+	if !locked && believed.valid {
+		return pgError(db.Outcome(c, fn(&pgTxn{ctx: ctx, d: s.d, q: c, no: shard, believed: believed})))
+	}
+	tx, err := c.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return db.MapError(err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), pgTimeout)
+		defer cancel()
+		_ = tx.Rollback(end)
+	}()
 	if err := fn(&pgTxn{ctx: ctx, d: s.d, q: tx, no: shard}); err != nil {
-		return pgError(err)
+		return pgError(db.Outcome(c, err))
 	}
-	return pgError(tx.Commit(ctx))
+	return pgError(db.Outcome(c, tx.Commit(ctx)))
 }
 
 // pgError tells the errors that another attempt answers from the others.
@@ -56,7 +65,7 @@ func pgError(err error) error {
 	return db.MapError(err)
 }
 
-// pgQuerier is a transaction, or the pool, where each call is one of its own.
+// pgQuerier is a transaction, or a connection, where each call is one of its own.
 type pgQuerier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row

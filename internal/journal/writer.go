@@ -47,6 +47,7 @@ type writer struct {
 	done    chan batch     // to the answering goroutine
 	stopped chan struct{}
 	cache   *cache                  // of the committing goroutine
+	lost    error                   // of the committing goroutine: the last batch failed with this, and may be stored
 	failure atomic.Pointer[failure] // nil after a commit
 }
 
@@ -64,9 +65,9 @@ func (j *engine) newWriter(shard int) *writer {
 	return w
 }
 
-// event steps the machine and carries its effects. It reports whether a
-// submitted item was taken.
-func (w *writer) event(e event) bool {
+// event steps the machine and carries its effects, those aside that concern
+// the caller: refuse and drop.
+func (w *writer) event(e event) effects {
 	w.mu.Lock()
 	out := w.m.step(e)
 	if len(out.commit) > 0 {
@@ -76,7 +77,7 @@ func (w *writer) event(e event) bool {
 	if out.stopped {
 		close(w.work)
 	}
-	return !out.refuse
+	return out
 }
 
 func (w *writer) commits() {
@@ -112,12 +113,71 @@ func (w *writer) answers() {
 
 // commit stores a batch, answers into its items and returns the new entries.
 func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
-	ctx, began := w.j.ctx, w.j.opts.Clock.Now()
-	locked, known := false, map[idemKey]storedReq(nil)
-	var err error
+	began, before := w.j.opts.Clock.Now(), len(entries)
+	out, err := w.attempt(items, entries, false)
+	if im.CodeOf(err) == im.Unavailable {
+		out, err = w.insist(items, entries, err)
+	}
+	if err != nil {
+		return w.failed(began, items, entries, err)
+	}
+	w.note(began, len(items), len(out)-before, nil)
+	return out
+}
+
+// Pauses between attempts while the database is away.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// insist tries a batch again that the database did not answer, for as long as
+// Options.Patience: the connection was cut, the server is shutting down, a
+// standby is being promoted. Whether the first attempt was stored is not
+// known, so each further one holds the shard, against an attempt of which the
+// server has not noticed yet that nobody waits for it, and looks every client
+// id up before it gives out a number. What was stored is answered as what it
+// is, and the rest is stored, without a hole and in the order in which it came.
+func (w *writer) insist(items []*item, entries []im.Entry, err error) ([]im.Entry, error) {
+	if w.j.opts.Patience <= 0 {
+		return nil, err
+	}
+	w.j.opts.Log.Warn("commit: trying again", "shard", w.shard, "entries", len(items), "err", err)
+	end := time.NewTimer(w.j.opts.Patience)
+	defer end.Stop()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+			w.j.counts.retries.Inc(retryAway)
+		case <-end.C:
+			again.Stop()
+			return nil, err
+		case <-w.j.ctx.Done():
+			again.Stop()
+			return nil, err
+		}
+		var out []im.Entry
+		if out, err = w.attempt(items, entries, true); im.CodeOf(err) != im.Unavailable {
+			return out, err
+		}
+		if pause >= lastPause { // this is no hiccup: readiness shall tell
+			w.failure.Store(&failure{err, w.j.opts.Clock.Now()})
+		}
+	}
+}
+
+// attempt stores a batch. careful begins with what later tries come to: the
+// shard is locked and duplicates are looked up.
+func (w *writer) attempt(items []*item, entries []im.Entry, careful bool) ([]im.Entry, error) {
+	ctx := w.j.ctx
+	locked, known := careful, map[idemKey]storedReq(nil)
+	if careful {
+		known = map[idemKey]storedReq{}
+	}
 	for range maxTries {
 		var p *plan
-		err = w.j.store.transact(ctx, w.shard, locked, w.cache, func(t txn) error {
+		err := w.j.store.transact(ctx, w.shard, locked, w.cache, func(t txn) error {
 			head, commits, err := t.shard()
 			if err != nil {
 				return err
@@ -142,8 +202,7 @@ func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 			for _, it := range p.newItems {
 				entries = append(entries, it.row.Entry)
 			}
-			w.note(began, len(items), len(p.newItems), nil)
-			return entries
+			return entries, nil
 		}
 		w.cache.reset()
 		switch {
@@ -154,10 +213,10 @@ func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 			locked = true
 			w.j.counts.retries.Inc(retryMoved)
 		default:
-			return w.failed(began, items, entries, err)
+			return nil, err
 		}
 	}
-	return w.failed(began, items, entries, im.Errorf(im.Unavailable, "the shard keeps changing"))
+	return nil, im.Errorf(im.Unavailable, "the shard keeps changing")
 }
 
 // failed answers a batch that could not be stored. An error that nobody
@@ -166,7 +225,13 @@ func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 func (w *writer) failed(began time.Time, items []*item, entries []im.Entry, err error) []im.Entry {
 	if im.CodeOf(err) == im.Internal && len(items) > 1 && w.j.ctx.Err() == nil {
 		half := len(items) / 2
-		return w.commit(items[half:], w.commit(items[:half], entries))
+		if entries = w.commit(items[:half], entries); w.lost == nil {
+			return w.commit(items[half:], entries)
+		}
+		items, err = items[half:], w.lost
+	}
+	if im.CodeOf(err) == im.Unavailable {
+		w.lost = err
 	}
 	w.note(began, len(items), 0, err)
 	w.j.opts.Log.Error("commit", "shard", w.shard, "entries", len(items), "err", err)
