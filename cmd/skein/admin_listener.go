@@ -100,7 +100,9 @@ func (o *operations) sinceDrain() time.Duration {
 }
 
 // left is how much of the drain's timeout is left.
-func (o *operations) left(cfg *config.Config) time.Duration { return cfg.Drain.Timeout - o.sinceDrain() }
+func (o *operations) left(cfg *config.Config) time.Duration {
+	return cfg.Drain.Timeout - o.sinceDrain()
+}
 
 // routes are the admin listener's.
 func (o *operations) routes() http.Handler {

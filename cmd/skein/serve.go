@@ -110,7 +110,9 @@ func (s *server) drain(ctx context.Context, cfg *config.Config, log *slog.Logger
 
 // grace is how long calls may take once the clients are gone: half of what
 // delay and spread leave of the timeout; the rest is for storing and closing.
-func grace(d config.Drain) time.Duration { return max((d.Timeout-d.Delay-d.Spread)/2, 100*time.Millisecond) }
+func grace(d config.Drain) time.Duration {
+	return max((d.Timeout-d.Delay-d.Spread)/2, 100*time.Millisecond)
+}
 
 // listen binds the address, with TLS when it is configured.
 func listen(cfg *config.Config, s *server, log *slog.Logger) (*tlsserve.Server, error) {

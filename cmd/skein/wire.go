@@ -26,6 +26,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/presence"
 	"github.com/skein-im/skein/internal/quota"
 	"github.com/skein-im/skein/internal/rpc"
@@ -80,7 +81,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDB(ctx, cfg, clock, log)
+	d, err := openMeasured(ctx, cfg, clock, log, ops.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	a, err := auth.New(ctx, auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
-		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices})
+		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics})
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			return nil, err
 		}
 	}
-	b := bus.NewLocal()
-	s.onClose(func(context.Context) error { b.Close(); return nil })
+	local := bus.NewLocal()
+	s.onClose(func(context.Context) error { local.Close(); return nil })
+	b := bus.Metered(local, ops.metrics)
 	j, err := journal.Open(ctx, d, journal.Options{Clock: clock, Entropy: entropy, Log: log, Shards: cfg.Shards, Committed: b.Ring,
 		Metrics: ops.metrics})
 	if err != nil {
@@ -126,7 +128,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
-	strangers := quota.New[netip.Prefix](quota.Limit{Rate: cfg.Limits.HelloRate, Burst: cfg.Limits.HelloBurst}, 100_000, clock)
+	refusals := quota.Refusals(ops.metrics, "hello", "call", "back_end")
+	limit := func(name string, rate float64, burst int) quota.Limit {
+		return quota.Limit{Rate: rate, Burst: burst, Refused: refusals[name].Inc}
+	}
+	strangers := quota.New[netip.Prefix](limit("hello", cfg.Limits.HelloRate, cfg.Limits.HelloBurst), 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
 		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
@@ -137,8 +143,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.auth = a
 	s.onClose(runFences(a, s.gateway, log))
 
-	calls := quota.New[im.Actor](quota.Limit{Rate: cfg.Limits.CallRate, Burst: cfg.Limits.CallBurst}, 100_000, clock)
-	backEnds := quota.New[im.AppID](quota.Limit{Rate: cfg.Limits.BackEndRate, Burst: cfg.Limits.BackEndBurst}, 10_000, clock)
+	calls := quota.New[im.Actor](limit("call", cfg.Limits.CallRate, cfg.Limits.CallBurst), 100_000, clock)
+	backEnds := quota.New[im.AppID](limit("back_end", cfg.Limits.BackEndRate, cfg.Limits.BackEndBurst), 10_000, clock)
 	unary, err := rpc.New(rpc.Deps{
 		Caller: func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error) {
 			session, err := a.AuthenticateCall(ctx, app, token, device)
@@ -154,7 +160,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			return calls.Allow(actor, 1, "calls")
 		},
 		AllowStranger: func(address string) error { return allowAddress(strangers, address, "calls without a good token") },
-		Address:       address, Origin: origins.forApp, Log: log, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
+		Address:       address, Origin: origins.forApp, Log: log, Clock: clock, Metrics: ops.metrics, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +183,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 		}
 	}
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
-	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log}, job.Kind{
+	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
 			// A day more than the window, so that no id is both accepted and forgotten.
 			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
@@ -189,7 +195,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	jobs.Start()
 	s.onClose(jobs.Close)
 	service := admin.New(a, d)
-	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log}, service.Usage())
+	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, service.Usage())
 	if err != nil {
 		return nil, err
 	}
@@ -230,11 +236,16 @@ func masterKey(cfg *config.Config, e im.Entropy) (auth.MasterKey, error) {
 
 // openDB opens what the configuration names.
 func openDB(ctx context.Context, cfg *config.Config, clock im.Clock, log *slog.Logger) (*db.DB, error) {
+	return openMeasured(ctx, cfg, clock, log, nil)
+}
+
+// openMeasured is openDB with the engine's figures on a set.
+func openMeasured(ctx context.Context, cfg *config.Config, clock im.Clock, log *slog.Logger, set *metrics.Set) (*db.DB, error) {
 	target := cfg.Data
 	if cfg.DB != "" {
 		target = cfg.DB
 	}
-	o := db.Options{Clock: clock, Log: log}
+	o := db.Options{Clock: clock, Log: log, Metrics: set}
 	if cfg.DB != "" {
 		pg := cfg.Postgres
 		o.Conns = pg.Conns

@@ -76,6 +76,7 @@ func (a *Auth) carry(ctx context.Context, effect any, apply func(Fence)) any {
 	case leaseApply:
 		for _, f := range e.fences {
 			a.known.apply(f)
+			a.fences.Inc()
 			apply(f)
 		}
 		upTo := e.fences[len(e.fences)-1].ID

@@ -10,8 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 )
 
 //go:embed migrations/*.sql
@@ -40,6 +43,7 @@ type Options struct {
 	Lease time.Duration
 	// MaxDevices bounds the signed-in devices of a user; 0 = 20.
 	MaxDevices int
+	Metrics    *metrics.Set // nil = counted for nobody
 }
 
 // DefaultLease is the longest that a node serves without having looked at the
@@ -69,6 +73,8 @@ type Auth struct {
 	known *known   // what is remembered of tokens, secrets and origins
 	notes *notes   // last_seen and cursors on their way to the database
 	wake  chan struct{}
+	// fences counts those that this node has applied.
+	fences prometheus.Counter
 	// fencing holds a token for the one transaction that may insert a fence,
 	// writers for the few that may write at all. PostgreSQL rolls all but one of
 	// the transactions back that want the log's head at once: they had better
@@ -113,10 +119,12 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	if err := o.DB.Migrate(ctx, "auth", files); err != nil {
 		return nil, err
 	}
-	return &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
+	a := &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
-		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}, nil
+		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
+	a.fences = a.declare(o.Metrics)
+	return a, nil
 }
 
 // maxWriters bounds the transactions of one process that write at once.

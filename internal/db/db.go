@@ -34,6 +34,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 )
 
 // Dialect is the engine behind a DB.
@@ -62,6 +63,8 @@ type Options struct {
 	Conns int
 	// Postgres are the options that PostgreSQL alone has.
 	Postgres PostgresOptions
+	// Metrics is where the engine counts; nil = nowhere.
+	Metrics *metrics.Set
 	// CheckpointPages is the size of SQLite's write-ahead log, in pages of
 	// 4 KiB, at which a checkpoint starts; 0 = 16,000. A larger log costs disk
 	// and a longer recovery, a smaller one writes hot pages more often.
@@ -132,6 +135,7 @@ func Open(ctx context.Context, target string, o Options) (*DB, error) {
 		o.Clock = im.SystemClock{}
 	}
 	d := &DB{log: o.Log}
+	checkpoints := declareCheckpoints(o.Metrics)
 	var err error
 	if strings.HasPrefix(target, "postgres://") || strings.HasPrefix(target, "postgresql://") {
 		d.dialect = Postgres
@@ -139,11 +143,12 @@ func Open(ctx context.Context, target string, o Options) (*DB, error) {
 			d.pool = d.pg.main
 		}
 	} else {
-		d.lite, err = openLite(ctx, target, o)
+		d.lite, err = openLite(ctx, target, o, checkpoints)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	d.measure(o.Metrics)
 	return d, nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/skein-im/skein/internal/im"
 )
 
@@ -46,11 +48,12 @@ type lite struct {
 	walLimit   int64  // bytes
 	commits    uint   // guarded by wlock
 	checkpoint chan struct{}
+	took       prometheus.Observer // by checkpoints, in seconds
 	stop       chan struct{}
 	stopped    sync.WaitGroup
 }
 
-func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
+func openLite(ctx context.Context, dir string, o Options, took prometheus.Observer) (*lite, error) {
 	path, err := filepath.Abs(filepath.Join(dir, liteFile))
 	if err != nil {
 		return nil, err
@@ -82,7 +85,7 @@ func openLite(ctx context.Context, dir string, o Options) (*lite, error) {
 	}
 	l := &lite{clock: o.Clock, log: o.Log, sql: db, wlock: make(chan struct{}, 1),
 		readers: make(chan *liteConn, o.Conns), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
-		checkpoint: make(chan struct{}, 1), stop: make(chan struct{})}
+		checkpoint: make(chan struct{}, 1), took: took, stop: make(chan struct{})}
 	if l.writer, err = l.connect(ctx, writerPragma); err != nil {
 		return nil, errors.Join(mapError(err), db.Close())
 	}
@@ -210,7 +213,9 @@ func (l *lite) checkpoints() {
 			c, err = l.connect(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", checkpointMS))
 		}
 		if err == nil {
+			began := l.clock.Now()
 			err = l.checkpointOnce(ctx, c)
+			l.took.Observe(l.clock.Now().Sub(began).Seconds())
 		}
 		if err != nil {
 			l.log.Warn("checkpoint", "err", err)

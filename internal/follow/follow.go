@@ -39,6 +39,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/turn"
 )
 
@@ -121,6 +122,7 @@ type Options struct {
 	Clock   im.Clock
 	Entropy im.Entropy
 	Log     *slog.Logger
+	Metrics *metrics.Set // nil = counted for nobody
 }
 
 // Runner runs followers on one node. Its methods for operators (Status,
@@ -132,7 +134,8 @@ type Runner struct {
 	followers []Follower
 	tasks     []*task // by follower, then shard
 	windows   []*window
-	buffers   sync.Pool     // of *[]im.Entry
+	buffers   sync.Pool // of *[]im.Entry
+	counts    *counts
 	renew     chan struct{} // holds a token when the leases should be looked at now
 
 	mu      sync.Mutex // guards the fields below
@@ -170,6 +173,7 @@ func New(o Options, followers ...Follower) (*Runner, error) {
 			r.tasks = append(r.tasks, newTask(r, &followers[i], shard))
 		}
 	}
+	r.counts = newCounts(o.Metrics, r)
 	return r, nil
 }
 
@@ -264,6 +268,7 @@ func (r *Runner) poll(ctx context.Context) {
 		}
 		return
 	}
+	r.measure(heads)
 	for _, t := range r.tasks {
 		if t.shard < len(heads) && t.behind(heads[t.shard]) {
 			t.look()

@@ -43,6 +43,8 @@ type task struct {
 	held atomic.Bool  // m.held, for others
 	pos  atomic.Int64 // m.pos, for others
 
+	caughtUp time.Time // when it last was; owned by Runner.run
+
 	wake   chan struct{} // holds a token when there is mail
 	mu     sync.Mutex    // guards the mail
 	looked bool
@@ -191,6 +193,7 @@ func (t *task) attempt(ctx context.Context, after im.Pos, limit int) event {
 	}
 	t.pos.Store(int64(e.pos))
 	t.r.trim(t.shard)
+	t.r.counts.applied[t.f.Name].Add(float64(e.n))
 	return e
 }
 
@@ -277,6 +280,7 @@ func (t *task) outcome(ctx context.Context, err error, e event) event {
 		log.Warn("a follower waits for the database", "err", err)
 		return event{kind: hindered}
 	case e.n <= 1:
+		t.r.counts.failed.Inc(t.f.Name)
 		log.Error("a follower can not apply an entry", "try", t.m.tries+1, "err", err)
 	}
 	return e

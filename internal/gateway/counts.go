@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,7 @@ func closeNames() []string {
 	for _, name := range skeinv1.CloseCode_name {
 		names = append(names, closeLabel(name))
 	}
+	slices.Sort(names)
 	return names
 }
 

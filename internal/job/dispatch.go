@@ -325,6 +325,13 @@ func (d *dispatcher) work(j Job) {
 	if err != nil && !r.dropped {
 		d.q.o.Log.Warn("a job failed", "kind", j.Kind, "job", j.ID, "app", j.App, "try", j.Try, "of", k.Tries, "err", err)
 	}
+	switch {
+	case r.dropped:
+	case err != nil:
+		d.q.runs.Inc("failed")
+	default:
+		d.q.runs.Inc("ok")
+	}
 	d.q.results <- r
 }
 

@@ -35,6 +35,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 )
 
 // Defaults and limits.
@@ -142,6 +143,7 @@ type Options struct {
 	Clock   im.Clock
 	Entropy im.Entropy
 	Log     *slog.Logger
+	Metrics *metrics.Set // nil = counted for nobody
 }
 
 // Queue adds jobs, and runs those of its kinds once it is started. Adding and
@@ -156,6 +158,7 @@ type Queue struct {
 	wake    chan struct{} // holds a token when there may be something to do soon
 	results chan result   // from workers, unbuffered
 	done    chan struct{} // closed when the dispatcher has ended
+	runs    metrics.Vec   // of jobs, by result
 
 	mu       sync.Mutex // guards the fields below
 	forgiven []lane     // see Replay
@@ -185,6 +188,7 @@ func New(o Options, kinds ...Kind) (*Queue, error) {
 		k.setDefaults()
 		q.named[k.Name] = k
 	}
+	q.runs = newCounts(o.Metrics, q)
 	return q, nil
 }
 

@@ -240,3 +240,25 @@ func (s *Set) Document() string {
 	}
 	return b.String()
 }
+
+// Table declares a counter for each pair of values of two labels. Its series
+// appear when they are first counted: most pairs never happen.
+func (s *Set) Table(name, help, label string, values []string, label2 string, values2 []string) *Table {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: full(name), Help: help}, []string{label, label2})
+	s.declare(Definition{Name: full(name), Kind: KindCounter, Help: help, Label: label + ", " + label2,
+		Values: append(append(slices.Clone(values), ";"), values2...)}, c)
+	return &Table{vec: c, values: values, values2: values2}
+}
+
+// Table is a counter with two labels.
+type Table struct {
+	vec             *prometheus.CounterVec
+	values, values2 []string
+}
+
+// Inc counts one; values that were not declared count as nothing.
+func (t *Table) Inc(value, value2 string) {
+	if slices.Contains(t.values, value) && slices.Contains(t.values2, value2) {
+		t.vec.WithLabelValues(value, value2).Inc()
+	}
+}

@@ -28,6 +28,8 @@ type Limit struct {
 	Rate float64
 	// Burst is how many tokens a bucket holds; at least 1.
 	Burst int
+	// Refused is called for each refusal; nil = nobody is told.
+	Refused func()
 }
 
 // Set is the buckets of one limit, by key. It is safe for concurrent use.
@@ -77,6 +79,9 @@ func (s *Set[K]) Take(key K, cost int) (wait time.Duration, ok bool) {
 	}
 	b.at = now
 	if b.tokens+1e-9 < need {
+		if s.limit.Refused != nil {
+			s.limit.Refused()
+		}
 		return time.Duration(math.Ceil((need - b.tokens) / s.limit.Rate * float64(time.Second))), false
 	}
 	b.tokens -= need

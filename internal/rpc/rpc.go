@@ -9,7 +9,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 )
 
 // Caller says who makes a call; package auth through wire.go.
@@ -36,8 +39,10 @@ type Deps struct {
 	// Address returns the client's address behind trusted proxies.
 	Address func(r *http.Request) string
 	// Origin tells whether pages of an origin may read answers for an app.
-	Origin func(r *http.Request, app im.AppID, origin string) bool
-	Log    *slog.Logger
+	Origin  func(r *http.Request, app im.AppID, origin string) bool
+	Log     *slog.Logger
+	Clock   im.Clock     // nil = the machine's clock
+	Metrics *metrics.Set // nil = counted for nobody
 	// MaxBytes bounds a request.
 	MaxBytes int
 	// Timeout bounds a call.
@@ -53,6 +58,7 @@ const (
 type server struct {
 	Deps
 	validator protovalidate.Validator
+	counts    *counts
 }
 
 // New returns a handler for every path below /skein.v1.
@@ -61,11 +67,15 @@ func New(d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Clock == nil {
+		d.Clock = im.SystemClock{}
+	}
 	s := &server{Deps: d, validator: v}
-	mux := http.NewServeMux()
-	for path, h := range s.table() {
+	mux, table := http.NewServeMux(), s.table()
+	for path, h := range table {
 		mux.Handle(path, h)
 	}
+	s.counts = newCounts(d.Metrics, slices.Sorted(maps.Keys(table)))
 	return s.cors(s.bounded(mux)), nil
 }
 
@@ -87,7 +97,9 @@ func unary[Req, Res any, PReq interface {
 	*Req
 	proto.Message
 }](s *server, procedure string, verb func(context.Context, im.Actor, *Req) (*Res, error)) http.Handler {
+	name := verbOf(procedure)
 	return connect.NewUnaryHandler(procedure, func(ctx context.Context, r *connect.Request[Req]) (*connect.Response[Res], error) {
+		began := s.Clock.Now()
 		ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
 		actor, err := s.who(ctx, r.Header(), r.Peer().Addr)
@@ -101,6 +113,7 @@ func unary[Req, Res any, PReq interface {
 		if err == nil {
 			res, err = verb(ctx, actor, r.Msg)
 		}
+		s.counts.done(name, s.Clock.Now().Sub(began), err)
 		if err != nil {
 			return nil, s.fail(ctx, procedure, err)
 		}
