@@ -36,7 +36,7 @@ func fenceHead(tx db.Tx) (head int64, err error) {
 // all up to the head.
 func (a *Auth) fencesAfter(ctx context.Context, after int64) ([]Fence, error) {
 	var list []Fence
-	err := a.db.Read(ctx, func(tx db.Tx) error {
+	err := a.urgent.Read(ctx, func(tx db.Tx) error {
 		list = nil
 		head, err := fenceHead(tx)
 		if err != nil || head <= after {
@@ -67,7 +67,7 @@ func (a *Auth) fencesAfter(ctx context.Context, after int64) ([]Fence, error) {
 // the node's old lease run out, so it is acknowledged, and then the node's new
 // lease commits and the node serves on without having applied the fence.
 func (a *Auth) renewLease(ctx context.Context, applied int64) (renewed bool, err error) {
-	err = a.db.Write(ctx, func(tx db.Tx) error {
+	err = a.urgent.Write(ctx, func(tx db.Tx) error {
 		renewed = false
 		n, err := tx.Exec("UPDATE fence_head SET head = head WHERE id = 1 AND head = $1", applied)
 		if err != nil || n == 0 {

@@ -9,8 +9,10 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
-// callTimeout bounds one look at the log and one renewal, so that a database
-// that hangs is asked anew over another connection.
+// callTimeout bounds what is done at the end, and, with two fifths of the
+// lease, one look at the log and one renewal: a renewal that begins when a
+// third of the lease is gone and hangs can be tried anew, over another
+// connection, before four fifths are.
 const callTimeout = 3 * time.Second
 
 // Every so often the runner stores what was noted and clears old rows away.
@@ -31,12 +33,9 @@ func (a *Auth) Run(ctx context.Context, apply func(Fence)) error {
 	if apply == nil {
 		apply = func(Fence) {}
 	}
-	if err := a.takeName(ctx); err != nil {
-		return fmt.Errorf("take the node's name: %w", err)
-	}
-	applied, err := a.currentFence(ctx)
+	applied, err := a.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("read the fence log: %w", err)
+		return err
 	}
 	a.setApplied(applied)
 	done := make(chan struct{})
@@ -50,6 +49,29 @@ func (a *Auth) Run(ctx context.Context, apply func(Fence)) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	return errors.Join(a.notes.flush(last, a.db), a.dropLease(last))
+}
+
+// begin takes the node's name and returns how far the log is. It waits for a
+// database that is away, as the node does later on.
+func (a *Auth) begin(ctx context.Context) (applied int64, err error) {
+	for {
+		if err = a.takeName(ctx); err != nil {
+			err = fmt.Errorf("take the node's name: %w", err)
+		} else if applied, err = a.currentFence(ctx); err != nil {
+			err = fmt.Errorf("read the fence log: %w", err)
+		}
+		if err == nil || im.CodeOf(err) != im.Unavailable || ctx.Err() != nil {
+			return applied, err
+		}
+		a.logLease(ctx, "begin", err)
+		t := time.NewTimer(retryAfter)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return 0, err
+		}
+	}
 }
 
 // keepLease carries the machine's effects until ctx ends.
@@ -66,7 +88,7 @@ func (a *Auth) keepLease(ctx context.Context, s leaseState, apply func(Fence)) {
 
 // carry carries one effect out and returns the event that answers it.
 func (a *Auth) carry(ctx context.Context, effect any, apply func(Fence)) any {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, min(callTimeout, a.lease*2/5))
 	defer cancel()
 	switch e := effect.(type) {
 	case leaseLook:

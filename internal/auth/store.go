@@ -58,6 +58,7 @@ const DefaultMaxDevices = 20
 // and answer Unavailable otherwise.
 type Auth struct {
 	db         *db.DB
+	urgent     *db.DB // the same, for looking at the log and renewing the lease
 	clock      im.Clock
 	entropy    im.Entropy
 	key        MasterKey
@@ -119,7 +120,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	if err := o.DB.Migrate(ctx, "auth", files); err != nil {
 		return nil, err
 	}
-	a := &Auth{db: o.DB, clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
+	a := &Auth{db: o.DB, urgent: o.DB.Urgent(), clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
 		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
