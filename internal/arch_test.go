@@ -57,7 +57,7 @@ var imports = []row{
 	{pkg: "internal/config", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/tlsserve", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/db", platform: true, may: []string{"internal/im", "internal/metrics"}},
-	{pkg: "internal/bus/...", platform: true, may: []string{"internal/im", "internal/metrics", "self"}, never: sql},
+	{pkg: "internal/bus/...", platform: true, may: []string{"internal/im", "internal/metrics", "internal/bus", "self"}, never: sql},
 	{pkg: "internal/blob/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/quota", platform: true, may: []string{"internal/im", "internal/metrics"}, never: sql},
 	{pkg: "internal/health", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},

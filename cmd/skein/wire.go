@@ -94,8 +94,13 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	a, err := auth.New(ctx, auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
-		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics})
+	local := bus.NewLocal()
+	s.onClose(func(context.Context) error { local.Close(); return nil })
+	b := bus.Metered(local, ops.metrics)
+	ao := auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
+		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics}
+	fenceNews(b, &ao, node)
+	a, err := auth.New(ctx, ao)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +109,6 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			return nil, err
 		}
 	}
-	local := bus.NewLocal()
-	s.onClose(func(context.Context) error { local.Close(); return nil })
-	b := bus.Metered(local, ops.metrics)
 	j, err := journal.Open(ctx, d, journal.Options{Clock: clock, Entropy: entropy, Log: log, Shards: cfg.Shards, Committed: b.Ring,
 		Metrics: ops.metrics})
 	if err != nil {
@@ -117,6 +119,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 
 	back, err := startBackground(ctx, s, cfg, d, j, b, a, log)
 	if err != nil {
+		return nil, err
+	}
+	nodes := &cluster{}
+	s.onClose(nodes.close) // after presence, which says good-bye over it
+	if nodes.link, err = openLink(cfg, node, key, log); err != nil {
 		return nil, err
 	}
 	p := presence.New(node, b, clock)
@@ -142,6 +149,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.onClose(s.gateway.Close)
 	s.auth = a
 	s.onClose(runFences(a, s.gateway, log))
+	off := hearFences(b, a)
+	s.onClose(func(context.Context) error { off(); return nil })
+	if err := nodes.join(ctx, cfg, key, local, j, p, c, log); err != nil {
+		return nil, err
+	}
 
 	calls := quota.New[im.Actor](limit("call", cfg.Limits.CallRate, cfg.Limits.CallBurst), 100_000, clock)
 	backEnds := quota.New[im.AppID](limit("back_end", cfg.Limits.BackEndRate, cfg.Limits.BackEndBurst), 10_000, clock)

@@ -136,6 +136,7 @@ func (a *Auth) awaitFence(ctx context.Context, fence int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*max(a.lease, DefaultLease)) // a database that is away, too, is an answer
 	defer cancel()
 	a.nudge()
+	a.raised(fence)
 	pause := 5 * time.Millisecond
 	for {
 		a.mu.Lock()
@@ -150,7 +151,7 @@ func (a *Auth) awaitFence(ctx context.Context, fence int64) error {
 		}
 		t := time.NewTimer(pause)
 		select {
-		case <-moved: // this node is often the only one that is waited for
+		case <-moved: // this node or another one has got further
 		case <-t.C:
 			pause = min(2*pause, 100*time.Millisecond)
 		case <-ctx.Done():
@@ -161,6 +162,14 @@ func (a *Auth) awaitFence(ctx context.Context, fence int64) error {
 		t.Stop()
 	}
 }
+
+// Look tells that another node has raised a fence: this node reads the log now
+// rather than with its next look.
+func (a *Auth) Look() { a.nudge() }
+
+// Recount tells that another node has applied fences: whoever waits for that
+// here looks again now.
+func (a *Auth) Recount() { a.announce() }
 
 // nudge wakes the runner, so that it need not wait for its next look.
 func (a *Auth) nudge() {

@@ -111,6 +111,7 @@ func (a *Auth) carry(ctx context.Context, effect any, apply func(Fence)) any {
 	case leaseHold:
 		a.valid.hold(e.start)
 		a.announce()
+		a.tell()
 	case leaseSleep:
 		return a.sleep(ctx, e.until)
 	}
@@ -159,6 +160,17 @@ func (a *Auth) store(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("store notes of devices", "err", err)
 		}
+	}
+}
+
+// tell tells the other nodes how far this one has come, once for each step.
+func (a *Auth) tell() {
+	a.mu.Lock()
+	applied, news := a.applied, a.applied != a.toldOf
+	a.toldOf = applied
+	a.mu.Unlock()
+	if news {
+		a.told(applied)
 	}
 }
 

@@ -233,6 +233,7 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 		Expires: g.expires.Time(), kid: g.kid, fence: rows.head}
 	if len(p.replaced) > 0 {
 		a.nudge()
+		a.raised(rows.head)
 	}
 	if !p.write {
 		a.Touch(s.Actor)

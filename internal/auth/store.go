@@ -44,6 +44,10 @@ type Options struct {
 	// MaxDevices bounds the signed-in devices of a user; 0 = 20.
 	MaxDevices int
 	Metrics    *metrics.Set // nil = counted for nobody
+	// Raised and Applied tell the other nodes at once what they would else find
+	// out by looking: that the fence log has grown to a position, and that this
+	// node has applied it up to one. Both must return at once; nil = they look.
+	Raised, Applied func(pos int64)
 }
 
 // DefaultLease is the longest that a node serves without having looked at the
@@ -69,6 +73,8 @@ type Auth struct {
 	epoch      string
 	lease      time.Duration
 	maxDevices int
+	raised     func(pos int64) // Options.Raised and Applied; never nil
+	told       func(pos int64)
 
 	valid validity // until when this node may serve
 	known *known   // what is remembered of tokens, secrets and origins
@@ -83,8 +89,9 @@ type Auth struct {
 	fencing chan struct{}
 	writers chan struct{}
 
-	mu      sync.Mutex    // guards applied and moved
+	mu      sync.Mutex    // guards the rest
 	applied int64         // fences applied by this process
+	toldOf  int64         // the position that the other nodes were told of
 	moved   chan struct{} // closed and replaced when applied grows
 }
 
@@ -113,6 +120,11 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 			return nil, fmt.Errorf("allowed_origins: %q: %w", s, err)
 		}
 	}
+	for _, fn := range []*func(int64){&o.Raised, &o.Applied} {
+		if *fn == nil {
+			*fn = func(int64) {}
+		}
+	}
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
 		return nil, err
@@ -121,7 +133,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{db: o.DB, urgent: o.DB.Urgent(), clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
-		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices,
+		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices, raised: o.Raised, told: o.Applied,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
 		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
 	a.fences = a.declare(o.Metrics)

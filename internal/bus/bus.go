@@ -22,7 +22,11 @@
 // nobody may change a batch after it was rung.
 package bus
 
-import "github.com/skein-im/skein/internal/im"
+import (
+	"sync"
+
+	"github.com/skein-im/skein/internal/im"
+)
 
 // Bus is what a node speaks into and listens to. All methods may be called
 // from any goroutine. Local is the one for a single process; bustest holds
@@ -45,16 +49,49 @@ type Bus interface {
 	Listen(topics Topics, fn func(Event)) (off func())
 }
 
-// Event is what a listener hears: exactly one of the fields is set.
+// Event is what a listener hears: entries with skips or either of them alone,
+// or a signal, or Lost.
 type Event struct {
 	// Entries of one commit, shared with every other listener: read only.
 	Entries []im.Entry
+	// Skips are positions of the same commit whose entries another node did
+	// not send here; together with Entries they leave no gap. Only a bus
+	// between nodes makes them. Read only.
+	Skips []Skip
 	// Signal is one of the types of this package; switch on its type.
 	Signal Signal
 	// Lost says that at least one hint of the listener's topics was dropped
 	// here: whatever it mirrors from hints has to be read again.
 	Lost bool
+	// Remote says that another node said it.
+	Remote bool
+
+	barrier *sync.WaitGroup // of Settle; no listener sees it
 }
+
+// Skip is a run of positions of a shard that were committed on another node
+// and whose entries are not in this event. It has the topic Entries.
+type Skip struct {
+	Shard    int
+	From, To im.Pos // both included; From <= To
+	Why      Reason
+}
+
+// Reason is why entries are skipped, which says what is to be done.
+type Reason uint8
+
+// The reasons.
+const (
+	// NobodyHere: none of the entries is for anybody who was online at this
+	// node when the skip was made, so nothing is to be delivered.
+	NobodyHere Reason = iota
+	// ComesApart: the entries are on their way by another path. Who has not
+	// got them in a moment reads them.
+	ComesApart
+	// MustRead: whether somebody here should get them is not known, or they
+	// are too large for the bus; read them now.
+	MustRead
+)
 
 // Topics is a set of topics.
 type Topics uint32
@@ -78,4 +115,8 @@ const (
 
 	// Everything is all of them.
 	Everything = Entries | Activity | Changes | Fences | Presence
+
+	// Own is no topic: it narrows the others to what this node says itself.
+	// It is for whoever carries hints to other nodes.
+	Own Topics = 1 << 31
 )

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,8 @@ const (
 const entryBytes = 384
 
 // Local is the bus of a single process: the embedded default, and what
-// several nodes share in a simulation.
+// several nodes share in a simulation. In a cluster it stays the bus of its
+// node, and a relay (package relay) joins it to the others'.
 type Local struct {
 	mu        sync.Mutex // guards changes of listeners
 	listeners atomic.Pointer[[]*listener]
@@ -64,6 +66,30 @@ func (l *Local) Signal(s Signal) {
 	}
 }
 
+// Deliver hands on what another node has said, with Event.Remote set: every
+// listener of its topic hears it, but for those that asked for Own. The same
+// rules as for Ring and Signal hold.
+func (l *Local) Deliver(e Event) {
+	topic, size := Entries, entryBytes
+	switch {
+	case e.Signal != nil:
+		topic = e.Signal.Topic()
+	case e.Lost:
+		topic = Everything
+	case len(e.Entries)+len(e.Skips) == 0:
+		return
+	}
+	e.Remote = true
+	for i := range e.Entries {
+		size += entryBytes + len(e.Entries[i].Body) + len(e.Entries[i].Previous)
+	}
+	for _, li := range *l.listeners.Load() {
+		if li.topics&topic != 0 && li.topics&Own == 0 {
+			li.push(e, size)
+		}
+	}
+}
+
 // Listen implements Bus. After Close it does nothing.
 func (l *Local) Listen(topics Topics, fn func(Event)) (off func()) {
 	li := &listener{topics: topics, fn: fn, wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -76,6 +102,25 @@ func (l *Local) Listen(topics Topics, fn func(Event)) (off func()) {
 	l.listeners.Store(&next)
 	go li.run()
 	return func() { l.remove(li) }
+}
+
+// Settle waits until every listener has been handed what was queued when it
+// was called, for at most as long as ctx lasts. No listener may call it.
+func (l *Local) Settle(ctx context.Context) {
+	all := *l.listeners.Load()
+	var passed sync.WaitGroup
+	for _, li := range all {
+		passed.Add(1)
+		if !li.mark(Event{barrier: &passed}) {
+			passed.Done()
+		}
+	}
+	done := make(chan struct{})
+	go func() { passed.Wait(); close(done) }() // ends with the listeners, whose stop passes what is queued
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // Close ends every listener, as their off functions do, and waits for their
@@ -132,6 +177,19 @@ func (li *listener) push(e Event, size int) {
 	}
 }
 
+// mark queues a barrier, however full the queue is; false when the listener
+// has stopped.
+func (li *listener) mark(e Event) bool {
+	li.mu.Lock()
+	defer li.mu.Unlock()
+	if li.stopped {
+		return false
+	}
+	li.queue = append(li.queue, e)
+	li.poke()
+	return true
+}
+
 func (li *listener) poke() {
 	select {
 	case li.wake <- struct{}{}:
@@ -143,6 +201,7 @@ func (li *listener) poke() {
 func (li *listener) stop() {
 	li.mu.Lock()
 	li.stopped = true
+	pass(li.queue)
 	li.queue, li.lost = nil, false
 	li.mu.Unlock()
 	li.poke()
@@ -179,6 +238,15 @@ func (li *listener) run() {
 	}
 }
 
+// pass opens the barriers among events that nobody will be handed.
+func pass(events []Event) {
+	for i := range events {
+		if b := events[i].barrier; b != nil {
+			b.Done()
+		}
+	}
+}
+
 // hand reports false when the listener was stopped in the middle.
 func (li *listener) hand(batch []Event, lost bool) bool {
 	for i := range batch {
@@ -186,7 +254,12 @@ func (li *listener) hand(batch []Event, lost bool) bool {
 		stopped := li.stopped
 		li.mu.Unlock()
 		if stopped {
+			pass(batch[i:])
 			return false
+		}
+		if b := batch[i].barrier; b != nil {
+			b.Done()
+			continue
 		}
 		li.fn(batch[i])
 	}

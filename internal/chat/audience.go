@@ -98,6 +98,16 @@ func (s *Service) Room(ctx context.Context, app im.AppID, conv im.ConvID) (*Room
 	return s.rooms.get(ctx, app, conv)
 }
 
+// RoomAt is Room that is not older than a version of the member list.
+func (s *Service) RoomAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64) (*Room, error) {
+	room, err := s.rooms.get(ctx, app, conv)
+	if err != nil || room.Version < 0 || room.Version >= version {
+		return room, err
+	}
+	s.rooms.dropIf(room)
+	return s.rooms.get(ctx, app, conv)
+}
+
 // Forget drops every cached room: hints were lost, so that any of them may be
 // out of date.
 func (s *Service) Forget() { s.rooms.clear() }

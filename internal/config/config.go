@@ -41,6 +41,11 @@ type Config struct {
 	Drain Drain `yaml:"drain"`
 	// OTel is where traces are sent.
 	OTel OTel `yaml:"otel"`
+	// Cluster joins several servers on one PostgreSQL database to one another, each with an embedded NATS server. Without it, and without nats, they work together all the same, but what is sent on one reaches the users of another only when that looks, every 2 seconds.
+	Cluster Cluster `yaml:"cluster"`
+	// NATS is an external NATS to use between the servers instead of the embedded ones.
+	NATS NATS `yaml:"nats"`
+
 	// Log is what the server writes about itself, to standard error.
 	Log Log `yaml:"log"`
 	// TLS is how the server speaks HTTPS by itself.
@@ -93,6 +98,42 @@ type OTel struct {
 	Endpoint string `yaml:"endpoint"`
 	// Sample is the share of messages that are traced, 0 to 1. A call that comes with a W3C traceparent header that says sampled always is.
 	Sample float64 `yaml:"sample" min:"0" max:"1"`
+}
+
+// Cluster is how the servers on one database reach one another.
+type Cluster struct {
+	// Listen is the address and port for connections from the other servers, such as 10.0.0.11:6222. Setting it starts the embedded NATS server. Clients never connect there.
+	Listen string `yaml:"listen"`
+	// Peers lists the addresses and ports (cluster.listen) of the other servers. One that is up is enough to find the rest; the server's own may be among them, so that all can have the same list.
+	Peers []string `yaml:"peers"`
+	// Name tells clusters apart that could hear one another. It is the same on all servers of one.
+	Name string `yaml:"name"`
+	// Cert is a file with this server's certificate for connections to and from the others, in PEM, with the names or addresses by which they know it. It is read again at each connection.
+	Cert string `yaml:"cert"`
+	// Key is the file with the certificate's private key, in PEM.
+	Key string `yaml:"key"`
+	// CA is a file with the certificates, in PEM, that have signed those of all servers. A server without such a certificate is refused.
+	CA string `yaml:"ca"`
+	// Plain allows connections between servers on different machines without TLS, for networks that encrypt by themselves, such as WireGuard or a service mesh.
+	Plain bool `yaml:"plain"`
+}
+
+// NATS is an external NATS.
+type NATS struct {
+	// URL is the address of an external NATS, or several with commas between, such as tls://nats.internal:4222. Nothing is stored there.
+	URL string `yaml:"url"`
+	// User is the name to sign in with. Empty means none.
+	User string `yaml:"user"`
+	// Password belongs to user. There is no flag for it, because other users of a machine can see flags.
+	Password string `yaml:"password" flag:"-" secret:"true"`
+	// Credentials is a file with credentials as nsc makes them.
+	Credentials string `yaml:"credentials"`
+	// CA is a file with the certificates, in PEM, that have signed the one of NATS. Empty means those that the system knows.
+	CA string `yaml:"ca"`
+	// Cert is a file with this server's own certificate for NATS, in PEM; can be empty.
+	Cert string `yaml:"cert"`
+	// Key is the file with the private key of that certificate, in PEM.
+	Key string `yaml:"key"`
 }
 
 // Log is what the server writes about itself.
@@ -213,11 +254,12 @@ func Default() *Config {
 		Data:   "./data",
 		Postgres: Postgres{Conns: 24, ConnectTimeout: 2 * time.Second, StatementTimeout: 15 * time.Second, LockTimeout: 10 * time.Second,
 			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
-		Admin: Admin{DiskPercent: 90},
-		Drain: Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
-		OTel:  OTel{Sample: 0.001},
-		Log:   Log{Level: "info", Format: "text"},
-		TLS:   TLS{HSTS: 180 * 24 * time.Hour},
+		Admin:   Admin{DiskPercent: 90},
+		Drain:   Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
+		OTel:    OTel{Sample: 0.001},
+		Cluster: Cluster{Name: "skein"},
+		Log:     Log{Level: "info", Format: "text"},
+		TLS:     TLS{HSTS: 180 * 24 * time.Hour},
 		Limits: Limits{
 			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
 			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,

@@ -49,6 +49,34 @@ func docOf(path string) string {
 		return "The URL of a collector, such as http://127.0.0.1:4318. Empty means no traces, and then they cost nothing."
 	case "OTel.Sample":
 		return "The share of messages that are traced, 0 to 1. A call that comes with a W3C traceparent header that says sampled always is."
+	case "Cluster.Listen":
+		return "The address and port for connections from the other servers, such as 10.0.0.11:6222. Setting it starts the embedded NATS server. Clients never connect there."
+	case "Cluster.Peers":
+		return "Lists the addresses and ports (cluster.listen) of the other servers. One that is up is enough to find the rest; the server's own may be among them, so that all can have the same list."
+	case "Cluster.Name":
+		return "Tells clusters apart that could hear one another. It is the same on all servers of one."
+	case "Cluster.Cert":
+		return "A file with this server's certificate for connections to and from the others, in PEM, with the names or addresses by which they know it. It is read again at each connection."
+	case "Cluster.Key":
+		return "The file with the certificate's private key, in PEM."
+	case "Cluster.CA":
+		return "A file with the certificates, in PEM, that have signed those of all servers. A server without such a certificate is refused."
+	case "Cluster.Plain":
+		return "Allows connections between servers on different machines without TLS, for networks that encrypt by themselves, such as WireGuard or a service mesh."
+	case "NATS.URL":
+		return "The address of an external NATS, or several with commas between, such as tls://nats.internal:4222. Nothing is stored there."
+	case "NATS.User":
+		return "The name to sign in with. Empty means none."
+	case "NATS.Password":
+		return "Belongs to user. There is no flag for it, because other users of a machine can see flags."
+	case "NATS.Credentials":
+		return "A file with credentials as nsc makes them."
+	case "NATS.CA":
+		return "A file with the certificates, in PEM, that have signed the one of NATS. Empty means those that the system knows."
+	case "NATS.Cert":
+		return "A file with this server's own certificate for NATS, in PEM; can be empty."
+	case "NATS.Key":
+		return "The file with the private key of that certificate, in PEM."
 	case "Log.Level":
 		return "The least level that is written: debug, info, warn or error. Messages' contents, tokens and secrets are on none of them."
 	case "Log.Format":

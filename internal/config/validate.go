@@ -18,7 +18,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.checkData, c.checkProxies, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Limits.check} {
+	for _, check := range []func() error{c.checkData, c.checkProxies, c.checkCluster, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Limits.check} {
 		if err := check(); err != nil {
 			return err
 		}

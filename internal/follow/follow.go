@@ -286,16 +286,19 @@ func (r *Runner) hear(e bus.Event) {
 	}
 	for entries := e.Entries; len(entries) > 0; {
 		n := 1
-		for n < len(entries) && entries[n].Shard == entries[0].Shard {
+		for n < len(entries) && entries[n].Shard == entries[0].Shard && entries[n].Pos == entries[n-1].Pos+1 {
 			n++
 		}
-		r.hinted(entries[:n])
+		r.hinted(entries[0].Shard, entries[:n])
 		entries = entries[n:]
+	}
+	// What another node did not send here is read.
+	for _, s := range e.Skips {
+		r.hinted(s.Shard, nil)
 	}
 }
 
-func (r *Runner) hinted(entries []im.Entry) {
-	shard := entries[0].Shard
+func (r *Runner) hinted(shard int, entries []im.Entry) {
 	if shard < 0 || shard >= len(r.windows) {
 		return
 	}
@@ -306,7 +309,9 @@ func (r *Runner) hinted(entries []im.Entry) {
 	if !held {
 		return
 	}
-	r.windows[shard].add(entries)
+	if len(entries) > 0 {
+		r.windows[shard].add(entries)
+	}
 	for t := range r.tasksOf(shard) {
 		if t.held.Load() {
 			t.look()

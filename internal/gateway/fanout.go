@@ -14,36 +14,18 @@ import (
 )
 
 // fanout delivers what is committed to the sessions of this node, each shard
-// in the order of pos. The bus's hints carry the entries; a hint that is not
-// the next position only says that there is something to read.
+// in the order of pos. It carries the lanes (lanes.go): the bus's hints bring
+// entries, and what no hint brought is read.
 type fanout struct {
 	g     *Gateway
 	heads atomic.Pointer[[]im.Pos] // delivered up to here; replaced, never changed
 	off   func()
 	hints chan bus.Event
 	ended chan struct{}
-	stuck stuck
+	lanes *lanes // owned by run
 	// Of what run has done since it last told: deliveries, and bytes queued.
 	sent, queued int
 }
-
-// stuck is an entry whose audience could not be found; owned by run.
-type stuck struct {
-	shard int
-	pos   im.Pos
-	since time.Time
-}
-
-// maxStuck is how long an entry is tried before it is passed over: a database
-// that is away for a moment must not cost an entry, and one entry must not
-// hold up a shard for ever. Who misses it finds the hole with the next one.
-const maxStuck = 10 * time.Second
-
-// pollInterval is how soon a hint that vanished without a trace is made good.
-const pollInterval = 2 * time.Second
-
-// catchUp is how many entries are read at once when hints were missed.
-const catchUp = 500
 
 func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
 	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{})}
@@ -51,15 +33,14 @@ func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
 	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
 		turn.SendOr(g.tasks, f.hints, ev, g.ctx.Done())
 	})
-	err := g.Journal.View(ctx, func(v journal.View) error {
-		heads, err := v.Heads()
-		f.heads.Store(&heads)
-		return err
-	})
+	heads, err := f.journalHeads(ctx)
 	if err != nil {
 		f.off()
+		return nil, err
 	}
-	return f, err
+	f.heads.Store(&heads)
+	f.lanes = newLanes(heads)
+	return f, nil
 }
 
 // Heads returns how far every shard was delivered; not to be changed.
@@ -75,111 +56,150 @@ func (f *fanout) run() {
 	defer close(f.ended)
 	poll := turn.NewTicker(f.g.tasks, pollInterval)
 	defer poll.Stop()
+	due := turn.NewTimer(f.g.tasks, time.Hour)
+	defer due.Stop()
 	for {
 		var hints <-chan bus.Event = f.hints
-		polls := poll.C
-		turn.First(f.g.tasks, f.g.ctx, turn.In(&hints), turn.In(&polls))
+		polls, dues := poll.C, due.C
+		turn.First(f.g.tasks, f.g.ctx, turn.In(&hints), turn.In(&polls), turn.In(&dues))
+		var until time.Time
 		select {
 		case <-f.g.ctx.Done():
 			return
 		case ev := <-hints:
-			f.hint(ev)
+			until = f.hint(ev)
 		case <-polls:
-			f.read()
+			until = f.look()
+		case <-dues:
+			until = f.drive(laneTick{})
+		}
+		if !until.IsZero() {
+			due.Reset(max(until.Sub(f.g.Clock.Now()), time.Millisecond))
 		}
 	}
 }
 
-func (f *fanout) hint(ev bus.Event) {
+// hint takes what the bus says and returns when to come again.
+func (f *fanout) hint(ev bus.Event) time.Time {
 	switch {
 	case ev.Lost:
 		f.g.counts.lost.Inc()
 		f.g.Chat.Forget()
-		f.read()
+		return f.look()
 	case ev.Signal != nil:
 		f.signal(ev.Signal)
-	case len(ev.Entries) > 0:
-		f.entries(ev.Entries)
+		return time.Time{}
 	}
+	return f.drive(laneHint{ev.Entries, ev.Skips})
 }
 
-// entries delivers a batch: positions seen before are passed over, and one
-// that is ahead has the journal read up to it first.
-func (f *fanout) entries(es []im.Entry) {
+// look asks the journal how far it is, for what no hint told of.
+func (f *fanout) look() time.Time {
+	heads, err := f.journalHeads(f.g.ctx)
+	if err != nil {
+		if f.g.ctx.Err() == nil {
+			f.g.Log.Error("look at the journal for delivery", "err", err)
+		}
+		return f.drive(laneTick{})
+	}
+	return f.drive(laneHeads{heads})
+}
+
+func (f *fanout) journalHeads(ctx context.Context) (heads []im.Pos, err error) {
+	err = f.g.Journal.View(ctx, func(v journal.View) (err error) {
+		heads, err = v.Heads()
+		return err
+	})
+	return heads, err
+}
+
+// drive does what the lanes ask for until they wait, and returns until when.
+func (f *fanout) drive(ev any) time.Time {
 	if !f.g.Doorman.Valid() {
 		f.g.tick() // ends every session; what comes is synced elsewhere
 	}
-	heads := append([]im.Pos(nil), f.Heads()...)
-	defer f.delivered(&es[len(es)-1])
-	for i := range es {
-		e := &es[i]
-		switch next := heads[e.Shard] + 1; {
-		case e.Pos < next:
-		case e.Pos == next:
-			if !f.deliver(e) {
-				f.heads.Store(&heads)
-				return // what follows is read with it
+	var last *im.Entry // that was delivered and not counted
+	defer func() {
+		if last != nil {
+			f.delivered(last)
+		}
+	}()
+	now := f.g.Clock.Now()
+	for {
+		a := f.lanes.step(ev, now)
+		switch {
+		case a.deliver != nil:
+			ok := f.deliver(a.deliver)
+			last = a.deliver
+			if !ok {
+				if f.g.ctx.Err() != nil {
+					return time.Time{}
+				}
+				now = f.g.Clock.Now()
 			}
-			heads[e.Shard] = e.Pos
-		default:
-			f.heads.Store(&heads)
+			ev = laneDelivered{a.deliver, ok}
+		case a.fetch:
+			f.publish()
 			f.g.counts.gapReads.Inc()
-			f.read()
-			heads = append([]im.Pos(nil), f.Heads()...)
+			ev = f.fetch(a.shard, a.after)
+			now = f.g.Clock.Now()
+			if f.g.ctx.Err() != nil {
+				return time.Time{}
+			}
+		default:
+			f.publish()
+			return a.until
 		}
 	}
+}
+
+// publish shows how far everything is delivered.
+func (f *fanout) publish() {
+	heads := f.lanes.heads()
 	f.heads.Store(&heads)
 }
 
-// read delivers what the journal has and no hint brought.
-func (f *fanout) read() {
-	for shard := range f.Heads() {
-		for f.readShard(shard) {
-		}
-	}
-}
-
-// readShard delivers the next entries of a shard. A row that does not fit its
+// fetch reads what a shard has behind a position. A row that does not fit its
 // hash, which the journal has reported, is passed over: its conversation's
 // readers find the hole and are told that it is withheld.
-func (f *fanout) readShard(shard int) (more bool) {
-	es, err := f.since(shard, catchUp)
+func (f *fanout) fetch(shard int, after im.Pos) laneRead {
+	out := laneRead{shard: shard, after: after}
+	es, err := f.since(shard, after, catchUp)
 	if im.CodeOf(err) == im.DataLoss {
-		if es, err = f.since(shard, 1); im.CodeOf(err) == im.DataLoss {
-			heads := append([]im.Pos(nil), f.Heads()...)
-			heads[shard]++
-			f.heads.Store(&heads)
-			return true
-		}
-		defer func() { more = err == nil && len(es) > 0 }()
+		es, err = f.oneByOne(shard, after)
+		out.more = true
 	}
 	if err != nil {
 		if f.g.ctx.Err() == nil {
 			f.g.Log.Error("read for delivery", "shard", shard, "err", err)
 		}
-		return false
+		out.failed = true
+		return out
 	}
-	if len(es) == 0 {
-		return false
-	}
-	heads := append([]im.Pos(nil), f.Heads()...)
-	defer f.delivered(&es[len(es)-1])
-	for i := range es {
-		if es[i].Pos > heads[shard] {
-			if !f.deliver(&es[i]) {
-				f.heads.Store(&heads)
-				return false
-			}
-			heads[shard] = es[i].Pos
-		}
-	}
-	f.heads.Store(&heads)
-	return len(es) == catchUp
+	out.entries = es
+	out.more = out.more || len(es) == catchUp
+	return out
 }
 
-func (f *fanout) since(shard, limit int) (es []im.Entry, err error) {
+// oneByOne reads up to a few entries and leaves out those that are damaged.
+func (f *fanout) oneByOne(shard int, after im.Pos) (out []im.Entry, err error) {
+	for p := after; len(out) < catchUp/10; p++ {
+		es, err := f.since(shard, p, 1)
+		switch {
+		case im.CodeOf(err) == im.DataLoss:
+			continue
+		case err != nil || len(es) == 0:
+			return out, err
+		}
+		out = append(out, es[0])
+		p = es[0].Pos - 1
+	}
+	return out, nil
+}
+
+func (f *fanout) since(shard int, after im.Pos, limit int) (es []im.Entry, err error) {
 	err = f.g.Journal.View(f.g.ctx, func(v journal.View) (err error) {
-		es, err = v.Since(shard, f.Heads()[shard], limit)
+		es, err = v.Since(shard, after, limit)
 		return err
 	})
 	return es, err
@@ -200,8 +220,8 @@ func (f *fanout) deliver(e *im.Entry) bool {
 				if hidden == nil {
 					hidden = withheldFrame(e)
 				}
-				f.sent++
 				s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: hidden})
+				f.sent++
 				continue
 			}
 			if isNew(added, u) {
@@ -210,9 +230,9 @@ func (f *fanout) deliver(e *im.Entry) bool {
 			if frame == nil {
 				frame = encodeEntry(e)
 			}
+			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
 			f.sent++
 			f.queuedBytes(len(frame))
-			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
 		}
 	})
 	switch {
@@ -222,11 +242,7 @@ func (f *fanout) deliver(e *im.Entry) bool {
 		return false
 	}
 	f.g.Log.Error("find the audience", "conv", e.Conv, "seq", int64(e.Seq), "err", err)
-	now := f.g.Clock.Now()
-	if f.stuck.shard != e.Shard || f.stuck.pos != e.Pos {
-		f.stuck = stuck{e.Shard, e.Pos, now}
-	}
-	return now.Sub(f.stuck.since) >= maxStuck
+	return false
 }
 
 func isNew(added []im.UserID, u im.UserID) bool {

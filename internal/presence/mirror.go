@@ -43,6 +43,7 @@ type user struct {
 type mirror struct {
 	boot     bus.Boot
 	version  uint64
+	came     uint64 // the version of the move that brought a user here last
 	self     roster
 	extra    map[bus.Session]int // further Onlines of a session of this node
 	alive    time.Time           // when the last digest was sent
@@ -69,6 +70,56 @@ type peer struct {
 	heard time.Time
 	asked time.Time
 	gone  bool // it said goodbye; kept so that a late move does not revive it
+
+	// How much of the node's roster is mirrored: with whole set, all of it as
+	// of version chain. Moves since a digest have been heard without a gap up
+	// to chain; wanted are the buckets that differed then and were not told yet.
+	whole  bool
+	chain  uint64
+	base   uint64 // the digest's version
+	wanted map[uint16]struct{}
+}
+
+// follow counts a move: one that leaves a gap ends what was known for whole.
+func (p *peer) follow(version uint64) {
+	switch {
+	case version == p.chain+1:
+		p.chain = version
+	case version > p.chain:
+		p.forget()
+	}
+}
+
+// forget says that the mirror of the peer may have a hole.
+func (p *peer) forget() { p.whole, p.wanted = false, nil }
+
+// digest compares a digest's version with what was heard. differ are the
+// buckets that are not equal, asked whether they have been asked for.
+func (p *peer) digest(version uint64, differ []uint16, asked bool) {
+	switch {
+	case version < p.chain && (p.whole || p.wanted != nil):
+		// It was overtaken by moves: what differs says nothing.
+	case len(differ) == 0:
+		p.whole, p.wanted, p.chain, p.base = true, nil, version, version
+	case !asked:
+		p.forget()
+	default:
+		p.whole, p.chain, p.base = false, version, version
+		p.wanted = make(map[uint16]struct{}, len(differ))
+		for _, b := range differ {
+			p.wanted[b] = struct{}{}
+		}
+	}
+}
+
+// told counts a bucket that was told as of a version.
+func (p *peer) told(bucket uint16, version uint64) {
+	if _, ok := p.wanted[bucket]; !ok || version < p.base {
+		return
+	}
+	if delete(p.wanted, bucket); len(p.wanted) == 0 {
+		p.whole, p.wanted = true, nil
+	}
 }
 
 // roster is the sessions of a node with the version of their last move, and
@@ -175,6 +226,9 @@ func (m *mirror) moveOwn(s bus.Session, online bool, now time.Time) {
 	at := im.MicrosOf(now)
 	switch {
 	case online && m.self.add(s, m.version+1):
+		if !m.at(user{s.App, s.User}, m.boot.Node) {
+			m.came = m.version + 1
+		}
 		m.place(s, m.boot.Node)
 	case online:
 		m.extra[s]++
@@ -199,12 +253,14 @@ func (m *mirror) hear(s bus.Signal, now time.Time) {
 		p := m.peer(s.Boot, now)
 		switch {
 		case p == nil || p.gone:
+			return
 		case s.Online:
 			m.come(p, s.Session, s.Version)
 		case p.remove(s.Session, s.Version):
 			m.others--
 			m.displace(s.Session, p.boot.Node, s.At)
 		}
+		p.follow(s.Version)
 	case bus.NodeAlive:
 		m.compare(s, now)
 	case bus.RosterWanted:
@@ -229,7 +285,8 @@ func (m *mirror) peer(boot bus.Boot, now time.Time) *peer {
 		return nil
 	case boot.Started > p.boot.Started:
 		m.empty(p, im.MicrosOf(p.heard))
-		p.boot, p.gone, p.asked = boot, false, time.Time{}
+		p.boot, p.gone, p.asked, p.chain, p.base = boot, false, time.Time{}, 0, 0
+		p.forget()
 	}
 	p.heard = now
 	return p
@@ -245,8 +302,6 @@ func (m *mirror) compare(s bus.NodeAlive, now time.Time) {
 		m.empty(p, im.MicrosOf(now))
 		p.gone = true
 		return
-	case now.Sub(p.asked) < calm:
-		return
 	}
 	var differ []uint16
 	for b := range s.Sums {
@@ -254,7 +309,9 @@ func (m *mirror) compare(s bus.NodeAlive, now time.Time) {
 			differ = append(differ, uint16(b))
 		}
 	}
-	if differ != nil {
+	ask := differ != nil && now.Sub(p.asked) >= calm
+	p.digest(s.Version, differ, ask)
+	if ask {
 		p.asked = now
 		m.say(bus.RosterWanted{Boot: p.boot, Buckets: differ})
 	}
@@ -303,10 +360,16 @@ func (m *mirror) replace(s bus.Roster, now time.Time) {
 			m.displace(session, p.boot.Node, im.MicrosOf(now))
 		}
 	}
+	p.told(s.Bucket, s.Version)
 }
 
 func (m *mirror) come(p *peer, s bus.Session, version uint64) {
-	if m.others < MaxSessions && p.add(s, version) {
+	if m.others >= MaxSessions {
+		p.chain = 0 // this mirror will not be whole
+		p.forget()
+		return
+	}
+	if p.add(s, version) {
 		m.others++
 		m.place(s, p.boot.Node)
 	}
@@ -359,6 +422,11 @@ func (m *mirror) state(u user) State {
 		s.LastSeen = e.Value.(seenAt).at
 	}
 	return s
+}
+
+// at tells whether a user has a session at a node.
+func (m *mirror) at(u user, node string) bool {
+	return slices.ContainsFunc(m.users[u], func(p Place) bool { return p.Node == node })
 }
 
 func (m *mirror) where(u user) []Place { return slices.Clone(m.users[u]) }

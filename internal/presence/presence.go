@@ -134,6 +134,59 @@ func (p *Presence) Where(app im.AppID, u im.UserID) []Place {
 	return p.m.where(user{app, u})
 }
 
+// Boot is how this node announces itself.
+func (p *Presence) Boot() bus.Boot { return p.m.boot } // it never changes
+
+// Peers calls fn for every other live node, in no order. known is the version
+// of its roster that is mirrored here in full, 0 when none is: of users who
+// came online there later, this node may not know. fn must not call back.
+func (p *Presence) Peers(fn func(boot bus.Boot, known uint64)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, peer := range p.m.peers {
+		switch {
+		case peer.gone:
+		case peer.whole:
+			fn(peer.boot, peer.chain)
+		default:
+			fn(peer.boot, 0)
+		}
+	}
+}
+
+// Spread calls fn with the node of every device of some users, so that one
+// node may come several times. fn must not call back.
+func (p *Presence) Spread(app im.AppID, users []im.UserID, fn func(node string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range users {
+		for _, place := range p.m.users[user{app, u}] {
+			fn(place.Node)
+		}
+	}
+}
+
+// Came is the version of this node's roster at which a user came online here
+// last, 0 = never: whoever knows that version in full knows everybody who is
+// here.
+func (p *Presence) Came() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.came
+}
+
+// Here tells whether one of the users has a device at this node.
+func (p *Presence) Here(app im.AppID, users []im.UserID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, u := range users {
+		if p.m.at(user{app, u}, p.m.boot.Node) {
+			return true
+		}
+	}
+	return false
+}
+
 // Count returns how many sessions this node announces and how many it
 // believes to be online in all.
 func (p *Presence) Count() (own, all int) {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -186,17 +187,32 @@ func (c *Cluster) Stop() error {
 	return errors.Join(errs...)
 }
 
+// NoBus among the options of nodes leaves them without a bus.
+const NoBus = "no bus"
+
 // Nodes lays out n nodes that belong together, none of them started: each has
-// an address of its own on loopback, and knows the others. args are the options
-// that all have.
+// an address of its own on loopback, and knows the others: they speak over
+// embedded NATS servers, unless args name another bus. args are the options that
+// all have.
 func Nodes(n int, binary string, args []string) ([]*Node, error) {
-	nodes := make([]*Node, n)
+	nodes, routes := make([]*Node, n), make([]string, n)
+	for i := range routes {
+		var err error
+		if routes[i], err = freeAddr(); err != nil {
+			return nil, err
+		}
+	}
+	own := !slices.ContainsFunc(args, func(a string) bool { return a == NoBus || strings.HasPrefix(a, "--nats-url") })
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == NoBus })
 	for i := range nodes {
 		listen, err := freeAddr()
 		if err != nil {
 			return nil, err
 		}
-		nodes[i] = &Node{Name: fmt.Sprintf("node %d", i+1), Binary: binary, Listen: listen, Args: args}
+		nodes[i] = &Node{Name: fmt.Sprintf("node %d", i+1), Binary: binary, Listen: listen, Args: slices.Clone(args)}
+		if own {
+			nodes[i].Args = append(nodes[i].Args, "--cluster-listen", routes[i], "--cluster-peers", strings.Join(routes, ","))
+		}
 	}
 	return nodes, nil
 }

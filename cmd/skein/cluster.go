@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"log/slog"
+
+	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/bus"
+	"github.com/skein-im/skein/internal/bus/natslink"
+	"github.com/skein-im/skein/internal/bus/relay"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/presence"
+)
+
+// cluster is this node's part of the bus between nodes: a link that carries
+// bytes, and a relay that joins the node's own bus to it. With neither
+// configured both are nil and every method does nothing.
+type cluster struct {
+	link  *natslink.Link
+	relay *relay.Relay
+}
+
+// openLink starts what the configuration names.
+func openLink(cfg *config.Config, node string, key auth.MasterKey, log *slog.Logger) (*natslink.Link, error) {
+	c, n := &cfg.Cluster, &cfg.NATS
+	switch {
+	case n.URL != "":
+		return natslink.Dial(natslink.DialOptions{URL: n.URL, Name: c.Name + " " + node, User: n.User, Password: n.Password,
+			Credentials: n.Credentials, CA: n.CA, Cert: n.Cert, Key: n.Key, Log: log})
+	case c.Listen != "":
+		secret, err := key.Derive("cluster routes")
+		if err != nil {
+			return nil, err
+		}
+		l, err := natslink.Embed(natslink.EmbedOptions{Node: node, Cluster: c.Name, Listen: c.Listen, Peers: c.Peers,
+			Secret: hex.EncodeToString(secret), Cert: c.Cert, Key: c.Key, CA: c.CA, Log: log})
+		if err == nil {
+			log.Info("listening for other nodes", "addr", l.RouteAddr(), "tls", c.Cert != "")
+		}
+		return l, err
+	case cfg.DB != "":
+		log.Info("no bus between nodes is configured: what is sent on one node reaches users of another within 2 s; cluster.listen makes that milliseconds")
+	}
+	return nil, nil
+}
+
+// join starts the relay. It comes last of the parts, because it routes by what
+// presence and the front door know.
+func (c *cluster) join(ctx context.Context, cfg *config.Config, key auth.MasterKey, b *bus.Local, j journal.Journal, p *presence.Presence, front *chat.Service, log *slog.Logger) error {
+	if c.link == nil {
+		return nil
+	}
+	sign, err := key.Derive("cluster bus")
+	if err != nil {
+		return err
+	}
+	c.relay, err = relay.New(ctx, relay.Options{Bus: b, Link: c.link, Prefix: "skein." + cfg.Cluster.Name, Key: sign,
+		Incarnation: j.Incarnation(), Shards: j.Shards(), Boot: p.Boot(), Map: p, Rooms: rooms{front}, Clock: im.SystemClock{}, Log: log})
+	return err
+}
+
+// close ends the relay, which says what waits to be said, and the link.
+func (c *cluster) close(ctx context.Context) error {
+	if c.relay != nil {
+		if err := c.relay.Close(ctx); err != nil {
+			return err
+		}
+	}
+	if c.link != nil {
+		return c.link.Close(ctx)
+	}
+	return nil
+}
+
+// rooms tells the relay who is in conversations.
+type rooms struct{ front *chat.Service }
+
+func (r rooms) Reach(ctx context.Context, e *im.Entry, users []im.UserID) ([]im.UserID, bool, int64, error) {
+	room, err := r.front.Room(ctx, e.App, e.Conv)
+	if err != nil {
+		return users, false, 0, err
+	}
+	if room.Size() > relay.LargeRoom {
+		return users, true, room.Version, nil
+	}
+	err = r.front.Audience(ctx, e, func(u im.UserID) { users = append(users, u) })
+	return users, false, 0, err
+}
+
+func (r rooms) Members(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) ([]im.UserID, int64, error) {
+	room, err := r.front.RoomAt(ctx, app, conv, version)
+	if err != nil {
+		return users, 0, err
+	}
+	room.Each(func(u im.UserID) { users = append(users, u) })
+	return users, room.Version, nil
+}
+
+// fenceNews lets auth say over the bus what it raises and applies.
+func fenceNews(b bus.Bus, o *auth.Options, node string) {
+	o.Raised = func(pos int64) { b.Signal(bus.FenceRaised{Pos: pos}) }
+	o.Applied = func(pos int64) { b.Signal(bus.FenceApplied{Node: node, Pos: pos}) }
+}
+
+// hearFences wakes auth by what other nodes say, until off.
+func hearFences(b bus.Bus, a *auth.Auth) (off func()) {
+	return b.Listen(bus.Fences, func(e bus.Event) {
+		switch e.Signal.(type) {
+		case bus.FenceRaised:
+			if e.Remote {
+				a.Look()
+			}
+		case bus.FenceApplied:
+			if e.Remote {
+				a.Recount()
+			}
+		case nil: // some were lost
+			a.Look()
+			a.Recount()
+		}
+	})
+}
