@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -235,6 +236,7 @@ func migrations(t *testing.T, d *DB) {
 	if err := d.Migrate(ctx, "test", one(notes)); im.CodeOf(err) != im.FailedPrecondition {
 		t.Fatalf("an older program: %v", err)
 	}
+	expanding(t, d)
 	changed := one(notes + " ")
 	changed["0002_more.sql"] = two["0002_more.sql"]
 	if err := d.Migrate(ctx, "test", changed); im.CodeOf(err) != im.FailedPrecondition {
@@ -254,6 +256,58 @@ func migrations(t *testing.T, d *DB) {
 	}
 	if err := d.Migrate(ctx, "no-name", one(notes)); err == nil {
 		t.Fatal("a bad name passed")
+	}
+}
+
+// expanding moves a schema forward by a file that older programs need not know
+// and then by one that they have to.
+func expanding(t *testing.T, d *DB) {
+	ctx := t.Context()
+	steps := fstest.MapFS{}
+	add := func(name, text string) fstest.MapFS {
+		steps[name] = &fstest.MapFile{Data: []byte(text)}
+		return maps.Clone(steps)
+	}
+	v1 := add("0001_a.sql", "CREATE TABLE grown (a {{bigint}});")
+	v2 := add("0002_b.sql", "-- expand: older programs do not name the column, and it has a default\nALTER TABLE grown ADD COLUMN b {{bigint}} NOT NULL DEFAULT 5;")
+	v3 := add("0003_c.sql", "-- The versions before 2 read a.\nALTER TABLE grown DROP COLUMN a;")
+	v4 := add("0004_d.sql", "-- expand: an index\nCREATE INDEX grown_b ON grown (b);")
+	run := func(files fstest.MapFS, want im.Code) {
+		t.Helper()
+		if err := d.Migrate(ctx, "grown", files); im.CodeOf(err) != want {
+			t.Fatalf("%d files: %v", len(files), err)
+		}
+	}
+	for _, v := range []fstest.MapFS{v1, v2, v1, v2, v1} { // n, n+1, n, n+1, n
+		run(v, 0)
+	}
+	if err := d.Write(ctx, func(tx Tx) error { _, err := tx.Exec("INSERT INTO grown (a) VALUES (1)"); return err }); err != nil {
+		t.Fatalf("what an older program writes: %v", err)
+	}
+	run(v4, 0)
+	run(v3, 0)
+	run(v2, im.FailedPrecondition)
+	run(v1, im.FailedPrecondition)
+	run(v4, 0)
+}
+
+func TestALogOfMigrationsFromBeforeTheyCouldExpandIsTakenOver(t *testing.T) {
+	for name, target := range map[string]string{"sqlite": t.TempDir(), "postgres": pgtest.DB(t)} {
+		d := openTest(t, target, Options{})
+		if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
+			t.Fatal(name, err)
+		}
+		err := d.Write(t.Context(), func(tx Tx) error { _, err := tx.Exec("ALTER TABLE test_migration DROP COLUMN least"); return err })
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		two := one(notes)
+		two["0002_more.sql"] = &fstest.MapFile{Data: []byte("-- expand: a column\nALTER TABLE note ADD COLUMN extra {{bigint}} NOT NULL DEFAULT 5;")}
+		for _, files := range []fstest.MapFS{one(notes), two, one(notes)} {
+			if err := d.Migrate(t.Context(), "test", files); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 

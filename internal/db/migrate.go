@@ -30,7 +30,17 @@ var (
 // yet, in one transaction, so that a start either has all of them or none. The
 // name says whose they are ("journal"); what has run is kept in the table
 // NAME_migration with a hash, and a file that has changed since is an error:
-// write a new one. So is a database that is newer than this program.
+// write a new one.
+//
+// Nodes are upgraded one after the other, and back again when the new version
+// disappoints: so programs of two versions run on one database. A file whose
+// first line begins with "-- expand:" promises that programs that do not know
+// it go on working: it adds tables, indexes, or columns with a default, and
+// changes nothing that is there. They then start on the newer database too. A
+// file without that line shuts them out: once it has run, a program that does
+// not know it gets FailedPrecondition. Such a file (dropping what only older
+// versions read) belongs into a release whose predecessor works with both
+// (docs/ops/upgrades.md).
 //
 // Several processes may call it at once, on both engines; that, the hash and
 // the one transaction are why this is not left to a library.
@@ -75,8 +85,15 @@ func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
 	return nil
 }
 
-// step is one migration.
-type step struct{ name, text, hash string }
+// step is one migration. expands: programs that do not know it may run.
+type step struct {
+	name, text, hash string
+	expands          bool
+}
+
+// expandMark begins the first line of a migration that older programs need not
+// know.
+const expandMark = "-- expand:"
 
 func loadSteps(dialect Dialect, files fs.FS) ([]step, error) {
 	entries, err := fs.ReadDir(files, ".") // sorted by name
@@ -101,7 +118,7 @@ func loadSteps(dialect Dialect, files fs.FS) ([]step, error) {
 			return nil, fmt.Errorf("%s: %w", e.Name(), err)
 		}
 		sum := sha256.Sum256(raw)
-		steps = append(steps, step{e.Name(), text, hex.EncodeToString(sum[:])})
+		steps = append(steps, step{e.Name(), text, hex.EncodeToString(sum[:]), strings.HasPrefix(string(raw), expandMark)})
 	}
 	if len(steps) == 0 {
 		return nil, fmt.Errorf("no migrations")
@@ -135,30 +152,11 @@ func expand(dialect Dialect, text string) (string, error) {
 }
 
 func migrate(tx Tx, table string, steps []step) error {
-	_, err := tx.Exec("CREATE TABLE IF NOT EXISTS " + table + " (version BIGINT PRIMARY KEY, hash TEXT NOT NULL, applied BIGINT NOT NULL)")
-	if err != nil {
+	if err := createLog(tx, table); err != nil {
 		return err
 	}
-	rows, err := tx.Query("SELECT version, hash FROM " + table + " ORDER BY version")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	done := 0
-	for rows.Next() {
-		var version int
-		var hash string
-		if err := rows.Scan(&version, &hash); err != nil {
-			return err
-		}
-		if done++; version != done || done > len(steps) {
-			return im.Errorf(im.FailedPrecondition, "the database has migration %d, which this program does not know; run the newer one", version)
-		}
-		if hash != steps[done-1].hash {
-			return im.Errorf(im.FailedPrecondition, "migration %s has changed since it ran", steps[done-1].name)
-		}
-	}
-	if err := rows.Err(); err != nil {
+	done, least, err := checkLog(tx, table, steps)
+	if err != nil || done >= len(steps) {
 		return err
 	}
 	now, err := tx.Now()
@@ -169,12 +167,64 @@ func migrate(tx Tx, table string, steps []step) error {
 		if err := script(tx, s.text); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		_, err := tx.Exec("INSERT INTO "+table+" (version, hash, applied) VALUES ($1, $2, $3)", done+i+1, s.hash, now)
+		if !s.expands {
+			least = done + i + 1
+		}
+		_, err := tx.Exec("INSERT INTO "+table+" (version, hash, applied, least) VALUES ($1, $2, $3, $4)", done+i+1, s.hash, now, least)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// createLog makes the table of what has run. least came later: rows without it
+// shut nobody out.
+func createLog(tx Tx, table string) error {
+	_, err := tx.Exec("CREATE TABLE IF NOT EXISTS " + table +
+		" (version BIGINT PRIMARY KEY, hash TEXT NOT NULL, applied BIGINT NOT NULL, least BIGINT NOT NULL DEFAULT 1)")
+	if err != nil {
+		return err
+	}
+	columns := "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = $1 AND column_name = 'least'"
+	if tx.Dialect() == SQLite {
+		columns = "SELECT count(*) FROM pragma_table_info($1) WHERE name = 'least'"
+	}
+	var n int
+	if err := tx.QueryRow(columns, table).Scan(&n); err != nil || n > 0 {
+		return err
+	}
+	_, err = tx.Exec("ALTER TABLE " + table + " ADD COLUMN least BIGINT NOT NULL DEFAULT 1")
+	return err
+}
+
+// checkLog holds what has run to what this program knows. done is how many have
+// run, which may be more than it knows when they all expand; least is how many
+// a program has to know.
+func checkLog(tx Tx, table string, steps []step) (done, least int, err error) {
+	rows, err := tx.Query("SELECT version, hash, least FROM " + table + " ORDER BY version")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var version int
+		var hash string
+		if err := rows.Scan(&version, &hash, &least); err != nil {
+			return 0, 0, err
+		}
+		switch done++; {
+		case version != done:
+			return 0, 0, im.Errorf(im.FailedPrecondition, "migration %d of %s is missing in the database", done, table)
+		case done <= len(steps) && hash != steps[done-1].hash:
+			return 0, 0, im.Errorf(im.FailedPrecondition, "migration %s has changed since it ran", steps[done-1].name)
+		case least > len(steps):
+			return 0, 0, &im.Error{Code: im.FailedPrecondition, Message: fmt.Sprintf(
+				"the database has migration %d, which this program does not know and can not do without", least),
+				Hint: "run the newer version; how far back one may go is in docs/ops/upgrades.md"}
+		}
+	}
+	return done, least, rows.Err()
 }
 
 // script runs several statements. Both drivers do that in one call when there
