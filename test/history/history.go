@@ -91,16 +91,16 @@ const kindShift = 28 // the kind of an event lies above its conversation
 
 // Event is one step of a device's view, 16 bytes.
 type Event struct {
-	conv  uint32
+	At    uint32 // the conversation's number, and the kind in the highest bits
 	Seq   uint32
-	Print uint64 // fingerprint of what was shown
+	Print uint64 // fingerprint of what was shown; of WithheldTo: the first position
 }
 
 // Conv is the conversation's number.
-func (e Event) Conv() uint32 { return e.conv & (1<<kindShift - 1) }
+func (e Event) Conv() uint32 { return e.At & (1<<kindShift - 1) }
 
 // Kind tells what happened.
-func (e Event) Kind() EventKind { return EventKind(e.conv >> kindShift) }
+func (e Event) Kind() EventKind { return EventKind(e.At >> kindShift) }
 
 // Head is what a sync told a device of one conversation.
 type Head struct {
@@ -315,7 +315,7 @@ func (c *Client) Leak(conv, seq uint32) { c.event(Foreign, conv, seq, 0) }
 func (c *Client) event(k EventKind, conv, seq uint32, print uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Events = append(c.Events, Event{conv: conv | uint32(k)<<kindShift, Seq: seq, Print: print})
+	c.Events = append(c.Events, Event{At: conv | uint32(k)<<kindShift, Seq: seq, Print: print})
 }
 
 // Synced notes what a sync told of a conversation.

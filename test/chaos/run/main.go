@@ -42,6 +42,7 @@ func run(ctx context.Context, args []string) error {
 	db := fs.String("db", "sqlite", "sqlite or postgres")
 	nodes := fs.Int("nodes", 1, "how many nodes")
 	kills := fs.Int("kills", 200, "how many kills at least")
+	cuts := fs.Int("cuts", 100, "how many power cuts")
 	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -55,6 +56,10 @@ func run(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "kill":
 		r, err = chaos.Kill(ctx, env, chaos.KillOptions{Engine: chaos.Engine(*db), Nodes: *nodes, Kills: *kills, Acks: *acks})
+	case "power":
+		r, err = chaos.Power(ctx, env, chaos.PowerOptions{Engine: chaos.Engine(*db), Cuts: *cuts})
+	case "record":
+		return chaos.Record(ctx, env, fs.Arg(0))
 	default:
 		return errors.New(usage)
 	}
