@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 )
 
@@ -50,7 +51,8 @@ var roomy = []string{"--limits-call-rate", "1000000", "--limits-call-burst", "10
 	"--limits-hello-burst", "1000000", "--limits-send-rate", "1000000", "--limits-send-burst", "1000000", "--log-level", "warn"}
 
 // StartCluster starts nodes and makes the apps.
-func (e *Env) StartCluster(ctx context.Context, o ClusterOptions) (c *Cluster, err error) {
+func (e *Env) StartCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
+	var err error
 	if o.Nodes == 0 {
 		o.Nodes = 1
 	}
@@ -68,32 +70,37 @@ func (e *Env) StartCluster(ctx context.Context, o ClusterOptions) (c *Cluster, e
 	if len(o.Apps) == 0 {
 		o.Apps = []string{"chaos"}
 	}
-	c = &Cluster{Apps: map[string]*App{}, Postgres: o.Postgres, Dir: o.Dir}
-	defer func() {
-		if err != nil {
-			c.Close()
-		}
-	}()
+	if err := os.MkdirAll(o.Dir, 0o711); err != nil { // PostgreSQL runs as somebody else
+		return nil, err
+	}
+	c := &Cluster{Apps: map[string]*App{}, Postgres: o.Postgres, Dir: o.Dir}
+	if err := e.start(ctx, c, o); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (e *Env) start(ctx context.Context, c *Cluster, o ClusterOptions) (err error) {
 	if o.Engine == PostgreSQL && c.Postgres == nil {
 		if c.Postgres, err = StartPostgres(ctx, filepath.Join(o.Dir, "pg")); err != nil {
-			return nil, err
+			return err
 		}
 		c.own = true
 	}
 	if err := c.nodes(e, o); err != nil {
-		return nil, err
+		return err
 	}
 	for _, id := range o.Apps {
 		if c.Apps[id], err = CreateApp(ctx, c.Nodes[0], id); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, n := range c.Nodes {
 		if err := n.Start(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func (c *Cluster) nodes(e *Env, o ClusterOptions) error {

@@ -84,7 +84,7 @@ func (p *Postgres) initdb(ctx context.Context) error {
 		return err
 	}
 	_, err = fmt.Fprintf(f, "%sunix_socket_directories = '%s'\n", settings, p.run)
-	return errors.Join(err, f.Close())
+	return errors.Join(err, f.Sync(), f.Close()) // the power may be cut at any time
 }
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
