@@ -1,8 +1,6 @@
 package chat
 
 import (
-	"errors"
-
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -75,10 +73,7 @@ func ProtoEntry(e *im.Entry) *skeinv1.Entry {
 // ProtoError is an error as the wire carries it. Anything that is no
 // *im.Error becomes Internal without details.
 func ProtoError(err error) *skeinv1.Error {
-	var e *im.Error
-	if !errors.As(err, &e) {
-		e = &im.Error{Code: im.Internal, Message: "internal error"}
-	}
+	e, _ := im.Shown(err)
 	return &skeinv1.Error{Code: skeinv1.ErrorCode(e.Code), Message: e.Message, Hint: e.Hint,
 		RetryAfterMs: uint32(e.RetryAfter.Milliseconds()), ServerTimeUs: int64(e.ServerTime)}
 }

@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -54,5 +56,18 @@ func TestAMembersEntryNamesWhomItAffects(t *testing.T) {
 	e.Kind = im.KindMessage
 	if a, b, c := Affected(&e); a != nil || b != nil || c != nil {
 		t.Error("a message affects nobody's membership")
+	}
+}
+
+// An engine that can not read its file says nothing about one message: who
+// sends goes on trying, and who signs in comes back.
+func TestADamagedFileIsToldAsUnavailableAndADamagedRowAsWhatItIs(t *testing.T) {
+	engine := fmt.Errorf("append: %w", fmt.Errorf("%w (%w)", im.ErrDamaged, errors.New("database disk image is malformed")))
+	row := im.Errorf(im.DataLoss, "entry 3 does not fit its hash")
+	for want, err := range map[skeinv1.ErrorCode]error{skeinv1.ErrorCode_ERROR_CODE_UNAVAILABLE: engine, skeinv1.ErrorCode_ERROR_CODE_DATA_LOSS: row,
+		skeinv1.ErrorCode_ERROR_CODE_INTERNAL: errors.New("x")} {
+		if got := ProtoError(err); got.Code != want {
+			t.Errorf("%v is told as %v, want %v", err, got, want)
+		}
 	}
 }

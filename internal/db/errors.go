@@ -105,7 +105,7 @@ func liteCode(code int) *im.Error {
 	case liteNoMem, liteCantOpen, liteReadOnly:
 		return im.Errorf(im.Unavailable, "the database file cannot be used")
 	case liteCorrupt, liteNotADB:
-		return im.Errorf(im.DataLoss, "the database file is damaged")
+		return im.ErrDamaged
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func pgCode(code string) *im.Error {
 	case code == pgSerialize, code == pgDeadlock:
 		return im.Errorf(im.Unavailable, "too many transactions wanted the same rows")
 	case code == pgIndexDamage, code == pgDataDamage:
-		return im.Errorf(im.DataLoss, "the database is damaged")
+		return im.ErrDamaged
 	// Classes: connection, resources, operator intervention (shutdown), I/O.
 	case code == pgReadOnly, code == pgLockWait, code == pgIdleInTx, code == pgTooLong, strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"),
 		strings.HasPrefix(code, "57"), strings.HasPrefix(code, "58"):

@@ -70,6 +70,26 @@ func Errorf(c Code, format string, args ...any) *Error {
 // seen by the caller. It has no detail, so that the two cannot be told apart.
 var ErrNotFound = &Error{Code: NotFound, Message: "not found"}
 
+// ErrDamaged is a storage engine's report that its files make no sense. For
+// the code inside it is DataLoss, as a row that does not fit its hash is. A
+// caller from outside is told Unavailable: unlike such a row it says nothing
+// about one message, it may be a disk that fails at the moment, and whether
+// what was asked for is stored is unknown. DATA_LOSS would end a send, and a
+// sign-in for ever.
+var ErrDamaged = &Error{Code: DataLoss, Message: "the database is damaged"}
+
+// Shown is the error as a caller from outside may see it; ok is false when it
+// is none that they may, which is Internal.
+func Shown(err error) (e *Error, ok bool) {
+	if !errors.As(err, &e) {
+		return &Error{Code: Internal, Message: "internal error"}, false
+	}
+	if e == ErrDamaged {
+		return &Error{Code: Unavailable, Message: "the server cannot read its database", Hint: "retry; whether it was stored is unknown"}, true
+	}
+	return e, true
+}
+
 // CodeOf returns the code of err: 0 for nil, Internal for an error that is
 // not an *Error.
 func CodeOf(err error) Code {

@@ -180,9 +180,8 @@ var connectCodes = map[im.Code]connect.Code{
 
 // fail logs what is not for the caller's eyes and builds the answer.
 func (s *server) fail(ctx context.Context, procedure string, err error) error {
-	var e *im.Error
-	if !errors.As(err, &e) {
-		e = &im.Error{Code: im.Internal, Message: "internal error"}
+	e, known := im.Shown(err)
+	if !known {
 		if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			e = &im.Error{Code: im.Unavailable, Message: "the call took too long", Hint: "retry"}
 		}
