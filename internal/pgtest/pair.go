@@ -33,7 +33,7 @@ type Node struct {
 const standbyName = "standby"
 
 // Pair starts a primary and a synchronous standby: a commit is answered when
-// it is on both. As in life, the standby is a copy that has the primary's
+// it is on the disks of both. As in life, the standby is a copy that has the primary's
 // synchronous_standby_names, too: promoted, it would wait for a standby of its
 // own for ever; see Promote. Both end with the test.
 func Pair(t testing.TB) (primary, standby *Node) {
@@ -57,14 +57,47 @@ func Pair(t testing.TB) (primary, standby *Node) {
 	}
 	must(runAs(standby.dir, as, filepath.Join(programs, "pg_basebackup"), "-h", primary.dir, "-U", "postgres",
 		"-p", strconv.Itoa(primary.port), "-D", standby.data(), "-X", "stream", "-c", "fast", "--no-sync"))
-	must(standby.configure(fmt.Sprintf("primary_conninfo = 'host=%s port=%d user=postgres application_name=%s'\n", primary.dir, primary.port, standbyName) +
-		standby.settings()))
-	must(os.WriteFile(filepath.Join(standby.data(), "standby.signal"), nil, 0o644))
-	standby.Start()
+	standby.follow(primary)
 	must(watch(standby.dir))
+	return primary, standby
+}
+
+// follow starts a copy of a primary as its synchronous standby, and returns
+// when it is one.
+func (n *Node) follow(primary *Node) {
+	n.t.Helper()
+	err := n.configure(fmt.Sprintf("primary_conninfo = 'host=%s port=%d user=postgres application_name=%s'\n", primary.dir, primary.port, standbyName) +
+		n.settings())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(n.data(), "standby.signal"), nil, 0o644)
+	}
+	if err != nil {
+		n.t.Fatalf("pgtest: %v", err)
+	}
+	n.Start()
 	primary.Exec("SELECT pg_reload_conf()")
 	primary.Await("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
-	return primary, standby
+}
+
+// Rejoin makes the standby of a new primary out of an old one that was killed,
+// as the runbook says: pg_rewind takes back what it has written alone.
+func (n *Node) Rejoin(primary *Node) {
+	n.t.Helper()
+	programs, err := bin()
+	if err == nil {
+		n.forget()
+		primary.Exec("CHECKPOINT") // pg_rewind looks for the new timeline in what a checkpoint writes
+		var as *syscall.Credential
+		if as, err = owner(); err == nil {
+			err = runAs(n.dir, as, filepath.Join(programs, "pg_rewind"), "-D", n.data(), "--no-sync",
+				"--source-server", fmt.Sprintf("host=%s port=%d user=postgres dbname=postgres", primary.dir, primary.port))
+		}
+	}
+	if err != nil {
+		n.t.Fatalf("pgtest: rewind the %s: %v", n.name, err)
+	}
+	primary.Exec("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (" + standbyName + ")'")
+	n.follow(primary)
 }
 
 func newNode(t testing.TB, name string) *Node {
@@ -107,7 +140,7 @@ func freePort(t testing.TB) int {
 func (n *Node) data() string { return filepath.Join(n.dir, "data") }
 
 func (n *Node) settings() string {
-	return fmt.Sprintf("%slisten_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = '%s'\nwal_keep_size = 1GB\nwal_log_hints = on\n",
+	return fmt.Sprintf("%sfsync = on\nlisten_addresses = '127.0.0.1'\nport = %d\nunix_socket_directories = '%s'\nwal_keep_size = 1GB\nwal_log_hints = on\n",
 		settings, n.port, n.dir)
 }
 
@@ -146,12 +179,7 @@ func URL(database string, nodes ...*Node) string {
 // the primary that it was.
 func (n *Node) Start() {
 	n.t.Helper()
-	if pid := n.postmaster(); pid != 0 && !alive(pid) {
-		// Where nobody waits for orphans the id is still taken, and the
-		// server would believe that it runs.
-		_ = os.Remove(filepath.Join(n.data(), "postmaster.pid"))
-		_ = os.Remove(filepath.Join(n.dir, fmt.Sprintf(".s.PGSQL.%d.lock", n.port)))
-	}
+	n.forget()
 	programs, err := bin()
 	if err == nil {
 		var as *syscall.Credential
@@ -161,6 +189,15 @@ func (n *Node) Start() {
 	}
 	if err != nil {
 		n.t.Fatalf("pgtest: start the %s: %v", n.name, err)
+	}
+}
+
+// forget removes what a killed server has left. Where nobody waits for orphans
+// its id is still taken, and the next one would believe that it runs.
+func (n *Node) forget() {
+	if pid := n.postmaster(); pid != 0 && !alive(pid) {
+		_ = os.Remove(filepath.Join(n.data(), "postmaster.pid"))
+		_ = os.Remove(filepath.Join(n.dir, fmt.Sprintf(".s.PGSQL.%d.lock", n.port)))
 	}
 }
 

@@ -27,4 +27,8 @@ func TestAPromotedStandbyHasWhatWasAcknowledgedAndANewTimeline(t *testing.T) {
 	if got := primary.Timeline(); got != 1 {
 		t.Fatalf("the old primary is back on timeline %d", got)
 	}
+	primary.Kill()
+	primary.Rejoin(standby)
+	standby.Exec("INSERT INTO kept VALUES (9)")    // waits for the other one
+	primary.Await("SELECT count(*) = 3 FROM kept") // it is on its disk, and applied in a moment
 }
