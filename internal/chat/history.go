@@ -70,11 +70,10 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 		out.AtStart, out.AtEnd = backwards || low == max(self.From, 1), !backwards || high == head
 		return nil
 	}
-	es, err := entries(v, room.App, room.ID, low, high, scanLimit, backwards)
+	es, err := readPage(v, room, low, high, r.Limit, backwards)
 	if err != nil {
 		return err
 	}
-	es = cutPage(es, r.Limit, backwards)
 	if len(es) == 0 {
 		return nil
 	}
@@ -104,10 +103,34 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 	return nil
 }
 
+// readPage reads the entries of a page: those that it will most likely have,
+// and more while they hold too few messages, up to scanLimit.
+func readPage(v journal.View, room *Room, low, high im.Seq, limit int, backwards bool) ([]im.Entry, error) {
+	var es []im.Entry
+	for n := limit; low <= high && len(es) < scanLimit; n *= 4 {
+		more, err := entries(v, room.App, room.ID, low, high, min(n, scanLimit-len(es)), backwards)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) == 0 {
+			break
+		}
+		if backwards {
+			es, high = append(more, es...), more[0].Seq-1
+		} else {
+			es, low = append(es, more...), more[len(more)-1].Seq+1
+		}
+		if page, full := cutPage(es, limit, backwards); full {
+			return page, nil
+		}
+	}
+	return es, nil
+}
+
 // cutPage keeps as many entries as hold limit countable messages, counted
 // from the side that the page starts at, and at least one, but otherwise no
-// more than about pageBytes.
-func cutPage(es []im.Entry, limit int, backwards bool) []im.Entry {
+// more than about pageBytes. It reports whether the page is full.
+func cutPage(es []im.Entry, limit int, backwards bool) (page []im.Entry, full bool) {
 	n, size := 0, 0
 	for k := range es {
 		i := k
@@ -115,22 +138,22 @@ func cutPage(es []im.Entry, limit int, backwards bool) []im.Entry {
 			i = len(es) - 1 - k
 		}
 		size += len(es[i].Body) + len(es[i].Previous)
-		full := size > pageBytes && k > 0
-		if es[i].Kind == im.KindMessage && !full {
+		large := size > pageBytes && k > 0
+		if es[i].Kind == im.KindMessage && !large {
 			n++
 		}
 		switch {
-		case full && backwards:
-			return es[i+1:]
-		case full:
-			return es[:i]
+		case large && backwards:
+			return es[i+1:], true
+		case large:
+			return es[:i], true
 		case n == limit && backwards:
-			return es[i:]
+			return es[i:], true
 		case n == limit:
-			return es[:i+1]
+			return es[:i+1], true
 		}
 	}
-	return es
+	return es, false
 }
 
 // foldReactions folds the reaction entries about the messages of [from, to].

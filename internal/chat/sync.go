@@ -160,12 +160,9 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	if c.LastPos <= base[c.Shard] || low > head {
 		return d, nil
 	}
-	es, err := entries(v, c.App, c.ID, low, head, limit, true)
+	es, err := newsOf(v, c, low, head, base[c.Shard], limit)
 	if err != nil {
 		return nil, err
-	}
-	for len(es) > 0 && es[0].Pos <= base[c.Shard] {
-		es = es[1:]
 	}
 	if len(es) == 0 {
 		return d, nil
@@ -182,6 +179,41 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 		d.Withheld = appendWithheld(d.Withheld, e)
 	}
 	return d, nil
+}
+
+// firstNews is how many entries of a conversation a sync reads at first: most
+// devices were away for a moment.
+const firstNews = 8
+
+// newsOf returns the newest entries of [low, head] past a position, at most
+// limit. It reads backwards in growing steps until it meets what the device
+// holds, so that the cost follows what changed.
+func newsOf(v journal.View, c *journal.Conv, low, head im.Seq, base im.Pos, limit int) ([]im.Entry, error) {
+	n := limit
+	if base > 0 {
+		n = min(limit, firstNews)
+	}
+	var es []im.Entry
+	for low <= head && len(es) < limit {
+		more, err := entries(v, c.App, c.ID, low, head, min(n, limit-len(es)), true)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) == 0 {
+			break
+		}
+		held := 0
+		for held < len(more) && more[held].Pos <= base && more[held].Pos > 0 { // 0 = damaged, as all around it
+			held++
+		}
+		head = more[0].Seq - 1
+		es = append(more[held:], es...)
+		if held > 0 {
+			break
+		}
+		n *= 4
+	}
+	return es, nil
 }
 
 // newest returns the last of the entries that together have about max bytes,
