@@ -42,7 +42,8 @@ type lite struct {
 	writer *liteConn     // guarded by wlock
 	closed bool          // guarded by wlock
 
-	readers chan *liteConn // idle readers; nil = a slot whose connection is not open yet
+	slots chan struct{} // a token for each reader that may be at work
+	idle  idleReaders
 
 	wal        string // path of the write-ahead log
 	walLimit   int64  // bytes
@@ -84,17 +85,18 @@ func openLite(ctx context.Context, dir string, o Options, took prometheus.Observ
 		o.CheckpointPages = liteWALPages
 	}
 	l := &lite{clock: o.Clock, log: o.Log, sql: db, wlock: make(chan struct{}, 1),
-		readers: make(chan *liteConn, o.Conns), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
+		slots: make(chan struct{}, o.Conns), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
 		checkpoint: make(chan struct{}, 1), took: took, stop: make(chan struct{})}
 	if l.writer, err = l.connect(ctx, writerPragma); err != nil {
 		return nil, errors.Join(mapError(err), db.Close())
 	}
 	for range o.Conns {
-		l.readers <- nil
+		l.slots <- struct{}{}
 	}
 	l.wlock <- struct{}{}
-	l.stopped.Add(1)
+	l.stopped.Add(2)
 	go l.checkpoints()
+	go l.trims()
 	return l, nil
 }
 
@@ -160,22 +162,22 @@ func (l *lite) write(ctx context.Context, fn func(Tx) error) error {
 }
 
 func (l *lite) read(ctx context.Context, fn func(Tx) error) error {
-	var c *liteConn
 	select {
-	case c = <-l.readers:
+	case <-l.slots:
 	case <-l.stop:
 		return im.Errorf(im.Unavailable, "the database is closed")
 	case <-ctx.Done():
 		return mapError(ctx.Err())
 	}
+	defer func() { l.slots <- struct{}{} }()
+	c := l.idle.take()
 	if c == nil || c.broken {
 		var err error
 		if c, err = l.connect(ctx, readerPragma, "PRAGMA query_only = 1"); err != nil {
-			l.readers <- nil
 			return mapError(err)
 		}
 	}
-	defer func() { l.readers <- c }()
+	defer l.idle.put(c)
 	return c.transact(ctx, l.clock, "BEGIN", fn)
 }
 
@@ -265,10 +267,11 @@ func (l *lite) close() error {
 	close(l.stop)
 	l.stopped.Wait()
 	var errs []error
-	for range cap(l.readers) {
-		if c := <-l.readers; c != nil {
-			errs = append(errs, c.close())
-		}
+	for range cap(l.slots) { // who reads now ends first
+		<-l.slots
+	}
+	for _, c := range l.idle.all() {
+		errs = append(errs, c.close())
 	}
 	// The writer goes last: with the last connection SQLite copies the log
 	// into the file and removes it.
