@@ -193,7 +193,7 @@ type Limits struct {
 	QueueBytes int `yaml:"queue_bytes" unit:"bytes" min:"65536" max:"268435456"`
 	// QueueFrames bounds the same, counted in frames.
 	QueueFrames int `yaml:"queue_frames" min:"256" max:"1000000"`
-	// SocketBuffer is the size of the kernel's buffers of a socket, each way.
+	// SocketBuffer is the size of the kernel's buffers of a socket, each way. Linux allows twice that, because it counts its own bookkeeping in: a reader that has stopped takes less than 256 KiB with the default.
 	SocketBuffer int `yaml:"socket_buffer" unit:"bytes" min:"4096" max:"4194304"`
 	// Connections bounds the open sockets of this node.
 	Connections int `yaml:"connections" min:"1" max:"10000000"`
@@ -263,7 +263,7 @@ func Default() *Config {
 		Limits: Limits{
 			TextBytes: 16 << 10, BodyBytes: 32 << 10, PacketBytes: 256 << 10, HelloBytes: 4 << 10, HelloTimeout: 5 * time.Second,
 			Frames: 256, InFlight: 64, PingInterval: 25 * time.Second,
-			QueueBytes: 2 << 20, QueueFrames: 8192, SocketBuffer: 128 << 10, Connections: 100_000, Watch: 500,
+			QueueBytes: 2 << 20, QueueFrames: 8192, SocketBuffer: 96 << 10, Connections: 100_000, Watch: 500,
 			QueueTotalBytes: 512 << 20, LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000, Handshakes: 1000,
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,

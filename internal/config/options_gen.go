@@ -118,7 +118,7 @@ func docOf(path string) string {
 	case "Limits.QueueFrames":
 		return "Bounds the same, counted in frames."
 	case "Limits.SocketBuffer":
-		return "The size of the kernel's buffers of a socket, each way."
+		return "The size of the kernel's buffers of a socket, each way. Linux allows twice that, because it counts its own bookkeeping in: a reader that has stopped takes less than 256 KiB with the default."
 	case "Limits.Connections":
 		return "Bounds the open sockets of this node."
 	case "Limits.QueueTotalBytes":

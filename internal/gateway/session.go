@@ -52,6 +52,7 @@ type session struct {
 	m       machine
 	out     [][]byte // elements of packets to come
 	outSize int
+	flying  int  // bytes that the writing goroutine has taken
 	writing bool // a goroutine writes out what is queued
 	closing bool
 	code    ws.CloseCode
@@ -306,6 +307,14 @@ func (s *session) shut(code skeinv1.CloseCode, reason string, now bool) {
 	s.g.counts.closedWith(code)
 	if now {
 		s.out, s.outSize = nil, 0
+		if s.writing { // and maybe stuck, for as long as the write's own time-out
+			s.g.wg.Add(1)
+			turn.Go(s.g.tasks, func() {
+				defer s.g.wg.Done()
+				s.conn.CloseWith(ws.CloseCode(code), reason)
+			})
+			return
+		}
 	}
 	s.wake()
 }
@@ -316,6 +325,7 @@ func (s *session) write() {
 	for {
 		s.mu.Lock()
 		batch, closing := s.out, s.closing
+		s.flying = s.outSize
 		s.out, s.outSize = nil, 0
 		if len(batch) == 0 {
 			s.writing = false

@@ -33,7 +33,7 @@ func (g *Gateway) shed() {
 	total := 0
 	g.hub.each(func(s *session) {
 		s.mu.Lock()
-		n := s.outSize + s.m.heldSize
+		n := s.outSize + s.flying + s.m.heldSize
 		s.mu.Unlock()
 		if n > 0 {
 			total += n
