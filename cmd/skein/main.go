@@ -1,6 +1,8 @@
 // Command skein is the whole server and its tools in one binary:
 //
 //	skein serve    the server
+//	skein check    tells what is wrong with the server's options
+//	skein health   tells whether the server of this machine is ready
 //	skein app      apps (tenants) and their secrets
 //	skein token    a user token, for trying things out
 //	skein follow   shows and mends the followers
@@ -33,6 +35,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "run the server", serveCommand},
+		{"check", "tell what is wrong with the server's options", checkCommand},
+		{"health", "tell whether the server of this machine is ready", healthCommand},
 		{"app", "create, list and rotate apps", appCommand},
 		{"token", "print a user token", tokenCommand},
 		{"follow", "show and mend the followers", followCommand},
