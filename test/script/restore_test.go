@@ -16,8 +16,7 @@ func TestDevicesFollowAServerThatCameOutOfABackup(t *testing.T) {
 		t.Run(sdk, func(t *testing.T) {
 			t.Parallel()
 			data := filepath.Join(t.TempDir(), "data")
-			s := startServer(t, []string{"--data", data})
-			s.App = "restore"
+			s := &Server{Host: startHost(t, 1, []string{"--data", data}), App: "restore"}
 			if err := s.CreateApp(); err != nil {
 				t.Fatal(err)
 			}

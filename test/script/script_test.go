@@ -7,8 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/skein-im/skein/internal/pgtest"
@@ -41,11 +41,27 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// engines are where a server keeps its data.
-var engines = map[string]func(t *testing.T) []string{
-	"sqlite":   func(t *testing.T) []string { return []string{"--data", t.TempDir()} },
-	"postgres": func(t *testing.T) []string { return []string{"--data", t.TempDir(), "--db", pgtest.DB(t)} },
+// engine is what a script runs on.
+type engine struct {
+	nodes int
+	store func(t *testing.T) []string
+	// few is set where a script through the second SDK would only repeat what
+	// it has shown through the first: then those of acrossNodes run alone.
+	few bool
 }
+
+var engines = map[string]engine{
+	"sqlite":   {nodes: 1, store: func(t *testing.T) []string { return []string{"--data", t.TempDir()} }},
+	"postgres": {nodes: 1, store: onPostgres},
+	"cluster":  {nodes: 3, store: onPostgres, few: true},
+}
+
+func onPostgres(t *testing.T) []string { return []string{"--data", t.TempDir(), "--db", pgtest.DB(t)} }
+
+// acrossNodes are the scripts that three nodes may break in the SDK's view: what
+// is a hint only, what ends a session from afar, and nodes that go.
+var acrossNodes = []string{"d2_over_restart", "d5_resume", "d6_kick", "d6_leave_and_return", "d6_signout", "drain", "group_roles", "multi_device",
+	"presence", "server_restart", "typing", "unread"}
 
 // sdks are what a device is made of.
 var sdks = map[string]func(t *testing.T, endpoint, app, user, device string) Driver{
@@ -74,21 +90,21 @@ var disturbs = regexp.MustCompile(`(?m)^server:`)
 
 func TestEveryScriptHoldsOnEveryEngineThroughEverySDK(t *testing.T) {
 	all := scripts(t)
-	for engine, store := range engines {
+	for engine, e := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			shared := startServer(t, store(t))
+			shared := startHost(t, e.nodes, e.store(t))
 			for sdk, open := range sdks {
 				for name, src := range all {
+					if e.few && sdk != "go" && !slices.Contains(acrossNodes, name) {
+						continue
+					}
 					t.Run(sdk+"/"+name, func(t *testing.T) {
 						t.Parallel()
-						var s *Server
+						s := &Server{Host: shared, App: strings.ReplaceAll(sdk+"-"+name, "_", "-")}
 						if disturbs.MatchString(src) {
-							s = startServer(t, store(t))
-						} else {
-							s = &Server{Binary: binary, Store: shared.Store, addr: shared.Addr()}
+							s.Host = startHost(t, e.nodes, e.store(t))
 						}
-						s.App = strings.ReplaceAll(sdk+"-"+name, "_", "-")
 						if err := s.CreateApp(); err != nil {
 							t.Fatal(err)
 						}
@@ -100,20 +116,23 @@ func TestEveryScriptHoldsOnEveryEngineThroughEverySDK(t *testing.T) {
 	}
 }
 
-// startServer starts a server that ends with the test.
-func startServer(t *testing.T, store []string) *Server {
+// startHost starts nodes that end with the test.
+func startHost(t *testing.T, nodes int, store []string) *Host {
 	t.Helper()
-	s := &Server{Binary: binary, Store: store}
-	if err := s.Start(); err != nil {
+	h, err := NewHost(binary, nodes, store)
+	if err == nil {
+		err = h.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.Stop(syscall.SIGTERM)
+		h.End()
 		if t.Failed() {
-			t.Logf("the server said:\n%s", s.Log())
+			t.Logf("the server said:\n%s", h.Log())
 		}
 	})
-	return s
+	return h
 }
 
 func TestThereAreThirtyScriptsOfEightStepsAndTheyCoverThePromises(t *testing.T) {
@@ -162,6 +181,15 @@ func TestTheReadmeExplainsEveryVerbAndExpectation(t *testing.T) {
 	for e := range expectations {
 		if !bytes.Contains(doc, []byte("`expect "+e)) {
 			t.Errorf("README.md does not explain expect %s", e)
+		}
+	}
+}
+
+func TestTheScriptsThatRunAcrossNodesInBothLanguagesExist(t *testing.T) {
+	all := scripts(t)
+	for _, name := range acrossNodes {
+		if all[name] == "" {
+			t.Errorf("there is no script %s", name)
 		}
 	}
 }

@@ -1,88 +1,125 @@
 package script
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/skein-im/skein/test/cluster"
 )
 
-// Server is the real server in a process of its own. Several scripts may run
-// against one at the same time: each has its own app, so that users and groups
-// of the same name do not meet.
-type Server struct {
+// Host is the real server in a process of its own, or several such nodes on
+// one database.
+type Host struct {
 	Binary string
-	Args   []string // of serve, beside --listen
 	Store  []string // --data or --db, also of app and token
+
+	nodes []*cluster.Node
+	log   lockedBuffer
+
+	mu     sync.Mutex // guards the rest
+	turn   int        // of the next connection
+	victim int        // the node that the next stop ends
+}
+
+// NewHost lays out so many nodes; Start starts them.
+func NewHost(binary string, nodes int, store []string) (*Host, error) {
+	h := &Host{Binary: binary, Store: store}
+	if nodes == 1 {
+		h.nodes = []*cluster.Node{{Name: "the server", Binary: binary, Listen: "127.0.0.1:0", Args: store}}
+	} else {
+		var err error
+		if h.nodes, err = cluster.Nodes(nodes, binary, store); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range h.nodes {
+		n.Log = &h.log
+	}
+	return h, nil
+}
+
+// Start starts the nodes that do not run, and waits until they listen.
+func (h *Host) Start() error {
+	for _, n := range h.nodes {
+		if n.Up() {
+			continue
+		}
+		if err := n.Start(); err != nil {
+			return fmt.Errorf("%w\n%s", err, h.Log())
+		}
+	}
+	return nil
+}
+
+// Addr is where the next connection goes: to the nodes that run, in turn, so
+// that the devices of a script are on different ones.
+func (h *Host) Addr() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for range h.nodes {
+		n := h.nodes[h.turn%len(h.nodes)]
+		h.turn++
+		if n.Up() {
+			return n.Addr()
+		}
+	}
+	return h.nodes[0].Addr()
+}
+
+// Stop ends one node, by SIGTERM or at once by SIGKILL; the next time the next.
+func (h *Host) Stop(sig syscall.Signal) error {
+	h.mu.Lock()
+	n := h.nodes[h.victim%len(h.nodes)]
+	h.victim++
+	h.mu.Unlock()
+	return n.Stop(sig)
+}
+
+// End ends all nodes in order.
+func (h *Host) End() error {
+	var errs []error
+	for _, n := range h.nodes {
+		errs = append(errs, n.Stop(syscall.SIGTERM))
+	}
+	return errors.Join(errs...)
+}
+
+// Log is what the nodes have written.
+func (h *Host) Log() string { return h.log.String() }
+
+// lockedBuffer is a buffer that several processes' output goes to.
+type lockedBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String is all that was written.
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Server is a script's view of a host. Several scripts may run on one at the
+// same time: each has its own app, so that users and groups of the same name
+// do not meet.
+type Server struct {
+	*Host
 	App    string
 	Prefix string // of group ids
-
-	mu   sync.Mutex // guards the rest
-	cmd  *exec.Cmd
-	addr string
-	log  bytes.Buffer
-}
-
-// Start starts the process and waits until it listens.
-func (s *Server) Start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	listen := "127.0.0.1:0"
-	if s.addr != "" {
-		listen = s.addr // where the devices' links look for it
-	}
-	cmd := exec.Command(s.Binary, append(append([]string{"serve", "--listen", listen}, s.Store...), s.Args...)...)
-	cmd.Stderr = &s.log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	r := bufio.NewReader(out)
-	line, err := r.ReadString('\n')
-	if err != nil {
-		cmd.Wait()
-		return fmt.Errorf("the server ended before it listened: %w\n%s", err, s.log.String())
-	}
-	go io.Copy(io.Discard, r) // ends with the process
-	s.cmd, s.addr = cmd, strings.TrimPrefix(strings.TrimSpace(line), "listening http://")
-	return nil
-}
-
-// Addr is where it listens.
-func (s *Server) Addr() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr
-}
-
-// Stop ends it: by SIGTERM, or at once by SIGKILL.
-func (s *Server) Stop(sig syscall.Signal) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return nil
-	}
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		return err
-	}
-	s.cmd.Wait()
-	s.cmd = nil
-	return nil
-}
-
-// Log is what it has written.
-func (s *Server) Log() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.log.String()
 }
 
 // CreateApp makes the script's app.
@@ -97,8 +134,8 @@ func (s *Server) Token(user string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-func (s *Server) tool(args ...string) (string, error) {
-	cmd := exec.Command(s.Binary, append(args, s.Store...)...)
+func (h *Host) tool(args ...string) (string, error) {
+	cmd := exec.Command(h.Binary, append(args, h.Store...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -12,7 +12,7 @@ export class App {
   }
 
   /** Opens a tab and signs in as a demo user, unless the profile is signed in. */
-  static async open(context: BrowserContext, server: Server, user: string): Promise<App> {
+  static async open(context: BrowserContext, server: Pick<Server, "url">, user: string): Promise<App> {
     const page = await context.newPage();
     const app = new App(page);
     const list = page.locator("nav.inbox");
