@@ -99,6 +99,7 @@ var imports = []row{
 	{pkg: "cmd/skein", may: []string{"*"}},
 	{pkg: "test/...", may: []string{"*"}},
 	{pkg: "tools/...", may: []string{"proto/..."}},
+	{pkg: "deploy", may: []string{"internal/config"}},
 	{pkg: "docs/...", may: []string{"sdk/go", "proto/..."}},
 	// An example shows what a stranger can write, so it sees what a stranger sees.
 	{pkg: "examples/...", may: []string{"sdk/go", "self"}, never: sql},
