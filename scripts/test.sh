@@ -10,12 +10,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-PARTS=(setup build lint go js size wire script cluster examples e2e)
+PARTS=(setup build lint go js size wire script cluster helm examples e2e)
 # Seconds before a part is stopped: a test that hangs must not hang the run.
-declare -A LIMIT=([setup]=400 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [script]=300 [cluster]=120 [examples]=240 [e2e]=400)
+declare -A LIMIT=([setup]=400 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [script]=300 [cluster]=120 [helm]=300 [examples]=240 [e2e]=400)
 # What has to exist for a part to have anything to test.
 declare -A NEEDS=([go]=internal [js]=sdk/js/client/package.json [size]=sdk/js/client/package.json
-  [wire]=test/wire [script]=test/script [cluster]=test/cluster [examples]=examples [e2e]=test/e2e/package.json)
+  [wire]=test/wire [script]=test/script [cluster]=test/cluster [helm]=deploy/helm/test/go.mod [examples]=examples [e2e]=test/e2e/package.json)
 
 out=$PWD/test-output
 counts=$out/counts
@@ -86,6 +86,8 @@ any_language() { # limit, folders
 part_wire() { go_test 180 ./test/wire; }
 part_script() { any_language 280 ./test/script; }
 part_cluster() { go_test 100 ./test/cluster/...; }
+# The chart's test is a module of its own. The first time it downloads Helm (270 MB) and builds it.
+part_helm() { (cd deploy/helm/test && go vet ./...) && (cd deploy/helm/test && go test -json -timeout 280s -count=1 ./...) | sum go; }
 part_examples() { any_language 220 ./examples ./test/docs; }
 part_e2e() { vitest test/e2e; }
 
