@@ -348,6 +348,9 @@ func (d *Device) failed(ref uint32, e *pb.Error) error {
 	}
 	p := d.refs[ref]
 	if p == nil {
+		if code == im.CursorInvalid {
+			d.cursor = nil
+		}
 		if !definitive(code) {
 			return fmt.Errorf("the session was refused: %s %s", code, e.Message)
 		}

@@ -129,6 +129,16 @@ func (d *Disk) Cut() error {
 	return nil
 }
 
+// syncDisk writes out what the file system has in memory.
+func syncDisk(d *Disk) error {
+	f, err := os.Open(d.dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Syncfs(int(f.Fd()))
+}
+
 // Off tells whether the power is cut: a new file can not be made.
 func (d *Disk) Off() bool {
 	f, err := os.OpenFile(filepath.Join(d.dir, "probe"), os.O_CREATE|os.O_WRONLY, 0o600)

@@ -58,6 +58,8 @@ func run(ctx context.Context, args []string) error {
 		r, err = chaos.Kill(ctx, env, chaos.KillOptions{Engine: chaos.Engine(*db), Nodes: *nodes, Kills: *kills, Acks: *acks})
 	case "power":
 		r, err = chaos.Power(ctx, env, chaos.PowerOptions{Engine: chaos.Engine(*db), Cuts: *cuts})
+	case "red":
+		r, err = chaos.Red(ctx, env)
 	case "record":
 		return chaos.Record(ctx, env, fs.Arg(0))
 	default:
