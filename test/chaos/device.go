@@ -338,6 +338,7 @@ func (d *Device) settle(p *pending) {
 // failed handles an error frame, which names the ref of what it is about.
 func (d *Device) failed(ref uint32, e *pb.Error) error {
 	code := im.Code(e.Code)
+	d.l.codes[int(code)%len(d.l.codes)].Add(1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r := d.marks[ref]; r != nil {

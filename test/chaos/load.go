@@ -65,7 +65,8 @@ type Load struct {
 
 	acked, sent, refused, repaired, redialed, internal atomic.Int64
 	lastAck                                            atomic.Int64
-	busy                                               atomic.Int64 // churns and watchers that run
+	codes                                              [64]atomic.Int64 // answers, by error code
+	busy                                               atomic.Int64     // churns and watchers that run
 	latency                                            latencies
 	oddities                                           oddities
 	heads                                              []atomic.Uint32 // by conversation: highest position acknowledged
@@ -322,6 +323,9 @@ func (l *Load) Stats() string {
 
 // Refused is how many answers asked to try again (full disk, overload).
 func (l *Load) Refused() int64 { return l.refused.Load() }
+
+// answers counts the answers to messages and hellos that carried a code.
+func (l *Load) answers(c im.Code) int64 { return l.codes[int(c)%len(l.codes)].Load() }
 
 // Quiet stops new messages; what is under way goes on until it is answered.
 func (l *Load) Quiet() { l.quiet.Store(true) }

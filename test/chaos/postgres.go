@@ -202,6 +202,18 @@ func (p *Postgres) Kill() bool {
 	return true
 }
 
+// Gone tells whether the server has ended by itself.
+func (p *Postgres) Gone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return p.cmd == nil
+	}
+}
+
 // children are the processes below one.
 func children(pid int) (all []int) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))

@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string) error {
 	nodes := fs.Int("nodes", 1, "how many nodes")
 	kills := fs.Int("kills", 200, "how many kills at least")
 	cuts := fs.Int("cuts", 100, "how many power cuts")
+	rounds := fs.Int("rounds", 5, "how many times each fault")
 	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -60,6 +61,8 @@ func run(ctx context.Context, args []string) error {
 		r, err = chaos.Power(ctx, env, chaos.PowerOptions{Engine: chaos.Engine(*db), Cuts: *cuts})
 	case "red":
 		r, err = chaos.Red(ctx, env)
+	case "disk":
+		r, err = chaos.Faults(ctx, env, chaos.FaultOptions{Engine: chaos.Engine(*db), Rounds: *rounds})
 	case "record":
 		return chaos.Record(ctx, env, fs.Arg(0))
 	default:
