@@ -236,6 +236,11 @@ func children(pid int) (all []int) {
 func (p *Postgres) Stop() error {
 	defer os.RemoveAll(p.run)
 	defer os.Remove(p.run + ".log")
+	return p.Halt()
+}
+
+// Halt ends the server (fast shutdown); Start starts it again.
+func (p *Postgres) Halt() error {
 	p.mu.Lock()
 	cmd, exited := p.cmd, p.exited
 	p.mu.Unlock()

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string) error {
 	kills := fs.Int("kills", 200, "how many kills at least")
 	cuts := fs.Int("cuts", 100, "how many power cuts")
 	rounds := fs.Int("rounds", 5, "how many times each fault")
+	flips := fs.Int("flips", 200, "how many flipped bits")
 	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -63,6 +64,8 @@ func run(ctx context.Context, args []string) error {
 		r, err = chaos.Red(ctx, env)
 	case "disk":
 		r, err = chaos.Faults(ctx, env, chaos.FaultOptions{Engine: chaos.Engine(*db), Rounds: *rounds})
+	case "flip":
+		r, err = chaos.Flip(ctx, env, chaos.FlipOptions{Engine: chaos.Engine(*db), Flips: *flips})
 	case "record":
 		return chaos.Record(ctx, env, fs.Arg(0))
 	default:
