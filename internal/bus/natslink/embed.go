@@ -27,6 +27,7 @@ const (
 	pingEvery = 5 * time.Second
 	// startWait bounds the start of the embedded server.
 	startWait = 10 * time.Second
+	startLook = 100 * time.Millisecond
 	// watchEvery is how often routes are counted.
 	watchEvery = 250 * time.Millisecond
 )
@@ -59,9 +60,11 @@ func Embed(o EmbedOptions) (*Link, error) {
 	srv.SetLogger(trouble, false, false)
 	srv.Start()
 	l := &Link{srv: srv, restored: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}), log: o.Log}
-	if !srv.ReadyForConnections(startWait) {
-		srv.Shutdown()
-		return nil, fmt.Errorf("listen for other nodes on %s: %s", o.Listen, trouble.last())
+	for tries := startWait / startLook; !srv.ReadyForConnections(startLook); tries-- {
+		if tries <= 0 || trouble.fatal() {
+			srv.Shutdown()
+			return nil, fmt.Errorf("listen for other nodes on %s: %w", o.Listen, trouble.last())
+		}
 	}
 	if err := l.connect("", []nats.Option{nats.InProcessServer(srv), nats.Name(o.Node), nats.UserInfo("node", o.Secret)}); err != nil {
 		srv.Shutdown()
@@ -138,8 +141,15 @@ func serverOptions(o EmbedOptions) (*server.Options, error) {
 // here.
 type adapter struct {
 	log *slog.Logger
-	mu  sync.Mutex // guards said
+	mu  sync.Mutex // guards the rest
 	err string     // the last error
+	end bool       // it was a fatal one
+}
+
+func (a *adapter) fatal() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.end
 }
 
 func (a *adapter) last() error {
@@ -165,7 +175,12 @@ func (a *adapter) Warnf(format string, v ...any) {
 	a.log.Warn("nats", "what", fmt.Sprintf(format, v...))
 }
 func (a *adapter) Errorf(format string, v ...any) { a.log.Warn("nats", "what", a.fault(format, v)) }
-func (a *adapter) Fatalf(format string, v ...any) { a.log.Error("nats", "what", a.fault(format, v)) }
+func (a *adapter) Fatalf(format string, v ...any) {
+	a.log.Error("nats", "what", a.fault(format, v))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end = true
+}
 func (a *adapter) Debugf(format string, v ...any) {
 	a.log.Debug("nats", "what", fmt.Sprintf(format, v...))
 }

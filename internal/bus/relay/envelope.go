@@ -77,6 +77,7 @@ const (
 	entryRecalled  = 18
 	entryBody      = 19
 	entryPrevious  = 20
+	entryTrace     = 21
 )
 
 // errEnvelope is a message that no node of this cluster has made.
@@ -205,7 +206,8 @@ func appendEntry(b []byte, e *im.Entry) []byte {
 	}
 	b = appendBool(b, entryRecalled, e.Recalled)
 	b = appendBytes(b, entryBody, e.Body)
-	return appendBytes(b, entryPrevious, e.Previous)
+	b = appendBytes(b, entryPrevious, e.Previous)
+	return appendText(b, entryTrace, e.Trace)
 }
 
 // appendSkip encodes a skip without a tag.
@@ -431,6 +433,8 @@ func decodeEntry(b []byte, shards int) (e im.Entry, ok bool) {
 			e.Body = r.blob()
 		case entryPrevious:
 			e.Previous = r.blob()
+		case entryTrace:
+			e.Trace = r.id()
 		}
 	}
 	return e, !r.bad && e.Pos >= 1 && e.Seq >= 1 && e.Kind >= 1 && im.ValidToken(string(e.App)) && e.Conv.Kind() != im.ConvInvalid

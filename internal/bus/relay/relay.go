@@ -153,6 +153,8 @@ type Relay struct {
 	convMu sync.Mutex // guards convs
 	convs  map[convKey]*interest
 
+	closing sync.Once
+
 	warned atomic.Bool // that another cluster speaks on the same subjects
 }
 
@@ -186,8 +188,14 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 }
 
 // Close says what this node has said until now, as long as ctx lasts, and ends
-// the relay. Nothing comes in any more when it returns.
+// the relay. Nothing comes in any more when it returns. A second call does
+// nothing.
 func (r *Relay) Close(ctx context.Context) error {
+	r.closing.Do(func() { r.close(ctx) })
+	return nil
+}
+
+func (r *Relay) close(ctx context.Context) {
 	r.o.Bus.Settle(ctx)
 	r.unsubscribe()
 	stop := context.AfterFunc(ctx, r.cancel)
@@ -207,7 +215,6 @@ func (r *Relay) Close(ctx context.Context) error {
 	for _, off := range offs {
 		off() // waits for its handler, which may want convMu
 	}
-	return nil
 }
 
 func (r *Relay) unsubscribe() {
