@@ -40,6 +40,8 @@ func commands() []command {
 		{"app", "create, list and rotate apps", appCommand},
 		{"token", "print a user token", tokenCommand},
 		{"follow", "show and mend the followers", followCommand},
+		{"backup", "write a store into one file while it is served", backupCommand},
+		{"restore", "fill a store from a backup", restoreCommand},
 		{"migrate", "move a store to another database while it is served", migrateCommand},
 		{"restored", "tell a restored backup that it is one", restoredCommand},
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},

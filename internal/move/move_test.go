@@ -238,6 +238,19 @@ func same(t *testing.T, a, b map[string][]string) {
 	}
 }
 
+// checkAll returns the names of what fsck finds.
+func checkAll(t *testing.T, d *db.DB) (checks []string) {
+	t.Helper()
+	r, err := fsck.Check(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		checks = append(checks, f.Check)
+	}
+	return checks
+}
+
 func sound(t *testing.T, d *db.DB) fsck.Report {
 	t.Helper()
 	r, err := fsck.Check(t.Context(), d)

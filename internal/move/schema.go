@@ -138,7 +138,9 @@ func (t *table) names() []string {
 func (t *table) keyNames() []string {
 	out := make([]string, len(t.Key))
 	for i, k := range t.Key {
-		out[i] = t.Columns[k].Name
+		if k >= 0 && k < len(t.Columns) { // else it comes from a file, and is no table of ours
+			out[i] = t.Columns[k].Name
+		}
 	}
 	return out
 }
