@@ -6,6 +6,7 @@
 package move_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 	"github.com/skein-im/skein/internal/journal"
 	skein "github.com/skein-im/skein/sdk/go"
 	"github.com/skein-im/skein/sdk/go/sqlitestore"
-	"github.com/skein-im/skein/test/script"
+	"github.com/skein-im/skein/test/cluster"
 )
 
 var binary string
@@ -82,7 +83,7 @@ type device struct {
 // fleet is a server and its clients.
 type fleet struct {
 	*testing.T
-	s       *script.Server
+	s       *server
 	size    size
 	devices []*device
 	away    []*device
@@ -90,16 +91,72 @@ type fleet struct {
 
 func newFleet(t *testing.T, data string) *fleet {
 	t.Helper()
-	f := &fleet{T: t, size: runSize(), s: &script.Server{Binary: binary, Store: []string{"--data", data}, App: "fleet",
-		Args: []string{"--limits-hello-rate", "10000", "--limits-hello-burst", "10000", "--limits-call-rate", "10000", "--limits-call-burst", "10000"}}}
-	return f
+	return &fleet{T: t, size: runSize(), s: &server{store: []string{"--data", data}}}
+}
+
+// server is the real one, in a process of its own, on whatever store it is
+// given at its next start.
+type server struct {
+	store []string
+	node  *cluster.Node
+	log   lockedLog
+}
+
+// options of serve, beside the store: all clients come from one address.
+func options() []string {
+	return []string{"--limits-hello-rate", "10000", "--limits-hello-burst", "10000", "--limits-call-rate", "10000", "--limits-call-burst", "10000"}
+}
+
+func (s *server) start() error {
+	listen := "127.0.0.1:0"
+	if s.node != nil {
+		listen = s.node.Addr() // where the clients look for it
+	}
+	s.node = &cluster.Node{Name: "the server", Binary: binary, Listen: listen, Args: append(options(), s.store...), Log: &s.log}
+	return s.node.Start()
+}
+
+// tool runs a subcommand on the store.
+func (s *server) tool(args ...string) (string, error) {
+	cmd := exec.Command(binary, append(args, s.store...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("skein %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// lockedLog is what the processes of a server have written.
+type lockedLog struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return tail(l.b.String())
+}
+
+func (f *fleet) createApp() error {
+	_, err := f.s.tool("app", "create", "fleet")
+	return err
 }
 
 // must ends the test for an error.
 func (f *fleet) must(err error) {
 	f.Helper()
 	if err != nil {
-		f.Fatalf("%v\nthe server said:\n%s", err, tail(f.s.Log()))
+		f.Fatalf("%v\nthe server said:\n%s", err, f.s.log.tail())
 	}
 }
 
@@ -148,13 +205,13 @@ func (f *fleet) open(user, name string, store skein.Store) *device {
 	token := ""
 	d := &device{user: user, store: store, sent: map[string]bool{}, acked: map[string]uint64{}, failed: map[string]error{},
 		at: map[string]time.Time{}, room: make(chan struct{}, 1)}
-	c, err := skein.New(skein.Options{Endpoint: "http://" + f.s.Addr(), AppID: f.s.App, User: user, DeviceID: name, Store: store,
+	c, err := skein.New(skein.Options{Endpoint: "http://" + f.s.node.Addr(), AppID: "fleet", User: user, DeviceID: name, Store: store,
 		Token: func(context.Context) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			var err error
 			if token == "" {
-				token, err = f.s.Token(user)
+				token, err = f.s.tool("token", "--app", "fleet", "--user", user)
 			}
 			return token, err
 		}})
@@ -280,7 +337,7 @@ func (f *fleet) settled(devices ...*device) {
 			select {
 			case <-d.room:
 			case <-deadline.C:
-				f.Fatalf("%s has %d messages without an ack, %d failed, and is %v\nthe server said:\n%s", d.user, left, failed, d.client.State(), tail(f.s.Log()))
+				f.Fatalf("%s has %d messages without an ack, %d failed, and is %v\nthe server said:\n%s", d.user, left, failed, d.client.State(), f.s.log.tail())
 			}
 		}
 	}

@@ -59,9 +59,9 @@ func TestMigrationUnderLoadLosesNothingAndPausesForAMoment(t *testing.T) {
 	data, target := filepath.Join(t.TempDir(), "data"), pgtest.DB(t)
 	preload(t, data, runSize().stored)
 	f := newFleet(t, data)
-	f.must(f.s.CreateApp())
-	f.must(f.s.Start())
-	t.Cleanup(func() { _ = f.s.Stop(syscall.SIGKILL) })
+	f.must(f.createApp())
+	f.must(f.s.start())
+	t.Cleanup(func() { _ = f.s.node.Stop(syscall.SIGKILL) })
 	f.start()
 	stop := f.load()
 	clock := time.NewTimer(f.size.before)
@@ -70,9 +70,9 @@ func TestMigrationUnderLoadLosesNothingAndPausesForAMoment(t *testing.T) {
 		f.must(d.client.Close())
 	}
 	begin := time.Now()
-	m := f.migrate(append([]string{"--data", data, "--to", target, "--then-serve", "--", "--listen", f.s.Addr()}, f.s.Args...)...)
+	m := f.migrate(append([]string{"--data", data, "--to", target, "--then-serve", "--", "--listen", f.s.node.Addr()}, options()...)...)
 	took, at := time.Since(begin), f.count()
-	f.s.Store = append(f.s.Store, "--db", target)
+	f.s.store = append(f.s.store, "--db", target)
 	clock.Reset(f.size.before) // the clients come back and go on
 	<-clock.C
 	stop()
