@@ -27,16 +27,18 @@ type Pipe struct {
 	s     *Service
 	actor im.Actor
 
-	mu    sync.Mutex              // guards the rest
-	lines map[im.ConvID]*pipeLine // of groups: nothing else can become stale
-	next  uint64
+	mu     sync.Mutex              // guards the rest
+	lines  map[im.ConvID]*pipeLine // of groups: nothing else can become stale
+	next   uint64
+	closed bool
 }
 
 // pipeLine is what is under way in one group.
 type pipeLine struct {
 	conv     im.ConvID
 	inFlight int
-	version  int64 // that what is in flight was decided on
+	attempts []im.ClientID // what is in flight, and decided
+	version  int64         // that what is in flight was decided on
 	stalled  bool
 	draining bool       // a goroutine sends what was held
 	held     []heldSend // in the order of n
@@ -52,6 +54,21 @@ type heldSend struct {
 // NewPipe returns a pipe for one session of an actor.
 func (s *Service) NewPipe(actor im.Actor) *Pipe {
 	return &Pipe{s: s, actor: actor}
+}
+
+// Close ends the session's part: what was appended stays, but nothing that
+// came back as stale is decided and sent again. The client has, or will have,
+// another session, and sends again there: what is refused there for good must
+// not appear because of an older attempt. It is answered with Unavailable.
+func (p *Pipe) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+// errPipeClosed is the answer to what a closed pipe held.
+func errPipeClosed() error {
+	return &im.Error{Code: im.Unavailable, Message: "the connection has ended", Hint: "retry with the same client id"}
 }
 
 // Submit sends without waiting; done is called exactly once and must not
@@ -109,37 +126,51 @@ func (l *pipeLine) hold(h heldSend) {
 // the line has stalled meanwhile or stalls because of it.
 func (p *Pipe) try(ctx context.Context, line *pipeLine, h heldSend) {
 	a, err := p.prepare(ctx, &h.req)
-	if err != nil {
+	p.mu.Lock()
+	// A repetition that is refused while its first attempt is under way has to
+	// wait for that one: it may be decided again, and otherwise.
+	first := line.has(h.req.ClientID)
+	if err != nil && !first {
+		p.mu.Unlock()
 		answer(h.done, err)
-		p.landed(ctx, line, nil)
+		p.landed(ctx, line, nil, im.ClientID{})
 		return
 	}
-	p.mu.Lock()
-	if line.stalled || line.inFlight > 1 && line.version != a.ACLVersion {
+	if err != nil || line.stalled || line.inFlight > 1 && line.version != a.ACLVersion {
 		line.stalled = true
 		p.mu.Unlock()
-		p.landed(ctx, line, &h)
+		p.landed(ctx, line, &h, im.ClientID{})
 		return
 	}
 	line.version = a.ACLVersion
+	line.attempts = append(line.attempts, a.ClientID)
 	p.mu.Unlock()
 	p.s.j.Submit(a, func(res journal.Result, err error) {
 		if isStale(err) {
-			p.landed(ctx, line, &h)
+			p.landed(ctx, line, &h, a.ClientID)
 			return
 		}
 		h.done(res, err)
-		p.landed(ctx, line, nil)
+		p.landed(ctx, line, nil, a.ClientID)
 	})
 }
 
-// landed counts one outcome; back is a send that has to be tried again. When
+// has tells whether a message is under way, or held.
+func (l *pipeLine) has(id im.ClientID) bool {
+	return slices.Contains(l.attempts, id) || slices.ContainsFunc(l.held, func(h heldSend) bool { return h.req.ClientID == id })
+}
+
+// landed counts one outcome, of the append with that client id if there was
+// one; back is a send that has to be tried again. When
 // nothing is in flight any more the held ones are sent, on a goroutine of
 // their own: this may be the journal's, which must not wait for a read.
-func (p *Pipe) landed(ctx context.Context, line *pipeLine, back *heldSend) {
+func (p *Pipe) landed(ctx context.Context, line *pipeLine, back *heldSend, id im.ClientID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line.inFlight--
+	if i := slices.Index(line.attempts, id); i >= 0 {
+		line.attempts = slices.Delete(line.attempts, i, i+1)
+	}
 	if back != nil {
 		line.stalled = true
 		line.hold(*back)
@@ -165,17 +196,22 @@ func (p *Pipe) drain(ctx context.Context, line *pipeLine) {
 			line.draining = false
 			line.inFlight++ // so that landed sees the line as it is now
 			p.mu.Unlock()
-			p.landed(ctx, line, nil)
+			p.landed(ctx, line, nil, im.ClientID{})
 			return
 		}
 		h := line.held[0]
 		line.held = line.held[1:]
 		line.inFlight++
-		giveUp := line.stalls > maxRetries
+		giveUp, closed := line.stalls > maxRetries, p.closed
 		p.mu.Unlock()
+		if closed {
+			h.done(journal.Result{}, errPipeClosed())
+			p.landed(ctx, line, nil, im.ClientID{})
+			continue
+		}
 		if giveUp {
 			h.done(journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the conversation keeps changing", Hint: "retry with the same client id"})
-			p.landed(ctx, line, nil)
+			p.landed(ctx, line, nil, im.ClientID{})
 			continue
 		}
 		p.try(ctx, line, h)

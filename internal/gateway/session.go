@@ -211,6 +211,7 @@ func (s *session) intern(b []byte) string {
 func (s *session) end() {
 	s.mu.Lock()
 	s.m.step(&event{kind: evGone}, nil)
+	s.endSends()
 	closing := s.closing
 	if !closing { // else what is queued is the last word, such as why a hello was refused
 		s.out, s.outSize = nil, 0
@@ -224,6 +225,13 @@ func (s *session) end() {
 	}
 	if !closing { // else the writer closes it, after the close frame
 		s.conn.Close()
+	}
+}
+
+// endSends lets nothing be sent again for this session; the caller holds mu.
+func (s *session) endSends() {
+	if s.pipe != nil {
+		s.pipe.Close()
 	}
 }
 
@@ -304,6 +312,7 @@ func (s *session) shut(code skeinv1.CloseCode, reason string, now bool) {
 		return
 	}
 	s.closing, s.code, s.reason = true, ws.CloseCode(code), reason
+	s.endSends()
 	s.g.counts.closedWith(code)
 	if now {
 		s.out, s.outSize = nil, 0
