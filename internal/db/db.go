@@ -234,6 +234,17 @@ func (d *DB) Urgent() *DB {
 	return &u
 }
 
+// Epoch is a number that grows when another server becomes the primary, at the
+// latest when the first connection to it is acquired; constant on SQLite. What
+// is remembered of the database is from one epoch: a standby that is promoted
+// may lack the newest commits.
+func (d *DB) Epoch() int64 {
+	if d.pg == nil {
+		return 0
+	}
+	return d.pg.primary.epoch()
+}
+
 // Acquire takes a connection for a hot path that has a file per engine, and
 // waits for it only as long as PostgresOptions.WaitTimeout. PostgreSQL only; errors
 // are mapped.

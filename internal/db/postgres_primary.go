@@ -78,6 +78,13 @@ func (p *primary) admit(system string, timeline int64) error {
 	return nil
 }
 
+// epoch is the timeline.
+func (p *primary) epoch() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.timeline
+}
+
 // report logs a refusal once.
 func (p *primary) report(address, file string, err error) {
 	p.mu.Lock()

@@ -127,7 +127,8 @@ func (c *convState) ordAt(seq im.Seq) (im.Ord, bool) {
 type cache struct {
 	head    im.Pos
 	commits int64
-	valid   bool // head and commits are known
+	valid   bool  // head and commits are known
+	epoch   int64 // of the server that they were read from (db.DB.Epoch)
 	limit   int
 	young   map[convKey]*convState
 	old     map[convKey]*convState
@@ -157,7 +158,19 @@ func (c *cache) put(s *convState) {
 // reset forgets everything: another node has committed, or a commit failed and
 // what was planned for it must not be believed.
 func (c *cache) reset() {
+	epoch := c.epoch
 	*c = *newCache(c.limit)
+	c.epoch = epoch
+}
+
+// at drops a cache that was filled from another server: a standby that was
+// promoted without the newest commits can come to the same head and the same
+// number of commits again, with other entries.
+func (c *cache) at(epoch int64) {
+	if c.epoch != epoch {
+		c.epoch = epoch
+		c.reset()
+	}
 }
 
 // saw takes the shard's row over; a cache that was built on another is dropped.

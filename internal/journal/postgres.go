@@ -31,6 +31,7 @@ func (s *pgStore) transact(ctx context.Context, shard int, locked bool, believed
 		return err
 	}
 	defer c.Release()
+	believed.at(s.d.Epoch())
 	if !locked && believed.valid {
 		return pgError(db.Outcome(c, fn(&pgTxn{ctx: ctx, d: s.d, q: c, no: shard, believed: believed})))
 	}

@@ -291,3 +291,33 @@ func TestARetryWaitsForTheStandbyToo(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 }
+
+// A standby that lacks the newest commit is promoted, and another node commits
+// until the shard's row looks as it did on the lost primary. What the first
+// node remembers is wrong all the same.
+func TestWhatIsRememberedOfALostPrimaryIsForgotten(t *testing.T) {
+	primary, standby := pgtest.Pair(t)
+	primary.Exec("CREATE DATABASE app")
+	j, d := openAt(t, pgtest.URL("app", primary, standby), journal.Options{Shards: 1})
+	mustAppend(t, j, note(0, "0"))
+	primary.Exec("ALTER SYSTEM SET synchronous_standby_names = ''")
+	primary.Exec("SELECT pg_reload_conf()")
+	primary.Await("SELECT count(*) = 0 FROM pg_stat_replication WHERE sync_state = 'sync'")
+	standby.Kill() // one that was only frozen would find the commit in its socket
+	lost := note(1, "lost")
+	lost.Kind = im.KindReaction // not counted
+	if r := mustAppend(t, j, lost); r.Entry.Seq != 2 || r.Entry.Ord != 1 {
+		t.Fatalf("%+v", r)
+	}
+	primary.Kill()
+	standby.Start()
+	standby.Promote()
+	other, _ := openAt(t, standby.URL("app"), journal.Options{})
+	if r := mustAppend(t, other, note(2, "in its place")); r.Entry.Seq != 2 || r.Entry.Ord != 2 {
+		t.Fatalf("%+v", r)
+	}
+	d.Pool().Reset() // no commit fails on the way, which would make it forget by itself
+	if r := mustAppend(t, j, note(3, "after it")); r.Entry.Seq != 3 || r.Entry.Ord != 3 {
+		t.Fatalf("%+v", r)
+	}
+}
