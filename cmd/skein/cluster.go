@@ -59,7 +59,7 @@ func (c *cluster) join(ctx context.Context, cfg *config.Config, key auth.MasterK
 		return err
 	}
 	c.relay, err = relay.New(ctx, relay.Options{Bus: b, Link: c.link, Prefix: "skein." + cfg.Cluster.Name, Key: sign,
-		Incarnation: j.Incarnation(), Shards: j.Shards(), Boot: p.Boot(), Map: p, Rooms: rooms{front}, Clock: im.SystemClock{}, Log: log})
+		Incarnation: j.Incarnation(), Shards: j.Shards(), Boot: p.Boot(), Map: p, Rooms: front, Clock: im.SystemClock{}, Log: log})
 	return err
 }
 
@@ -74,30 +74,6 @@ func (c *cluster) close(ctx context.Context) error {
 		return c.link.Close(ctx)
 	}
 	return nil
-}
-
-// rooms tells the relay who is in conversations.
-type rooms struct{ front *chat.Service }
-
-func (r rooms) Reach(ctx context.Context, e *im.Entry, users []im.UserID) ([]im.UserID, bool, int64, error) {
-	room, err := r.front.Room(ctx, e.App, e.Conv)
-	if err != nil {
-		return users, false, 0, err
-	}
-	if room.Size() > relay.LargeRoom {
-		return users, true, room.Version, nil
-	}
-	err = r.front.Audience(ctx, e, func(u im.UserID) { users = append(users, u) })
-	return users, false, 0, err
-}
-
-func (r rooms) Members(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) ([]im.UserID, int64, error) {
-	room, err := r.front.RoomAt(ctx, app, conv, version)
-	if err != nil {
-		return users, 0, err
-	}
-	room.Each(func(u im.UserID) { users = append(users, u) })
-	return users, room.Version, nil
 }
 
 // fenceNews lets auth say over the bus what it raises and applies.

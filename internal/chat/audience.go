@@ -108,6 +108,34 @@ func (s *Service) RoomAt(ctx context.Context, app im.AppID, conv im.ConvID, vers
 	return s.rooms.get(ctx, app, conv)
 }
 
+// Reach appends the users whom an entry is for (see Audience) to users. In a
+// conversation of more than most members it appends nobody and returns large
+// and the version of the member list that it saw. An append carries the version
+// that it was decided on, so on the node that made the append that version is
+// not older than the entry.
+func (s *Service) Reach(ctx context.Context, e *im.Entry, most int, users []im.UserID) (_ []im.UserID, large bool, version int64, err error) {
+	room, err := s.rooms.get(ctx, e.App, e.Conv)
+	if err != nil {
+		return users, false, 0, err
+	}
+	if room.Size() > most {
+		return users, true, room.Version, nil
+	}
+	err = s.Audience(ctx, e, func(u im.UserID) { users = append(users, u) })
+	return users, false, room.Version, err
+}
+
+// MembersAt appends the current members of a conversation to users, as of a
+// version of the member list or a later one, and returns which.
+func (s *Service) MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (_ []im.UserID, at int64, err error) {
+	room, err := s.RoomAt(ctx, app, conv, version)
+	if err != nil {
+		return users, 0, err
+	}
+	room.Each(func(u im.UserID) { users = append(users, u) })
+	return users, room.Version, nil
+}
+
 // Forget drops every cached room: hints were lost, so that any of them may be
 // out of date.
 func (s *Service) Forget() { s.rooms.clear() }

@@ -106,6 +106,7 @@ type setup struct {
 	limits  Limits
 	bus     func(bus.Bus) bus.Bus                 // what the gateway listens to
 	journal func(journal.Journal) journal.Journal // what the gateway reads
+	join    func(*chat.Service, *presence.Presence)
 }
 
 // newWorld makes a journal, a bus and one node.
@@ -141,6 +142,9 @@ func (w *world) node(name string, options ...option) (*chat.Service, *Gateway, s
 		Address: func(r *http.Request) string { return r.RemoteAddr }, AllowHello: func(string) error { return nil }})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if o.join != nil {
+		o.join(c, p)
 	}
 	srv := httptest.NewServer(g)
 	w.t.Cleanup(func() {

@@ -113,10 +113,10 @@ func (pairs) Peers(fn func(bus.Boot, uint64)) {
 func (pairs) Spread(_ im.AppID, _ []im.UserID, fn func(string)) { fn("b") }
 func (pairs) Came() uint64                                      { return 1 }
 func (pairs) Here(im.AppID, []im.UserID) bool                   { return true }
-func (pairs) Reach(_ context.Context, _ *im.Entry, users []im.UserID) ([]im.UserID, bool, int64, error) {
+func (pairs) Reach(_ context.Context, _ *im.Entry, _ int, users []im.UserID) ([]im.UserID, bool, int64, error) {
 	return append(users, "ann", "bob"), false, 0, nil
 }
-func (pairs) Members(_ context.Context, _ im.AppID, _ im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
+func (pairs) MembersAt(_ context.Context, _ im.AppID, _ im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
 	return append(users, "ann", "bob"), 1, nil
 }
 

@@ -124,7 +124,7 @@ func (it *interest) reason() bus.Reason {
 func (r *Relay) wanted(k convKey, version int64) (bool, int64, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
 	defer cancel()
-	users, at, err := r.o.Rooms.Members(ctx, k.app, k.conv, version, nil)
+	users, at, err := r.o.Rooms.MembersAt(ctx, k.app, k.conv, version, nil)
 	if err != nil {
 		return false, 0, err
 	}

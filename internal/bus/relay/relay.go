@@ -95,15 +95,15 @@ type Map interface {
 	Here(app im.AppID, users []im.UserID) bool
 }
 
-// Rooms tells who is in conversations; the front door, adapted.
+// Rooms tells who is in conversations; *chat.Service.
 type Rooms interface {
 	// Reach appends the users whom an entry is for. In a conversation of more
-	// than LargeRoom members it appends nobody and returns large and a version
-	// of the member list that is not older than the entry.
-	Reach(ctx context.Context, e *im.Entry, users []im.UserID) (_ []im.UserID, large bool, version int64, err error)
-	// Members appends the current members of a conversation as of a version
+	// than most members it appends nobody and returns large and a version of
+	// the member list that is not older than the entry.
+	Reach(ctx context.Context, e *im.Entry, most int, users []im.UserID) (_ []im.UserID, large bool, version int64, err error)
+	// MembersAt appends the current members of a conversation as of a version
 	// or a later one, and returns which.
-	Members(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (_ []im.UserID, at int64, err error)
+	MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (_ []im.UserID, at int64, err error)
 }
 
 // Options of a Relay; all are needed but Map and Rooms, which are nil together:

@@ -78,7 +78,7 @@ type town struct {
 	places map[im.UserID]string
 	came   uint64
 	rooms  map[im.ConvID][]im.UserID
-	looks  int // at Members
+	looks  int // at MembersAt
 }
 
 func (w *town) Peers(fn func(bus.Boot, uint64)) {
@@ -107,20 +107,20 @@ func (w *town) Here(_ im.AppID, users []im.UserID) bool {
 	return slices.ContainsFunc(users, func(u im.UserID) bool { return w.places[u] == w.self })
 }
 
-func (w *town) Reach(_ context.Context, e *im.Entry, users []im.UserID) ([]im.UserID, bool, int64, error) {
+func (w *town) Reach(_ context.Context, e *im.Entry, most int, users []im.UserID) ([]im.UserID, bool, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	room, ok := w.rooms[e.Conv]
 	if !ok {
 		return users, false, 0, im.ErrNotFound
 	}
-	if len(room) > relay.LargeRoom {
+	if len(room) > most {
 		return users, true, 1, nil
 	}
 	return append(users, room...), false, 0, nil
 }
 
-func (w *town) Members(_ context.Context, _ im.AppID, conv im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
+func (w *town) MembersAt(_ context.Context, _ im.AppID, conv im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looks++

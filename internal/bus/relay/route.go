@@ -52,9 +52,11 @@ func (r *Relay) send(w waiting) {
 		if r.ctx.Err() != nil {
 			return
 		}
+		ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
 		for i := range entries {
-			r.entry(&entries[i])
+			r.entry(ctx, &entries[i])
 		}
+		cancel()
 		r.closeBatches()
 	}
 	r.flushAll()
@@ -120,7 +122,7 @@ func (r *Relay) conv(k convKey) *builder {
 }
 
 // entry gives an entry to the nodes of its audience, and a skip to the others.
-func (r *Relay) entry(e *im.Entry) {
+func (r *Relay) entry(ctx context.Context, e *im.Entry) {
 	o := &r.out
 	o.entry = o.entry[:0]
 	encoded := func() []byte {
@@ -137,7 +139,7 @@ func (r *Relay) entry(e *im.Entry) {
 		return
 	}
 	pass := skip{shard: e.Shard, from: e.Pos, to: e.Pos}
-	switch large, version := r.reach(e); {
+	switch large, version := r.reach(ctx, e); {
 	case large:
 		pass.app, pass.conv, pass.version = e.App, e.Conv, version
 		if enc := encoded(); r.fits(enc) {
@@ -163,14 +165,12 @@ func (r *Relay) entry(e *im.Entry) {
 // reach marks the nodes that an entry goes to, or says that its conversation
 // is large. What changes who is in a conversation goes to every node, so that
 // none goes on with a list of members that is too old.
-func (r *Relay) reach(e *im.Entry) (large bool, version int64) {
+func (r *Relay) reach(ctx context.Context, e *im.Entry) (large bool, version int64) {
 	if e.Kind == im.KindMembers || e.Kind == im.KindConversation {
 		r.markAll()
 		return false, 0
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
-	defer cancel()
-	users, large, version, err := r.o.Rooms.Reach(ctx, e, r.out.users[:0])
+	users, large, version, err := r.o.Rooms.Reach(ctx, e, LargeRoom, r.out.users[:0])
 	r.out.users = users
 	switch {
 	case err != nil:
@@ -278,7 +278,7 @@ func (r *Relay) signal(s bus.Signal) {
 		o.users = append(o.users[:0], a.User)
 	default:
 		ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
-		users, _, err := r.o.Rooms.Members(ctx, a.App, a.Conv, 0, o.users[:0])
+		users, _, err := r.o.Rooms.MembersAt(ctx, a.App, a.Conv, 0, o.users[:0])
 		cancel()
 		o.users = users
 		if err != nil {
