@@ -31,6 +31,7 @@ import (
 	"github.com/skein-im/skein/internal/quota"
 	"github.com/skein-im/skein/internal/rpc"
 	"github.com/skein-im/skein/internal/tlsserve"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // server is everything behind the listener. Its parts are closed in the
@@ -96,7 +97,12 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	local := bus.NewLocal()
 	s.onClose(func(context.Context) error { local.Close(); return nil })
-	b := bus.Metered(local, ops.metrics)
+	tracer, err := trace.New(ctx, trace.Options{Endpoint: cfg.OTel.Endpoint, Sample: cfg.OTel.Sample, Node: node, Version: version, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(tracer.Close)
+	b := bus.Metered(local, ops.metrics, tracer)
 	ao := auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
 		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics}
 	fenceNews(b, &ao, node)
@@ -141,7 +147,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	strangers := quota.New[netip.Prefix](limit("hello", cfg.Limits.HelloRate, cfg.Limits.HelloBurst), 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
-		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Origin: origins.any, SameOrigin: origins.same, Address: address,
+		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Trace: tracer, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
 	if err != nil {
 		return nil, err
@@ -172,7 +178,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			return calls.Allow(actor, 1, "calls")
 		},
 		AllowStranger: func(address string) error { return allowAddress(strangers, address, "calls without a good token") },
-		Address:       address, Origin: origins.forApp, Log: log, Clock: clock, Metrics: ops.metrics, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
+		Address:       address, Origin: origins.forApp, Log: log, Clock: clock, Metrics: ops.metrics, Trace: tracer, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
 	})
 	if err != nil {
 		return nil, err

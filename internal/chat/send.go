@@ -5,6 +5,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // SendRequest is a message to be.
@@ -16,6 +17,9 @@ type SendRequest struct {
 	Handshake bool
 	Key       string
 	Session   uint64 // the socket session that asks, 0 = none
+	// Trace is the trace that the send belongs to, nil = none; Send takes it
+	// from its context.
+	Trace *trace.Span
 }
 
 // Send appends a message and waits for its durable outcome.
@@ -23,6 +27,7 @@ func (s *Service) Send(ctx context.Context, actor im.Actor, r SendRequest) (jour
 	if err := s.checkSend(&r); err != nil {
 		return journal.Result{}, err
 	}
+	r.Trace = trace.From(ctx)
 	return s.apply(ctx, actor, r.Conv, r.ClientID, func(ctx context.Context, room *Room, a *journal.Append) error {
 		return s.fillSend(ctx, actor, room, &r, a)
 	})
@@ -41,11 +46,14 @@ func (s *Service) checkSend(r *SendRequest) error {
 
 // fillSend decides a send and fills in the append.
 func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *SendRequest, a *journal.Append) error {
-	a.Kind, a.Body, a.MarkRead = im.KindMessage, r.Body, true
+	span := r.Trace.Child("chat.decide")
+	a.Kind, a.Body, a.MarkRead, a.Trace = im.KindMessage, r.Body, true, r.Trace
 	a.ToDevices, a.Handshake, a.Session = r.ToDevices, r.Handshake, r.Session
 	if r.Key != "" {
 		a.Kind, a.Key, a.Effect = im.KindKeyed, r.Key, journal.BlankKey
 	}
 	a.Create = create(room)
-	return s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room})
+	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room})
+	span.End(err)
+	return err
 }

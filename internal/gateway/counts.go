@@ -10,6 +10,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/trace"
 	"github.com/skein-im/skein/internal/ws"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -106,6 +107,29 @@ func (s *session) timed(done func(journal.Result, error)) func(journal.Result, e
 			s.g.counts.ack.Observe(s.g.Clock.Now().Sub(began).Seconds())
 		}
 	}
+}
+
+// traced wraps what is called with the outcome of a send that is traced.
+func traced(span *trace.Span, bytes int, done func(journal.Result, error)) func(journal.Result, error) {
+	span.Set("bytes", int64(bytes))
+	return func(res journal.Result, err error) {
+		done(res, err)
+		span.Set("seq", int64(res.Entry.Seq))
+		span.End(err)
+	}
+}
+
+// deliverTraced delivers an entry, as a part of its trace if it has one.
+func (f *fanout) deliverTraced(e *im.Entry) bool {
+	if e.Trace == "" || f.g.Trace == nil {
+		return f.deliver(e)
+	}
+	span, before := f.g.Trace.Remote(e.Trace, "gateway.deliver"), f.sent
+	ok := f.deliver(e)
+	span.Set("sessions", int64(f.sent-before))
+	span.Set("pos", int64(e.Pos))
+	span.End(nil)
+	return ok
 }
 
 // delivered notes what the fan-out has done with a batch.

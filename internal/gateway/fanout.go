@@ -129,7 +129,7 @@ func (f *fanout) drive(ev any) time.Time {
 		a := f.lanes.step(ev, now)
 		switch {
 		case a.deliver != nil:
-			ok := f.deliver(a.deliver)
+			ok := f.deliverTraced(a.deliver)
 			last = a.deliver
 			if !ok {
 				if f.g.ctx.Err() != nil {

@@ -34,6 +34,7 @@ import (
 	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/presence"
 	"github.com/skein-im/skein/internal/quota"
+	"github.com/skein-im/skein/internal/trace"
 	"github.com/skein-im/skein/internal/turn"
 	"github.com/skein-im/skein/internal/ws"
 )
@@ -98,7 +99,8 @@ type Deps struct {
 	Clock    im.Clock // one that is a turn.Scheduler runs the gateway's goroutines
 	Entropy  im.Entropy
 	Log      *slog.Logger
-	Metrics  *metrics.Set // nil = counted for nobody
+	Metrics  *metrics.Set  // nil = counted for nobody
+	Trace    *trace.Tracer // nil = nothing is traced
 	// Origin tells whether a page of that origin may open a socket here at
 	// all; which app it may speak for is asked at the hello. SameOrigin tells
 	// whether it is the server's own page, which may speak for every app.

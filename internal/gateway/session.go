@@ -426,6 +426,9 @@ func (s *session) do(fx *effect) {
 		if ref%ackEvery == 0 {
 			done = s.timed(done)
 		}
+		if r.Trace = s.g.Trace.Root("gateway.send"); r.Trace != nil {
+			done = traced(r.Trace, len(r.Body), done)
+		}
 		s.pipe.Submit(s.g.ctx, r, done)
 	case fxSignIn:
 		s.aside(s.signIn)

@@ -66,7 +66,7 @@ func (r Report) Names() string {
 }
 
 // Health is the state of this node: starting, until Start's checks have all
-// passed once. All methods may be called from any goroutine.
+// run once. All methods may be called from any goroutine.
 type Health struct {
 	clock im.Clock
 	log   *slog.Logger
@@ -93,8 +93,8 @@ func New(clock im.Clock, log *slog.Logger) *Health {
 }
 
 // Start begins to run the checks, every so often (0 = DefaultEvery), each on a
-// goroutine of its own, until stop is called, which waits for them. The node
-// stays starting until each has run once.
+// goroutine of its own, until stop is called, which waits for them. It returns
+// when each has run once: until then the node is starting.
 func (h *Health) Start(every time.Duration, checks ...Check) (stop func()) {
 	if every <= 0 {
 		every = DefaultEvery
@@ -123,10 +123,8 @@ func (h *Health) Start(every time.Duration, checks ...Check) (stop func()) {
 			}
 		})
 	}
-	wg.Go(func() {
-		first.Wait()
-		h.clear(Starting)
-	})
+	first.Wait()
+	h.clear(Starting)
 	return func() { cancel(); wg.Wait() }
 }
 

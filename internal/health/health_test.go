@@ -44,15 +44,17 @@ func TestANodeIsReadyWhenEveryCheckHasPassedOnce(t *testing.T) {
 			t.Fatalf("a new node is %+v", r)
 		}
 		gate := make(chan struct{})
-		stop := h.Start(time.Second, Check{"a", func(context.Context) error { return nil }},
-			Check{"b", func(context.Context) error { <-gate; return nil }})
-		defer stop()
+		stop := make(chan func(), 1)
+		go func() {
+			stop <- h.Start(time.Second, Check{"a", func(context.Context) error { return nil }},
+				Check{"b", func(context.Context) error { <-gate; return nil }})
+		}()
 		synctest.Wait()
 		if r := h.Report(); r.Ready {
 			t.Fatal("ready before b has passed")
 		}
 		close(gate)
-		synctest.Wait()
+		defer (<-stop)()
 		if r := h.Report(); !r.Ready || len(r.Reasons) != 0 {
 			t.Fatalf("all has passed, and it is %+v", r)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // counts are the metrics of a journal.
@@ -91,4 +92,23 @@ func Failing(j Journal) error {
 		}
 	}
 	return nil
+}
+
+// spanOf begins the span of a batch if one of its appends is traced: in the
+// trace of the first of them, linked to the others.
+func spanOf(items []*item) *trace.Span {
+	var first *trace.Span
+	var others []*trace.Span
+	for _, it := range items {
+		switch {
+		case it.span == nil:
+		case first == nil:
+			first = it.span
+		default:
+			others = append(others, it.span)
+		}
+	}
+	s := first.Child("journal.commit", others...)
+	s.Set("batch", int64(len(items)))
+	return s
 }

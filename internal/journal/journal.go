@@ -26,6 +26,7 @@ import (
 	"context"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // Journal is the contract that both engines and the in-memory twin keep;
@@ -71,7 +72,8 @@ type Append struct {
 	Kind      im.Kind
 	Sender    im.UserID
 	Device    im.DeviceID
-	Session   uint64 // copied to Entry.Session; not stored
+	Session   uint64      // copied to Entry.Session; not stored
+	Trace     *trace.Span // that the append belongs to, nil = none; see Entry.Trace
 	ClientID  im.ClientID
 	Target    im.Seq
 	Key       string

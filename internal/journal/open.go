@@ -197,7 +197,7 @@ func (j *engine) Submit(a *Append, done func(Result, error)) {
 		return
 	}
 	w := j.writers[shardOf(a.App, a.Conv, len(j.writers))]
-	if w.event(event{kind: evSubmit, item: &item{a: a, req: requestHash(a), done: done}}).refuse {
+	if w.event(event{kind: evSubmit, item: &item{a: a, req: requestHash(a), done: done, span: a.Trace.Child("journal.append")}}).refuse {
 		turn.Go(j.tasks, func() { done(Result{}, errRefused()) })
 	}
 }

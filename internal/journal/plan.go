@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // item is one thing that waits for a shard's next commit: an append or a mark.
@@ -11,6 +12,7 @@ type item struct {
 	a    *Append
 	req  int64 // requestHash of a
 	done func(Result, error)
+	span *trace.Span // from the submit to the answer
 
 	mark     *markRequest // instead of a
 	markDone func(Marker, error)
@@ -50,6 +52,7 @@ func (it *item) idem() idemKey { return idemKey{it.a.ClientID, it.a.App, it.a.Se
 
 // answer calls the caller back.
 func (it *item) answer() {
+	it.span.End(it.err)
 	switch {
 	case it.mark != nil:
 		it.markDone(it.marker, it.err)

@@ -114,10 +114,12 @@ func (w *writer) answers() {
 // commit stores a batch, answers into its items and returns the new entries.
 func (w *writer) commit(items []*item, entries []im.Entry) []im.Entry {
 	began, before := w.j.opts.Clock.Now(), len(entries)
+	span := spanOf(items)
 	out, err := w.attempt(items, entries, false)
 	if im.CodeOf(err) == im.Unavailable {
 		out, err = w.insist(items, entries, err)
 	}
+	span.End(err)
 	if err != nil {
 		return w.failed(began, items, entries, err)
 	}
@@ -201,6 +203,9 @@ func (w *writer) attempt(items []*item, entries []im.Entry, careful bool) ([]im.
 			}
 			for _, it := range p.newItems {
 				entries = append(entries, it.row.Entry)
+				if it.span != nil {
+					entries[len(entries)-1].Trace = it.span.Traceparent()
+				}
 			}
 			return entries, nil
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/trace"
 )
 
 // Caller says who makes a call; package auth through wire.go.
@@ -41,8 +42,9 @@ type Deps struct {
 	// Origin tells whether pages of an origin may read answers for an app.
 	Origin  func(r *http.Request, app im.AppID, origin string) bool
 	Log     *slog.Logger
-	Clock   im.Clock     // nil = the machine's clock
-	Metrics *metrics.Set // nil = counted for nobody
+	Clock   im.Clock      // nil = the machine's clock
+	Metrics *metrics.Set  // nil = counted for nobody
+	Trace   *trace.Tracer // nil = nothing is traced
 	// MaxBytes bounds a request.
 	MaxBytes int
 	// Timeout bounds a call.
@@ -106,6 +108,11 @@ func unary[Req, Res any, PReq interface {
 		if err == nil {
 			err = s.Allow(actor)
 		}
+		var span *trace.Span
+		if err == nil { // strangers begin no traces
+			span = s.Trace.Remote(r.Header().Get("Traceparent"), "rpc."+name)
+			ctx = trace.Into(ctx, span)
+		}
 		if err == nil {
 			err = s.validate(PReq(r.Msg))
 		}
@@ -113,6 +120,7 @@ func unary[Req, Res any, PReq interface {
 		if err == nil {
 			res, err = verb(ctx, actor, r.Msg)
 		}
+		span.End(err)
 		s.counts.done(name, s.Clock.Now().Sub(began), err)
 		if err != nil {
 			return nil, s.fail(ctx, procedure, err)

@@ -85,8 +85,12 @@ func elsewhere(t *testing.T, c *Cluster, user string, than *Node) *skein.Client 
 		if n != than {
 			return client
 		}
+		here := sessions(t, n)
 		if err := client.Close(); err != nil {
 			t.Fatal(err)
+		}
+		for sessions(t, n) >= here { // or person would not see the next one
+			<-time.After(5 * time.Millisecond)
 		}
 	}
 	t.Fatalf("%s is always on %s", user, than.Name)
