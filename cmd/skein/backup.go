@@ -62,7 +62,7 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	case o.keep < 1 || o.every < 0:
 		return errors.New("--keep is at least 1, --every not below 0")
 	}
-	d, err := db.Open(ctx, storeOf(cfg), db.Options{Existing: true})
+	d, err := openStore(ctx, cfg, true)
 	if err != nil {
 		return err
 	}

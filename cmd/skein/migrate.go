@@ -135,7 +135,7 @@ func openTarget(ctx context.Context, s *server, cfg *config.Config) (*db.DB, err
 	if _, err := s.lockData(cfg); err != nil {
 		return nil, err
 	}
-	d, err := openDB(ctx, cfg, im.SystemClock{}, slog.New(slog.DiscardHandler))
+	d, err := openStore(ctx, cfg, false)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func migrate(ctx context.Context, cfg *config.Config, o *migrateFlags, stdout, s
 		fromName = shown(cfg.DB)
 	}
 	log := newLog(cfg, stderr)
-	from, err := db.Open(ctx, storeOf(cfg), db.Options{Existing: true})
+	from, err := openStore(ctx, cfg, true)
 	if err != nil {
 		return err
 	}
@@ -232,6 +232,12 @@ func keyFor(cfg *config.Config, to string, stdout io.Writer) error {
 		return nil //nolint:nilerr // the nodes may get it in another way
 	}
 	return os.WriteFile(filepath.Join(to, "secret.key"), text, 0o600)
+}
+
+// openStore opens a store for a tool that reads everything, however long it
+// takes. With existing, an empty folder is an error.
+func openStore(ctx context.Context, cfg *config.Config, existing bool) (*db.DB, error) {
+	return db.Open(ctx, storeOf(cfg), db.Options{Existing: existing, Postgres: db.PostgresOptions{StatementTimeout: -1, LockTimeout: -1}})
 }
 
 func storeOf(cfg *config.Config) string {
@@ -325,7 +331,7 @@ func awaitWhole(ctx context.Context, d *db.DB, log *slog.Logger) error {
 func undoMigration(ctx context.Context, cfg *config.Config, stdout io.Writer) (err error) {
 	s := &server{}
 	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
-	d, err := db.Open(ctx, storeOf(cfg), db.Options{Existing: true})
+	d, err := openStore(ctx, cfg, true)
 	if err != nil {
 		return err
 	}

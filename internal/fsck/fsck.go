@@ -111,26 +111,33 @@ func (c *conv) finding(check string, seq im.Seq, detail string, args ...any) Fin
 // Check reads the whole database. The error is about reading it, for example
 // Unavailable; what is wrong with what was read is in the report. It takes
 // about ten seconds and 100 MB a million entries.
-func Check(ctx context.Context, d *db.DB) (Report, error) {
-	r := Report{Engine: d.Dialect().String(), Findings: []Finding{}}
-	err := d.Read(ctx, func(tx db.Tx) error {
-		c := &check{tx: tx, r: &r, convs: map[int64]*conv{}, ords: map[rowKey]im.Ord{}}
-		for _, step := range []func(context.Context) error{c.engine, c.meta, c.conversations, c.markers, c.entries, c.positions, c.keys,
-			c.memberships, c.sums, c.followers, c.devices} {
-			err := step(ctx)
-			// A damaged page ends the step that met it, and is a finding; the
-			// others may still find more.
-			if im.CodeOf(err) == im.DataLoss {
-				r.add(Finding{Check: "engine", Detail: err.Error()})
-				err = nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+func Check(ctx context.Context, d *db.DB) (r Report, err error) {
+	err = d.Read(ctx, func(tx db.Tx) error {
+		r, err = CheckTx(ctx, tx)
+		return err
 	})
 	return r, err
+}
+
+// CheckTx is Check within a transaction: of what is to be committed, or of a
+// snapshot that something else is compared with too.
+func CheckTx(ctx context.Context, tx db.Tx) (Report, error) {
+	r := Report{Engine: tx.Dialect().String(), Findings: []Finding{}}
+	c := &check{tx: tx, r: &r, convs: map[int64]*conv{}, ords: map[rowKey]im.Ord{}}
+	for _, step := range []func(context.Context) error{c.engine, c.meta, c.conversations, c.markers, c.entries, c.positions, c.keys,
+		c.memberships, c.sums, c.followers, c.devices} {
+		err := step(ctx)
+		// A damaged page ends the step that met it, and is a finding; the
+		// others may still find more.
+		if im.CodeOf(err) == im.DataLoss {
+			r.add(Finding{Check: "engine", Detail: err.Error()})
+			err = nil
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 // each runs a query and hands its rows over.

@@ -228,28 +228,49 @@ func TestEveryKindOfDamageIsFound(t *testing.T) {
 		{"a follower of no shard", "cursor", "INSERT INTO follower (name, shard, incarnation, pos, epoch, owner) VALUES ('push', 64, (SELECT value FROM journal_meta WHERE name = 'incarnation'), 1, 1, '')"},
 		{"a lost incarnation", "head", "DELETE FROM journal_meta WHERE name = 'incarnation'"},
 	}
-	for _, c := range damages {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, t.TempDir())
-			w.sql(c.sql)
-			r := w.check()
-			for _, f := range r.Findings {
-				if f.Check == c.check {
-					return
+	engines(t, func(t *testing.T, target string) {
+		w := newWorld(t, target)
+		for _, c := range damages {
+			t.Run(c.name, func(t *testing.T) {
+				w := &world{T: t, d: w.d, j: w.j}
+				for _, f := range w.damaged(c.sql).Findings {
+					if f.Check == c.check {
+						return
+					}
 				}
-			}
-			t.Fatalf("no finding of %q in %v", c.check, r.Findings)
-		})
-	}
-	t.Run("on PostgreSQL", func(t *testing.T) {
-		for _, c := range damages[:6] {
-			w := newWorld(t, pgtest.DB(t))
-			w.sql(c.sql)
-			if r := w.check(); r.Sound() {
-				t.Errorf("%s was not found", c.name)
-			}
+				t.Fatalf("no finding of %q", c.check)
+			})
+		}
+		if r := w.check(); !r.Sound() {
+			t.Fatalf("a damage was not taken back: %v", r.Findings)
 		}
 	})
+}
+
+// errBack takes a transaction back.
+var errBack = errors.New("take it back")
+
+// damaged checks the store as it is after a statement, which is then taken
+// back, so that one world serves all kinds of damage.
+func (w *world) damaged(query string) (r fsck.Report) {
+	w.Helper()
+	err := w.d.Write(w.Context(), func(tx db.Tx) error {
+		n, err := tx.Exec(query)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("it changed nothing")
+		}
+		if r, err = fsck.CheckTx(w.Context(), tx); err != nil {
+			return err
+		}
+		return errBack
+	})
+	if !errors.Is(err, errBack) {
+		w.Fatalf("%s: %v", query, err)
+	}
+	return r
 }
 
 func TestDeviceCursorAheadOfTheJournalIsFound(t *testing.T) {
