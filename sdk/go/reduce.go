@@ -357,6 +357,10 @@ func (r *reducer) duplicate(c *conv, e *skeinv1.Entry) {
 		r.modify(c, e)
 		return
 	}
+	if e.GetKind() == skeinv1.EntryKind_ENTRY_KIND_KEYED {
+		r.setKey(c, e) // a repair has passed its position: pages show no keys
+		return
+	}
 	m := c.msgs[seq]
 	if m == nil {
 		return
@@ -397,19 +401,42 @@ func (r *reducer) apply(c *conv, e *skeinv1.Entry, from *pageItem) {
 		r.show(c, e, from, own, covered)
 		if seq > c.meta {
 			r.membersChanged(c, e)
+			c.known(seq)
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_CONVERSATION:
 		r.show(c, e, from, own, covered)
-		if t := e.GetBody().GetContent().GetConversation(); seq > c.meta && t != nil && t.GetTitle() != c.title {
-			c.title = t.GetTitle()
-			r.touch(c)
+		if t := e.GetBody().GetContent().GetConversation(); seq > c.meta && t != nil {
+			if t.GetTitle() != c.title {
+				c.title = t.GetTitle()
+				r.touch(c)
+			}
+			c.known(seq)
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_KEYED:
+		r.standsAlone(c, seq)
 		r.setKey(c, e)
 	default:
+		r.standsAlone(c, seq)
 		if isModification(e.GetKind()) {
 			r.modify(c, e)
 		}
+	}
+}
+
+// standsAlone removes a message that stood at the position of an entry that is
+// none: it was there in another incarnation.
+func (r *reducer) standsAlone(c *conv, seq uint64) {
+	if c.msgs[seq] != nil {
+		r.removeRange(c, seq, seq, nil)
+	}
+}
+
+// known notes that the attributes are those at seq: a page that was read
+// before it, and comes later, must not take them back. Attributes that were
+// never fetched stay unknown.
+func (c *conv) known(seq uint64) {
+	if c.meta > 0 {
+		c.meta = seq
 	}
 }
 
@@ -493,8 +520,11 @@ func (r *reducer) membersChanged(c *conv, e *skeinv1.Entry) {
 	if slices.Contains(ch.GetAdded(), r.st.user) {
 		c.from, c.to, c.role = e.GetSeq(), 0, role
 	}
-	if slices.Contains(ch.GetRoleChanged(), r.st.user) {
+	switch {
+	case slices.Contains(ch.GetRoleChanged(), r.st.user):
 		c.role = role
+	case role == skeinv1.Role_ROLE_OWNER && len(ch.GetRoleChanged()) > 0 && c.role == role:
+		c.role = skeinv1.Role_ROLE_ADMIN // handed over: a group has one owner
 	}
 	r.touch(c)
 }

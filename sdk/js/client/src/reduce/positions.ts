@@ -64,6 +64,10 @@ function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
     modify(r, c, entry);
     return;
   }
+  if (entry.kind === kinds.keyed) {
+    putKeyed(r, c, entry); // a repair has passed its position: pages show no keys
+    return;
+  }
   const there = c.messages.get(entry.seq);
   if (!there) return;
   const fresh = recordOf(entry);
@@ -89,17 +93,25 @@ export function applyEntry(r: Reduction, c: ConversationState, entry: Entry, pag
   r.join(c, entry.seq, entry.seq);
   r.raiseHead(c, entry.seq, entry.ord);
   if (isMessage(entry.kind)) show(r, c, entry, own, covered, paged);
+  else r.removeMessages(c, entry.seq, entry.seq); // what stood there in another incarnation
   const content = entry.body?.content;
   if (entry.kind === kinds.message) r.mark(c, entry.sender, { seq: entry.seq, ord: entry.ord });
   else if (entry.kind === kinds.keyed) putKeyed(r, c, entry);
   else if (isModification(entry.kind)) modify(r, c, entry);
   else if (entry.kind === kinds.members && entry.seq > c.meta && content?.members) {
     changeMembers(r, c, entry.seq, content.members);
+    known(c, entry.seq);
   } else if (entry.kind === kinds.conversation && entry.seq > c.meta && content?.conversation) {
+    known(c, entry.seq);
     if (c.title === content.conversation.title) return;
     c.title = content.conversation.title;
     r.touch(c);
   }
+}
+
+/** The attributes are those at seq: a page that was read before it and comes later must not take them back. */
+function known(c: ConversationState, seq: number): void {
+  if (c.meta > 0) c.meta = seq;
 }
 
 /** Puts an entry where messages are. */
@@ -116,6 +128,9 @@ function show(r: Reduction, c: ConversationState, entry: Entry, own: boolean, co
   else if (!r.quiet) r.changes.push({ type: "message", conversation: c.id, seq: entry.seq, missed: r.missed });
 }
 
+// Roles, as the wire has them.
+const [admin, owner] = [2, 3];
+
 function changeMembers(r: Reduction, c: ConversationState, seq: number, change: MembersChange): void {
   const me = r.state.user;
   const role = change.role || 1;
@@ -127,6 +142,7 @@ function changeMembers(r: Reduction, c: ConversationState, seq: number, change: 
     c.role = role;
   }
   if (change.roleChanged.includes(me)) c.role = role;
+  else if (role === owner && change.roleChanged.length > 0 && c.role === owner) c.role = admin; // handed over
   r.touch(c);
 }
 
