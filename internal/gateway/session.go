@@ -137,12 +137,11 @@ func (s *session) unreadable(err error) (more bool) {
 	var closed *ws.CloseError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		// Also before the hello: a network that holds it up for five seconds is
+		// no defect of the client's, which has to come back.
 		code, reason := skeinv1.CloseCode_CLOSE_CODE_IDLE, "nothing was heard"
-		switch {
-		case s.g.ctx.Err() != nil:
+		if s.g.ctx.Err() != nil {
 			code, reason = skeinv1.CloseCode_CLOSE_CODE_GOING_AWAY, "the server is going away"
-		case s.who.Load() == nil:
-			code, reason = skeinv1.CloseCode_CLOSE_CODE_HELLO_EXPECTED, "no hello came"
 		}
 		s.mu.Lock()
 		s.apply(s.m.close(nil, code, reason, false))

@@ -37,7 +37,7 @@ func TestASocketWithoutHelloIsClosedAfterFiveSeconds(t *testing.T) {
 	t.Parallel()
 	begin := time.Now()
 	c := knock(t, shared)
-	c.endsWith(pb.CloseCode_CLOSE_CODE_HELLO_EXPECTED)
+	c.endsWith(pb.CloseCode_CLOSE_CODE_IDLE)
 	if took := time.Since(begin); took < 4*time.Second {
 		t.Errorf("closed after %s, before the 5 s were over", took)
 	}
@@ -60,7 +60,7 @@ func TestAHelloInDribsHasNoMoreTime(t *testing.T) {
 	for {
 		select {
 		case code := <-over:
-			if took := time.Since(begin); code != ws.CloseCode(pb.CloseCode_CLOSE_CODE_HELLO_EXPECTED) || took > 8*time.Second {
+			if took := time.Since(begin); code != ws.CloseCode(pb.CloseCode_CLOSE_CODE_IDLE) || took > 8*time.Second {
 				t.Errorf("closed with %d after %s", code, took)
 			}
 			return
