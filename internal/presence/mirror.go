@@ -1,9 +1,13 @@
 package presence
 
 import (
+	"cmp"
 	"container/list"
 	"hash/fnv"
+	"iter"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skein-im/skein/internal/bus"
@@ -56,6 +60,7 @@ type mirror struct {
 	order  *list.List             // of seenAt, the oldest in front
 
 	effects []effect // of the running step
+	ordered bool     // what goes over a map goes in an order that repeats
 }
 
 type seenAt struct {
@@ -212,7 +217,8 @@ func (m *mirror) tick(now time.Time) {
 	if now.Sub(m.alive) >= AliveEvery-tickEvery/2 {
 		m.sayAlive(now)
 	}
-	for name, p := range m.peers {
+	for name := range inOrder(m.ordered, m.peers, strings.Compare) {
+		p := m.peers[name]
 		if now.Sub(p.heard) >= Lease {
 			m.empty(p, im.MicrosOf(p.heard))
 			delete(m.peers, name)
@@ -335,7 +341,7 @@ func (m *mirror) answer(s bus.RosterWanted, now time.Time) {
 		}
 		m.answered[b] = now
 		sessions := make([]bus.Session, 0, len(m.self.sessions[b]))
-		for session := range m.self.sessions[b] {
+		for session := range inOrder(m.ordered, m.self.sessions[b], compareSessions) {
 			sessions = append(sessions, session)
 		}
 		m.say(bus.Roster{Boot: m.boot, Version: m.version, Bucket: b, Sessions: sessions})
@@ -354,7 +360,7 @@ func (m *mirror) replace(s bus.Roster, now time.Time) {
 		told[session] = struct{}{}
 		m.come(p, session, s.Version)
 	}
-	for session := range p.sessions[s.Bucket] {
+	for session := range inOrder(m.ordered, p.sessions[s.Bucket], compareSessions) {
 		if _, ok := told[session]; !ok && p.remove(session, s.Version) {
 			m.others--
 			m.displace(session, p.boot.Node, im.MicrosOf(now))
@@ -378,7 +384,7 @@ func (m *mirror) come(p *peer, s bus.Session, version uint64) {
 // empty ends all sessions of a peer.
 func (m *mirror) empty(p *peer, at im.Micros) {
 	for _, bucket := range p.sessions {
-		for s := range bucket {
+		for s := range inOrder(m.ordered, bucket, compareSessions) {
 			m.displace(s, p.boot.Node, at)
 		}
 	}
@@ -430,3 +436,16 @@ func (m *mirror) at(u user, node string) bool {
 }
 
 func (m *mirror) where(u user) []Place { return slices.Clone(m.users[u]) }
+
+// inOrder iterates over the keys of a map: in the map's own order, which
+// differs from run to run, or in one that a simulation can repeat.
+func inOrder[K comparable, V any](ordered bool, m map[K]V, compare func(a, b K) int) iter.Seq[K] {
+	if !ordered {
+		return maps.Keys(m)
+	}
+	return slices.Values(slices.SortedFunc(maps.Keys(m), compare))
+}
+
+func compareSessions(a, b bus.Session) int {
+	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.User, b.User), cmp.Compare(a.Device, b.Device))
+}

@@ -18,8 +18,10 @@
 package presence
 
 import (
+	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/skein-im/skein/internal/bus"
@@ -77,6 +79,8 @@ type Presence struct {
 	quit  chan struct{} // closed by Close
 	done  chan struct{} // closed when tick has returned
 
+	made atomic.Uint64 // watches
+
 	mu      sync.Mutex // guards everything below
 	m       *mirror
 	watches map[user]map[*Watch]struct{}
@@ -92,6 +96,7 @@ func New(node string, b bus.Bus, clock im.Clock) *Presence {
 	p := &Presence{bus: b, clock: clock, quit: make(chan struct{}), done: make(chan struct{}),
 		m:       newMirror(bus.Boot{Node: node, Started: im.MicrosOf(now)}, now),
 		watches: make(map[user]map[*Watch]struct{})}
+	p.m.ordered = turn.Of(clock) != nil
 	p.off = b.Listen(bus.Presence, p.hear)
 	// Whoever is up answers with its own digest, so that a node that starts
 	// knows the others at once rather than after AliveEvery.
@@ -197,17 +202,18 @@ func (p *Presence) Count() (own, all int) {
 
 // Watch follows the state of some users. It holds no goroutine.
 type Watch struct {
-	p     *Presence
-	app   im.AppID
-	fn    func(State)
-	users map[im.UserID]struct{} // guarded by p.mu
+	number uint64 // in the order of their making
+	p      *Presence
+	app    im.AppID
+	fn     func(State)
+	users  map[im.UserID]struct{} // guarded by p.mu
 }
 
 // Watch makes a watch that follows nobody yet. fn is called with every later
 // change of a watched user, under a lock of this package: it must be quick
 // and must not call back into the package (put it in a queue).
 func (p *Presence) Watch(app im.AppID, fn func(State)) *Watch {
-	return &Watch{p: p, app: app, fn: fn, users: make(map[im.UserID]struct{})}
+	return &Watch{number: p.made.Add(1), p: p, app: app, fn: fn, users: make(map[im.UserID]struct{})}
 }
 
 // Set replaces the users that are watched and returns their states, in order;
@@ -310,7 +316,7 @@ func (p *Presence) step(e event) {
 		case say:
 			p.bus.Signal(eff.Signal)
 		case changed:
-			for w := range p.watches[eff.user] {
+			for w := range inOrder(p.m.ordered, p.watches[eff.user], func(a, b *Watch) int { return cmp.Compare(a.number, b.number) }) {
 				w.fn(eff.State)
 			}
 		}
