@@ -145,18 +145,20 @@ func (w *writer) insist(items []*item, entries []im.Entry, err error) ([]im.Entr
 		return nil, err
 	}
 	w.j.opts.Log.Warn("commit: trying again", "shard", w.shard, "entries", len(items), "err", err)
-	end := time.NewTimer(w.j.opts.Patience)
+	end := turn.NewTimer(w.tasks, w.j.opts.Patience)
 	defer end.Stop()
+	again := turn.NewTimer(w.tasks, w.j.opts.Patience)
+	defer again.Stop()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		again := time.NewTimer(pause)
+		again.Reset(pause)
+		ready, over := again.C, end.C
+		turn.First(w.tasks, w.j.ctx, turn.In(&over), turn.In(&ready))
 		select {
-		case <-again.C:
+		case <-ready:
 			w.j.counts.retries.Inc(retryAway)
-		case <-end.C:
-			again.Stop()
+		case <-over:
 			return nil, err
 		case <-w.j.ctx.Done():
-			again.Stop()
 			return nil, err
 		}
 		var out []im.Entry
