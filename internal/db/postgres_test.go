@@ -279,6 +279,18 @@ func TestPostgresFailsOver(t *testing.T) {
 			t.Errorf("%d notes", n)
 		}
 	})
+	t.Run("who knows the old primary alone gets nothing acknowledged by it", func(t *testing.T) {
+		alone := openTest(t, primary.URL("app"), Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := alone.Write(ctx, func(tx Tx) error {
+			_, err := tx.Exec("INSERT INTO note (id, name) VALUES (200, 'to the wrong one')")
+			return err
+		})
+		if im.CodeOf(err) != im.Unavailable {
+			t.Errorf("it was acknowledged: %v", err)
+		}
+	})
 }
 
 // standbyStuck freezes the standby: commits wait for it.

@@ -23,6 +23,23 @@ type goTest struct{ pkg, name string }
 // texts are of the source as it is; when somebody rewrites such a line, the
 // plant says so and is rewritten with it.
 var plants = []plant{
+	// D1: durable ack, with a synchronous standby.
+	{
+		name: "D1 cancelled wait acknowledged", says: "a commit is acknowledged although its wait for the standby was cancelled",
+		edits: []edit{{"internal/db/postgres.go", "case err == nil && warned(c.Conn().PgConn()):", "case false:"}},
+		tests: []goTest{{"./internal/db", "TestPostgresFailsOver"}},
+	},
+	{
+		name: "D1 commit cancelled", says: "a commit that its caller gives up is cancelled while it waits for the standby",
+		edits: []edit{{"internal/db/postgres_link.go", "if l := stands.Load(); l != nil {", "if l := stands.Load(); l != nil && false {"}},
+		tests: []goTest{{"./internal/db", "TestPostgresFailsOver"}},
+	},
+	{
+		name: "D1 old primary used", says: "the primary from before a failover, started again, is written to",
+		edits: []edit{{"internal/db/postgres_primary.go", "case timeline < p.timeline:", "case false:"}},
+		tests: []goTest{{"./internal/db", "TestPostgresFailsOver"}},
+	},
+
 	// D2: exactly-once effect.
 	{
 		name: "D2 key not looked up", says: "a retry with a client id that is stored becomes a second entry",
@@ -50,9 +67,9 @@ var plants = []plant{
 	{
 		name: "D3 stale send overtaken", says: "a send that is decided again because the members changed lets later ones pass",
 		edits: []edit{{"internal/chat/pipe.go",
-			"if isStale(err) {\n\t\t\tp.landed(ctx, line, &h)\n",
+			"if isStale(err) {\n\t\t\tp.landed(ctx, line, &h, a.ClientID)\n",
 			"if isStale(err) {\n\t\t\tgo p.again(ctx, line, h)\n"},
-			{"internal/chat/pipe.go", "// landed counts one outcome;", `func (p *Pipe) again(ctx context.Context, line *pipeLine, h heldSend) {
+			{"internal/chat/pipe.go", "// landed counts one outcome,", `func (p *Pipe) again(ctx context.Context, line *pipeLine, h heldSend) {
 	p.s.rooms.drop(p.actor.App, line.conv)
 	a, err := p.prepare(ctx, &h.req)
 	if err != nil {
@@ -65,11 +82,11 @@ var plants = []plant{
 			return
 		}
 		h.done(res, err)
-		p.landed(ctx, line, nil)
+		p.landed(ctx, line, nil, a.ClientID)
 	})
 }
 
-// landed counts one outcome;`}},
+// landed counts one outcome,`}},
 		tests: []goTest{{"./internal/chat", "TestPipelinedSendsKeepTheirOrderOnANodeWithOldMembers"}},
 	},
 	{
