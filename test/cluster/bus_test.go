@@ -1,11 +1,17 @@
 package cluster
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/skein-im/skein/internal/db"
 	skein "github.com/skein-im/skein/sdk/go"
 )
 
@@ -38,8 +44,7 @@ func latency(t *testing.T, from, to *skein.Client, n int) []time.Duration {
 
 func TestWhatIsSentOnOneNodeIsThereAtOnceOnAnother(t *testing.T) {
 	c := start(t, Options{})
-	ann, hers := person(t, c, "ann")
-	bob := elsewhere(t, c, "bob", hers)
+	ann, bob := at(t, "ann", c.Nodes()[0]), at(t, "bob", c.Nodes()[1])
 	took := latency(t, ann, bob, 30)
 	t.Logf("from send to delivery on another node: median %v, slowest %v", took[15], took[29])
 	if took[15] > 100*time.Millisecond {
@@ -49,9 +54,144 @@ func TestWhatIsSentOnOneNodeIsThereAtOnceOnAnother(t *testing.T) {
 
 func TestWithoutABusMessagesArriveByReading(t *testing.T) {
 	c := start(t, Options{Nodes: 2, Args: []string{NoBus}})
-	ann, hers := person(t, c, "ann")
-	bob := elsewhere(t, c, "bob", hers)
+	ann, bob := at(t, "ann", c.Nodes()[0]), at(t, "bob", c.Nodes()[1])
 	if took := latency(t, ann, bob, 2); took[1] > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
+}
+
+// signedOff yields when a client has learned that its device is signed out.
+func signedOff(c *skein.Client) <-chan struct{} {
+	out := make(chan struct{}, 10)
+	c.OnState(func(e skein.StateEvent) {
+		if e.State == skein.SignedOff {
+			out <- struct{}{}
+		}
+	})
+	return out
+}
+
+func TestASignOutOnOneNodeEndsTheSocketOnAnotherAtOnce(t *testing.T) {
+	c := start(t, Options{})
+	tablet := at(t, "ann", c.Nodes()[0])
+	var took []time.Duration
+	for range 5 {
+		phone := at(t, "ann", c.Nodes()[1])
+		off := signedOff(phone)
+		began := time.Now()
+		if err := tablet.SignOut(t.Context(), phone.DeviceID()); err != nil {
+			t.Fatal(err)
+		}
+		answered := time.Since(began)
+		select {
+		case <-off:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the phone goes on")
+		}
+		took = append(took, max(answered, time.Since(began)))
+	}
+	slices.Sort(took)
+	t.Logf("from the call to its answer and the end of the socket: %v", took)
+	// Without the bus it would be up to 250 ms until the other node looks.
+	if took[2] > 250*time.Millisecond {
+		t.Errorf("half of the sign-outs took longer than %v", took[2])
+	}
+}
+
+// ask reads one number from the cluster's database.
+func ask(t *testing.T, d *db.DB, sql string) (n int64) {
+	t.Helper()
+	if err := d.Read(t.Context(), func(tx db.Tx) error { return tx.QueryRow(sql).Scan(&n) }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A node sleeps through a sign-out and through the lease of its followers, and
+// wakes: it delivers nothing to whom was signed out, and moves no cursor.
+func TestANodeThatWasFrozenDeliversNothingItMayNotAndMovesNoCursor(t *testing.T) {
+	c := start(t, Options{})
+	d, err := db.Open(t.Context(), c.Database(), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	here, frozen := c.Nodes()[0], c.Nodes()[1]
+	tablet, phone, bob := at(t, "ann", here), at(t, "ann", frozen), at(t, "bob", here)
+	heard := make(chan string, 100)
+	phone.OnMessage(func(e skein.MessageEvent) { heard <- e.Message.Text })
+	if _, err := bob.With("ann").Send(t.Context(), skein.Outgoing{Text: "before"}); err != nil {
+		t.Fatal(err)
+	}
+	for text := ""; text != "before"; text = <-heard {
+	}
+	epochs := ask(t, d, "SELECT sum(epoch) FROM follower")
+
+	if err := syscall.Kill(frozen.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	asleep := time.Now()
+	defer syscall.Kill(frozen.Pid(), syscall.SIGCONT)
+	// The acknowledgement waits until the frozen node's lease has run out.
+	if err := tablet.SignOut(t.Context(), phone.DeviceID()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the sign-out was acknowledged after %v", time.Since(asleep))
+	const sent = 20
+	for i := range sent {
+		if _, err := bob.With("ann").Send(t.Context(), skein.Outgoing{Text: fmt.Sprint("after ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The followers that it held, if any, are another's after their lease.
+	<-time.After(time.Until(asleep.Add(18 * time.Second)))
+	off := signedOff(phone)
+	if err := syscall.Kill(frozen.Pid(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-off:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the phone was not told that it is signed out")
+	}
+	select {
+	case text := <-heard:
+		t.Errorf("the phone got %q after its sign-out was acknowledged", text)
+	default:
+	}
+	// Every message is counted once, whoever counted it.
+	deadline := time.Now().Add(20 * time.Second)
+	for ask(t, d, "SELECT coalesce(sum(messages), 0) FROM usage_day") < sent+1 && time.Now().Before(deadline) {
+		<-time.After(100 * time.Millisecond)
+	}
+	if n := ask(t, d, "SELECT coalesce(sum(messages), 0) FROM usage_day"); n != sent+1 {
+		t.Errorf("%d messages were counted of %d", n, sent+1)
+	}
+	if behind := ask(t, d, "SELECT count(*) FROM follower f JOIN shard s ON s.shard = f.shard WHERE f.pos > s.head"); behind != 0 {
+		t.Errorf("%d cursors lie past their shards", behind)
+	}
+	t.Logf("the epochs rose by %d", ask(t, d, "SELECT sum(epoch) FROM follower")-epochs)
+}
+
+// at connects a user to a node, past the balancer.
+func at(t *testing.T, user string, n *Node) *skein.Client {
+	t.Helper()
+	client, err := skein.New(skein.Options{Endpoint: "http://" + n.Addr(), AppID: "demo", User: user,
+		Token: func(context.Context) (string, error) {
+			res, err := http.Post("http://"+n.Addr()+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
+			if err != nil {
+				return "", err
+			}
+			defer res.Body.Close()
+			var answer struct{ Token string }
+			return answer.Token, json.NewDecoder(res.Body).Decode(&answer)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	if err := client.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return client
 }

@@ -1,6 +1,7 @@
 package natslink
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -171,10 +172,22 @@ func (a *adapter) fault(format string, v []any) string {
 func (a *adapter) Noticef(format string, v ...any) {
 	a.log.Debug("nats", "what", fmt.Sprintf(format, v...))
 }
+
+// The secret is a password of 256 random bits, which needs no bcrypt.
 func (a *adapter) Warnf(format string, v ...any) {
-	a.log.Warn("nats", "what", fmt.Sprintf(format, v...))
+	if !strings.HasPrefix(format, "Plaintext passwords") {
+		a.log.Warn("nats", "what", fmt.Sprintf(format, v...))
+	}
 }
-func (a *adapter) Errorf(format string, v ...any) { a.log.Warn("nats", "what", a.fault(format, v)) }
+
+// Nodes start in some order, so that a route that is not there yet is no news.
+func (a *adapter) Errorf(format string, v ...any) {
+	level := slog.LevelWarn
+	if strings.HasPrefix(format, "Error trying to connect to route") {
+		level = slog.LevelInfo
+	}
+	a.log.Log(context.Background(), level, "nats", "what", a.fault(format, v))
+}
 func (a *adapter) Fatalf(format string, v ...any) {
 	a.log.Error("nats", "what", a.fault(format, v))
 	a.mu.Lock()
