@@ -29,7 +29,7 @@ const (
 	// What a connection may cache, in KiB: the writer keeps the ends of its
 	// indexes, readers little.
 	writerPragma = "PRAGMA cache_size = -32768"
-	readerPragma = "PRAGMA cache_size = -8192"
+	readerPragma = "PRAGMA cache_size = -4096"
 )
 
 // lite is an open SQLite folder.

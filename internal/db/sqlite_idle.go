@@ -11,11 +11,15 @@ import (
 // more for the writer. That is worth it under load and a waste in a server
 // that is silent, so it is given back when nobody needs it.
 const (
-	trimEvery = 4 * time.Second
-	// busyUses is how many transactions between two trims make a connection
-	// worth its cache, and fewUses how many leave too little in it to look at.
-	busyUses = 200
-	fewUses  = 16
+	trimEvery = time.Second
+	// busyUses is how many statements between two trims make a cache worth its
+	// memory; calmTrims is how many trims in a row have to see fewer. fewUses
+	// leave so little behind that it is not looked at again.
+	busyUses  = 500
+	calmTrims = 2
+	fewUses   = 50
+	// oldTrims is after how many trims a reader that nobody has used is closed.
+	oldTrims = 5
 )
 
 // idleReaders are the open connections for reading that nobody uses. The one
@@ -25,7 +29,7 @@ type idleReaders struct {
 	mu    sync.Mutex // guards the rest
 	stack []idleReader
 	round int // trims so far
-	uses  int // since the last trim
+	uses  int // statements since the last trim
 }
 
 type idleReader struct {
@@ -37,7 +41,6 @@ type idleReader struct {
 func (r *idleReaders) take() *liteConn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.uses++
 	n := len(r.stack)
 	if n == 0 {
 		return nil
@@ -53,6 +56,8 @@ func (r *idleReaders) put(c *liteConn) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.uses += c.uses
+	c.uses = 0
 	r.stack = append(r.stack, idleReader{c, r.round})
 }
 
@@ -67,14 +72,14 @@ func (r *idleReaders) all() (cs []*liteConn) {
 	return cs
 }
 
-// unused takes out what was not used since the last call but one, and tells
-// how many uses there were since the last.
+// unused takes out what was not used for oldTrims calls, and tells how many
+// statements there were since the last.
 func (r *idleReaders) unused() (cs []*liteConn, uses int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.round++
 	r.stack = slices.DeleteFunc(r.stack, func(i idleReader) bool {
-		old := i.round < r.round-1
+		old := i.round < r.round-oldTrims
 		if old {
 			cs = append(cs, i.c)
 		}
@@ -84,14 +89,13 @@ func (r *idleReaders) unused() (cs []*liteConn, uses int) {
 	return cs, uses
 }
 
-// trims gives memory back until the database is closed: connections that have
-// not been used for a while are closed, and in a calm the caches of the others
-// are emptied, once until there is load again.
+// trims gives memory back until the database is closed: connections for reading
+// that have not been used for a while are closed, in a calm all of them, and
+// the writer's cache is emptied then.
 func (l *lite) trims() {
 	defer l.stopped.Done()
 	t := time.NewTicker(trimEvery)
 	defer t.Stop()
-	var commits uint
 	readers, writer := calmer{}, calmer{}
 	for {
 		select {
@@ -100,40 +104,42 @@ func (l *lite) trims() {
 		case <-t.C:
 		}
 		closing, uses := l.idle.unused()
+		if readers.now(uses) { // the next one opens anew, which takes a millisecond
+			closing = append(closing, l.idle.all()...)
+		}
 		for _, c := range closing {
 			_ = c.close() // it has only read
-		}
-		if readers.now(uses) {
-			if c := l.idle.take(); c != nil {
-				c.shrink()
-				l.idle.put(c)
-			}
 		}
 		select {
 		case <-l.wlock:
 		default:
 			continue // it is at work
 		}
-		if !l.closed && !l.writer.broken && writer.now(int(l.commits-commits)) {
+		if !l.closed && !l.writer.broken && writer.now(l.writer.uses) {
 			l.writer.shrink()
 		}
-		commits = l.commits
+		l.writer.uses = 0
 		l.unlock()
 	}
 }
 
-// calmer tells when a cache is to be emptied: in a calm, unless that was done
-// and next to nothing has happened since.
-type calmer struct{ done bool }
+// calmer tells when a cache is to be emptied: when there has been a calm for a
+// while, once until it may have filled again.
+type calmer struct {
+	filled bool
+	calm   int // trims in a row
+}
 
 func (c *calmer) now(uses int) bool {
-	if uses >= busyUses {
-		c.done = false
+	c.filled = c.filled || uses >= fewUses
+	if c.calm++; uses >= busyUses {
+		c.calm = 0
+	}
+	if !c.filled || c.calm < calmTrims {
 		return false
 	}
-	first := !c.done
-	c.done = true
-	return first || uses >= fewUses
+	c.filled, c.calm = false, 0
+	return true
 }
 
 // shrink empties a connection's cache of pages.

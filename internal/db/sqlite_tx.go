@@ -25,6 +25,7 @@ type liteConn struct {
 	conn  *sql.Conn
 	stmts map[string]*liteStmt // by the text with $N
 	args  []driver.NamedValue  // used again for each statement
+	uses  int                  // statements, until somebody sets it to 0
 	// broken: a transaction did not come back (its goroutine has ended within
 	// it), and database/sql has closed the connection.
 	broken bool
@@ -196,6 +197,7 @@ func (t *liteTx) start(text string, args []any) (*liteStmt, []driver.NamedValue,
 	if err != nil {
 		return nil, nil, mapError(err)
 	}
+	t.c.uses++
 	n := len(args)
 	if s.order != nil {
 		n = len(s.order)
