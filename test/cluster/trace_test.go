@@ -144,7 +144,7 @@ func TestAMessageIsFollowedFromItsPacketToItsDeliveryOnAnotherNode(t *testing.T)
 func TestACallJoinsTheTraceOfItsCaller(t *testing.T) {
 	to := collect(t)
 	c := start(t, Options{Nodes: 1, Args: []string{"--otel-endpoint", to.URL, "--otel-sample", "0"}})
-	token := tokenOf(t, c, "ann")
+	token := tokenOf(t, c.Addr(), "ann")
 	call := func(traceparent string) {
 		t.Helper()
 		r, err := http.NewRequest(http.MethodPost, "http://"+c.Addr()+"/skein.v1.ConversationService/ListConversations", strings.NewReader("{}"))
@@ -168,9 +168,9 @@ func TestACallJoinsTheTraceOfItsCaller(t *testing.T) {
 }
 
 // tokenOf gets a token as the demo's pages do.
-func tokenOf(t *testing.T, c *Cluster, user string) string {
+func tokenOf(t *testing.T, addr, user string) string {
 	t.Helper()
-	res, err := http.Post("http://"+c.Addr()+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
+	res, err := http.Post("http://"+addr+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
