@@ -241,6 +241,23 @@ func checkNoTables(tr tree) (breaches []string) {
 	return breaches
 }
 
+// checkOneSQL finds code that asks which engine it runs on.
+func checkOneSQL(tr tree) (breaches []string) {
+	for _, p := range sorted(tr.packages) {
+		for _, f := range p.files {
+			if f.test || f.generated || slices.Contains(tellsEngine, path.Dir(f.path)) {
+				continue
+			}
+			for _, use := range f.uses {
+				if name, line, _ := strings.Cut(use, ":"); slices.Contains(engineNames, name) {
+					breaches = append(breaches, fmt.Sprintf("%s:%s: %s; the same SQL runs on both engines", f.path, line, name))
+				}
+			}
+		}
+	}
+	return breaches
+}
+
 func checkNoInit(tr tree) (breaches []string) {
 	for _, p := range sorted(tr.packages) {
 		for _, f := range p.files {

@@ -33,7 +33,7 @@ type file struct {
 	path      string // slash-separated, from the root
 	name      string // the name in its package clause
 	imports   []string
-	uses      []string // selectors on an imported package, "time.Now:12" with the line
+	uses      []string // selectors on time and internal/db, "time.Now:12" with the line
 	strings   []string // string literals; kept for internal/db only
 	lines     int
 	test      bool
@@ -153,8 +153,8 @@ func loadGo(name, rel string) (file, error) {
 		case *ast.FuncDecl:
 			f.inits = f.inits || n.Recv == nil && n.Name.Name == "init"
 		case *ast.SelectorExpr:
-			if x, ok := n.X.(*ast.Ident); ok && local[x.Name] == "time" {
-				f.uses = append(f.uses, fmt.Sprintf("time.%s:%d", n.Sel.Name, fset.Position(n.Pos()).Line))
+			if x, ok := n.X.(*ast.Ident); ok && (local[x.Name] == "time" || local[x.Name] == module+"/internal/db") {
+				f.uses = append(f.uses, fmt.Sprintf("%s.%s:%d", path.Base(local[x.Name]), n.Sel.Name, fset.Position(n.Pos()).Line))
 			}
 		case *ast.BasicLit:
 			if keepStrings && n.Kind == token.STRING {

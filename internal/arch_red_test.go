@@ -87,6 +87,7 @@ var plants = []plant{
 	{"clock", "internal/gateway/x.go", importing("gateway", "math/rand/v2"), "entropy is injected"},
 	{"no table in db", "internal/db/x.go", "package db\n\nconst s = \"insert into entry values (1)\"\n", "the table entry"},
 	{"no table in db", "internal/db/x.go", "package db\n\nconst s = `SELECT a,\n b FROM member`\n", "the table member"},
+	{"one sql", "internal/auth/x.go", "// Package auth signs in.\npackage auth\n\nimport \"github.com/skein-im/skein/internal/db\"\n\nvar x = db.Postgres\n", "x.go:6: db.Postgres"},
 	{"no init", "internal/journal/x.go", "package journal\n\nfunc init() {}\n", "func init"},
 	{"no sleep", "internal/journal/x_test.go", "package journal\n\nimport \"time\"\n\nvar f = time.Sleep\n", "x_test.go:5 sleeps"},
 	{"typescript", "web/chat/src/x.tsx", "const a = b as any;\n", "1: as any"},

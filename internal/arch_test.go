@@ -128,6 +128,14 @@ var (
 	diceImports = []string{"math/rand", "math/rand/v2"}
 )
 
+// oneSQL: the engines speak one SQL text. What tells them apart is internal/db,
+// the journal's hot path and its set-up, and the programs that walk over a
+// whole store, whatever is in it.
+var (
+	engineNames = []string{"db.SQLite", "db.Postgres"}
+	tellsEngine = []string{"internal/db", "internal/journal", "internal/journal/journaltest", "internal/move", "internal/fsck", "cmd/skein"}
+)
+
 // toolConfigs are scripts that somebody else's tool reads, in a form that the
 // tool prescribes.
 var toolConfigs = []string{"vite.config.ts", "vitest.config.ts"}
@@ -141,6 +149,7 @@ var checks = map[string]func(tree) []string{
 	"package name":    checkNames,
 	"clock":           checkClock,
 	"no table in db":  checkNoTables,
+	"one sql":         checkOneSQL,
 	"no init":         checkNoInit,
 	"no sleep":        checkNoSleep,
 	"web imports":     checkWebImports,
