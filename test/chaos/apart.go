@@ -17,7 +17,13 @@ const apartEnv = "CHAOS_APART"
 // called it returns the exit code of the other and true; in the other, and
 // where namespaces are not allowed, false: go on. Who may not make a
 // namespace may not mount either.
+//
+// It is also where a program that was started as a crowd ends up: its main
+// function, and TestMain, begin with it.
 func Apart() (code int, done bool) {
+	if os.Getenv(crowdEnv) != "" {
+		return crowdMain(), true
+	}
 	if os.Getenv(apartEnv) != "" {
 		// What is mounted here must not show outside.
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {

@@ -32,6 +32,8 @@ type ClusterOptions struct {
 	Dir    string // of data, empty: a folder of the run's
 	Bin    string // empty: the run's
 	Args   []string
+	// Strict leaves the limits on one address as they are by default.
+	Strict bool
 	Apps   []string // ids of apps to make; empty: one, "chaos"
 	// Postgres is a database that is there; nil starts one in Dir.
 	Postgres *Postgres
@@ -47,8 +49,11 @@ type Cluster struct {
 }
 
 // roomy lifts the limits that a load from one address would run into.
-var roomy = []string{"--limits-call-rate", "1000000", "--limits-call-burst", "1000000", "--limits-hello-rate", "1000000",
-	"--limits-hello-burst", "1000000", "--limits-send-rate", "1000000", "--limits-send-burst", "1000000", "--log-level", "warn"}
+var (
+	roomy = []string{"--limits-call-rate", "1000000", "--limits-call-burst", "1000000", "--limits-send-rate", "1000000", "--limits-send-burst", "1000000",
+		"--log-level", "warn"}
+	roomyHello = []string{"--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000"}
+)
 
 // StartCluster starts nodes and makes the apps.
 func (e *Env) StartCluster(ctx context.Context, o ClusterOptions) (*Cluster, error) {
@@ -117,6 +122,9 @@ func (c *Cluster) nodes(e *Env, o ClusterOptions) error {
 		// production: the folder holds nothing else with PostgreSQL.
 		store := []string{"--data", filepath.Join(o.Dir, "data")}
 		args := append(append([]string{}, roomy...), o.Args...)
+		if !o.Strict {
+			args = append(args, roomyHello...)
+		}
 		if c.Postgres != nil {
 			store = append(store, "--db", c.Postgres.URL())
 		}

@@ -208,6 +208,9 @@ func (d *Device) packet(ctx context.Context, endpoint string, conn *ws.Conn, p *
 				return err
 			}
 		case *pb.ServerFrame_Entry:
+			if id, ok := im.ParseClientID(k.Entry.ClientId); ok && f.Ref == 0 {
+				d.l.delivery.add(time.Since(id.Time()))
+			}
 			d.position(d.view(k.Entry.Conversation), d.shown(k.Entry))
 		case *pb.ServerFrame_Withheld:
 			w := k.Withheld
@@ -290,6 +293,9 @@ func (d *Device) begin() *pending {
 	now := time.Now()
 	p := &pending{id: newID(), conv: c, began: now, sent: now,
 		text: fmt.Sprintf("%s %s of %s to %s, and some more words, as people write them", mark(d.l.o.App.ID), fmt.Sprint(d.serial), d.user, c.id)}
+	if n := d.l.o.Text - len(p.text); n > 0 {
+		p.text += strings.Repeat(".", n)
+	}
 	p.body = textBody(p.text)
 	p.op = d.hc.Invoke(c.no, history.Message, p.id, history.Hash(p.text))
 	d.pending = append(d.pending, p)

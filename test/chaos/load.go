@@ -40,6 +40,10 @@ type LoadOptions struct {
 	Window int
 	// Rate bounds the messages a second of one sender; 0 = as the window allows.
 	Rate float64
+	// Text is how long a message is at least, in bytes.
+	Text int
+	// hosts are groups that are there, whose owners write to them.
+	hosts []*conv
 	// Reads lets every receiver move its read marker.
 	Reads bool
 	// AckTimeout is after how long a message without an answer is sent again
@@ -67,7 +71,7 @@ type Load struct {
 	lastAck                                            atomic.Int64
 	codes                                              [64]atomic.Int64 // answers, by error code
 	busy                                               atomic.Int64     // churns and watchers that run
-	latency                                            latencies
+	latency, delivery                                  latencies        // send to ack; send to the other's device
 	oddities                                           oddities
 	heads                                              []atomic.Uint32 // by conversation: highest position acknowledged
 }
@@ -162,6 +166,9 @@ func (l *Load) people(ctx context.Context) error {
 			}
 			l.device(u, to)
 		}
+	}
+	for _, h := range l.o.hosts {
+		l.device(h.reader, []*conv{l.conv(h.id, h.reader)})
 	}
 	for i := range min(l.o.Watchers, len(l.devices)) {
 		d := l.devices[i*len(l.devices)/l.o.Watchers]

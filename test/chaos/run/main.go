@@ -45,6 +45,8 @@ func run(ctx context.Context, args []string) error {
 	cuts := fs.Int("cuts", 100, "how many power cuts")
 	rounds := fs.Int("rounds", 5, "how many times each fault")
 	flips := fs.Int("flips", 200, "how many flipped bits")
+	clients := fs.Int("clients", 10000, "how many clients")
+	readers := fs.Int("readers", 1000, "how many readers stop")
 	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
@@ -66,6 +68,12 @@ func run(ctx context.Context, args []string) error {
 		r, err = chaos.Faults(ctx, env, chaos.FaultOptions{Engine: chaos.Engine(*db), Rounds: *rounds})
 	case "flip":
 		r, err = chaos.Flip(ctx, env, chaos.FlipOptions{Engine: chaos.Engine(*db), Flips: *flips})
+	case "storm":
+		r, err = chaos.Storm(ctx, env, chaos.StormOptions{Engine: chaos.Engine(*db), Clients: *clients})
+	case "stalled":
+		r, err = chaos.Stalled(ctx, env, chaos.StalledOptions{Engine: chaos.Engine(*db), Readers: *readers, Strict: true})
+	case "ackloss":
+		r, err = chaos.AckLoss(ctx, env, chaos.AckLossOptions{Engine: chaos.Engine(*db), Kills: *kills, Acks: *acks})
 	case "record":
 		return chaos.Record(ctx, env, fs.Arg(0))
 	default:
