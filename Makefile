@@ -71,6 +71,11 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 red: ## plant a bug for each promise, and see its tests turn red (minutes)
 	go run ./test/red
 
+.PHONY: chaos
+chaos: ## break servers at full length, and prove that nothing is lost (an hour; as root)
+	go run ./test/chaos/run all
+	SKEIN_CHAOS_LONG=1 go test ./test/chaos -count=1 -timeout 60m -run FailsOver -v
+
 .PHONY: bench
 bench: build ## measure messages between pairs of users, durable
 	bin/skein bench p2p --pairs 500 --window 16 --seconds 10 --json

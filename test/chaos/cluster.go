@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Engine is where the nodes keep their data.
@@ -143,13 +144,7 @@ func (c *Cluster) nodes(e *Env, o ClusterOptions) error {
 // clusterArgs are the options that make a node one of several: its own address
 // for the other nodes, and theirs.
 func clusterArgs(i int, peers []string) []string {
-	args := []string{"--cluster-listen", peers[i]}
-	for j, p := range peers {
-		if j != i {
-			args = append(args, "--cluster-peers", p)
-		}
-	}
-	return args
+	return []string{"--cluster-listen", peers[i], "--cluster-peers", strings.Join(peers, ",")}
 }
 
 // Endpoints are the nodes' addresses for a load.

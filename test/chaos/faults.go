@@ -177,16 +177,16 @@ func (f *faults) slow(ctx context.Context) error {
 		return err
 	}
 	fast, _ := f.l.latency.take(0.5)
-	if err := f.disk.Slow(20); err != nil {
+	if err := f.disk.Slow(40); err != nil {
 		return err
 	}
-	err := pause(ctx, f.o.Hold)
+	err := pause(ctx, 2*f.o.Hold)
 	slow, n := f.l.latency.take(0.5)
 	if err := errors.Join(err, f.disk.Slow(0)); err != nil {
 		return err
 	}
 	f.r.Measure("ack p50 before", fast, "ms")
-	f.r.Measure("ack p50 with 20 writes a second", slow, "ms")
+	f.r.Measure("ack p50 with 40 writes a second", slow, "ms")
 	f.r.Act("acknowledged by the slow disk", int64(n))
 	if slow < 2*fast {
 		f.r.Problem("the disk was not slow: %g ms, and %g ms before", slow, fast)
@@ -207,7 +207,8 @@ func (f *faults) readOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.r.Act("answers UNAVAILABLE, and connections refused", f.l.answers(im.Unavailable)+f.l.redialed.Load())
+	f.r.Act("messages that waited while the disk was read-only", int64(f.l.underWay()))
+	f.r.Measure("answers UNAVAILABLE", float64(f.l.answers(im.Unavailable)), "")
 	if late > 0 {
 		f.r.Problem("%d messages were acknowledged while the disk was read-only", late)
 	}

@@ -9,17 +9,39 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/skein-im/skein/test/chaos"
 )
 
 const usage = `go run ./test/chaos/run NEMESIS [flags]
 
-  kill --db sqlite|postgres --nodes N --kills N --acks N
+  all                                              every line below, at full length
+  kill    --db sqlite|postgres --nodes N --kills N --acks N --rate N
+  power   --db sqlite|postgres --cuts N --rate N
+  red                                              a broken server, which must be found out
+  disk    --db sqlite|postgres --rounds N          full, slow and read-only
+  flip    --db sqlite|postgres --flips N
+  ackloss --db sqlite|postgres --kills N --acks N
+  storm   --db sqlite|postgres --clients N
+  stalled --db sqlite|postgres --readers N
+  record  FILE                                     a good history, for the checker's own test
 
-It prints a line of JSON and the row of docs/reliability.md, and fails when a
-promise was broken or the nemesis did not act.`
+Each prints a line of JSON and the row of docs/reliability.md, and fails when a
+promise was broken or when the nemesis did not act.`
+
+// full are the runs of "all": the figures that docs/reliability.md shows.
+var full = []string{
+	"red",
+	"flip --db sqlite", "flip --db postgres",
+	"disk --db sqlite", "disk --db postgres",
+	"ackloss --db sqlite --kills 10 --acks 200000", "ackloss --db postgres --kills 10 --acks 100000",
+	"stalled --db sqlite", "storm --db sqlite", "storm --db postgres",
+	"power --db sqlite", "power --db postgres",
+	"kill --db sqlite", "kill --db postgres", "kill --db postgres --nodes 3",
+}
 
 func main() {
 	if code, child := chaos.Apart(); child {
@@ -38,54 +60,92 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
-	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	db := fs.String("db", "sqlite", "sqlite or postgres")
-	nodes := fs.Int("nodes", 1, "how many nodes")
-	kills := fs.Int("kills", 200, "how many kills at least")
-	cuts := fs.Int("cuts", 100, "how many power cuts")
-	rounds := fs.Int("rounds", 5, "how many times each fault")
-	flips := fs.Int("flips", 200, "how many flipped bits")
-	clients := fs.Int("clients", 10000, "how many clients")
-	readers := fs.Int("readers", 1000, "how many readers stop")
-	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
-	if err := fs.Parse(args[1:]); err != nil {
-		return err
-	}
 	env, err := chaos.NewEnv(ctx, os.Stderr)
 	if err != nil {
 		return err
 	}
 	defer env.Close()
+	if args[0] == "record" && len(args) == 2 {
+		return chaos.Record(ctx, env, args[1])
+	}
+	if args[0] != "all" {
+		r, err := one(ctx, env, args)
+		if r != nil {
+			fmt.Println(r.JSON())
+			fmt.Println(r.Row())
+		}
+		return err
+	}
+	var rows []string
+	var bad error
+	for _, line := range full {
+		env.Logf("=== %s", line)
+		r, err := one(ctx, env, strings.Fields(line))
+		if err != nil {
+			bad = errors.Join(bad, fmt.Errorf("%s: %w", line, err))
+			env.Logf("%v", err)
+		}
+		if r != nil {
+			fmt.Println(r.JSON())
+			rows = append(rows, r.Row())
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	fmt.Printf("\n%s\n%s\n", chaos.RowHead, strings.Join(rows, "\n"))
+	return bad
+}
+
+// one runs one nemesis. The error also tells of broken promises.
+func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, error) {
+	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	db := fs.String("db", "sqlite", "sqlite or postgres")
+	nodes := fs.Int("nodes", 1, "how many nodes")
+	kills := fs.Int("kills", 200, "how many kills at least")
+	acks := fs.Int64("acks", 1_000_000, "how many acknowledged messages at least")
+	rate := fs.Float64("rate", 60, "messages a second of each of about a hundred senders; 0 = as fast as it goes")
+	cuts := fs.Int("cuts", 100, "how many power cuts")
+	rounds := fs.Int("rounds", 5, "how many times each fault of the disk")
+	flips := fs.Int("flips", 200, "how many flipped bits")
+	clients := fs.Int("clients", 10000, "how many clients come back")
+	readers := fs.Int("readers", 1000, "how many readers stop")
+	if err := fs.Parse(args[1:]); err != nil {
+		return nil, err
+	}
+	engine := chaos.Engine(*db)
+	if engine != chaos.SQLite && engine != chaos.PostgreSQL {
+		return nil, fmt.Errorf("--db is %s or %s", chaos.SQLite, chaos.PostgreSQL)
+	}
 	var r *chaos.Result
+	var err error
+	began := time.Now()
 	switch args[0] {
 	case "kill":
-		r, err = chaos.Kill(ctx, env, chaos.KillOptions{Engine: chaos.Engine(*db), Nodes: *nodes, Kills: *kills, Acks: *acks})
+		r, err = chaos.Kill(ctx, env, chaos.KillOptions{Engine: engine, Nodes: *nodes, Kills: *kills, Acks: *acks, Rate: *rate})
 	case "power":
-		r, err = chaos.Power(ctx, env, chaos.PowerOptions{Engine: chaos.Engine(*db), Cuts: *cuts})
+		r, err = chaos.Power(ctx, env, chaos.PowerOptions{Engine: engine, Cuts: *cuts, Rate: *rate})
 	case "red":
 		r, err = chaos.Red(ctx, env)
 	case "disk":
-		r, err = chaos.Faults(ctx, env, chaos.FaultOptions{Engine: chaos.Engine(*db), Rounds: *rounds})
+		r, err = chaos.Faults(ctx, env, chaos.FaultOptions{Engine: engine, Rounds: *rounds})
 	case "flip":
-		r, err = chaos.Flip(ctx, env, chaos.FlipOptions{Engine: chaos.Engine(*db), Flips: *flips})
-	case "storm":
-		r, err = chaos.Storm(ctx, env, chaos.StormOptions{Engine: chaos.Engine(*db), Clients: *clients})
-	case "stalled":
-		r, err = chaos.Stalled(ctx, env, chaos.StalledOptions{Engine: chaos.Engine(*db), Readers: *readers, Strict: true})
+		r, err = chaos.Flip(ctx, env, chaos.FlipOptions{Engine: engine, Flips: *flips})
 	case "ackloss":
-		r, err = chaos.AckLoss(ctx, env, chaos.AckLossOptions{Engine: chaos.Engine(*db), Kills: *kills, Acks: *acks})
-	case "record":
-		return chaos.Record(ctx, env, fs.Arg(0))
+		r, err = chaos.AckLoss(ctx, env, chaos.AckLossOptions{Engine: engine, Kills: *kills, Acks: *acks, Rate: *rate})
+	case "storm":
+		r, err = chaos.Storm(ctx, env, chaos.StormOptions{Engine: engine, Clients: *clients})
+	case "stalled":
+		r, err = chaos.Stalled(ctx, env, chaos.StalledOptions{Engine: engine, Readers: *readers, Strict: true})
 	default:
-		return errors.New(usage)
+		return nil, errors.New(usage)
 	}
-	if err != nil {
-		return err
+	env.Logf("%s took %s", args[0], time.Since(began).Round(time.Second))
+	if err == nil && !r.OK() {
+		err = errors.New(r.Why())
 	}
-	fmt.Println(r.JSON())
-	fmt.Println(r.Row())
-	if !r.OK() {
-		return errors.New(r.Why())
+	if err != nil && r != nil {
+		r.Problem("%v", err) // the row says so too
 	}
-	return nil
+	return r, err
 }
