@@ -257,6 +257,76 @@ func TestManyRunnersThatStealFromEachOtherApplyEverythingOnce(t *testing.T) {
 	})
 }
 
+func TestRunnersShareWhatThereIsAndTakeOverFromWhoGoes(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		b.log = newMemory(8)
+		var followers []Follower
+		for _, name := range []string{"a", "b"} {
+			followers = append(followers, Follower{Name: name, Apply: effect(name)})
+		}
+		held := func(r *Runner) (n int) {
+			for _, t := range r.tasks {
+				if t.held.Load() {
+					n++
+				}
+			}
+			return n
+		}
+		first := b.runner(nil, followers...)
+		b.until("the first one has all", func() bool { return held(first) == 16 })
+		second := b.runner(nil, followers...)
+		b.until("they share", func() bool {
+			first.leases()
+			second.leases()
+			return held(first) == 8 && held(second) == 8
+		})
+		for shard := range 8 {
+			b.log.append(shard, 5)
+		}
+		for shard := range 8 {
+			b.at("a", shard, 5)
+			b.at("b", shard, 5)
+		}
+		b.must(first.Close(t.Context()))
+		b.until("the second one has all", func() bool {
+			second.leases()
+			return held(second) == 16
+		})
+		for shard := range 8 {
+			b.log.append(shard, 5)
+		}
+		for shard := range 8 {
+			for _, name := range []string{"a", "b"} {
+				b.at(name, shard, 10)
+				b.once(name, shard, 10)
+			}
+		}
+	})
+}
+
+func TestARunnerTakesWhatTheOthersDoNotKnow(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		b.log = newMemory(4)
+		b.log.append(3, 5)
+		old := b.runner(nil, Follower{Name: "a", Apply: effect("a")})
+		b.at("a", 3, 5)
+		next := b.runner(nil, Follower{Name: "a", Apply: effect("a")}, Follower{Name: "new", Apply: effect("new")})
+		b.until("all of the new one is followed", func() bool {
+			old.leases()
+			next.leases()
+			n := 0
+			for _, t := range next.tasks {
+				if t.f.Name == "new" && t.held.Load() {
+					n++
+				}
+			}
+			return n == 4
+		})
+		b.at("new", 3, 5)
+		b.once("new", 3, 5)
+	})
+}
+
 func TestARunnerThatClosesHandsOverAtOnce(t *testing.T) {
 	both(t, func(t *testing.T, b *bench) {
 		first := b.runner(nil, Follower{Name: "a", Apply: effect("a")})

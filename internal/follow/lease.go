@@ -54,6 +54,10 @@ func (r *Runner) lease(ctx context.Context) time.Duration {
 			continue
 		}
 		t.leased(event{kind: revoked})
+		if t.free > 0 {
+			next = min(next, time.Second) // another one's share, as it seems
+			continue
+		}
 		if left := time.Duration(c.until-now)*time.Microsecond + time.Millisecond; left < next {
 			next = max(left, 100*time.Millisecond) // it may be free then
 		}
@@ -77,7 +81,12 @@ func (r *Runner) renewAndClaim(ctx context.Context) (rows map[cursorKey]cursor, 
 		return nil, 0, err
 	}
 	free, stale := r.free(rows, now)
-	if len(free) == 0 && len(stale) == 0 {
+	runners, err := r.live(ctx, now)
+	if err != nil {
+		return nil, 0, err
+	}
+	take, give := r.share(rows, free, runners, now)
+	if len(take) == 0 && len(give) == 0 && len(stale) == 0 {
 		return rows, now, nil
 	}
 	heads, err := r.heads(ctx)
@@ -85,7 +94,10 @@ func (r *Runner) renewAndClaim(ctx context.Context) (rows map[cursorKey]cursor, 
 		return nil, 0, err
 	}
 	err = r.o.DB.Write(ctx, func(tx db.Tx) error {
-		for _, t := range free {
+		if err := r.giveUp(tx, give); err != nil {
+			return err
+		}
+		for _, t := range take {
 			if err := r.acquire(ctx, tx, t, rows[t.key()], now, heads[t.shard]); err != nil {
 				return err
 			}

@@ -44,6 +44,8 @@ type task struct {
 	pos  atomic.Int64 // m.pos, for others
 
 	caughtUp time.Time // when it last was; owned by Runner.run
+	free     int       // rounds in which nobody held it; owned by Runner.run
+	extra    im.Micros // kept above the fair share until then; owned by Runner.run
 
 	wake   chan struct{} // holds a token when there is mail
 	mu     sync.Mutex    // guards the mail
