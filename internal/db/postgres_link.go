@@ -114,7 +114,7 @@ func wireLink(c *pgconn.Config, reset func()) {
 		return onError(conn, e)
 	}
 	c.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
-		if n.SeverityUnlocalized == "WARNING" && n.Code == "01000" {
+		if n.Code == "01000" && (n.Routine == "SyncRepWaitForLSN" || n.Routine == "") {
 			conn.CustomData()[pgWarned] = true
 		}
 	}
@@ -131,9 +131,10 @@ func deposed(code string) bool {
 	return false
 }
 
-// warned tells whether the server has sent a plain warning over a connection.
-// In the statements of this program there is one reason for one: "canceling
-// wait for synchronous replication". Then the server goes on to say that the
+// warned tells whether the server has warned, over a connection, that it was
+// "canceling wait for synchronous replication". It goes on to say that the
 // commit has succeeded, but it is not on the standby, and may not be
-// acknowledged.
+// acknowledged. The text is in the server's language and the code that of any
+// warning, such as one of a collation that has changed, so the name of the
+// server's function tells.
 func warned(c *pgconn.PgConn) bool { return c.CustomData()[pgWarned] != nil }

@@ -213,6 +213,23 @@ func TestAConnectionToAReadOnlyServerIsNotUsedAgain(t *testing.T) {
 	}
 }
 
+func TestAWarningAboutSomethingElseIsNoUnknownOutcome(t *testing.T) {
+	d := openTest(t, pgtest.DB(t), Options{Conns: 1})
+	if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {
+		t.Fatal(err)
+	}
+	err := d.Write(t.Context(), func(tx Tx) error {
+		if _, err := tx.Exec("DO $$ BEGIN RAISE WARNING 'the collation has changed'; END $$"); err != nil {
+			return err
+		}
+		_, err := tx.Exec("INSERT INTO note (id, name) VALUES (1, 'ann')")
+		return err
+	})
+	if n := count(t, d); err != nil || n != 1 {
+		t.Errorf("%d notes, %v", n, err)
+	}
+}
+
 func TestPostgresFailsOver(t *testing.T) {
 	primary, standby := pgtest.Pair(t)
 	primary.Exec("CREATE DATABASE app")
