@@ -29,6 +29,7 @@ type network struct {
 	flying []bus.Signal
 	said   int
 	truth  []map[bus.Session]bool // each node's own sessions
+	after  func()                 // called after every step; can be nil
 }
 
 func newNetwork(n int, seed uint64, faults float64) *network {
@@ -57,6 +58,9 @@ func (w *network) step(i int, e event) {
 			}
 			w.flying = append(w.flying, s.Signal)
 		}
+	}
+	if w.after != nil {
+		w.after()
 	}
 }
 
@@ -274,5 +278,85 @@ func TestLastSeenTimesAreBounded(t *testing.T) {
 	}
 	if len(m.users) != 0 || m.self.count != 0 {
 		t.Error("sessions are left")
+	}
+}
+
+// What routing between nodes rests on: who claims to mirror a node's roster in
+// full, as of the version at which a user came there last, knows of every user
+// that is there.
+func TestWhoKnowsARosterInFullKnowsEverybodyWhoIsThere(t *testing.T) {
+	claims, known := 0, 0
+	for seed := range uint64(60) {
+		w := newNetwork(3, seed, float64(seed%4)*0.1)
+		w.after = func() {
+			for i, m := range w.nodes {
+				for j, other := range w.nodes {
+					if i == j || m == nil || other == nil || !w.up[i] || !w.up[j] {
+						continue
+					}
+					p := m.peers[other.boot.Node]
+					claims++
+					if p == nil || p.gone || !p.whole || p.boot != other.boot || p.chain < other.came {
+						continue
+					}
+					known++
+					for s := range w.truth[j] {
+						if !m.at(user{s.App, s.User}, other.boot.Node) {
+							t.Fatalf("seed %d: node %d claims to know node %d up to %d (the last came at %d), and not %s", seed, i, j, p.chain, other.came, s.User)
+						}
+					}
+				}
+			}
+		}
+		for range 400 {
+			n := w.rng.IntN(3)
+			switch w.rng.IntN(40) {
+			case 0:
+				w.now = w.now.Add(time.Second)
+				w.boot(n)
+			default:
+				if w.up[n] {
+					w.move(n, session(fmt.Sprint("u", w.rng.IntN(12)), fmt.Sprint("d", w.rng.IntN(2))), w.rng.IntN(2) == 0)
+				}
+			}
+			if w.rng.IntN(2) == 0 {
+				w.deliver()
+			}
+			if w.rng.IntN(10) == 0 {
+				w.pass(tickEvery)
+			}
+		}
+	}
+	t.Logf("in %d of %d looks a roster was known in full", known, claims)
+	if known < claims/20 {
+		t.Error("a roster is hardly ever known: the test shows nothing")
+	}
+}
+
+// A move that was lost is made good by the next digest, and everything in
+// between is known to be unknown.
+func TestAMissedMoveIsKnownToBeMissed(t *testing.T) {
+	w := newNetwork(2, 1, 0)
+	w.pass(2 * AliveEvery)
+	m := w.nodes[0]
+	p := m.peers["n1"]
+	if !p.whole {
+		t.Fatal("after two digests nothing is known")
+	}
+	w.move(1, session("ann", "phone"), true)
+	w.deliver()
+	if !p.whole || p.chain != 1 {
+		t.Errorf("a move was heard: %v %d", p.whole, p.chain)
+	}
+	w.move(1, session("bob", "phone"), true)
+	w.flying = nil // lost
+	w.move(1, session("cid", "phone"), true)
+	w.deliver()
+	if p.whole {
+		t.Error("a gap was not seen")
+	}
+	w.pass(2 * AliveEvery)
+	if !p.whole || p.chain != 3 || !m.at(user{"app", "bob"}, "n1") {
+		t.Errorf("not made good: %v %d", p.whole, p.chain)
 	}
 }
