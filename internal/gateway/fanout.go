@@ -166,7 +166,7 @@ func (f *fanout) fetch(shard int, after im.Pos) laneRead {
 	out := laneRead{shard: shard, after: after}
 	es, err := f.since(shard, after, catchUp)
 	if im.CodeOf(err) == im.DataLoss {
-		es, err = f.oneByOne(shard, after)
+		es, out.upTo, err = f.oneByOne(shard, after)
 		out.more = true
 	}
 	if err != nil {
@@ -181,20 +181,22 @@ func (f *fanout) fetch(shard int, after im.Pos) laneRead {
 	return out
 }
 
-// oneByOne reads up to a few entries and leaves out those that are damaged.
-func (f *fanout) oneByOne(shard int, after im.Pos) (out []im.Entry, err error) {
-	for p := after; len(out) < catchUp/10; p++ {
-		es, err := f.since(shard, p, 1)
+// oneByOne reads a few entries and leaves out those that are damaged. It
+// returns how far it has come.
+func (f *fanout) oneByOne(shard int, after im.Pos) (out []im.Entry, upTo im.Pos, err error) {
+	for upTo = after; upTo < after+catchUp/10; {
+		es, err := f.since(shard, upTo, 1)
 		switch {
 		case im.CodeOf(err) == im.DataLoss:
-			continue
+			upTo++
 		case err != nil || len(es) == 0:
-			return out, err
+			return out, upTo, err
+		default:
+			out = append(out, es[0])
+			upTo = es[0].Pos
 		}
-		out = append(out, es[0])
-		p = es[0].Pos - 1
 	}
-	return out, nil
+	return out, upTo, nil
 }
 
 func (f *fanout) since(shard int, after im.Pos, limit int) (es []im.Entry, err error) {

@@ -82,11 +82,13 @@ type (
 		ok    bool
 	}
 	// laneRead answers laneFetch: what the journal has behind a position, all
-	// of it up to the last one; more: perhaps more than that.
+	// of it up to the last one; more: perhaps more than that. Rows up to upTo
+	// that are not among the entries are damaged.
 	laneRead struct {
 		shard   int
 		after   im.Pos
 		entries []im.Entry
+		upTo    im.Pos
 		more    bool
 		failed  bool
 	}
@@ -245,7 +247,10 @@ func (l *lane) delivered(ev laneDelivered, now time.Time) {
 // fetched takes over what was read. Where the journal has nothing between two
 // entries there is nothing to deliver.
 func (l *lane) fetched(ev laneRead, now time.Time) {
-	if ev.failed || len(ev.entries) == 0 {
+	// A journal that is damaged as a whole may call anything a damaged row, so
+	// nothing is passed that is not known to exist.
+	upTo := min(ev.upTo, l.known)
+	if ev.failed || len(ev.entries) == 0 && upTo <= l.head {
 		l.retry, l.must = now.Add(stuckPause), ev.failed && l.must
 		if !ev.failed && !ev.more {
 			l.known = l.head // as the journal has it; a hint said more, which the next poll would see too
@@ -269,6 +274,10 @@ func (l *lane) fetched(ev laneRead, now time.Time) {
 		segments = append(segments, segment{from: es[0].Pos, to: es[n-1].Pos, entries: es[:n:n]})
 		next = es[n-1].Pos + 1
 		es = es[n:]
+	}
+	if upTo >= next {
+		segments = append(segments, segment{from: next, to: upTo})
+		next = upTo + 1
 	}
 	l.known = max(l.known, next-1)
 	// What was held is in there, or lies behind.

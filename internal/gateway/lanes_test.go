@@ -191,6 +191,19 @@ func TestTooMuchThatCameEarlyIsReadInstead(t *testing.T) {
 	}
 }
 
+func TestDamagedRowsArePassedAndNothingThatIsNotThere(t *testing.T) {
+	l := newFakeLog(t, 1)
+	l.m.step(laneHeads{[]im.Pos{3}}, l.now)
+	a := l.m.step(laneTick{}, l.now.Add(holdTime))
+	if !a.fetch {
+		t.Fatalf("%+v", a)
+	}
+	l.m.step(laneRead{shard: 0, after: 0, upTo: 50, more: true}, l.now)
+	if head := l.m.all[0].head; head != 3 {
+		t.Errorf("three rows are damaged, and the head is %d", head)
+	}
+}
+
 // Whatever hints are lost, repeated or late: every entry for somebody here is
 // delivered, once, in order, and a position is passed without delivery only
 // when nobody here should get it.
