@@ -206,21 +206,25 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 		p, err = rows.decide(g, d, a.now(), a.maxDevices)
 	}
 	for err == nil && p.write {
-		write := a.write
 		fences := len(p.replaced) > 0
-		if fences {
-			write = a.writeFence
+		sign := func(tx db.Tx) (refused, failed error) {
+			if rows, failed = loadSignIn(tx, g, hash, d.ID); failed != nil {
+				return nil, failed
+			}
+			if p, refused = rows.decide(g, d, a.now(), a.maxDevices); refused != nil || len(p.replaced) > 0 && !fences {
+				return cmp.Or(refused, errFences), nil
+			}
+			rows.head, failed = a.carryOut(tx, p, rows, g, hash)
+			return nil, failed
 		}
-		err = write(ctx, func(tx db.Tx) (err error) {
-			if rows, err = loadSignIn(tx, g, hash, d.ID); err != nil {
-				return err
-			}
-			if p, err = rows.decide(g, d, a.now(), a.maxDevices); err != nil || len(p.replaced) > 0 && !fences {
-				return cmp.Or(err, errFences)
-			}
-			rows.head, err = a.carryOut(tx, p, rows, g, hash)
-			return err
-		})
+		if fences {
+			err = a.writeFence(ctx, func(tx db.Tx) error {
+				refused, failed := sign(tx)
+				return cmp.Or(failed, refused)
+			})
+		} else {
+			err = a.signIns.do(ctx, sign)
+		}
 		if !errors.Is(err, errFences) {
 			break
 		}
@@ -434,6 +438,9 @@ func (a *Auth) carryOut(tx db.Tx, p plan, r signInRows, g grant, hash []byte) (i
 	if p.device.id == "" {
 		return r.head, nil
 	}
+	if !r.user { // nothing of theirs can be old
+		return a.putDevice(tx, p, r, g, hash)
+	}
 	for _, sql := range []string{
 		"DELETE FROM device_token WHERE app = $1 AND user_id = $2 AND expires < $3",
 		"DELETE FROM device WHERE app = $1 AND user_id = $2 AND revoked > 0 AND revoked < $3",
@@ -446,6 +453,13 @@ func (a *Auth) carryOut(tx db.Tx, p plan, r signInRows, g grant, hash []byte) (i
 			return 0, err
 		}
 	}
+	return a.putDevice(tx, p, r, g, hash)
+}
+
+// putDevice writes a device's row with the token that it has shown, and signs
+// out those that it replaces. It returns the fence log's head after that.
+func (a *Auth) putDevice(tx db.Tx, p plan, r signInRows, g grant, hash []byte) (int64, error) {
+	now := a.now()
 	d := p.device
 	_, err := tx.Exec(`INSERT INTO device (app, user_id, id, platform, name, created, last_seen, revoked, token_valid_from, shown_cut, fence)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0)

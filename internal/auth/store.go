@@ -88,6 +88,7 @@ type Auth struct {
 	// wait for each other here. Between nodes the database decides.
 	fencing chan struct{}
 	writers chan struct{}
+	signIns *together // those that insert no fence
 
 	mu      sync.Mutex    // guards the rest
 	applied int64         // fences applied by this process
@@ -136,6 +137,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices, raised: o.Raised, told: o.Applied,
 		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
 		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
+	a.signIns = &together{write: a.write}
 	a.fences = a.declare(o.Metrics)
 	return a, nil
 }
