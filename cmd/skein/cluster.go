@@ -13,6 +13,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/presence"
 )
 
@@ -61,6 +62,41 @@ func (c *cluster) join(ctx context.Context, cfg *config.Config, key auth.MasterK
 	c.relay, err = relay.New(ctx, relay.Options{Bus: b, Link: c.link, Prefix: "skein." + cfg.Cluster.Name, Key: sign,
 		Incarnation: j.Incarnation(), Shards: j.Shards(), Boot: p.Boot(), Map: p, Rooms: front, Clock: im.SystemClock{}, Log: log})
 	return err
+}
+
+// declare declares the metrics of the bus between nodes. Without one they stay 0.
+func (c *cluster) declare(set *metrics.Set) {
+	stats := func(read func(relay.Stats) float64) func() float64 {
+		return func() float64 {
+			if c.relay == nil {
+				return 0
+			}
+			return read(c.relay.Stats())
+		}
+	}
+	set.GaugeFunc("cluster_connected", "1 while this node is connected to the bus between nodes: its embedded NATS server, or the external one.", func() float64 {
+		if c.link != nil {
+			if connected, _ := c.link.State(); connected {
+				return 1
+			}
+		}
+		return 0
+	})
+	set.GaugeFunc("cluster_routes", "Other nodes to which the embedded NATS server has a route; 0 with an external one.", func() float64 {
+		if c.link == nil {
+			return 0
+		}
+		_, routes := c.link.State()
+		return float64(routes)
+	})
+	set.GaugeFunc("cluster_subscriptions", "Subjects that this node listens to: two, and one for each large conversation in use here.",
+		stats(func(s relay.Stats) float64 { return float64(s.Subscriptions) }))
+	set.CounterFunc("cluster_sent_total", "Messages to other nodes; one carries what has gathered for a node.", stats(func(s relay.Stats) float64 { return float64(s.Sent) }))
+	set.CounterFunc("cluster_sent_bytes_total", "Their size.", stats(func(s relay.Stats) float64 { return float64(s.SentBytes) }))
+	set.CounterFunc("cluster_received_total", "Messages from other nodes.", stats(func(s relay.Stats) float64 { return float64(s.Received) }))
+	set.CounterFunc("cluster_received_bytes_total", "Their size.", stats(func(s relay.Stats) float64 { return float64(s.ReceivedBytes) }))
+	set.CounterFunc("cluster_rejected_total", "Messages on the bus between nodes that no node of this cluster has signed.", stats(func(s relay.Stats) float64 { return float64(s.Rejected) }))
+	set.CounterFunc("cluster_dropped_total", "Times that this node dropped hints for others, because the network was too slow for them.", stats(func(s relay.Stats) float64 { return float64(s.Dropped) }))
 }
 
 // close ends the relay, which says what waits to be said, and the link.

@@ -160,6 +160,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err := nodes.join(ctx, cfg, key, local, j, p, c, log); err != nil {
 		return nil, err
 	}
+	nodes.declare(ops.metrics)
 
 	calls := quota.New[im.Actor](limit("call", cfg.Limits.CallRate, cfg.Limits.CallBurst), 100_000, clock)
 	backEnds := quota.New[im.AppID](limit("back_end", cfg.Limits.BackEndRate, cfg.Limits.BackEndBurst), 10_000, clock)
