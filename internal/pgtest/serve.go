@@ -2,7 +2,9 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -81,6 +83,9 @@ func (s *Server) start(ctx context.Context, programs, dir string, as *syscall.Cr
 	}
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
 		if out, err := command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
+			if as != nil && errors.Is(err, fs.ErrPermission) {
+				return fmt.Errorf("PostgreSQL runs as the user %d, who may not enter %s or a folder above it: choose another", as.Uid, dir)
+			}
 			return fmt.Errorf("initdb: %w: %s", err, out)
 		}
 		if err := os.WriteFile(filepath.Join(data, "postgresql.auto.conf"), []byte(durable), 0o600); err != nil {

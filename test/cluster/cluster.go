@@ -161,6 +161,15 @@ func (c *Cluster) Nodes() []*Node { return c.nodes }
 // Database is the URL of the database that the nodes share.
 func (c *Cluster) Database() string { return c.db }
 
+// Failed is closed when the cluster's own PostgreSQL has ended by itself; nil
+// when the database is somebody else's.
+func (c *Cluster) Failed() <-chan struct{} {
+	if c.postgres == nil {
+		return nil
+	}
+	return c.postgres.Ended()
+}
+
 // LogOf is the file of a node's log.
 func (c *Cluster) LogOf(n *Node) string {
 	return filepath.Join(c.o.Data, strings.ReplaceAll(n.Name, " ", "-")+".log")

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -58,7 +59,11 @@ func run() error {
 	o.Say("database  %s", c.Database())
 	o.Say("kill a node with kill -9 and its pid: it is back after %v; Ctrl-C ends all", o.Again)
 	o.Say("cluster http://%s", c.Addr())
-	<-ctx.Done()
-	o.Say("ending")
-	return c.Stop()
+	select {
+	case <-ctx.Done():
+		o.Say("ending")
+		return c.Stop()
+	case <-c.Failed():
+		return errors.Join(fmt.Errorf("PostgreSQL has ended; see %s/postgres/log", o.Data), c.Stop())
+	}
 }
