@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -363,7 +364,14 @@ func (d *Device) failed(ref uint32, e *pb.Error) error {
 		}
 		return oddity{fmt.Errorf("an error for nothing that is under way: %s %s", code, e.Message)}
 	}
+	delete(d.refs, ref)
+	p.refs = slices.DeleteFunc(p.refs, func(r uint32) bool { return r == ref })
 	if definitive(code) {
+		// The outcome of this attempt. Another one that is under way on this
+		// connection may be decided otherwise: a removed member can be back.
+		if len(p.refs) > 0 {
+			return nil
+		}
 		d.settle(p)
 		d.hc.Fail(p.op)
 		d.blocked = time.Now().Add(againTime)
