@@ -1,7 +1,7 @@
 // Package move copies a whole store: from SQLite to PostgreSQL or back while a
 // server writes to it, and into a backup file and out of it.
 //
-// The decisions behind it (docs/adr/0010, docs/ops/migrate.md):
+// The decisions behind it (docs/adr/0010, docs/ops/migrate.md and backup.md):
 //
 //   - (conversation, seq) never changes. Positions do, because another database
 //     may have another number of shards; so each row's hash is made anew, after
