@@ -12,7 +12,9 @@ import (
 // servers on one folder is not stopped, and a lease is waited for.
 func (s *server) lockData(*config.Config) (node string, err error) { return "", nil }
 
-// lockedBy and terminate belong to the lock.
+// lockedBy, terminate and alive belong to the lock.
 func lockedBy(string) (pid int, err error) { return 0, nil }
 
 func terminate(int) error { return errors.ErrUnsupported }
+
+func alive(int) bool { return false }

@@ -77,3 +77,6 @@ func lockedBy(dir string) (pid int, err error) {
 
 // terminate asks a process to end, as an operator would.
 func terminate(pid int) error { return unix.Kill(pid, unix.SIGTERM) }
+
+// alive tells whether a process is there.
+func alive(pid int) bool { return unix.Kill(pid, 0) == nil }

@@ -263,10 +263,20 @@ func stopServers(ctx context.Context, s *server, cfg *config.Config, d *db.DB, s
 		if err != nil {
 			return err
 		}
-		return poll(ctx, "the server has not ended", func() (bool, error) {
+		err = poll(ctx, "the server has not ended", func() (bool, error) {
 			_, err := s.lockData(cfg)
 			return err == nil, nil
 		})
+		if err != nil || pid == 0 {
+			return err
+		}
+		// The folder is free; the process still closes its other sockets,
+		// which the next server may want. What has not gone then is one that
+		// its parent does not look after.
+		gone, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
+		_ = poll(gone, "", func() (bool, error) { return !alive(pid), nil })
+		return nil
 	}
 	told := false
 	return poll(ctx, "there are still servers on the database", func() (bool, error) {
