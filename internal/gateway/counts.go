@@ -32,6 +32,7 @@ type counts struct {
 	gapReads   prometheus.Counter
 	lost       prometheus.Counter
 	queueBytes prometheus.Gauge
+	limited    prometheus.Counter
 }
 
 func newCounts(s *metrics.Set, g *Gateway) *counts {
@@ -52,6 +53,7 @@ func newCounts(s *metrics.Set, g *Gateway) *counts {
 			metrics.Latency()),
 		gapReads:   s.Counter("gateway_gap_reads_total", "Times that the fan-out read a shard of the journal because no hint brought the next entry."),
 		lost:       s.Counter("gateway_hints_lost_total", "Times that the fan-out was told that hints were dropped before it."),
+		limited:    s.Counter("gateway_limited_total", "Frames that limits.send_rate or limits.in_flight refused."),
 		queueBytes: s.Gauge("gateway_queue_bytes", "Output that waits for readers, as of the last look (at least one a second)."),
 	}
 }

@@ -85,6 +85,8 @@ type effect struct {
 	code   skeinv1.CloseCode
 	reason string
 	now    bool // fxClose: drop what is queued
+	// limited: fxOut refuses a frame because of a limit.
+	limited bool
 }
 
 // news is an entry that waits for the end of a sync.
@@ -385,7 +387,7 @@ func (m *machine) onFrame(f *clientFrame, now time.Time, out []effect) []effect 
 		f.err = m.admit(f, now)
 	}
 	if f.err != nil {
-		return append(out, effect{kind: fxOut, bytes: errorFrame(f.ref, f.err)})
+		return append(out, effect{kind: fxOut, bytes: errorFrame(f.ref, f.err), limited: im.CodeOf(f.err) == im.RateLimited})
 	}
 	if f.send != nil {
 		m.inFlight++

@@ -267,6 +267,9 @@ func (s *session) apply(fx []effect) (later []effect) {
 	for i := range fx {
 		switch fx[i].kind {
 		case fxOut:
+			if fx[i].limited {
+				s.g.counts.limited.Inc()
+			}
 			s.queue(fx[i].bytes)
 		case fxCursor:
 			s.queue(s.cursor())
