@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/skein-im/skein/internal/db"
 	skein "github.com/skein-im/skein/sdk/go"
@@ -91,6 +95,58 @@ func TestAGroupOfManyIsHeardOnEveryNode(t *testing.T) {
 	t.Logf("from send to delivery on both other nodes: median %v, slowest %v", took[10], took[19])
 	if took[10] > 500*time.Millisecond {
 		t.Errorf("half of the messages took longer than %v", took[10])
+	}
+}
+
+// natsServer starts a NATS of the operator's own.
+func natsServer(t *testing.T, port int) (stop func()) {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("NATS does not start")
+	}
+	stop = sync.OnceFunc(func() { s.Shutdown(); s.WaitForShutdown() })
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestWhenNATSIsGoneMessagesArriveByReadingAndWhenItIsBackAtOnce(t *testing.T) {
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(addr, ":")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := natsServer(t, port)
+	c := start(t, Options{Nodes: 2, Args: []string{"--nats-url", "nats://" + addr}})
+	ann, bob := at(t, "ann", c.Nodes()[0]), at(t, "bob", c.Nodes()[1])
+	if took := latency(t, ann, bob, 11); took[5] > 500*time.Millisecond {
+		t.Errorf("over NATS: %v", took)
+	}
+	stop()
+	took := latency(t, ann, bob, 2)
+	t.Logf("without it: %v", took)
+	if took[1] > 5*time.Second {
+		t.Errorf("without it: %v", took)
+	}
+	natsServer(t, port)
+	back := time.Now()
+	for { // the nodes find it by themselves
+		took := latency(t, ann, bob, 3)
+		if took[2] < 500*time.Millisecond {
+			t.Logf("at once again %v after it was back: %v", time.Since(back), took)
+			return
+		}
+		if time.Since(back) > 30*time.Second {
+			t.Fatalf("30 s after it is back: %v", took)
+		}
 	}
 }
 
