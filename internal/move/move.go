@@ -307,8 +307,8 @@ func (m *Move) shard(c convName) int { return journal.ShardOf(c.app, c.conv, len
 func (m *Move) Copy(ctx context.Context) error {
 	begin := m.o.Clock.Now()
 	defer func() { m.result.Copying += m.o.Clock.Now().Sub(begin) }()
-	if mark, moved, err := journal.Marked(ctx, m.o.From); err != nil || moved && mark.Run == m.run {
-		return err // an earlier run was ended within its switch: all is there
+	if left, err := m.left(ctx); err != nil || left {
+		return err
 	}
 	if err := m.source.install(ctx, entryTable()); err != nil {
 		return err
@@ -348,21 +348,32 @@ func (m *Move) follow(ctx context.Context) (n int, err error) {
 	return n, im.Errorf(im.ResourceExhausted, "%s changes faster than it can be copied: the last pass still had %d changes", m.o.FromName, n)
 }
 
+// left tells whether an earlier run was ended within its switch, after the
+// source was marked: then all is in the target, and only its release is left.
+func (m *Move) left(ctx context.Context) (bool, error) {
+	mark, marked, err := journal.Marked(ctx, m.o.From)
+	return marked && mark.Run == m.run, err
+}
+
 // Switch ends the move. stop has to end every server on the source and return
 // when none can write any more; it is called when little is left to copy. What
 // goes wrong before the source is marked leaves it as it was: serve it again.
 func (m *Move) Switch(ctx context.Context, stop func(context.Context) error) (Result, error) {
-	if _, err := m.follow(ctx); err != nil {
+	left, err := m.left(ctx)
+	if err != nil {
 		return m.result, err
+	}
+	if !left {
+		if _, err := m.follow(ctx); err != nil {
+			return m.result, err
+		}
 	}
 	begin := m.o.Clock.Now()
 	if err := stop(ctx); err != nil {
 		return m.result, fmt.Errorf("stop the servers on %s: %w", m.o.FromName, err)
 	}
 	m.result.Stopping = m.o.Clock.Now().Sub(begin)
-	if mark, moved, err := journal.Marked(ctx, m.o.From); err != nil {
-		return m.result, err
-	} else if !moved || mark.Run != m.run {
+	if !left {
 		if err := m.last(ctx); err != nil {
 			return m.result, err
 		}

@@ -73,6 +73,53 @@ func TestInterruptedMoveIsTakenUpWhereItWasAndFindsWhatHasChangedSince(t *testin
 	})
 }
 
+// A crash after the source was marked and before the target is released leaves
+// neither open; the same command ends it.
+func TestMoveThatWasInterruptedWithinItsSwitchIsEndedByAnotherRun(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	w.others()
+	w.fill(60)
+	w.close()
+	target := open(t, pgtest.DB(t))
+	m, err := move.New(t.Context(), options(w, target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Copy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mark, _, err := journal.Marked(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := move.Undo(t.Context(), w.d, im.SystemEntropy()); err != nil { // takes the triggers away, as the switch does
+		t.Fatal(err)
+	}
+	err = w.d.Write(t.Context(), func(tx db.Tx) error {
+		return journal.SetMark(tx, journal.Mark{Moved: true, Where: "there", Run: mark.Run})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = move.New(t.Context(), options(w, target)); err == nil {
+		err = m.Copy(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Switch(t.Context(), stopped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, dump(t, w.d), dump(t, target))
+	if report := sound(t, target); report.Incarnation != r.Incarnation {
+		t.Errorf("%+v", r)
+	}
+	if _, err := journal.Open(t.Context(), w.d, journal.Options{}); im.CodeOf(err) != im.FailedPrecondition {
+		t.Errorf("the source opens too: %v", err)
+	}
+}
+
 func TestInterruptedMoveIsThrownAwayWithRestart(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	w.others()
