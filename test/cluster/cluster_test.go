@@ -175,6 +175,12 @@ func TestTheUsersOfAKilledNodeAreBackWithinTenSecondsAndNobodyMissesAnything(t *
 	if _, err := ann.With("bob").Send(t.Context(), skein.Outgoing{Text: want[2]}); err != nil {
 		t.Fatal(err)
 	}
+	for end := time.Now().Add(20 * time.Second); hers.Pid() == pid || !hers.Up(); {
+		if time.Now().After(end) {
+			t.Fatal("the killed node was not started again")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 	cid, _ := person(t, c, "bob") // another device of bob's
 	var got []string
 	for page, err := range cid.With("ann").History(t.Context(), skein.HistoryOptions{}) {
@@ -187,11 +193,5 @@ func TestTheUsersOfAKilledNodeAreBackWithinTenSecondsAndNobodyMissesAnything(t *
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("stored is %q", got)
-	}
-	for end := time.Now().Add(20 * time.Second); hers.Pid() == pid || !hers.Up(); {
-		if time.Now().After(end) {
-			t.Fatal("the killed node was not started again")
-		}
-		<-time.After(10 * time.Millisecond)
 	}
 }
