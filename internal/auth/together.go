@@ -13,7 +13,7 @@ import (
 const (
 	// maxShares is how many at most, so that a message's commit need not wait
 	// long behind them.
-	maxShares = 32
+	maxShares = 16
 	// shareTimeout bounds one such transaction.
 	shareTimeout = 10 * time.Second
 )

@@ -119,6 +119,7 @@ type Row interface {
 type DB struct {
 	dialect Dialect
 	lite    *lite         // SQLite only
+	urgent  bool          // see Urgent
 	pg      *pg           // PostgreSQL only
 	pool    *pgxpool.Pool // one of pg's; PostgreSQL only
 	log     *slog.Logger
@@ -170,7 +171,7 @@ func (d *DB) Read(ctx context.Context, fn func(Tx) error) error {
 	if d.pool != nil {
 		return d.readPostgres(ctx, fn)
 	}
-	return d.lite.read(ctx, fn)
+	return d.lite.read(ctx, d.urgent, fn)
 }
 
 // Write runs fn in a serializable transaction and commits it, durably, when fn
@@ -223,14 +224,13 @@ func (d *DB) Ping(ctx context.Context) error {
 // Urgent is the same database over connections that are kept for what must
 // not wait behind everything else: a node that cannot renew its lease has to
 // stop serving. Two transactions at a time, so they had better be short. On
-// SQLite, which has one writer anyway, it is the DB itself. Only the DB that
-// Open returned is closed.
+// SQLite only its reads have connections of their own, since there is one
+// writer anyway. Only the DB that Open returned is closed.
 func (d *DB) Urgent() *DB {
-	if d.pool == nil {
-		return d
-	}
 	u := *d
-	u.pool = d.pg.urgent
+	if u.urgent = true; d.pool != nil {
+		u.pool = d.pg.urgent
+	}
 	return &u
 }
 

@@ -21,6 +21,7 @@ const (
 	litePage     = 4096
 	liteFile     = "skein.db"
 	liteReaders  = 8
+	spareReaders = 2 // besides, for what is urgent
 	liteWALPages = 16000
 	liteBusyMS   = 10_000 // how long to wait for another process
 	checkpointMS = 200    // how long a checkpoint may hold up writers to wait for readers
@@ -43,6 +44,7 @@ type lite struct {
 	closed bool          // guarded by wlock
 
 	slots chan struct{} // a token for each reader that may be at work
+	spare chan struct{} // the same for urgent ones
 	idle  idleReaders
 
 	wal        string // path of the write-ahead log
@@ -85,13 +87,16 @@ func openLite(ctx context.Context, dir string, o Options, took prometheus.Observ
 		o.CheckpointPages = liteWALPages
 	}
 	l := &lite{clock: o.Clock, log: o.Log, sql: db, wlock: make(chan struct{}, 1),
-		slots: make(chan struct{}, o.Conns), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
+		slots: make(chan struct{}, o.Conns), spare: make(chan struct{}, spareReaders), wal: path + "-wal", walLimit: int64(o.CheckpointPages) * litePage,
 		checkpoint: make(chan struct{}, 1), took: took, stop: make(chan struct{})}
 	if l.writer, err = l.connect(ctx, writerPragma); err != nil {
 		return nil, errors.Join(mapError(err), db.Close())
 	}
 	for range o.Conns {
 		l.slots <- struct{}{}
+	}
+	for range spareReaders {
+		l.spare <- struct{}{}
 	}
 	l.wlock <- struct{}{}
 	l.stopped.Add(2)
@@ -161,15 +166,19 @@ func (l *lite) write(ctx context.Context, fn func(Tx) error) error {
 	return l.writer.transact(ctx, l.clock, "BEGIN IMMEDIATE", fn)
 }
 
-func (l *lite) read(ctx context.Context, fn func(Tx) error) error {
+func (l *lite) read(ctx context.Context, urgent bool, fn func(Tx) error) error {
+	slots := l.slots
+	if urgent {
+		slots = l.spare
+	}
 	select {
-	case <-l.slots:
+	case <-slots:
 	case <-l.stop:
 		return im.Errorf(im.Unavailable, "the database is closed")
 	case <-ctx.Done():
 		return mapError(ctx.Err())
 	}
-	defer func() { l.slots <- struct{}{} }()
+	defer func() { slots <- struct{}{} }()
 	c := l.idle.take()
 	if c == nil || c.broken {
 		var err error
@@ -267,8 +276,10 @@ func (l *lite) close() error {
 	close(l.stop)
 	l.stopped.Wait()
 	var errs []error
-	for range cap(l.slots) { // who reads now ends first
-		<-l.slots
+	for _, slots := range []chan struct{}{l.slots, l.spare} { // who reads now ends first
+		for range cap(slots) {
+			<-slots
+		}
 	}
 	for _, c := range l.idle.all() {
 		errs = append(errs, c.close())

@@ -37,3 +37,16 @@ func TestACacheIsEmptiedInACalmAndAgainWhenItMayHaveFilled(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsUrgentReadsWhileEveryReaderIsAtWork(t *testing.T) {
+	d := openTest(t, t.TempDir(), Options{Conns: 1})
+	err := d.Read(t.Context(), func(Tx) error {
+		return d.Urgent().Read(t.Context(), func(tx Tx) error {
+			var one int64
+			return tx.QueryRow("SELECT 1").Scan(&one)
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
