@@ -126,6 +126,9 @@ func (w *world) enter(shard int, e im.Entry) {
 		w.fail("I3", "client id %s of %s is in the log twice", e.ClientID, e.Sender)
 	}
 	w.ids[k] = true
+	if e.Kind != im.KindMembers && e.Conv.Kind() == im.ConvGroup && !w.mayRead(string(e.Sender), e.Conv, e.Seq) {
+		w.fail("I8", "%s wrote %s %d and was no member", e.Sender, e.Conv, e.Seq)
+	}
 	w.log[shard] = append(w.log[shard], r)
 	w.convs[e.Conv] = append(list, r)
 	if e.Kind == im.KindMessage && r.text != "" {

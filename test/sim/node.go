@@ -138,7 +138,9 @@ func (w *world) renewLease(n *node, p *proc) {
 	if p.dead {
 		return
 	}
-	if !n.apart && n.up {
+	if p.frozen {
+		// it reads nothing, and finds its lease gone when it wakes up
+	} else if !n.apart && n.up {
 		for n.fences < len(w.fences) {
 			f := w.fences[n.fences]
 			n.gw.Apply(f)

@@ -70,11 +70,12 @@ type task struct {
 // proc is a process: what crashes together. It is the clock and the scheduler
 // of the product's parts in it.
 type proc struct {
-	s     *sched
-	name  string
-	epoch time.Time // what its clock shows at the world's beginning
-	dead  bool      // it has crashed
-	cur   *task     // of it, while one runs
+	s      *sched
+	name   string
+	epoch  time.Time // what its clock shows at the world's beginning
+	dead   bool      // it has crashed
+	frozen bool      // it gets no processor
+	cur    *task     // of it, while one runs
 }
 
 // killed ends the coroutines of a process that has crashed.
@@ -120,7 +121,7 @@ func (s *sched) turn() bool {
 	first := s.dice.IntN(n)
 	for i := range n {
 		t := s.tasks[(first+i)%n]
-		if t.ready != nil && !t.ready() {
+		if t.p.frozen || t.ready != nil && !t.ready() {
 			continue
 		}
 		s.turns++

@@ -15,6 +15,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 200, "how many worlds to run")
 	first = flag.Uint64("first", 1, "the first seed")
+	until = flag.Bool("until", false, "stop at the first seed that breaks a promise")
 	one   = flag.Uint64("seed", 0, "run this seed alone and show its trace")
 )
 
@@ -63,6 +64,9 @@ func TestWorldsKeepEveryPromiseWhateverTheSeed(t *testing.T) {
 				}
 				o.lines = nil
 				all = append(all, o)
+				if *until && o.bad != "" {
+					next = *first + uint64(*seeds) // the others end what they have begun
+				}
 				mu.Unlock()
 			}
 		})
@@ -119,7 +123,9 @@ func summary(t *testing.T, all []outcome, took time.Duration) {
 			acted[k] += n
 		}
 		if o.bad != "" {
-			broke[o.what]++
+			if broke[o.what]++; *until && bad == 0 {
+				t.Logf("found by seed %d, among %d seeds: %s", o.seed, len(all), o.what)
+			}
 			if bad++; bad <= 3 {
 				t.Error(o.bad)
 			}

@@ -105,9 +105,9 @@ func (w *world) strike() {
 	d := w.devices[w.dice.IntN(len(w.devices))]
 	n := w.nodes[w.dice.IntN(len(w.nodes))]
 	back := time.Duration(200+w.dice.IntN(9000)) * time.Millisecond
-	kind := w.dice.IntN(14)
+	kind := w.dice.IntN(15)
 	name := [...]string{"node crash", "device crash", "offline", "reset", "cut up", "cut down", "node apart", "bus cut", "sign-out", "drain",
-		"asleep", "online hint", "restore", "backup"}[kind]
+		"asleep", "online hint", "restore", "backup", "node frozen"}[kind]
 	switch name {
 	case "node crash":
 		if n.proc == nil || n.dead || !n.up {
@@ -154,6 +154,13 @@ func (w *world) strike() {
 			return
 		}
 		w.signOut(d)
+	case "node frozen":
+		if n.proc == nil || n.dead {
+			return
+		}
+		p := n.proc
+		p.frozen, back = true, back*3
+		w.after(back, func() { p.frozen = false })
 	case "drain":
 		if n.up && n.gw != nil {
 			n.up = false
@@ -193,6 +200,9 @@ func (w *world) heal() {
 	}
 	for _, n := range w.nodes {
 		n.apart = false
+		if n.proc != nil {
+			n.frozen = false
+		}
 	}
 	w.trace("world", "healed")
 }
