@@ -77,6 +77,10 @@ chaos: ## break servers at full length, and prove that nothing is lost (an hour;
 	SKEIN_CHAOS_LONG=1 go test ./test/chaos -count=1 -timeout 60m -run FailsOver -v
 	SKEIN_CHAOS_LONG=1 go test ./test/move -count=1 -timeout 60m -v
 
+.PHONY: sim
+sim: ## run SEEDS (1000) simulated worlds, measure what they reach, find planted bugs
+	@scripts/sim.sh
+
 .PHONY: bench
 bench: build ## measure messages between pairs of users, durable
 	bin/skein bench p2p --pairs 500 --window 16 --seconds 10 --json

@@ -48,7 +48,7 @@ type conn struct {
 	ended    [2]bool // closed by the device, by the node
 	limit    int
 	sends    map[uint32]string // texts of sends, by ref
-	fenced   bool              // a sign-out of its device was acknowledged: nothing may be written any more
+	fenced   time.Duration     // when a sign-out of its device was acknowledged; 0 = not
 }
 
 var errReset = errors.New("the connection was reset")

@@ -27,20 +27,21 @@ const app = im.AppID("demo")
 
 // node is one server of a world, running or crashed.
 type node struct {
-	*proc  // of the run under way; nil before the first
-	w      *world
-	name   string
-	boots  int
-	up     bool // it takes connections
-	bus    *nodeBus
-	j      journal.Journal
-	chat   *chat.Service
-	gw     *gateway.Gateway
-	rpc    http.Handler
-	socks  []*conn
-	apart  bool          // cut off from the store and from the fence log
-	lease  time.Duration // it may serve until then
-	fences int           // how many it has applied
+	*proc    // of the run under way; nil before the first
+	w        *world
+	name     string
+	boots    int
+	up       bool // it takes connections
+	bus      *nodeBus
+	j        journal.Journal
+	chat     *chat.Service
+	gw       *gateway.Gateway
+	rpc      http.Handler
+	socks    []*conn
+	draining bool          // it takes no connections any more
+	apart    bool          // cut off from the store and from the fence log
+	lease    time.Duration // it may serve until then
+	fences   int           // how many it has applied
 }
 
 // leaseTime is how long a node may serve without having read the fence log.
@@ -53,7 +54,7 @@ func (w *world) boot(n *node) {
 	}
 	n.boots++
 	n.proc = &proc{s: &w.sched, name: n.name, epoch: w.epoch.Add(time.Duration(w.dice.IntN(200)-100) * time.Millisecond)}
-	n.bus, n.up, n.socks, n.apart = &nodeBus{n: n}, false, nil, false
+	n.bus, n.up, n.draining, n.socks, n.apart = &nodeBus{n: n}, false, false, nil, false
 	n.fences = len(w.fences)
 	p, store := n.proc, w.store
 	log := slog.New(&logs{w: w, who: n.name})
@@ -173,7 +174,7 @@ func (w *world) crash(n *node) {
 func (w *world) balance() *node {
 	var up []*node
 	for _, n := range w.nodes {
-		if n.up && !n.dead {
+		if n.up && !n.dead && !n.draining {
 			up = append(up, n)
 		}
 	}
@@ -308,7 +309,7 @@ func (w *world) signOut(d *device) {
 			return
 		}
 		for _, c := range old { // from here on nothing may be written to them
-			c.fenced = true
+			c.fenced = w.now
 		}
 	}
 	acked()

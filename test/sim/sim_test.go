@@ -123,6 +123,7 @@ func summary(t *testing.T, all []outcome, took time.Duration) {
 			acted[k] += n
 		}
 		if o.bad != "" {
+			t.Logf("seed %d: %s (restored %d times)", o.seed, o.what, o.acted["restore"])
 			if broke[o.what]++; *until && bad == 0 {
 				t.Logf("found by seed %d, among %d seeds: %s", o.seed, len(all), o.what)
 			}

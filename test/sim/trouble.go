@@ -162,8 +162,8 @@ func (w *world) strike() {
 		p.frozen, back = true, back*3
 		w.after(back, func() { p.frozen = false })
 	case "drain":
-		if n.up && n.gw != nil {
-			n.up = false
+		if n.up && n.gw != nil && !n.draining {
+			n.draining = true
 			g := n.gw
 			w.spawn(n.proc, func() { g.Drain(context.Background(), time.Second) })
 			w.after(3*time.Second, func() { w.crash(n) })

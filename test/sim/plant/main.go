@@ -24,13 +24,13 @@ import (
 type plant struct{ pkg, says, file, old, new string }
 
 var plants = []plant{
-	{"internal/journal", "the retry of a commit whose answer was lost leaves a hole behind the entry that it finds",
+	{"internal/journal", "the retry of a commit whose answer was lost leaves a hole in the positions of the shard",
 		"internal/journal/plan.go",
-		"\t\tit.dup, it.acl = true, it.c.acl\n", "\t\tit.dup, it.acl = true, it.c.acl\n\t\tit.c.headSeq++\n"},
+		"\t\tit.dup, it.acl = true, it.c.acl\n", "\t\tit.dup, it.acl = true, it.c.acl\n\t\tp.newHead++\n"},
 	{"internal/chat", "a send is decided on the members that are remembered, and nobody checks them at the append",
 		"internal/chat/pipe.go", "ClientID: r.ClientID, ACLVersion: room.Version}", "ClientID: r.ClientID, ACLVersion: -1}"},
-	{"internal/gateway", "the first entry behind what a sync has told of is taken for one that it has told of",
-		"internal/gateway/machine.go", "if heads == nil || n.pos > heads[n.shard] {", "if heads == nil || n.pos > heads[n.shard]+1 {"},
+	{"internal/gateway", "a sign-out passes over a session to which nothing new was written since its last cursor",
+		"internal/gateway/machine.go", "\tcase evFenced:\n", "\tcase evFenced:\n\t\tif m.phase == phaseLive && !m.dirty {\n\t\t\treturn out\n\t\t}\n"},
 	{"internal/follow", "a cursor moves also for a node that has lost its lease",
 		"internal/follow/task.go", "AND shard = $3 AND epoch = $4 AND pos < $1\"", "AND shard = $3 AND epoch >= $4-$4 AND pos < $1\""},
 	{"sdk/go", "an entry that comes right before its predecessor is dropped as one that was passed",
