@@ -197,9 +197,15 @@ func (f *faults) slow(ctx context.Context) error {
 // readOnly lets the file system refuse every write, and heals it by what a
 // machine's restart does.
 func (f *faults) readOnly(ctx context.Context) error {
+	running := f.c.processes()
+	defer thaw(running...)
+	if err := freeze(ctx, running...); err != nil {
+		return err
+	}
 	if err := f.disk.ReadOnly(); err != nil {
 		return err
 	}
+	thaw(running...)
 	if !f.disk.Off() {
 		f.r.Problem("the disk is not read-only")
 	}

@@ -18,9 +18,9 @@ type PowerOptions struct {
 	Limit time.Duration
 }
 
-// Power cuts the power of the machine that holds the data, under load: the
-// file system stops where it is, everything that runs on it is killed, and it
-// is mounted again with what had really reached the disk.
+// Power cuts the power of the machine that holds the data, under load:
+// everything that runs on it stands still, its file system stops where it is,
+// all is killed, and the disk is mounted again with what had really reached it.
 func Power(ctx context.Context, e *Env, o PowerOptions) (r *Result, err error) {
 	if o.Apart == 0 {
 		o.Apart = 1500 * time.Millisecond
@@ -55,6 +55,9 @@ func Power(ctx context.Context, e *Env, o PowerOptions) (r *Result, err error) {
 		if err := pause(ctx, between(50*time.Millisecond, o.Apart)); err != nil {
 			return r, fmt.Errorf("after %d cuts: %w", cuts, err)
 		}
+		if err := freeze(ctx, c.processes()...); err != nil {
+			return r, err
+		}
 		if err := disk.Cut(); err != nil {
 			return r, err
 		}
@@ -63,7 +66,7 @@ func Power(ctx context.Context, e *Env, o PowerOptions) (r *Result, err error) {
 			break
 		}
 		acked := l.Acked()
-		c.Nodes[0].Kill() // it may have ended by itself: it has no disk
+		c.Nodes[0].Kill()
 		if c.Postgres != nil {
 			c.Postgres.Kill()
 		}

@@ -107,6 +107,9 @@ func (e *Env) redCut(ctx context.Context, bin string) (int64, error) {
 		return 0, err
 	}
 	l.Quiet() // or the clients would send again what was lost before it is looked for
+	if err := freeze(ctx, c.processes()...); err != nil {
+		return 0, err
+	}
 	if err := disk.Cut(); err != nil {
 		return 0, err
 	}
