@@ -115,18 +115,20 @@ type Deps struct {
 // Gateway is the sockets of one node.
 type Gateway struct {
 	Deps
-	tasks  turn.Scheduler // nil = goroutines
-	hub    *hub
-	fan    *fanout
-	nextID atomic.Uint64
-	open   atomic.Int64
-	ctx    context.Context // ends when the gateway closes; bounds look-ups of sessions
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // sessions and the fan-out
-	drain  atomic.Bool
-	gate   *gate
-	doors  *quota.Set[struct{}] // one bucket: new connections of this node
-	counts *counts
+	tasks turn.Scheduler // nil = goroutines
+	hub   *hub
+	fan   *fanout
+	// offMoves ends the listener to devices that come online elsewhere.
+	offMoves func()
+	nextID   atomic.Uint64
+	open     atomic.Int64
+	ctx      context.Context // ends when the gateway closes; bounds look-ups of sessions
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup // sessions and the fan-out
+	drain    atomic.Bool
+	gate     *gate
+	doors    *quota.Set[struct{}] // one bucket: new connections of this node
+	counts   *counts
 	// scratch lends effects to whoever steps a machine: []effect that every
 	// session kept for itself would be memory of idle connections.
 	scratch sync.Pool
@@ -152,6 +154,7 @@ func New(ctx context.Context, d Deps) (*Gateway, error) {
 		g.cancel()
 		return nil, err
 	}
+	g.offMoves = g.Bus.Listen(bus.Presence, g.elsewhere)
 	g.wg.Add(2)
 	turn.Go(g.tasks, func() { defer g.wg.Done(); g.fan.run() })
 	turn.Go(g.tasks, func() { defer g.wg.Done(); g.sweep() })
@@ -262,11 +265,21 @@ func (g *Gateway) Apply(f auth.Fence) {
 	})
 }
 
+// elsewhere ends the session of a device that has come online at another node:
+// it has one connection at a time, and the old one is dead or forgotten.
+func (g *Gateway) elsewhere(ev bus.Event) {
+	if m, ok := ev.Signal.(bus.DeviceMoved); ok && ev.Remote && m.Online {
+		now := g.Clock.Now()
+		g.hub.match(m.App, m.User, m.Device, func(s *session) { s.handle(event{kind: evElsewhere, now: now}) })
+	}
+}
+
 // Close ends every session and goroutine, and waits for them.
 func (g *Gateway) Close(ctx context.Context) error {
 	g.drain.Store(true)
 	g.hub.each(func(s *session) { s.handle(event{kind: evDrain, last: true}) })
 	g.cancel()
+	g.offMoves()
 	g.fan.stop()
 	done := make(chan struct{})
 	go func() { g.wg.Wait(); close(done) }()

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/ws"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -202,6 +203,34 @@ func TestTheSameDeviceTwiceReplacesTheFirst(t *testing.T) {
 	if st := w.g.Presence.Get("demo", "bob"); !st[0].Online {
 		t.Error("the replaced session took the user offline")
 	}
+}
+
+func TestADeviceThatComesOnlineAtAnotherNodeEndsItsSessionHere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old, _ := w.connect("bob", "phone")
+	tablet, _ := w.connect("bob", "tablet")
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() { // told again and again: at first the session is too young
+		for {
+			w.bus.Deliver(bus.Event{Signal: bus.DeviceMoved{Session: bus.Session{App: "demo", User: "bob", Device: "phone"},
+				Boot: bus.Boot{Node: "another", Started: 1}, Version: 1, Online: true}})
+			select {
+			case <-stop:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	began := time.Now()
+	old.endsWith(skeinv1.CloseCode_CLOSE_CODE_REPLACED)
+	if took := time.Since(began); took < elsewhereAge-time.Second {
+		t.Errorf("it ended after %v, when the news might have been late", took)
+	}
+	ab := im.Direct("ann", "bob")
+	w.say("ann", ab, "hello")
+	tablet.hears(ab, "hello")
 }
 
 func TestJSONSessionsAndBinaryOnesTalk(t *testing.T) {

@@ -29,20 +29,21 @@ type eventKind uint8
 
 // What can happen to a session.
 const (
-	evPacket   eventKind = iota + 1 // frames of a packet
-	evBad                           // a packet that is none
-	evSignedIn                      // outcome of fxSignIn
-	evSynced                        // outcome of fxSync
-	evAppended                      // outcome of fxSubmit
-	evAnswer                        // outcome of everything else: a frame, or an error
-	evNews                          // an entry of the fan-out, encoded
-	evSignal                        // something that is not stored, encoded
-	evTick                          // about once a second
-	evFenced                        // signed out, revoked, suspended
-	evReplaced                      // the device has another connection
-	evDrain                         // the node is going away
-	evFull                          // the output queue is full
-	evGone                          // the socket has ended
+	evPacket    eventKind = iota + 1 // frames of a packet
+	evBad                            // a packet that is none
+	evSignedIn                       // outcome of fxSignIn
+	evSynced                         // outcome of fxSync
+	evAppended                       // outcome of fxSubmit
+	evAnswer                         // outcome of everything else: a frame, or an error
+	evNews                           // an entry of the fan-out, encoded
+	evSignal                         // something that is not stored, encoded
+	evTick                           // about once a second
+	evFenced                         // signed out, revoked, suspended
+	evReplaced                       // the device has another connection
+	evElsewhere                      // the device has come online at another node
+	evDrain                          // the node is going away
+	evFull                           // the output queue is full
+	evGone                           // the socket has ended
 )
 
 // event is one of them; only the fields of its kind are set.
@@ -115,7 +116,14 @@ type machine struct {
 	floor    []im.Pos // what the last sync told of, while the fan-out is not past it
 	tokens   float64  // of the send rate
 	filled   time.Time
+	since    im.Micros // of the sign-in
 }
+
+// elsewhereAge is how old a session has to be before the news that its device
+// is online at another node ends it. Such news can be late, of a connection
+// that this one has come after; the bus is never that late. A younger session
+// whose device has really gone ends by its silence.
+const elsewhereAge = 5 * time.Second
 
 // step moves the machine and appends what is to be done to out.
 func (m *machine) step(ev *event, out []effect) []effect {
@@ -159,6 +167,11 @@ func (m *machine) take(ev *event, out []effect) []effect {
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_BAD_PACKET, "the packet is not one of the protocol", false)
 	case evFenced:
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_SIGNED_OUT, "signed out", true)
+	case evElsewhere:
+		if m.since == 0 || im.MicrosOf(ev.now)-m.since < im.Micros(elsewhereAge.Microseconds()) {
+			return out
+		}
+		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_REPLACED, "the device has another connection", true)
 	case evReplaced:
 		return m.close(out, skeinv1.CloseCode_CLOSE_CODE_REPLACED, "the device has another connection", true)
 	case evFull:
@@ -258,6 +271,7 @@ func (m *machine) onSignedIn(ev *event, out []effect) []effect {
 		return m.refuse(out, m.helloRef, ev.err)
 	}
 	m.id, m.phase, m.filled, m.tokens = ev.id, phaseSyncing, ev.now, float64(m.limits.SendBurst)
+	m.since = im.MicrosOf(ev.now)
 	return append(out, effect{kind: fxSync, ref: m.helloRef, frame: &clientFrame{ref: m.helloRef,
 		msg: &skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Sync{Sync: m.hello.GetSync()}}}})
 }

@@ -229,6 +229,20 @@ func TestASendBeyondTheRateOrTheWindowIsRefusedAlone(t *testing.T) {
 	}
 }
 
+func TestADeviceThatComesOnlineElsewhereEndsAnOldSessionAndNoYoungOne(t *testing.T) {
+	d := drive(t)
+	if d.step(event{kind: evElsewhere, now: d.now.Add(time.Hour)}); len(d.fx) != 0 {
+		t.Errorf("before the sign-in: %+v", d.fx)
+	}
+	d.live()
+	if d.step(event{kind: evElsewhere, now: d.now.Add(elsewhereAge - time.Second)}); len(d.fx) != 0 {
+		t.Errorf("late news of the connection before: %+v", d.fx)
+	}
+	if d.step(event{kind: evElsewhere, now: d.now.Add(elsewhereAge + time.Second)}); closeOf(d.fx) != skeinv1.CloseCode_CLOSE_CODE_REPLACED {
+		t.Errorf("the device is elsewhere: %+v", d.fx)
+	}
+}
+
 func TestWhatEndsASessionAtOnceDropsWhatIsQueued(t *testing.T) {
 	for kind, want := range map[eventKind]skeinv1.CloseCode{
 		evFenced: skeinv1.CloseCode_CLOSE_CODE_SIGNED_OUT, evReplaced: skeinv1.CloseCode_CLOSE_CODE_REPLACED, evFull: skeinv1.CloseCode_CLOSE_CODE_SLOW_READER,
