@@ -39,7 +39,7 @@ var full = []string{
 	"disk --db sqlite", "disk --db postgres",
 	"ackloss --db sqlite --kills 10 --acks 200000", "ackloss --db postgres --kills 10 --acks 100000",
 	"stalled --db sqlite", "storm --db sqlite", "storm --db postgres",
-	"power --db sqlite", "power --db postgres",
+	"power --db sqlite --rate 160", "power --db postgres --rate 160",
 	"kill --db sqlite", "kill --db postgres", "kill --db postgres --nodes 3",
 }
 
