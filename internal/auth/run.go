@@ -131,13 +131,24 @@ func (a *Auth) sleep(ctx context.Context, until time.Time) any {
 	return leaseTick{}
 }
 
+// sayEvery is how often a database that stays away is reported, for it is
+// asked ten times a second.
+const sayEvery = 5 * time.Second
+
 // logLease reports a failure; a database that is away is reported here and
-// nowhere else, since the caller only tries again.
+// nowhere else, since the caller only tries again. It belongs to the goroutine
+// of Run.
 func (a *Auth) logLease(ctx context.Context, what string, err error) {
-	if err != nil && ctx.Err() == nil {
-		valid, _ := a.valid.now()
-		a.log.Warn(what, "err", err, "node", a.node, "valid", valid)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
+	valid, _ := a.valid.now()
+	now := a.clock.Now()
+	if valid == a.saidValid && now.Sub(a.said) < sayEvery {
+		return
+	}
+	a.said, a.saidValid = now, valid
+	a.log.Warn(what, "err", err, "node", a.node, "valid", valid)
 }
 
 // store stores notes and clears rows away until ctx ends.

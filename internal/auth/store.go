@@ -89,6 +89,9 @@ type Auth struct {
 	fencing chan struct{}
 	writers chan struct{}
 	signIns *together // those that insert no fence
+	// When and with which validity the lease's trouble was last reported; owned by Run.
+	said      time.Time
+	saidValid bool
 
 	mu      sync.Mutex    // guards the rest
 	applied int64         // fences applied by this process

@@ -241,7 +241,7 @@ func TestANodeThatWasFrozenDeliversNothingItMayNotAndMovesNoCursor(t *testing.T)
 		}
 	}
 	// The followers that it held, if any, are another's after their lease.
-	<-time.After(time.Until(asleep.Add(18 * time.Second)))
+	<-time.After(time.Until(asleep.Add(30 * time.Second)))
 	off := signedOff(phone)
 	if err := syscall.Kill(frozen.Pid(), syscall.SIGCONT); err != nil {
 		t.Fatal(err)
