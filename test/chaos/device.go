@@ -44,21 +44,24 @@ type Device struct {
 	incarnation string
 	since       int // messages applied since the last mark
 
-	mu      sync.Mutex // guards the rest
-	views   map[string]*view
-	refs    map[uint32]*pending
-	conn    *ws.Conn
-	ready   bool // the welcome and its sync were applied
-	ref     uint32
-	pending []*pending // in the order of their first attempt
-	byID    map[history.ID]*pending
-	marks   map[uint32]*history.Read // by ref
-	heard   time.Time
-	wrote   time.Time
-	blocked time.Time // do not begin anything before
-	next    int
-	serial  int
-	budget  float64
+	mu    sync.Mutex // guards the rest
+	views map[string]*view
+	refs  map[uint32]*pending
+	conn  *ws.Conn
+	ready bool // the welcome and its sync were applied
+	// Of the connection: its number, and the node.
+	sessionNo int
+	endpoint  string
+	ref       uint32
+	pending   []*pending // in the order of their first attempt
+	byID      map[history.ID]*pending
+	marks     map[uint32]*history.Read // by ref
+	heard     time.Time
+	wrote     time.Time
+	blocked   time.Time // do not begin anything before
+	next      int
+	serial    int
+	budget    float64
 }
 
 // pending is a message whose outcome is not known.
@@ -135,7 +138,7 @@ func (d *Device) session(ctx context.Context, endpoint string) error {
 	defer stop()
 	defer conn.Close()
 	defer d.lost()
-	if err := d.hello(conn); err != nil {
+	if err := d.hello(conn, endpoint); err != nil {
 		return err
 	}
 	for {
@@ -153,8 +156,10 @@ func (d *Device) session(ctx context.Context, endpoint string) error {
 	}
 }
 
-func (d *Device) hello(conn *ws.Conn) error {
+func (d *Device) hello(conn *ws.Conn, endpoint string) error {
 	d.mu.Lock()
+	d.sessionNo++
+	d.endpoint = endpoint
 	d.conn, d.heard, d.wrote = conn, time.Now(), time.Now()
 	d.mu.Unlock()
 	raw, err := proto.Marshal(&pb.ClientPacket{Frames: []*pb.ClientFrame{{Ref: 1, Frame: &pb.ClientFrame_Hello{Hello: &pb.Hello{
