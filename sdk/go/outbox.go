@@ -50,6 +50,7 @@ type outItem struct {
 	call                  bool
 	idMS                  int64
 	attempts              int
+	turnedAway            int   // of the attempts: answered with rate_limited; since the process began
 	first                 int64 // server time of the first attempt
 	notBefore             int64 // local time
 	inFlight              bool
@@ -148,7 +149,7 @@ func (m *outboxMachine) item(it *outItem, ev outEvent) {
 		delete(m.byID, it.id)
 		it.id, it.idMS = ev.NewID, ev.IDMS
 		m.byID[it.id] = it
-		it.attempts, it.first, it.notBefore = 0, 0, 0
+		it.attempts, it.turnedAway, it.first, it.notBefore = 0, 0, 0, 0
 	}
 }
 
@@ -156,6 +157,9 @@ func (m *outboxMachine) item(it *outItem, ev outEvent) {
 func (m *outboxMachine) refused(it *outItem, ev outEvent) {
 	switch ev.Error {
 	case RateLimited, Unavailable, ResourceExhausted:
+		if ev.Error == RateLimited {
+			it.turnedAway++ // before anybody looked at it: nothing was stored
+		}
 		it.notBefore = m.now + ev.RetryAfterMS + m.backoff(it)
 	case Internal:
 		if it.internal++; it.internal >= maxInternal {
@@ -165,7 +169,7 @@ func (m *outboxMachine) refused(it *outItem, ev outEvent) {
 		it.notBefore = m.now + ev.RetryAfterMS + m.backoff(it)
 	case ClockSkew:
 		m.offset = ev.ServerTimeMS - m.now
-		if it.attempts == 1 {
+		if it.attempts == it.turnedAway+1 {
 			it.notBefore = math.MaxInt64 // until it is renewed
 			m.out = append(m.out, outEffect{Type: "renew", ID: it.id})
 			return

@@ -57,6 +57,8 @@ interface Slot {
   readonly key: string | undefined;
   idMs: number;
   attempts: number;
+  /** Of the attempts: answered with rate_limited, since the page began. */
+  turnedAway: number;
   firstAttempt: number;
   notBefore: number;
   /** Local time of the transmission that is not answered yet; undefined = none. */
@@ -147,7 +149,7 @@ export class OutboxMachine {
       case "renewed":
         for (const s of this.#slots.values()) if (s.target === slot.id) s.target = event.newId;
         this.#land(slot);
-        Object.assign(slot, { id: event.newId, idMs: event.idMs, attempts: 0, firstAttempt: 0, notBefore: 0 });
+        Object.assign(slot, { id: event.newId, idMs: event.idMs, attempts: 0, turnedAway: 0, firstAttempt: 0, notBefore: 0 });
         this.#slots = new Map([...this.#slots.values()].map((s) => [s.id, s]));
     }
   }
@@ -161,12 +163,14 @@ export class OutboxMachine {
         }
         break;
       case "rate_limited":
+        slot.turnedAway++; // before anybody looked at it: nothing was stored
+        break;
       case "unavailable":
       case "resource_exhausted":
         break;
       case "clock_skew":
         this.#offset = serverTimeMs - this.#now;
-        if (slot.attempts === 1) {
+        if (slot.attempts === slot.turnedAway + 1) {
           slot.notBefore = Infinity;
           this.#effects.push({ type: "renew", id: slot.id });
         } else slot.notBefore = this.#now + Math.max(backOff(slot.attempts, this.#random), slot.idMs - aheadMs - serverTimeMs);
@@ -288,6 +292,7 @@ function newSlot(entry: OutboxEntry): Slot {
     key: entry.key,
     idMs: entry.idMs,
     attempts: entry.attempts ?? 0,
+    turnedAway: 0,
     firstAttempt: entry.firstAttemptMs ?? 0,
     notBefore: 0,
     inFlight: undefined,
