@@ -251,6 +251,9 @@ func (w *world) delivered(c *conn, data []byte) {
 		if s := w.sends[c.sends[f.GetRef()]]; f.GetError() != nil && f.GetRef() > 0 && s != nil {
 			s.refused = true // by the front door: too many, not allowed
 		}
+		if e := f.GetError(); e != nil {
+			w.trace(c.n.name, "refuses %q of %s: %s, retry after %d ms", c.sends[f.GetRef()], c.d.name, e.GetCode(), e.GetRetryAfterMs())
+		}
 		var list []*skeinv1.Entry
 		page := f.GetSync()
 		if page == nil {
