@@ -147,6 +147,9 @@ func (w *watcher) send(ctx context.Context, conv *skein.Conversation) {
 	}
 	no := w.convs[conv.ID()].no
 	op := w.hc.InvokeAt(began, no, history.Message, idOf(m.ID), history.Hash(text))
+	// The SDK keeps to itself when an attempt was answered by an error, after
+	// which a later message may overtake this one: its order is not judged.
+	w.hc.Refuse(op)
 	w.mu.Lock()
 	w.ops[idOf(m.ID)] = op
 	known, ok := w.early[idOf(m.ID)]
