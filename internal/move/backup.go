@@ -114,6 +114,12 @@ func backupEntries(tx db.Tx, c *chunkWriter, m *Manifest, o *BackupOptions) erro
 				if !list[i].Sound() {
 					m.Damaged++
 				}
+				if len(buf) >= fullChunk {
+					if err := c.write(kindEntry, buf); err != nil {
+						return err
+					}
+					buf = buf[:0]
+				}
 				for _, v := range append([]any{string(list[i].App), string(list[i].Conv)}, list[i].Values...) {
 					if buf, err = appendValue(buf, v); err != nil {
 						return err

@@ -3,11 +3,15 @@ package move_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -221,6 +225,45 @@ func TestDamagedEntryStaysDamagedThroughBackupAndMove(t *testing.T) {
 		if len(r) != 1 || r[0] != "hash" {
 			t.Errorf("the damage shows as %v", r)
 		}
+	}
+}
+
+// Thousands of entries are read at once. Were they written as one chunk, it
+// could be larger than any reader takes.
+func TestLargeEntriesAreBackedUpInChunksOfABoundedSize(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	w.fill(1)
+	for i := range 5 {
+		id, err := im.NewClientID(time.Now(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = journal.AppendWait(t.Context(), w.j, &journal.Append{App: "demo", Conv: "g1", Kind: im.KindMessage, Sender: "ann", Device: "phone",
+			ClientID: id, ACLVersion: -1, Body: bytes.Repeat([]byte{byte(i)}, 12<<20)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.close()
+	var file bytes.Buffer
+	if _, err := move.Backup(t.Context(), w.d, &file, move.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, t.TempDir())
+	if r, err := restore(t, file.Bytes(), d); err != nil || r.Entries != 6 {
+		t.Fatal(r.Entries, err)
+	}
+	same(t, dump(t, w.d), dump(t, d))
+	chunks := 0
+	for b := file.Bytes()[bytes.IndexByte(file.Bytes(), '\n')+1:]; len(b) > 0; {
+		n := 5 + int(binary.BigEndian.Uint32(b)) + sha256.Size
+		if b[4] == 'e' {
+			chunks++
+		}
+		b = b[n:]
+	}
+	if chunks != 3 {
+		t.Errorf("60 MiB of entries are in %d chunks, want 3", chunks)
 	}
 }
 

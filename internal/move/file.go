@@ -25,8 +25,11 @@ import (
 // elsewhere, and a file of two halves are all found; and a file that ends
 // before its trailer is not whole.
 const (
-	magic     = "SKEIN BACKUP 1\n"
+	magic = "SKEIN BACKUP 1\n"
+	// maxChunk bounds a chunk, as it is in the file and unpacked: a reader
+	// refuses more. From fullChunk on a writer of entries begins another one.
 	maxChunk  = 1 << 28
+	fullChunk = 1 << 24
 	kindHead  = 'h' // Header
 	kindKey   = 'k' // the key that seals the apps' secrets, as it is in its file
 	kindEntry = 'e' // entries
@@ -92,6 +95,9 @@ func (c *chunkWriter) raw(b []byte) error {
 }
 
 func (c *chunkWriter) write(kind byte, payload []byte) error {
+	if len(payload) > maxChunk {
+		return im.Errorf(im.TooLarge, "a part of the backup has %d bytes, and nobody could read it", len(payload))
+	}
 	c.buf.Reset()
 	c.comp.Reset(&c.buf)
 	if _, err := c.comp.Write(payload); err != nil {
@@ -177,8 +183,8 @@ func (c *chunkReader) next() (kind byte, payload []byte, err error) {
 	if subtle.ConstantTimeCompare(sum[:], c.sum[:]) != 1 {
 		return 0, nil, errDamaged(fmt.Sprintf("a chunk before byte %d does not fit its sum", c.n))
 	}
-	payload, err = io.ReadAll(io.LimitReader(flate.NewReader(&packed), maxChunk))
-	if err != nil {
+	payload, err = io.ReadAll(io.LimitReader(flate.NewReader(&packed), maxChunk+1))
+	if err != nil || len(payload) > maxChunk {
 		return 0, nil, errDamaged("a chunk cannot be unpacked")
 	}
 	return head[4], payload, nil
