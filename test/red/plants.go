@@ -54,6 +54,12 @@ var plants = []plant{
 			"if shards, err = strconv.Atoi(n); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif _, err := tx.Exec(\"DELETE FROM idempotency\"); err != nil {\n\t\t\treturn err\n\t\t}"}},
 		scripts: []string{"d2_over_restart"},
 	},
+	{
+		name: "D2 lost answer tried blindly", says: "a commit whose answer was lost is tried again without a look at the client ids",
+		edits: []edit{{"internal/journal/writer.go", "w.attempt(items, entries, true); im.CodeOf", "w.attempt(items, entries, false); im.CodeOf"},
+			{"internal/journal/postgres.go", "$6::bigint[])`\n\tpgInsertPlain", "$6::bigint[]) ON CONFLICT DO NOTHING`\n\tpgInsertPlain"}},
+		tests: []goTest{{"./internal/journal", "TestCutsAtCommitTimeLeaveNoHoleAndNoDuplicate"}},
+	},
 
 	// D3: total order.
 	{
@@ -98,7 +104,8 @@ var plants = []plant{
 	},
 	{
 		name: "D3 fan-out jumps", says: "the fan-out delivers what a hint brings, and does not look for what lies before it",
-		edits: []edit{{"internal/gateway/fanout.go", "case e.Pos == next:", "case e.Pos >= next:"}},
+		edits: []edit{{"internal/gateway/lanes.go", "for len(l.held) > 0 && l.held[0].from <= l.head+1 {", "for len(l.held) > 0 {"},
+			{"internal/gateway/lanes.go", "&s.entries[l.head+1-s.from]", "&s.entries[max(0, l.head+1-s.from)]"}},
 		tests: []goTest{{"./internal/gateway", "TestEverySessionHearsEachEntryOnceAndInOrderWhateverTheBusLoses"}},
 	},
 
@@ -114,6 +121,12 @@ var plants = []plant{
 		edits: []edit{{"internal/chat/sync.go",
 			"if !e.Withheld(actor.Device) {", "if !e.Withheld(actor.Device) && e.Seq%2 == 0 {"}},
 		scripts: []string{"d4_no_gap"},
+	},
+	{
+		name: "D4 old skip believed", says: "a node believes that it need not read positions, though a user came online since",
+		edits: []edit{{"internal/bus/relay/receive.go", "k.started == r.o.Boot.Started && k.version >= came {", "k.started == r.o.Boot.Started {"}},
+		tests: []goTest{{"./internal/bus/relay", "TestASkipIsBelievedOnlyWhenNobodyHasComeSince"},
+			{"./internal/gateway", "TestEverySessionOfAClusterHearsEverythingWhoeverComesAndWhereverItIsSent"}},
 	},
 
 	// D5: sync by cursor.
@@ -161,6 +174,54 @@ var plants = []plant{
 		name: "D6 removal overtaken", says: "a message is stored although its sender was removed after the decision",
 		edits: []edit{{"internal/journal/plan.go", "c != nil && a.ACLVersion >= 0 && a.ACLVersion != c.acl:", "c != nil && a.ACLVersion > c.acl:"}},
 		tests: []goTest{{"./internal/chat", "TestNobodyWritesOutsideTheirMembership"}},
+	},
+	{
+		name: "D6 lease without end", says: "a node that was frozen goes on serving although its lease is over",
+		edits: []edit{{"internal/auth/lease.go", "return now.Sub(start) < v.span && now.Round(0).Sub(start.Round(0)) < v.span, again", "return now.After(start), again"}},
+		tests: []goTest{{"./internal/auth", "TestAFrozenNodeStopsServingBeforeItsSignOutIsAcknowledged"}, {"./internal/auth", "TestNoNodeServesPastAnAcknowledgedFence"}},
+	},
+	{
+		name: "D6 lease not asked", says: "the fan-out delivers without asking whether this node may still serve",
+		edits: []edit{{"internal/gateway/fanout.go", "if !f.g.Doorman.Valid() {", "if false {"}},
+		tests: []goTest{{"./internal/gateway", "TestANodeThatMayNotServeStopsDelivering"}},
+	},
+
+	// D8: honest timeouts.
+	{
+		name: "D8 drain drops answers", says: "a node that is drained closes sessions whose sends have no answer yet",
+		edits: []edit{{"internal/gateway/machine.go", "if ev.last || m.phase < phaseSyncing || !m.welcomed {", "if m.leaving {"}},
+		tests: []goTest{{"./internal/gateway", "TestADrainAnswersWhatIsUnderWayBeforeItClosesAndTakesNothingMore"}},
+	},
+
+	// Followers: each entry has its effect once.
+	{
+		name: "Follower of an old epoch", says: "a follower that has lost its lease moves the cursor all the same",
+		edits: []edit{{"internal/follow/task.go", "AND epoch = $4 AND pos < $1", "AND epoch >= $4 AND pos < $1"}},
+		tests: []goTest{{"./internal/follow", "TestAnOwnerThatFreezesAndWakesUpLateChangesNothing"}},
+	},
+
+	// Moving a store, and backups of it.
+	{
+		name: "Move misses changes", says: "a migration does not notice which rows change after it has copied them",
+		edits: []edit{{"internal/move/capture.go", `return []string{"INSERT", "UPDATE", "DELETE"}`, `return []string{"INSERT", "DELETE"}`}},
+		tests: []goTest{{"./internal/move", "TestStoreMovesWhileItIsWrittenTo"}},
+	},
+	{
+		name: "Move misses edits", says: "a migration does not notice which messages are edited after it has copied them",
+		edits: []edit{{"internal/move/capture.go", "if t.Name == \"entry\" {\n\t\treturn []string{\"UPDATE\"}", "if t.Name == \"entry\" {\n\t\treturn nil"}},
+		tests: []goTest{{"./internal/move", "TestStoreMovesWhileItIsWrittenTo"}},
+	},
+	{
+		name: "Backup without its end", says: "a backup that ends before its trailer counts as whole",
+		edits: []edit{{"internal/move/file.go", "if err := c.read(head[:]); err != nil {\n\t\treturn 0, nil, err",
+			"if err := c.read(head[:]); err != nil {\n\t\treturn kindEnd, []byte(\"{}\"), nil"},
+			{"internal/move/backup.go", "err = errors.Join(checkCounts(&m, &got, at), c.end())", "err = c.end()"}},
+		tests: []goTest{{"./internal/move", "TestBackupThatIsCutOffOrGoesOnIsFound"}},
+	},
+	{
+		name: "Backup not counted", says: "a backup's contents are not compared with what its end says",
+		edits: []edit{{"internal/move/backup.go", "err = errors.Join(checkCounts(&m, &got, at), c.end())", "err = c.end()"}},
+		tests: []goTest{{"./internal/move", "TestABackupThatHoldsLessThanItsEndSaysIsFound"}},
 	},
 
 	// What recall promises: nothing that the message ever said stays.
