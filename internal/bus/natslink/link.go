@@ -89,7 +89,8 @@ func Dial(o DialOptions) (*Link, error) {
 func (l *Link) connect(url string, options []nats.Option) (err error) {
 	options = append(options,
 		nats.NoEcho(), nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.RetryOnFailedConnect(true),
-		nats.ReconnectBufSize(-1), // what was said while nobody listened is old
+		nats.IgnoreAuthErrorAbort(), // a password that is refused twice may be right tomorrow, as when it is being changed
+		nats.ReconnectBufSize(-1),   // what was said while nobody listened is old
 		nats.FlusherTimeout(writeWait), nats.PingInterval(5*time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(2*time.Second),
 		nats.ConnectHandler(func(*nats.Conn) { l.restore() }),
 		nats.ReconnectHandler(func(*nats.Conn) {

@@ -117,11 +117,16 @@ func TestClusteredNodesThatDropRepeatAndReorderKeepTheContract(t *testing.T) {
 // external starts a server as operators run it, with a user.
 func external(t *testing.T, addr string) *server.Server {
 	t.Helper()
+	return externalWith(t, addr, "pw")
+}
+
+func externalWith(t *testing.T, addr, password string) *server.Server {
+	t.Helper()
 	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: tcp.Port, NoSigs: true, NoLog: true, Username: "skein", Password: "pw"})
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: tcp.Port, NoSigs: true, NoLog: true, Username: "skein", Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +208,35 @@ func TestALinkWithoutItsServerComesBackByItself(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("nobody was told that hints were missed")
 	}
+}
+
+// The client library gives up by itself when it is refused twice for the same
+// reason; a node would stay without hints until somebody started it again.
+func TestALinkThatIsRefusedGoesOnTrying(t *testing.T) {
+	addr := freeAddr(t)
+	wrong := externalWith(t, addr, "another")
+	nodes := join(t, dial(t, addr, 2))
+	for deadline := time.After(20 * time.Second); len(refusals(t, wrong)) < 6; {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("nobody was refused six times")
+		}
+	}
+	wrong.Shutdown()
+	wrong.WaitForShutdown()
+	external(t, addr)
+	heard(t, nodes[0], nodes[1])
+}
+
+// refusals are the connections that a server has closed for a wrong password.
+func refusals(t *testing.T, s *server.Server) []*server.ConnInfo {
+	t.Helper()
+	z, err := s.Connz(&server.ConnzOptions{State: server.ConnClosed, Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.Conns
 }
 
 func TestARouteThatComesTellsThatHintsWereMissed(t *testing.T) {
