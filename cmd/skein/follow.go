@@ -61,7 +61,7 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 
 func runFollow(ctx context.Context, r *follow.Runner, words []string, stdout io.Writer) error {
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	defer w.Flush()
+	defer w.Flush() //nolint:errcheck // the reader's loss
 	switch {
 	case words[0] == "status" && len(words) == 1:
 		all, err := r.Status(ctx)

@@ -89,7 +89,7 @@ func setAside(cfg *config.Config, stdout io.Writer) error {
 	if _, err := lock.lockData(cfg); err != nil {
 		return err
 	}
-	defer lock.close(context.Background())
+	defer lock.close(context.Background()) //nolint:errcheck // it holds a lock and nothing else
 	dir := filepath.Join(cfg.Data, "replaced-"+time.Now().UTC().Format("20060102T150405"))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err

@@ -12,10 +12,6 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
-func ctxDone(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithCancel(ctx)
-}
-
 // byHand is a node whose machine the test turns: one that does not turn is
 // frozen.
 type byHand struct {
@@ -256,10 +252,9 @@ type simNode struct {
 	s       leaseState
 	valid   validity
 	clock   *settable
-	wants   any       // the effect under way
-	answer  any       // its answer, on the way back
-	start   time.Time // of a hold
-	applied int64     // what a gateway behind it has seen
+	wants   any   // the effect under way
+	answer  any   // its answer, on the way back
+	applied int64 // what a gateway behind it has seen
 }
 
 // The machines of several nodes, with requests that take any time, are lost or

@@ -64,17 +64,17 @@ func (w *writer) note(began time.Time, asked, stored int, err error) {
 	c.commit.Observe(now.Sub(began).Seconds())
 	c.batch.Observe(float64(asked))
 	c.appends.Add(float64(stored))
-	switch code := im.CodeOf(err); {
-	case err == nil:
+	if err == nil {
 		c.repeated.Add(float64(asked - stored))
 		if w.failure.Load() != nil {
 			w.failure.Store(nil)
 		}
-	default:
-		c.failed.Add(float64(asked - stored))
-		if code == im.Unavailable || code == im.ResourceExhausted || code == im.DataLoss {
-			w.failure.Store(&failure{err, now})
-		}
+		return
+	}
+	c.failed.Add(float64(asked - stored))
+	switch im.CodeOf(err) {
+	case im.Unavailable, im.ResourceExhausted, im.DataLoss:
+		w.failure.Store(&failure{err, now})
 	}
 }
 

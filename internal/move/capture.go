@@ -106,11 +106,7 @@ func (c capture) postgres(t *table) []string {
 	}
 }
 
-// remove takes every trace of a capture away.
-func (c capture) remove(ctx context.Context) error {
-	return c.d.Write(ctx, func(tx db.Tx) error { return removeCapture(tx) })
-}
-
+// removeCapture takes every trace of a capture away.
 func removeCapture(tx db.Tx) error {
 	drops, err := strs(tx, map[db.Dialect]string{
 		db.SQLite:   "SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'move\\_%' ESCAPE '\\'",

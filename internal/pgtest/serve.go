@@ -159,7 +159,7 @@ func (s *Server) Stop() error {
 	err := s.cmd.Process.Signal(syscall.SIGINT)
 	<-s.ended
 	_ = os.RemoveAll(s.socket)
-	if err != nil && err != os.ErrProcessDone {
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil

@@ -77,8 +77,7 @@ type acmeServer struct {
 	nonces   map[string]bool
 	accounts []*ecdsa.PublicKey
 	names    []string // of the one order
-	csr      *x509.CertificateRequest
-	valid    bool // the challenge was met
+	valid    bool     // the challenge was met
 	chain    []byte
 	requests int // that were accepted
 	issued   int

@@ -151,7 +151,7 @@ func (o *DialOptions) handshake(nc net.Conn, u *url.URL) (*Conn, error) {
 		return nil, err
 	}
 	br := bufio.NewReaderSize(io.LimitReader(nc, maxResponse), smallSize)
-	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodGet})
+	resp, err := http.ReadResponse(br, &http.Request{Method: http.MethodGet}) //nolint:bodyclose // an upgrade has none; the socket goes on
 	if err != nil {
 		return nil, fmt.Errorf("no HTTP response: %w", err)
 	}

@@ -119,9 +119,9 @@ func (d *deliveries) ask(r *rapid.T) {
 	head := uint64(len(d.log().entries))
 	switch rapid.IntRange(0, 3).Draw(r, "kind") {
 	case 0:
-		q.BeforeSeq = uint64(rapid.Uint64Range(1, head+2).Draw(r, "before"))
+		q.BeforeSeq = rapid.Uint64Range(1, head+2).Draw(r, "before")
 	case 1:
-		q.AfterSeq = uint64(rapid.Uint64Range(1, head+1).Draw(r, "after"))
+		q.AfterSeq = rapid.Uint64Range(1, head+1).Draw(r, "after")
 	case 2: // newest page
 	case 3:
 		q, ev.repair = d.repairOf()

@@ -23,7 +23,6 @@ type driver struct {
 	conn   *connection
 	box    *outboxMachine
 	sess   *session
-	socket int // number of the newest session
 	timers map[string]*wake
 
 	connecting []chan error              // Connect calls that wait

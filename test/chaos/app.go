@@ -107,7 +107,7 @@ func (c *Caller) Call(ctx context.Context, base, method string, req, resp proto.
 			Value string `json:"value"`
 		} `json:"details"`
 	}
-	json.Unmarshal(b, &e) // what is no JSON is judged by the status
+	_ = json.Unmarshal(b, &e) // what is no JSON is judged by the status
 	for _, d := range e.Details {
 		var w pb.Error
 		if raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(d.Value, "=")); err == nil && d.Type == "skein.v1.Error" && proto.Unmarshal(raw, &w) == nil {

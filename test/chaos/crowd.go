@@ -133,11 +133,11 @@ func crowdMain() int {
 }
 
 type crowdMembers struct {
-	o                              crowdOrder
-	app                            *App
-	up, sessions, failed, entries  atomic.Int64
-	next                           atomic.Int64
-	firstLost, newest, lastSession atomic.Int64
+	o                             crowdOrder
+	app                           *App
+	up, sessions, failed, entries atomic.Int64
+	next                          atomic.Int64
+	firstLost, newest             atomic.Int64
 
 	mu    sync.Mutex // guards what follows
 	final string
@@ -215,7 +215,11 @@ func (m *crowdMembers) session(ctx context.Context, user, token string, cursor [
 		if m.o.Receive == 0 {
 			return nil
 		}
-		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, m.o.Receive) })
+		var refused error
+		err := c.Control(func(fd uintptr) {
+			refused = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, m.o.Receive)
+		})
+		return errors.Join(err, refused)
 	}}
 	dial, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

@@ -38,10 +38,10 @@ func (d *Device) shown(e *pb.Entry) shown {
 // payload returns an entry's kind and the hash of what it carries.
 func payload(e *pb.Entry) (history.Kind, uint64) {
 	c := e.GetBody().GetContent()
-	switch {
-	case e.Kind == pb.EntryKind_ENTRY_KIND_MESSAGE:
+	switch e.Kind {
+	case pb.EntryKind_ENTRY_KIND_MESSAGE:
 		return history.Message, history.Hash(c.GetText().GetText())
-	case e.Kind == pb.EntryKind_ENTRY_KIND_MEMBERS:
+	case pb.EntryKind_ENTRY_KIND_MEMBERS:
 		return history.Members, hashMembers(c.GetMembers())
 	}
 	return history.Other, 0

@@ -25,7 +25,7 @@ func (d *Disk) Slow(iops int) error {
 	if err := unix.Stat(d.device, &st); err != nil {
 		return err
 	}
-	line := fmt.Sprintf("%d:%d %d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev)), iops)
+	line := fmt.Sprintf("%d:%d %d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev)), iops) //nolint:unconvert // another width elsewhere
 	if err := os.WriteFile(blkio, []byte(line), 0); err != nil {
 		return fmt.Errorf("slow the disk: %w", err)
 	}

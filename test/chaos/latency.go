@@ -13,7 +13,8 @@ type latencies struct{ buckets [1024]atomic.Uint64 }
 const subBits = 5 // 32 buckets for each power of two
 
 func (h *latencies) add(d time.Duration) {
-	us, i := uint64(max(d.Microseconds(), 0)), 0
+	us := uint64(max(d.Microseconds(), 0))
+	var i int
 	if us < 1<<subBits {
 		i = int(us)
 	} else {

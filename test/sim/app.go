@@ -145,7 +145,7 @@ func (d *device) change(ctx context.Context, v *skein.Conversation) {
 		return
 	}
 	m := list[w.dice.IntN(len(list))]
-	what := ""
+	var what string
 	switch k := w.dice.IntN(10); {
 	case m.State == skein.Failed:
 		if what = "discard"; w.chance(0.5) {
@@ -204,7 +204,7 @@ func (d *device) group(ctx context.Context, c *skein.Client) {
 	v := c.Group(w.groups[w.dice.IntN(len(w.groups))])
 	user := w.users[w.dice.IntN(len(w.users))]
 	var err error
-	what := ""
+	var what string
 	switch k := w.dice.IntN(12); {
 	case k < 4:
 		what, err = "add", v.AddMembers(ctx, user)

@@ -293,4 +293,3 @@ func runSeed(seed uint64, dir string, keep int) (o outcome, err error) {
 }
 
 // userID is a user's id as the server has it.
-func userID(s string) im.UserID { return im.UserID(s) }

@@ -13,7 +13,6 @@ import (
 // jsonSocket speaks JSON as a program without protobuf would: maps and strings.
 type jsonSocket struct {
 	*client
-	packets []map[string]any
 }
 
 func (j *jsonSocket) tell(s string) { j.t.Helper(); j.write(ws.OpText, []byte(s)) }

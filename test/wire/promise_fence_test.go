@@ -212,7 +212,7 @@ func TestTypingPresenceAndReadingNeverTouchTheLog(t *testing.T) {
 	online(true)
 	b.gone()
 	online(false)
-	b = connect(t, shared, bob, "phone")
+	connect(t, shared, bob, "phone")
 	online(true)
 	if now := head(); now != before {
 		t.Errorf("the head was %s and is %s", before, now)
