@@ -103,6 +103,8 @@ type Result struct {
 	Measured []Figure
 	Report   *history.Report `json:"-"` // nil when no history was recorded
 	Problems []string        // what is wrong beside the history
+
+	brokenDisk bool // the engine's own errors are part of the harm
 }
 
 // Act notes harm that was done.

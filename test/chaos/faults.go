@@ -76,6 +76,7 @@ func Faults(ctx context.Context, e *Env, o FaultOptions) (r *Result, err error) 
 	r = &Result{Proof: "full, slow and read-only disk", Engine: o.Engine.String(), Nodes: 1, Began: time.Now(),
 		Command: fmt.Sprintf("go run ./test/chaos/run disk --db %s --rounds %d", string(o.Engine), o.Rounds)}
 	defer func() { r.Took = time.Since(r.Began) }()
+	r.brokenDisk = true
 	f := &faults{e: e, o: o, r: r}
 	size := int64(192 << 20)
 	if o.Engine == PostgreSQL {
