@@ -126,7 +126,8 @@ func TestTheVariablesOnTheOperatorsPagesExist(t *testing.T) {
 	}
 	for page, text := range pages(t) {
 		for _, name := range asked.FindAllString(text, -1) {
-			if name != "SKEIN_CONFIG" && !strings.Contains(string(reference), "`"+name+"`") {
+			// Neither is an option: the one names the file of options, the other is of tests.
+			if name != "SKEIN_CONFIG" && name != "SKEIN_CHAOS_LONG" && !strings.Contains(string(reference), "`"+name+"`") {
 				t.Errorf("%s names %s, which is no option", page, name)
 			}
 		}
