@@ -66,12 +66,18 @@ type Caller struct {
 	App    *App
 	Token  string
 	Device string
+	// Timeout bounds a call; 0 = 30 s.
+	Timeout time.Duration
 }
 
 // Call makes one call to a node. The error is an *im.Error when the server
 // answered; Unavailable also when nobody did.
 func (c *Caller) Call(ctx context.Context, base, method string, req, resp proto.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	limit := c.Timeout
+	if limit == 0 {
+		limit = 30 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	body, err := proto.Marshal(req)
 	if err != nil {

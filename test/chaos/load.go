@@ -51,6 +51,10 @@ type LoadOptions struct {
 	AckTimeout time.Duration
 	// Dial replaces the net.Dialer of raw devices; nil dials directly.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// DialAll uses Dial for calls and for the SDK's devices too.
+	DialAll bool
+	// CallTimeout bounds a call, before the next node is asked; 0 = 30 s.
+	CallTimeout time.Duration
 }
 
 // Load is users who write to each other and note everything. Start it, do
@@ -109,8 +113,11 @@ func StartLoad(ctx context.Context, o LoadOptions) (*Load, error) {
 		o.AckTimeout = 2 * time.Second
 	}
 	ctx, stop := context.WithCancel(ctx)
-	l := &Load{H: history.New(o.App.ID), o: o, stop: stop,
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}}}
+	call := o.Dial
+	if call == nil || !o.DialAll {
+		call = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	}
+	l := &Load{H: history.New(o.App.ID), o: o, stop: stop, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: call}}}
 	if err := l.people(ctx); err != nil {
 		l.Close()
 		return nil, err
@@ -192,7 +199,7 @@ func (l *Load) device(user string, to []*conv) *Device {
 
 // caller makes calls for a user.
 func (l *Load) caller(user string) *Caller {
-	return &Caller{HTTP: l.http, App: l.o.App, Token: l.o.App.Token(user)}
+	return &Caller{HTTP: l.http, App: l.o.App, Token: l.o.App.Token(user), Timeout: l.o.CallTimeout}
 }
 
 // insist makes a call until it has a definitive answer; the endpoints take

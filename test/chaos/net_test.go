@@ -7,7 +7,21 @@ import (
 	"github.com/skein-im/skein/test/chaos"
 )
 
+// networks skips a test where nobody may make a network; test/skips.txt says so.
+func networks(t *testing.T) {
+	t.Helper()
+	if !chaos.MayNetwork() {
+		t.Skip("this system lets nobody make a network namespace with a tun device")
+	}
+}
+
 func TestTheUsersOfALostNodeAreBackAndTheOthersNoticeNothing(t *testing.T) {
 	r, err := chaos.NodeLoss(bounded(t, 2*time.Minute), env, chaos.LossOptions{Kills: 2, Users: 24, Watch: 3 * time.Second})
+	prove(t, r, err)
+}
+
+func TestPartitionsLossAndDelayLoseNothing(t *testing.T) {
+	networks(t)
+	r, err := chaos.Partition(bounded(t, 3*time.Minute), env, chaos.PartitionOptions{Seed: 1, Hold: 3 * time.Second, Cycles: 1, Few: true})
 	prove(t, r, err)
 }

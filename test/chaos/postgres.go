@@ -23,6 +23,7 @@ type Postgres struct {
 	dir string // of the cluster (data) and the log
 	run string // of the socket
 	as  *syscall.Credential
+	in  *Space // nil: here, and nobody can connect by TCP
 
 	mu     sync.Mutex // guards the rest
 	cmd    *exec.Cmd
@@ -44,7 +45,13 @@ logging_collector = off
 // StartPostgres makes a database cluster in a folder, starts it, and makes the
 // database "skein".
 func StartPostgres(ctx context.Context, dir string) (*Postgres, error) {
-	p := &Postgres{dir: dir}
+	return startPostgresIn(ctx, dir, nil)
+}
+
+// startPostgresIn starts it on a machine of its own, where it also listens on
+// port 5432 of its address.
+func startPostgresIn(ctx context.Context, dir string, in *Space) (*Postgres, error) {
+	p := &Postgres{dir: dir, in: in}
 	var err error
 	if p.run, err = os.MkdirTemp("", "skein-pg-"); err != nil { // a socket's path is short
 		return nil, err
@@ -84,6 +91,10 @@ func (p *Postgres) initdb(ctx context.Context) error {
 		return err
 	}
 	_, err = fmt.Fprintf(f, "%sunix_socket_directories = '%s'\n", settings, p.run)
+	if p.in != nil && err == nil {
+		_, err = fmt.Fprintf(f, "listen_addresses = '%s'\nport = 5432\n", p.in.Addr)
+		err = errors.Join(err, os.WriteFile(filepath.Join(p.data(), "pg_hba.conf"), []byte("local all all trust\nhost all all 10.99.0.0/24 trust\n"), 0o644))
+	}
 	return errors.Join(err, f.Sync(), f.Close()) // the power may be cut at any time
 }
 
@@ -146,6 +157,10 @@ func (p *Postgres) Start(ctx context.Context) error {
 	cmd, err := p.program(context.Background(), "postgres", "-D", p.data())
 	if err != nil {
 		return err
+	}
+	if p.in != nil {
+		cmd = p.in.commandAs(p.as, cmd.Path, cmd.Args[1:]...)
+		cmd.Dir, cmd.SysProcAttr = p.dir, &syscall.SysProcAttr{Setpgid: true}
 	}
 	log, err := os.OpenFile(p.run+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

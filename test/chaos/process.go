@@ -91,6 +91,7 @@ func FreeAddress() (string, error) {
 type NodeOptions struct {
 	Bin   string
 	Store []string // --data DIR, and --db URL; also of the operator's commands
+	Tools []string // Store as the operator's commands need it; nil: Store
 	Args  []string // of serve, beside --listen
 	Env   []string // beside the environment
 	Addr  string   // to listen on; empty: a free one
@@ -257,7 +258,11 @@ func (n *Node) LogTail(max int) string {
 
 // Tool runs an operator's command on the node's store, such as fsck.
 func (n *Node) Tool(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, n.o.Bin, append(args, n.o.Store...)...)
+	store := n.o.Tools
+	if store == nil {
+		store = n.o.Store
+	}
+	cmd := exec.CommandContext(ctx, n.o.Bin, append(args, store...)...)
 	cmd.Env = append(cleanEnv(), n.o.Env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

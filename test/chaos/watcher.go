@@ -44,7 +44,11 @@ func newWatcher(l *Load, user string, n int) *watcher {
 
 // client makes a client on the store: the device after a restart of its app.
 func (w *watcher) client() (*skein.Client, error) {
-	c, err := skein.New(skein.Options{Endpoint: w.l.o.Endpoints[w.n%len(w.l.o.Endpoints)], AppID: w.l.o.App.ID, User: w.user, DeviceID: "sdk",
+	var transport skein.Transport // nil is the SDK's own
+	if w.l.o.DialAll {
+		transport = dialled{w.l.o.Dial}
+	}
+	c, err := skein.New(skein.Options{Transport: transport, Endpoint: w.l.o.Endpoints[w.n%len(w.l.o.Endpoints)], AppID: w.l.o.App.ID, User: w.user, DeviceID: "sdk",
 		Token: func(context.Context) (string, error) { return w.l.o.App.Token(w.user), nil }, Platform: skein.Server, Store: w.store, HTTPClient: w.l.http})
 	if err != nil {
 		return nil, err

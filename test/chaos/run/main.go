@@ -28,6 +28,7 @@ const usage = `go run ./test/chaos/run NEMESIS [flags]
   storm   --db sqlite|postgres --clients N
   stalled --db sqlite|postgres --readers N
   nodeloss --kills N --freezes N --users N         one node of three
+  partition --seed N --cycles N --rate N           cuts, loss and delay between machines
   record  FILE                                     a good history, for the checker's own test
 
 Each prints a line of JSON and the row of docs/reliability.md, and fails when a
@@ -41,6 +42,7 @@ var full = []string{
 	"ackloss --db sqlite --kills 10 --acks 200000", "ackloss --db postgres --kills 10 --acks 100000",
 	"stalled --db sqlite", "storm --db sqlite", "storm --db postgres",
 	"nodeloss --kills 12 --freezes 3",
+	"partition --cycles 20",
 	"power --db sqlite --rate 160", "power --db postgres --rate 160",
 	"kill --db sqlite", "kill --db postgres", "kill --db postgres --nodes 3",
 }
@@ -112,6 +114,8 @@ func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, err
 	flips := fs.Int("flips", 200, "how many flipped bits")
 	clients := fs.Int("clients", 10000, "how many clients come back")
 	freezes := fs.Int("freezes", 1, "how many times a node is frozen")
+	seed := fs.Uint64("seed", 1, "decides what is lost, and when")
+	cycles := fs.Int("cycles", 20, "how many times the network is cut at random")
 	users := fs.Int("users", 60, "how many users of the SDK")
 	readers := fs.Int("readers", 1000, "how many readers stop")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -141,6 +145,8 @@ func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, err
 		r, err = chaos.Storm(ctx, env, chaos.StormOptions{Engine: engine, Clients: *clients})
 	case "stalled":
 		r, err = chaos.Stalled(ctx, env, chaos.StalledOptions{Engine: engine, Readers: *readers, Strict: true})
+	case "partition":
+		r, err = chaos.Partition(ctx, env, chaos.PartitionOptions{Seed: *seed, Cycles: *cycles, Rate: min(*rate, 20)})
 	case "nodeloss":
 		r, err = chaos.NodeLoss(ctx, env, chaos.LossOptions{Kills: *kills, Freezes: *freezes, Users: *users, Rate: min(*rate, 20)})
 	default:
