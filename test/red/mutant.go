@@ -144,16 +144,17 @@ func (o outcomes) of(what, name string, failed error) result {
 	return r
 }
 
-// reason is the first complaint of a test or of its subtests, in one line.
+// reason is the first complaint of a test's subtests or of its own, in one
+// line. Subtests go first: a test that sums them up only says that they failed.
 func (o outcomes) reason(name string) string {
 	var names []string
 	for n := range o {
-		if n == name || strings.HasPrefix(n, name+"/") {
+		if strings.HasPrefix(n, name+"/") {
 			names = append(names, n)
 		}
 	}
 	slices.Sort(names)
-	for _, n := range names {
+	for _, n := range append(names, name) {
 		if m := complaint.FindStringSubmatch(o[n].said.String()); m != nil {
 			why := strings.Join(strings.Fields(m[1]), " ")
 			if r := []rune(why); len(r) > 160 {
