@@ -143,6 +143,8 @@ func Open(ctx context.Context, target string, o Options) (*DB, error) {
 		if d.pg, err = openPostgres(ctx, target, o); err == nil {
 			d.pool = d.pg.main
 		}
+	} else if strings.Contains(target, "://") { // no folder: its name would show the password
+		err = im.Errorf(im.InvalidArgument, "a database's URL begins with postgres://")
 	} else {
 		d.lite, err = openLite(ctx, target, o, checkpoints)
 	}

@@ -661,3 +661,14 @@ func TestColumnsAndVariablesOfSQLite(t *testing.T) {
 		t.Error("a missing argument passed")
 	}
 }
+
+func TestAURLOfAnotherDatabaseIsNoFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	d, err := Open(t.Context(), "mysql://skein:pw@host/skein", Options{})
+	if d != nil || im.CodeOf(err) != im.InvalidArgument || strings.Contains(err.Error(), "pw") {
+		t.Errorf("%v", err)
+	}
+	if there, err := os.ReadDir("."); err != nil || len(there) > 0 {
+		t.Errorf("it has made %v, %v", there, err)
+	}
+}
