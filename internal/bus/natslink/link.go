@@ -35,6 +35,8 @@ const (
 	pendingBytes    = 64 << 20
 	// reconnectWait is how often a lost server is looked for.
 	reconnectWait = 500 * time.Millisecond
+	// lookEvery is how often an external server that is not there is looked at.
+	lookEvery = 2 * time.Second
 )
 
 // Link is a connection to the bus between nodes. Close ends it.
@@ -43,7 +45,7 @@ type Link struct {
 	srv      *server.Server // nil with an external server
 	restored chan struct{}
 	quit     chan struct{}
-	watched  chan struct{} // closed when watch has returned; nil without a server of our own
+	watched  chan struct{} // closed when watch or lookAfter has returned
 	once     sync.Once
 	log      *slog.Logger
 }
@@ -79,11 +81,39 @@ func Dial(o DialOptions) (*Link, error) {
 	if o.Cert != "" {
 		options = append(options, nats.ClientCert(o.Cert, o.Key))
 	}
-	l := &Link{restored: make(chan struct{}, 1), quit: make(chan struct{}), log: o.Log}
+	l := &Link{restored: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}), log: o.Log}
 	if err := l.connect(o.URL, options); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
+	go l.lookAfter()
 	return l, nil
+}
+
+// lookAfter says why there is no connection, once for each reason. The client
+// library tells of a connection that is lost, and not of one that never comes.
+func (l *Link) lookAfter() {
+	defer close(l.watched)
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
+	said := ""
+	for {
+		select {
+		case <-l.quit:
+			return
+		case <-t.C:
+		}
+		why := ""
+		if !l.nc.IsConnected() {
+			why = "no server answers"
+			if err := l.nc.LastError(); err != nil {
+				why = err.Error()
+			}
+		}
+		if why != "" && why != said {
+			l.log.Warn("there is no connection to NATS: messages come by reading, up to 2 s later", "err", why)
+		}
+		said = why
+	}
 }
 
 func (l *Link) connect(url string, options []nats.Option) (err error) {
@@ -184,8 +214,8 @@ func (l *Link) Close(context.Context) error {
 		close(l.quit)
 		_ = l.nc.FlushTimeout(writeWait) // fails when nobody is there to hear it
 		l.nc.Close()
+		<-l.watched
 		if l.srv != nil {
-			<-l.watched
 			l.srv.Shutdown()
 			l.srv.WaitForShutdown()
 		}
