@@ -114,7 +114,7 @@ func (o *operations) routes() http.Handler {
 		answerJSON(w, http.StatusOK, map[string]string{"version": version, "revision": revision(), "go": runtime.Version()})
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	// Not cmdline: the URL of the database, with its password, may be in it.
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"syscall"
 )
@@ -63,9 +64,15 @@ func main() {
 	case errors.As(err, &code):
 		os.Exit(int(code))
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "skein:", err)
+		fmt.Fprintln(os.Stderr, "skein:", withoutPasswords(err.Error()))
 		os.Exit(1)
 	}
+}
+
+// withoutPasswords takes out of a text who signs in at a URL. An error may
+// repeat what was typed, and a service's errors are kept in its log.
+func withoutPasswords(s string) string {
+	return regexp.MustCompile(`://[^\s"]*@`).ReplaceAllString(s, "://…@")
 }
 
 // exitCode ends the program with a status after everything was said.

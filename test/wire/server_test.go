@@ -59,7 +59,7 @@ func launch(dir string, apps map[string]*app, args ...string) (*server, error) {
 func launchAs(cmd *exec.Cmd, dir string, apps map[string]*app) (*server, error) {
 	s := &server{dir: dir, apps: apps, logs: &logBuffer{}, exited: make(chan struct{}), cmd: cmd}
 	s.cmd.Stderr = s.logs
-	s.cmd.Env = cleanEnv()
+	s.cmd.Env = append(cleanEnv(), cmd.Env...)
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

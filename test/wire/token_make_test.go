@@ -27,27 +27,36 @@ func makeApps(dir string, ids ...string) (map[string]*app, error) {
 	for _, id := range ids {
 		cmd := exec.Command(bin, "app", "create", id, "--data", dir)
 		cmd.Env = cleanEnv()
-		out, err := cmd.Output()
+		a, err := makeApp(cmd, id)
 		if err != nil {
-			return nil, fmt.Errorf("make the app %s: %w", id, err)
-		}
-		a := &app{}
-		for line := range strings.Lines(string(out)) {
-			switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
-			case "app":
-				a.id = strings.TrimSpace(value)
-			case "kid":
-				a.kid = strings.TrimSpace(value)
-			case "secret":
-				a.secret = []byte(strings.TrimSpace(value))
-			}
-		}
-		if a.id != id || a.kid == "" || len(a.secret) == 0 {
-			return nil, fmt.Errorf("make the app %s: no secret in %q", id, out)
+			return nil, err
 		}
 		apps[id] = a
 	}
 	return apps, nil
+}
+
+// makeApp makes an app by a command of the caller's.
+func makeApp(cmd *exec.Cmd, id string) (*app, error) {
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("make the app %s: %w", id, err)
+	}
+	a := &app{}
+	for line := range strings.Lines(string(out)) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "app":
+			a.id = strings.TrimSpace(value)
+		case "kid":
+			a.kid = strings.TrimSpace(value)
+		case "secret":
+			a.secret = []byte(strings.TrimSpace(value))
+		}
+	}
+	if a.id != id || a.kid == "" || len(a.secret) == 0 {
+		return nil, fmt.Errorf("make the app %s: no secret in %q", id, out)
+	}
+	return a, nil
 }
 
 // openData opens the database of a folder on which no server runs.
