@@ -144,19 +144,20 @@ func (o outcomes) of(what, name string, failed error) result {
 	return r
 }
 
-// reason is the first complaint of a test's subtests or of its own, in one
-// line. Subtests go first: a test that sums them up only says that they failed.
+// reason is the last complaint of the first subtest that failed, or of the test
+// itself, in one line. Subtests go first: a test that sums them up only says
+// that they failed. The last, because what a test notes on its way looks alike.
 func (o outcomes) reason(name string) string {
 	var names []string
-	for n := range o {
-		if strings.HasPrefix(n, name+"/") {
+	for n, t := range o {
+		if strings.HasPrefix(n, name+"/") && t.action == "fail" {
 			names = append(names, n)
 		}
 	}
 	slices.Sort(names)
 	for _, n := range append(names, name) {
-		if m := complaint.FindStringSubmatch(o[n].said.String()); m != nil {
-			why := strings.Join(strings.Fields(m[1]), " ")
+		if all := complaint.FindAllStringSubmatch(o[n].said.String(), -1); len(all) > 0 {
+			why := strings.Join(strings.Fields(all[len(all)-1][1]), " ")
 			if r := []rune(why); len(r) > 160 {
 				why = string(r[:160]) + " …"
 			}
