@@ -25,3 +25,9 @@ func TestPartitionsLossAndDelayLoseNothing(t *testing.T) {
 	r, err := chaos.Partition(bounded(t, 3*time.Minute), env, chaos.PartitionOptions{Seed: 1, Hold: 3 * time.Second, Cycles: 1, Few: true})
 	prove(t, r, err)
 }
+
+func TestWhoIsRemovedWhileANodeIsCutOffHearsAndSaysNothingMore(t *testing.T) {
+	networks(t)
+	r, err := chaos.Revoke(bounded(t, 3*time.Minute), env, chaos.RevokeOptions{Seed: 1, Each: 2, Hold: 1500 * time.Millisecond, Few: true})
+	prove(t, r, err)
+}

@@ -29,6 +29,7 @@ const usage = `go run ./test/chaos/run NEMESIS [flags]
   stalled --db sqlite|postgres --readers N
   nodeloss --kills N --freezes N --users N         one node of three
   partition --seed N --cycles N --rate N           cuts, loss and delay between machines
+  revoke  --seed N --rounds N --each N             sign-outs and removals while a node is cut off
   record  FILE                                     a good history, for the checker's own test
 
 Each prints a line of JSON and the row of docs/reliability.md, and fails when a
@@ -42,7 +43,7 @@ var full = []string{
 	"ackloss --db sqlite --kills 10 --acks 200000", "ackloss --db postgres --kills 10 --acks 100000",
 	"stalled --db sqlite", "storm --db sqlite", "storm --db postgres",
 	"nodeloss --kills 12 --freezes 3",
-	"partition --cycles 20",
+	"partition --cycles 20", "revoke --rounds 3 --each 5",
 	"power --db sqlite --rate 160", "power --db postgres --rate 160",
 	"kill --db sqlite", "kill --db postgres", "kill --db postgres --nodes 3",
 }
@@ -116,6 +117,7 @@ func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, err
 	freezes := fs.Int("freezes", 1, "how many times a node is frozen")
 	seed := fs.Uint64("seed", 1, "decides what is lost, and when")
 	cycles := fs.Int("cycles", 20, "how many times the network is cut at random")
+	each := fs.Int("each", 3, "how many are signed out, and how many removed, at a time")
 	users := fs.Int("users", 60, "how many users of the SDK")
 	readers := fs.Int("readers", 1000, "how many readers stop")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -147,6 +149,8 @@ func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, err
 		r, err = chaos.Stalled(ctx, env, chaos.StalledOptions{Engine: engine, Readers: *readers, Strict: true})
 	case "partition":
 		r, err = chaos.Partition(ctx, env, chaos.PartitionOptions{Seed: *seed, Cycles: *cycles, Rate: min(*rate, 20)})
+	case "revoke":
+		r, err = chaos.Revoke(ctx, env, chaos.RevokeOptions{Seed: *seed, Rounds: *rounds, Each: *each})
 	case "nodeloss":
 		r, err = chaos.NodeLoss(ctx, env, chaos.LossOptions{Kills: *kills, Freezes: *freezes, Users: *users, Rate: min(*rate, 20)})
 	default:
