@@ -88,10 +88,20 @@ func (w *writer) commits() {
 			return
 		}
 		var b batch
+		w.lost = nil
 		b.entries = w.commit(items, b.entries)
 		b.items = append([]*item(nil), items...)
+		if w.lost == nil {
+			turn.SendOr(w.tasks, w.done, b, nil)
+			w.event(event{kind: evFinished, spare: items})
+			continue
+		}
+		// Before the senders hear of it: what they send then is behind.
+		for _, it := range w.event(event{kind: evLost, spare: items}).drop {
+			it.err = w.lost
+			b.items = append(b.items, it)
+		}
 		turn.SendOr(w.tasks, w.done, b, nil)
-		w.event(event{kind: evFinished, spare: items})
 	}
 }
 

@@ -374,7 +374,9 @@ func (d *Device) failed(ref uint32, e *pb.Error) error {
 	if definitive(code) {
 		// The outcome of this attempt. Another one that is under way on this
 		// connection may be decided otherwise: a removed member can be back.
+		// What was sent after it may then come before it.
 		if len(p.refs) > 0 {
+			d.hc.Refuse(p.op)
 			return nil
 		}
 		d.settle(p)
