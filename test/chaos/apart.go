@@ -18,14 +18,17 @@ const apartEnv = "CHAOS_APART"
 // where namespaces are not allowed, false: go on. Who may not make a
 // namespace may not mount either.
 //
-// It is also where a program that was started as a crowd ends up, or to become
-// a program in a network namespace: its main function, and TestMain, begin with it.
+// It is also where a program that was started as a crowd ends up, as a NATS
+// server, or to become a program in a network namespace: its main function, and TestMain, begin with it.
 func Apart() (code int, done bool) {
 	if os.Getenv(crowdEnv) != "" {
 		return crowdMain(), true
 	}
-	if os.Args[0] == spaceName {
+	switch os.Args[0] {
+	case spaceName:
 		return spaceMain(), true
+	case natsName:
+		return natsMain(), true
 	}
 	if os.Getenv(apartEnv) != "" {
 		// What is mounted here must not show outside.

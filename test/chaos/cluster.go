@@ -36,6 +36,9 @@ type ClusterOptions struct {
 	// Strict leaves the limits on one address as they are by default.
 	Strict bool
 	Apps   []string // ids of apps to make; empty: one, "chaos"
+	// NATS are the URLs of a NATS that is there, for several nodes; empty: they
+	// have their own inside.
+	NATS string
 	// Postgres is a database that is there; nil starts one in Dir.
 	Postgres *Postgres
 }
@@ -129,7 +132,10 @@ func (c *Cluster) nodes(e *Env, o ClusterOptions) error {
 		if c.Postgres != nil {
 			store = append(store, "--db", c.Postgres.URL())
 		}
-		if o.Nodes > 1 {
+		switch {
+		case o.NATS != "":
+			args = append(args, "--nats-url", o.NATS)
+		case o.Nodes > 1:
 			args = append(args, clusterArgs(i, peers)...)
 		}
 		n, err := NewNode(NodeOptions{Bin: o.Bin, Store: store, Args: args, Log: e.path(fmt.Sprintf("%s-node%d.log", filepath.Base(o.Dir), i))})

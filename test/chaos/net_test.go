@@ -22,12 +22,17 @@ func TestTheUsersOfALostNodeAreBackAndTheOthersNoticeNothing(t *testing.T) {
 
 func TestPartitionsLossAndDelayLoseNothing(t *testing.T) {
 	networks(t)
-	r, err := chaos.Partition(bounded(t, 3*time.Minute), env, chaos.PartitionOptions{Seed: 1, Hold: 3 * time.Second, Cycles: 1, Few: true})
+	r, err := chaos.Partition(bounded(t, 3*time.Minute), env, chaos.PartitionOptions{Seed: 1, Hold: 2500 * time.Millisecond, Cycles: 1, Few: true})
 	prove(t, r, err)
 }
 
 func TestWhoIsRemovedWhileANodeIsCutOffHearsAndSaysNothingMore(t *testing.T) {
 	networks(t)
 	r, err := chaos.Revoke(bounded(t, 3*time.Minute), env, chaos.RevokeOptions{Seed: 1, Each: 2, Hold: 1500 * time.Millisecond, Few: true})
+	prove(t, r, err)
+}
+
+func TestNoMessageIsLostWithNATSAndItsHints(t *testing.T) {
+	r, err := chaos.NATS(bounded(t, 3*time.Minute), env, chaos.NATSOptions{Seed: 1, Hold: 1500 * time.Millisecond})
 	prove(t, r, err)
 }

@@ -30,6 +30,7 @@ const usage = `go run ./test/chaos/run NEMESIS [flags]
   nodeloss --kills N --freezes N --users N         one node of three
   partition --seed N --cycles N --rate N           cuts, loss and delay between machines
   revoke  --seed N --rounds N --each N             sign-outs and removals while a node is cut off
+  nats    --seed N --rounds N --rate N             1 of 3 and 3 of 3 killed, and hints lost
   record  FILE                                     a good history, for the checker's own test
 
 Each prints a line of JSON and the row of docs/reliability.md, and fails when a
@@ -43,7 +44,7 @@ var full = []string{
 	"ackloss --db sqlite --kills 10 --acks 200000", "ackloss --db postgres --kills 10 --acks 100000",
 	"stalled --db sqlite", "storm --db sqlite", "storm --db postgres",
 	"nodeloss --kills 12 --freezes 3",
-	"partition --cycles 20", "revoke --rounds 3 --each 5",
+	"partition --cycles 20", "revoke --rounds 3 --each 5", "nats --rounds 5",
 	"power --db sqlite --rate 160", "power --db postgres --rate 160",
 	"kill --db sqlite", "kill --db postgres", "kill --db postgres --nodes 3",
 }
@@ -151,6 +152,8 @@ func one(ctx context.Context, env *chaos.Env, args []string) (*chaos.Result, err
 		r, err = chaos.Partition(ctx, env, chaos.PartitionOptions{Seed: *seed, Cycles: *cycles, Rate: min(*rate, 20)})
 	case "revoke":
 		r, err = chaos.Revoke(ctx, env, chaos.RevokeOptions{Seed: *seed, Rounds: *rounds, Each: *each})
+	case "nats":
+		r, err = chaos.NATS(ctx, env, chaos.NATSOptions{Seed: *seed, Rounds: *rounds, Rate: min(*rate, 20)})
 	case "nodeloss":
 		r, err = chaos.NodeLoss(ctx, env, chaos.LossOptions{Kills: *kills, Freezes: *freezes, Users: *users, Rate: min(*rate, 20)})
 	default:
