@@ -55,8 +55,15 @@ const (
 	// works, and one for when it has to be replaced.
 	pgReserved = 2
 	// pgIdle ends a transaction whose node has vanished without closing its
-	// connection, so that the rows that it locked are free again.
-	pgIdle = 30 * time.Second
+	// connection (its machine lost power, or it is cut off), so that the rows
+	// that it locked are free again: until then nobody can append to the shard,
+	// and a removal of a member is not acknowledged. A node is silent inside of
+	// a transaction for as long only if it is frozen, and after as much nobody
+	// waits for a frozen node's lease either.
+	pgIdle = 5 * time.Second
+	// pgIdleTool is that for programs without a StatementTimeout, which work on
+	// what they read.
+	pgIdleTool = 30 * time.Second
 	// pgGrace is how much longer than the server this end waits.
 	pgGrace = 2 * time.Second
 	// pgPing bounds the question whether an idle connection still works.
@@ -164,10 +171,14 @@ func (p *pg) configure(cfg *pgxpool.Config) {
 // settings is the SQL that a new session starts with.
 func (p *pg) settings(given map[string]string) string {
 	var b strings.Builder
+	idle := pgIdle
+	if p.opts.StatementTimeout < 0 {
+		idle = pgIdleTool
+	}
 	for _, s := range []struct {
 		name string
 		d    time.Duration
-	}{{"statement_timeout", p.opts.StatementTimeout}, {"lock_timeout", p.opts.LockTimeout}, {"idle_in_transaction_session_timeout", pgIdle}} {
+	}{{"statement_timeout", p.opts.StatementTimeout}, {"lock_timeout", p.opts.LockTimeout}, {"idle_in_transaction_session_timeout", idle}} {
 		if _, set := given[s.name]; !set {
 			fmt.Fprintf(&b, "SET %s = %d;\n", s.name, max(s.d.Milliseconds(), 0))
 		}

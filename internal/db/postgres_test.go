@@ -174,6 +174,52 @@ func TestAServerThatStopsAnsweringIsGivenUpInTime(t *testing.T) {
 	eventually(t, 10*time.Second, func() error { return d.Ping(t.Context()) })
 }
 
+func TestWhatAVanishedNodeHasLockedIsFreeSoon(t *testing.T) {
+	url := pgtest.DB(t)
+	proxy := pgtest.NewProxy(t, url)
+	gone, here := openTest(t, proxy.URL(), Options{Conns: 1}), openTest(t, url, Options{Conns: 1})
+	if err := here.Migrate(t.Context(), "test", one(notes)); err != nil {
+		t.Fatal(err)
+	}
+	update := func(tx Tx) error {
+		_, err := tx.Exec("UPDATE note SET name = 'bob' WHERE id = 1")
+		return err
+	}
+	if err := here.Write(t.Context(), func(tx Tx) error {
+		_, err := tx.Exec("INSERT INTO note (id, name) VALUES (1, 'ann')")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// Its machine loses power in the middle: nothing is closed, nothing comes.
+	locked, end, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- gone.Write(t.Context(), func(tx Tx) error {
+			if err := update(tx); err != nil {
+				return err
+			}
+			close(locked)
+			<-end
+			return nil
+		})
+	}()
+	<-locked
+	proxy.Freeze()
+	start := time.Now()
+	if err := here.Write(t.Context(), update); err != nil {
+		t.Errorf("a row that it had locked: %v", err)
+	}
+	if took := time.Since(start); took < time.Second || took > 8*time.Second {
+		t.Errorf("it took %v until the row was free", took)
+	}
+	proxy.Cut()
+	proxy.Thaw()
+	close(end)
+	if err := <-ended; err == nil {
+		t.Error("the transaction was committed after all")
+	}
+}
+
 // eventually calls until there is no error, and returns how long it took.
 func eventually(t *testing.T, patience time.Duration, call func() error) time.Duration {
 	t.Helper()
