@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
@@ -133,37 +134,42 @@ func newEngine(o Options, st store, r reader, incarnation string, shards int) *e
 
 // found reads the journal's meta rows, or makes them.
 func found(ctx context.Context, d *db.DB, o Options) (incarnation string, shards int, err error) {
-	if shards = o.Shards; shards == 0 {
-		if shards = 1; d.Dialect() == db.Postgres {
-			shards = pgShards
+	wanted := o.Shards
+	if wanted == 0 {
+		if wanted = 1; d.Dialect() == db.Postgres {
+			wanted = pgShards
 		}
 	}
-	if d.Dialect() == db.SQLite && shards != 1 {
+	if d.Dialect() == db.SQLite && wanted != 1 {
 		return "", 0, im.Errorf(im.InvalidArgument, "SQLite has one shard")
 	}
 	fresh, err := im.RandomID(o.Entropy)
 	if err != nil {
 		return "", 0, err
 	}
-	err = d.Write(ctx, func(tx db.Tx) error {
-		if m, marked, err := ReadMark(tx); err != nil {
+	// A journal that is there is only read: its shards' rows move all the time
+	// under other nodes, and a transaction that touched them would not be
+	// serializable.
+	err = d.Read(ctx, func(tx db.Tx) error {
+		if err := mayOpen(tx); err != nil {
 			return err
-		} else if marked {
-			return m.refuse()
+		}
+		incarnation, shards, err = meta(tx)
+		return err
+	})
+	if !errors.Is(err, db.ErrNoRows) {
+		return incarnation, shards, err
+	}
+	err = d.Write(ctx, func(tx db.Tx) error {
+		if err := mayOpen(tx); err != nil {
+			return err
 		}
 		_, err := tx.Exec("INSERT INTO journal_meta (name, value) VALUES ('incarnation', $1), ('shards', $2) ON CONFLICT DO NOTHING",
-			fresh, strconv.Itoa(shards))
+			fresh, strconv.Itoa(wanted))
 		if err != nil {
 			return err
 		}
-		if err := tx.QueryRow("SELECT value FROM journal_meta WHERE name = 'incarnation'").Scan(&incarnation); err != nil {
-			return err
-		}
-		var n string
-		if err := tx.QueryRow("SELECT value FROM journal_meta WHERE name = 'shards'").Scan(&n); err != nil {
-			return err
-		}
-		if shards, err = strconv.Atoi(n); err != nil {
+		if incarnation, shards, err = meta(tx); err != nil {
 			return err
 		}
 		for i := range shards {
@@ -173,6 +179,28 @@ func found(ctx context.Context, d *db.DB, o Options) (incarnation string, shards
 		}
 		return nil
 	})
+	return incarnation, shards, err
+}
+
+// mayOpen refuses a store that is being filled, or has moved.
+func mayOpen(tx db.Tx) error {
+	m, marked, err := ReadMark(tx)
+	if err == nil && marked {
+		err = m.refuse()
+	}
+	return err
+}
+
+// meta reads what a journal is, or ErrNoRows.
+func meta(tx db.Tx) (incarnation string, shards int, err error) {
+	if err := tx.QueryRow("SELECT value FROM journal_meta WHERE name = 'incarnation'").Scan(&incarnation); err != nil {
+		return "", 0, err
+	}
+	var n string
+	if err := tx.QueryRow("SELECT value FROM journal_meta WHERE name = 'shards'").Scan(&n); err != nil {
+		return "", 0, err
+	}
+	shards, err = strconv.Atoi(n)
 	return incarnation, shards, err
 }
 
