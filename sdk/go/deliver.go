@@ -22,6 +22,7 @@ func (c *Client) deliver(changes []change) {
 			c.resolve(ch.id, outcome{m: c.sentMessage(ch)})
 		case changeFailed:
 			m, _ := c.messageOf(change{kind: changeMessageUpdated, conv: ch.conv, id: ch.id})
+			c.outbox(outEvent{Type: "discard", ID: ch.id}) // a reset may have failed it
 			c.resolve(ch.id, outcome{m, ch.err})
 		case changeReplaced:
 			c.sending[ch.to] = append(c.sending[ch.to], c.sending[ch.id]...)
@@ -115,20 +116,47 @@ func (c *Client) askAttributes(cv *conv) {
 	}
 	id := cv.id
 	c.asking[id] = true
+	was := c.st.incarnation
 	var resp skeinv1.GetConversationResponse
 	c.call(func(ctx context.Context) error {
 		return c.rpc(ctx, "ConversationService/GetConversation", &skeinv1.GetConversationRequest{Conversation: id}, &resp)
 	}, func(err error) {
 		delete(c.asking, id)
 		if err == nil {
-			c.apply(conversationEvent(resp.GetConversation()))
+			c.applyAnswer(was, conversationEvent(resp.GetConversation()))
+		}
+		// Not understood, or older than what has come meanwhile: once more.
+		if cv := c.st.convs[id]; cv != nil && cv.meta == 0 && (err == nil || !asError(err).Code.definitive()) {
+			c.setTimer("attributes/"+id, askAgain, func() { c.askAttributes(cv) })
 		}
 	})
 }
 
+// askAgain is how long after an answer that did not help the attributes of a
+// conversation are asked for again.
+const askAgain = 2 * time.Second
+
 // conversationEvent takes a conversation that a call returned.
 func conversationEvent(cv *skeinv1.Conversation) packetEvent {
 	return packetEvent{&skeinv1.ServerPacket{Frames: []*skeinv1.ServerFrame{{Frame: &skeinv1.ServerFrame_Conversation{Conversation: cv}}}}}
+}
+
+// applyAnswer takes what a call answered that was made in an incarnation. The
+// answer of another one is about positions that are others now: it is dropped,
+// and false returned. What it told of comes as news, if it is still true.
+func (c *Client) applyAnswer(incarnation string, ev event) bool {
+	if incarnation != "" && incarnation != c.st.incarnation {
+		return false
+	}
+	c.apply(ev)
+	return true
+}
+
+// incarnation is the journal's that the client knows, for applyAnswer.
+func (c *Client) incarnation() string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.st.incarnation
 }
 
 // spareFlights of the frames that may wait for an answer are left to others
@@ -333,7 +361,7 @@ func (c *Client) transmit(id string, first int64) {
 
 // operate makes the call of an edit, a recall or a reaction.
 func (c *Client) operate(it *item) {
-	id, conv, seq, cid := it.id, it.conv, it.targetSeq, idBytes(it.id)
+	id, conv, seq, cid, was := it.id, it.conv, it.targetSeq, idBytes(it.id), c.st.incarnation
 	var entry *skeinv1.Entry
 	run := func(ctx context.Context) error { return nil }
 	switch it.op {
@@ -365,7 +393,9 @@ func (c *Client) operate(it *item) {
 		c.call(run, func(err error) {
 			switch {
 			case err == nil && entry != nil:
-				c.apply(answerEvent{entry})
+				if !c.applyAnswer(was, answerEvent{entry}) {
+					c.outbox(outEvent{Type: "networkError", ID: id}) // done, and undone by a restore
+				}
 			case err == nil:
 				c.itemRefused(id, errorf(Internal, nil, "the server's answer has no entry"))
 			default:

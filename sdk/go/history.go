@@ -88,7 +88,8 @@ func (r *historyReader) next(ctx context.Context) (page []Message, more bool, er
 		end := false
 		if err := r.c.do(ctx, func() {
 			r.c.apply(ev)
-			end = resp.GetToSeq() == 0 && r.c.st.convs[r.conv].head.seq == 0
+			cv := r.c.st.convs[r.conv] // nil: the page was of another incarnation, which does not know it
+			end = resp.GetToSeq() == 0 && (cv == nil || cv.head.seq == 0)
 		}); err != nil {
 			return nil, false, err
 		}

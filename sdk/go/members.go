@@ -37,12 +37,13 @@ func (c *Client) CreateGroup(ctx context.Context, g NewGroup) (*Conversation, er
 	if err != nil {
 		return nil, err
 	}
+	was := c.incarnation()
 	var resp skeinv1.CreateGroupResponse
 	err = c.rpc(ctx, "ConversationService/CreateGroup", &skeinv1.CreateGroupRequest{Id: g.ID, Title: g.Title, Members: g.Members, ClientId: cid}, &resp)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.do(ctx, func() { c.apply(conversationEvent(resp.GetConversation())) }); err != nil {
+	if err := c.do(ctx, func() { c.applyAnswer(was, conversationEvent(resp.GetConversation())) }); err != nil {
 		return nil, err
 	}
 	return c.Conversation(resp.GetConversation().GetId()), nil
@@ -66,11 +67,12 @@ func (v *Conversation) Fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	was := v.c.incarnation()
 	var resp skeinv1.GetConversationResponse
 	if err := v.c.rpc(ctx, "ConversationService/GetConversation", &skeinv1.GetConversationRequest{Conversation: id}, &resp); err != nil {
 		return err
 	}
-	return v.c.do(ctx, func() { v.c.apply(conversationEvent(resp.GetConversation())) })
+	return v.c.do(ctx, func() { v.c.applyAnswer(was, conversationEvent(resp.GetConversation())) })
 }
 
 // ListMembers reads the current members by user id, from the server.
@@ -104,11 +106,12 @@ func (v *Conversation) change(ctx context.Context, call func(id string, cid []by
 	if err != nil {
 		return err
 	}
+	was := v.c.incarnation()
 	e, err := call(id, cid)
 	if err != nil || e == nil {
 		return err
 	}
-	return v.c.do(ctx, func() { v.c.apply(answerEvent{e}) })
+	return v.c.do(ctx, func() { v.c.applyAnswer(was, answerEvent{e}) })
 }
 
 // AddMembers adds users to a group, at most 100 at a time; who is in it

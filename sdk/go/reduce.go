@@ -431,10 +431,10 @@ func (r *reducer) standsAlone(c *conv, seq uint64) {
 	}
 }
 
-// known notes that the attributes are those at seq: a page that was read
-// before it, and comes later, must not take them back. Attributes that were
-// never fetched stay unknown.
+// known notes that the attributes changed at seq: what was read before it, and
+// comes later, must not take them back. Attributes that are unknown stay so.
 func (c *conv) known(seq uint64) {
+	c.changed = max(c.changed, seq)
 	if c.meta > 0 {
 		c.meta = seq
 	}
@@ -518,7 +518,9 @@ func (r *reducer) membersChanged(c *conv, e *skeinv1.Entry) {
 		c.to = e.GetSeq() + 1
 	}
 	if slices.Contains(ch.GetAdded(), r.st.user) {
-		c.from, c.to, c.role = e.GetSeq(), 0, role
+		// What changed while the reader was out is not theirs to read: the
+		// attributes are unknown until somebody tells them.
+		c.from, c.to, c.role, c.meta = e.GetSeq(), 0, role, 0
 	}
 	switch {
 	case slices.Contains(ch.GetRoleChanged(), r.st.user):

@@ -21,14 +21,14 @@ func (r *reducer) conversation(c *skeinv1.Conversation, reset bool) *conv {
 	head, own := point{c.GetHeadSeq(), c.GetHeadOrd()}, c.GetMembership()
 	read := point{own.GetReadSeq(), own.GetReadOrd()}
 	if reset {
-		x.head, x.meta, x.activity = head, 0, 0
+		x.head, x.meta, x.changed, x.activity = head, 0, 0, 0
 		if !(x.readUnsent > read.seq && x.readUnsent <= head.seq) {
 			x.read, x.readUnsent = read, 0
 		}
 		x.markers = map[string]point{}
 		r.touch(x)
 	}
-	if c.GetHeadSeq() >= x.meta {
+	if c.GetHeadSeq() >= max(x.meta, x.changed) {
 		r.attributes(x, c)
 	}
 	r.raiseHead(x, head)
@@ -85,7 +85,15 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 	r.st.resetting = false
 	for _, id := range slices.Sorted(maps.Keys(r.st.convs)) {
 		c := r.st.convs[id]
-		if c.incarnation == r.st.incarnation || slices.ContainsFunc(r.st.outbox, func(it *item) bool { return it.conv == id }) {
+		if c.incarnation == r.st.incarnation {
+			continue
+		}
+		targets := r.targets(c)
+		for seq := range targets {
+			targets[seq] = nil // the new incarnation has nothing there
+		}
+		r.disown(c, targets)
+		if slices.ContainsFunc(r.st.outbox, func(it *item) bool { return it.conv == id }) {
 			continue
 		}
 		delete(r.st.convs, id)
@@ -97,8 +105,10 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 
 // delta applies what changed in one conversation (docs/sdk-spec.md §2.3).
 func (r *reducer) delta(d *skeinv1.ConversationDelta, reset bool) {
+	var targets map[uint64][]byte
 	if held := r.st.convs[d.GetConversation().GetId()]; held != nil && held.incarnation != r.st.incarnation {
 		reset = true // a later page of a reset: nothing that is held of it counts
+		targets = r.targets(held)
 	}
 	c := r.conversation(d.GetConversation(), reset)
 	head := d.GetConversation().GetHeadSeq()
@@ -136,6 +146,49 @@ func (r *reducer) delta(d *skeinv1.ConversationDelta, reset bool) {
 	r.drain(c)
 	for _, e := range d.GetKeyed() {
 		r.setKey(c, e)
+	}
+	r.disown(c, targets)
+}
+
+// targets returns which messages the edits, recalls and reactions in the
+// outbox are about, by position: the client id, empty when it is not held.
+func (r *reducer) targets(c *conv) map[uint64][]byte {
+	var out map[uint64][]byte
+	for _, it := range r.st.outbox {
+		if it.conv != c.id || it.op == opSend || it.targetSeq == 0 {
+			continue
+		}
+		if out == nil {
+			out = map[uint64][]byte{}
+		}
+		out[it.targetSeq] = nil
+		if m := c.msgs[it.targetSeq]; m != nil {
+			out[it.targetSeq] = m.entry.GetClientId()
+		}
+	}
+	return out
+}
+
+// disown fails what was to be done to messages that are not known to be in the
+// new incarnation where they were: it would be done to others.
+func (r *reducer) disown(c *conv, targets map[uint64][]byte) {
+	for i := 0; len(targets) > 0 && i < len(r.st.outbox); {
+		it := r.st.outbox[i]
+		id, about := targets[it.targetSeq]
+		m := c.msgs[it.targetSeq]
+		if !about || it.conv != c.id || it.op == opSend ||
+			m != nil && len(id) > 0 && c.ranges.has(it.targetSeq) && bytes.Equal(m.entry.GetClientId(), id) {
+			i++
+			continue
+		}
+		r.drop(i)
+		if it.state == Sending {
+			r.changes = append(r.changes, change{kind: changeFailed, conv: c.id, id: it.id,
+				err: errorf(FailedPrecondition, nil, "the server was restored, and the message that this was about is not where it was")})
+		}
+		if m != nil {
+			r.updated(it)
+		}
 	}
 }
 

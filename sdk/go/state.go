@@ -41,6 +41,7 @@ type conv struct {
 	members     uint32
 	created     int64
 	meta        uint64
+	changed     uint64 // newest change of the attributes that was applied; not persisted
 	role        skeinv1.Role
 	from, to    uint64
 	head        point

@@ -48,6 +48,8 @@ interface Timer {
 const platforms: readonly Platform[] = ["web", "android", "ios", "desktop", "server"];
 /** Read markers of a conversation are told at most this often. */
 const readEveryMs = 300;
+/** How long after an answer that did not help the attributes of a group are asked for again. */
+const askAgainMs = 2000;
 const maxWatched = 500;
 /** Frames in flight that are left to reads, syncs and the watch list. */
 const spareFrames = 8;
@@ -148,7 +150,10 @@ export class Engine {
 
   /** Calls a method, and takes what it answers into the state. */
   async call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
+    const { incarnation } = this.#ledger.state;
     const output = await call(this.#options, method, input, signal);
+    // What another incarnation answered is about positions that are others now. If it is still true it comes as news.
+    if (incarnation && incarnation !== this.#ledger.state.incarnation) return output;
     if ("entry" in output && output.entry) await this.#ledger.dispatch({ type: "answer", entry: output.entry });
     if ("conversation" in output && output.conversation) {
       await this.#ledger.dispatch({ type: "conversation", conversation: output.conversation });
@@ -176,6 +181,9 @@ export class Engine {
           break;
         case "messageRemoved":
           if (change.item) this.#stepOutbox({ type: "discard", id: change.item.id });
+          break;
+        case "failed":
+          this.#stepOutbox({ type: "discard", id: change.id }); // a reset may have failed it
           break;
         case "replaced":
           // A renewed id is the machine's own doing; a value of a key that was replaced leaves it.
@@ -362,7 +370,14 @@ export class Engine {
     const c = this.#ledger.conversation(id);
     if (!c || c.meta > 0 || /^[@~]/.test(id) || c.head.seq === 0 || this.#askedAbout.has(id)) return;
     this.#askedAbout.add(id);
-    this.call("GetConversation", { conversation: id }).catch(() => undefined);
+    const again = (): void => {
+      this.#askedAbout.delete(id);
+      if (this.#ledger.conversation(id)?.meta !== 0 || this.#ended) return;
+      this.#timer(`own:ask/${id}`, askAgainMs, () => this.#askAbout(id)); // not understood, or older than what came meanwhile
+    };
+    this.call("GetConversation", { conversation: id }).then(again, (error: unknown) => {
+      if (!(error instanceof SkeinError && (error.code === "not_found" || error.code === "permission_denied"))) again();
+    });
   }
 
   #receive(socket: number, packet: ServerPacket): void {
@@ -501,10 +516,15 @@ export class Engine {
   /** Edits, recalls and reactions go by RPC. */
   async #transmitCall(item: OutboxRecord): Promise<void> {
     const about = { conversation: item.conversation, seq: item.targetSeq, clientId: uuidBytes(item.id) };
+    const { incarnation } = this.#ledger.state;
     try {
       if (item.op === "edit") await this.call("EditMessage", { ...about, body: item.body });
       else if (item.op === "recall") await this.call("RecallMessage", about);
       else await this.call("ReactToMessage", { ...about, emoji: item.emoji, remove: item.remove });
+      if (incarnation && incarnation !== this.#ledger.state.incarnation) {
+        this.#stepOutbox({ type: "networkError", id: item.id }); // done, and undone by a restore
+        return;
+      }
       // Its entry was reduced with the answer, if there was one to tell of.
       this.#ledger.reduceNow({ type: "done", id: item.id });
     } catch (error) {

@@ -4,6 +4,7 @@ import type { FailureRecord, OutboxRecord } from "../types/store.js";
 import type { Entry, SendAck } from "../wire/schema.js";
 import { takeEntry } from "./positions.js";
 import type { Reduction } from "./reduction.js";
+import { rangeAt } from "./spans.js";
 import { type ConversationState, kinds } from "./state.js";
 
 /** Items of the outbox, all conversations together; `send` is refused beyond. */
@@ -99,6 +100,35 @@ export function sweep(r: Reduction): void {
     if (item.op === "send" && !item.key && !c.messages.has(item.seq)) {
       r.changes.push({ type: "messageRemoved", conversation: c.id, id: item.id, item });
     }
+  }
+}
+
+/** Which messages the edits, recalls and reactions in the outbox are about, by position; "" = it is not held. */
+export function targetsOf(r: Reduction, c: ConversationState): ReadonlyMap<number, string> {
+  const targets = new Map<number, string>();
+  for (const { targetSeq } of r.state.outbox.ops(c.id).values()) {
+    if (targetSeq) targets.set(targetSeq, c.messages.get(targetSeq)?.id ?? "");
+  }
+  return targets;
+}
+
+/**
+ * Fails what was to be done to messages that are not known to be in the new incarnation where they were: it would be
+ * done to others.
+ */
+export function disown(r: Reduction, c: ConversationState, targets: ReadonlyMap<number, string>): void {
+  const message = "the server was restored, and the message that this was about is not where it was";
+  for (const item of [...r.state.outbox.ops(c.id).values()]) {
+    const before = targets.get(item.targetSeq);
+    if (before === undefined) continue;
+    const there = c.messages.get(item.targetSeq);
+    if (there && there.id === before && rangeAt(c.ranges, item.targetSeq)) continue;
+    r.putItem(item.id, undefined);
+    if (item.state === "sending") {
+      const error: FailureRecord = { code: "failed_precondition", message, hint: "", retryAfterMs: 0 };
+      r.changes.push({ type: "failed", conversation: c.id, id: item.id, error });
+    }
+    if (there) updated(r, item);
   }
 }
 

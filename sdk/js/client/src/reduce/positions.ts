@@ -109,8 +109,9 @@ export function applyEntry(r: Reduction, c: ConversationState, entry: Entry, pag
   }
 }
 
-/** The attributes are those at seq: a page that was read before it and comes later must not take them back. */
+/** The attributes changed at seq: what was read before it and comes later must not take them back. */
 function known(c: ConversationState, seq: number): void {
+  c.changed = Math.max(c.changed, seq);
   if (c.meta > 0) c.meta = seq;
 }
 
@@ -140,6 +141,7 @@ function changeMembers(r: Reduction, c: ConversationState, seq: number, change: 
     c.from = seq;
     c.to = 0;
     c.role = role;
+    c.meta = 0; // what changed while the reader was out is not theirs to read: it has to be asked
   }
   if (change.roleChanged.includes(me)) c.role = role;
   else if (role === owner && change.roleChanged.length > 0 && c.role === owner) c.role = admin; // handed over

@@ -180,7 +180,10 @@ export function needsOf(state: State, event: Event): readonly Need[] {
       for (const delta of sync?.conversations ?? []) {
         const c = state.conversations.get(delta.conversation?.id ?? "");
         if (c) wantHeld(c.id);
-        if (c && (sync?.reset || c.incarnation !== sync?.incarnation)) wantRange(c.id, (delta.conversation?.headSeq ?? 0) + 1, c.head.seq);
+        if (c && (sync?.reset || c.incarnation !== sync?.incarnation)) {
+          wantRange(c.id, (delta.conversation?.headSeq ?? 0) + 1, c.head.seq);
+          for (const entry of delta.entries) if (entry.seq <= c.head.seq) want(c.id, entry.seq); // what it takes the place of
+        }
         delta.entries.forEach(wantEntry);
         for (const withheld of delta.withheld) wantWithheld(withheld.conversation, withheld.fromSeq, withheld.toSeq);
       }

@@ -31,6 +31,8 @@ export interface ConversationState {
   members: number;
   created: number;
   meta: number;
+  /** Newest change of the attributes that was applied; not persisted. */
+  changed: number;
   role: number;
   from: number;
   to: number;
@@ -114,6 +116,7 @@ export function newConversation(id: string, incarnation: string): ConversationSt
     members: 0,
     created: 0,
     meta: 0,
+    changed: 0,
     role: 0,
     from: 1,
     to: 0,

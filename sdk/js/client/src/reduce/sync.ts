@@ -1,5 +1,6 @@
 // What a server says of conversations as a whole: attributes, and pages of sync. docs/sdk-spec.md §2.3.
 import type { Conversation, ConversationDelta, SyncResponse } from "../wire/schema.js";
+import { disown, targetsOf } from "./outbox.js";
 import { drain, putKeyed, takeEntry, takeWithheld } from "./positions.js";
 import type { Reduction } from "./reduction.js";
 import { type Ranges, cutRange } from "./spans.js";
@@ -19,6 +20,7 @@ export function takeConversation(r: Reduction, news: Conversation, reset: boolea
   if (reset) {
     c.head = { seq: news.headSeq, ord: news.headOrd };
     c.meta = 0;
+    c.changed = 0;
     c.activity = 0;
     if (c.readUnsent <= read.seq || c.readUnsent > news.headSeq) {
       c.read = read;
@@ -27,7 +29,7 @@ export function takeConversation(r: Reduction, news: Conversation, reset: boolea
     c.markers = new Map();
     r.touch(c);
   }
-  if (news.headSeq >= c.meta) takeAttributes(r, c, news);
+  if (news.headSeq >= Math.max(c.meta, c.changed)) takeAttributes(r, c, news);
   r.raiseHead(c, news.headSeq, news.headOrd);
   r.mark(c, r.state.user, read);
   for (const marker of news.readMarkers) r.mark(c, marker.user, { seq: marker.readSeq, ord: marker.readOrd });
@@ -75,8 +77,10 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   if (page.more) return;
   state.resetting = false;
   for (const id of [...state.conversations.keys()].sort()) {
-    const stale = state.conversations.get(id)?.incarnation !== state.incarnation;
-    if (!stale || state.outbox.sends(id).size || state.outbox.ops(id).size) continue;
+    const c = state.conversations.get(id);
+    if (!c || c.incarnation === state.incarnation) continue;
+    disown(r, c, new Map([...targetsOf(r, c).keys()].map((seq) => [seq, ""])));
+    if (state.outbox.sends(id).size || state.outbox.ops(id).size) continue;
     state.conversations.delete(id);
     state.dirty.conversations.delete(id);
     state.dirty.messages.delete(id);
@@ -88,7 +92,9 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
 function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, resets: boolean): void {
   // On a later page of a reset too nothing counts that is held of another incarnation.
   const known = r.find(news.id);
-  const reset = resets || (known !== undefined && known.incarnation !== r.state.incarnation);
+  const other = known !== undefined && known.incarnation !== r.state.incarnation;
+  const reset = resets || other;
+  const targets = other ? targetsOf(r, known) : undefined;
   const c = takeConversation(r, news, reset);
   const head = news.headSeq;
   const first = Math.min(head + 1, ...delta.entries.map((e) => e.seq), ...delta.withheld.map((w) => w.fromSeq));
@@ -112,6 +118,7 @@ function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, r
   r.save(c);
   drain(r, c);
   for (const entry of delta.keyed) putKeyed(r, c, entry);
+  if (targets?.size) disown(r, c, targets);
 }
 
 /** Ranges below `below` are current no more, except what lies before the membership. */
