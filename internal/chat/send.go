@@ -50,7 +50,8 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 	a.Kind, a.Body, a.MarkRead, a.Trace = im.KindMessage, r.Body, true, r.Trace
 	a.ToDevices, a.Handshake, a.Session = r.ToDevices, r.Handshake, r.Session
 	if r.Key != "" {
-		a.Kind, a.Key, a.Effect = im.KindKeyed, r.Key, journal.BlankKey
+		// Nothing was read or said: the SDKs move no marker either.
+		a.Kind, a.Key, a.Effect, a.MarkRead = im.KindKeyed, r.Key, journal.BlankKey, false
 	}
 	a.Create = create(room)
 	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room})
