@@ -525,6 +525,9 @@ func (d *device) dump(reads bool) (lines []string, err error) {
 	slices.SortFunc(list, func(a, b *skein.Conversation) int { return strings.Compare(a.ID(), b.ID()) })
 	for _, v := range list {
 		if m, ever := from[v.ID()]; v.Kind() == skein.Group && (!ever || m.To > 0) {
+			if ever && !v.Left() && d.w.reset == 0 {
+				lines = append(lines, v.ID()+" kind=group, and does not know that it has left")
+			}
 			continue // what is kept of it is this device's own business
 		}
 		if _, ever := from[v.ID()]; !ever && d.w.reset > 0 {

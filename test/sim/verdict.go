@@ -231,16 +231,17 @@ func (w *world) checkConv(v journal.View, d *device, row journal.Changed, shown 
 // followers are what every node runs: one counts each entry, the other refuses
 // some of them for good.
 func (w *world) followers() []follow.Follower {
-	failed := map[string]int{}
 	apply := func(name string, refuses func(e *im.Entry) bool) func(context.Context, db.Tx, []im.Entry) error {
 		return func(_ context.Context, tx db.Tx, entries []im.Entry) error {
-			// Five failures in a row would park an entry, as they should.
-			if failed[name] < 3 && w.chance(w.faults.applyFails) {
-				failed[name]++
+			// Five failures in a row, on whatever nodes, would park an entry, as
+			// they should.
+			line := fmt.Sprint(name, "/", entries[0].Shard)
+			if w.applyFailed[line] < 3 && w.chance(w.faults.applyFails) {
+				w.applyFailed[line]++
 				w.acted["follower failed"]++
 				return im.Errorf(im.Unavailable, "the database does not answer")
 			}
-			failed[name] = 0
+			w.applyFailed[line] = 0
 			counts := map[string]int{}
 			for i := range entries {
 				if refuses(&entries[i]) {

@@ -47,6 +47,7 @@ type world struct {
 	serials        map[string]int // of the newest sign-in, by device
 	cutUp, cutDown map[string]bool
 	busCut         map[string]bool
+	applyFailed    map[string]int // failures in a row on purpose, by follower and shard
 
 	book          // what was committed and told: judge.go
 	hash   uint64 // of the trace
@@ -70,7 +71,8 @@ const traceLines = 400
 func newWorld(seed uint64, dir string) (*world, error) {
 	w := &world{seed: seed, epoch: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), kept: traceLines, hash: 14695981039346656037,
 		signedOut: map[string]int{}, serials: map[string]int{}, cutUp: map[string]bool{}, cutDown: map[string]bool{}, busCut: map[string]bool{},
-		acted: map[string]int{}}
+		applyFailed: map[string]int{},
+		acted:       map[string]int{}}
 	w.dice = rand.New(rand.NewPCG(seed, 0x5ee1))
 	w.book.init()
 	w.batch, w.shards = w.dice.IntN(30), 1+w.dice.IntN(3)
