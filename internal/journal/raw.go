@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -50,25 +51,30 @@ type Raw struct {
 	Values []any // int64, string, []byte or nil, in the order of EntryColumns
 }
 
-// RawAfter reads up to limit rows of a shard with pos > after, ascending. The
-// slices are the caller's.
+// RawBytes is about how many bytes of contents RawAfter reads at once.
+const RawBytes = 32 << 20
+
+// RawAfter reads up to limit rows of a shard with pos > after, ascending; fewer
+// when they are large: it ends with the row that reaches RawBytes. The slices
+// are the caller's.
 func RawAfter(tx db.Tx, shard int, after im.Pos, limit int) ([]Raw, error) {
 	if tx.Dialect() == db.SQLite { // pos is the rowid there, and shard in no index
-		return readRaw(tx, selectRaw+" WHERE e.pos > $1 ORDER BY e.pos LIMIT $2", after, limit)
+		return readRaw(tx, RawBytes, selectRaw+" WHERE e.pos > $1 ORDER BY e.pos LIMIT $2", after, limit)
 	}
-	return readRaw(tx, selectRaw+" WHERE e.shard = $1 AND e.pos > $2 ORDER BY e.pos LIMIT $3", shard, after, limit)
+	return readRaw(tx, RawBytes, selectRaw+" WHERE e.shard = $1 AND e.pos > $2 ORDER BY e.pos LIMIT $3", shard, after, limit)
 }
 
 // RawEntry reads one row; ok is false when it is not there.
 func RawEntry(tx db.Tx, convNo int64, seq im.Seq) (r Raw, ok bool, err error) {
-	list, err := readRaw(tx, selectRaw+" WHERE e.conv_no = $1 AND e.seq = $2", convNo, seq)
+	list, err := readRaw(tx, math.MaxInt, selectRaw+" WHERE e.conv_no = $1 AND e.seq = $2", convNo, seq)
 	if err != nil || len(list) == 0 {
 		return Raw{}, false, err
 	}
 	return list[0], true, nil
 }
 
-func readRaw(tx db.Tx, query string, args ...any) ([]Raw, error) {
+// readRaw ends with the row by which the contents have so many bytes.
+func readRaw(tx db.Tx, most int, query string, args ...any) ([]Raw, error) {
 	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
@@ -76,7 +82,7 @@ func readRaw(tx db.Tx, query string, args ...any) ([]Raw, error) {
 	defer rows.Close()
 	var out []Raw
 	dest := make([]any, rawLen+2)
-	for rows.Next() {
+	for size := 0; size < most && rows.Next(); {
 		r := Raw{Values: make([]any, rawLen)}
 		for i := range r.Values {
 			dest[i] = &r.Values[i]
@@ -86,8 +92,34 @@ func readRaw(tx db.Tx, query string, args ...any) ([]Raw, error) {
 			return nil, err
 		}
 		out = append(out, r)
+		size += r.Size()
 	}
 	return out, rows.Err()
+}
+
+// Heads returns the newest position of each shard.
+func Heads(tx db.Tx) ([]im.Pos, error) {
+	rows, err := tx.Query("SELECT head FROM shard ORDER BY shard")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []im.Pos
+	for rows.Next() {
+		var p im.Pos
+		if err := rows.Scan(&p); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// Size is how many bytes the row's contents have.
+func (r *Raw) Size() int {
+	body, _ := r.Values[rawBody].([]byte)
+	previous, _ := r.Values[rawPrevious].([]byte)
+	return len(body) + len(previous)
 }
 
 // row gives the values their names. What has another type than its column is
@@ -168,7 +200,7 @@ func SameValue(a, b any) bool {
 // left out. Both lists have the same length.
 func RawEntries(tx db.Tx, convNos, seqs []int64) ([]Raw, error) {
 	if tx.Dialect() == db.Postgres {
-		return readRaw(tx, selectRaw+" JOIN unnest($1::bigint[], $2::bigint[]) k(no, seq) ON e.conv_no = k.no AND e.seq = k.seq", convNos, seqs)
+		return readRaw(tx, math.MaxInt, selectRaw+" JOIN unnest($1::bigint[], $2::bigint[]) k(no, seq) ON e.conv_no = k.no AND e.seq = k.seq", convNos, seqs)
 	}
 	var out []Raw
 	for i := range convNos {

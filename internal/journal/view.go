@@ -53,22 +53,7 @@ type sqlView struct {
 const selectEntries = "SELECT " + rowColumns + " FROM conversation c JOIN entry e ON e.conv_no = c.conv_no WHERE c.app = $1 AND c.conv = $2"
 
 // Heads implements View.
-func (v *sqlView) Heads() ([]im.Pos, error) {
-	rows, err := v.tx.Query("SELECT head FROM shard ORDER BY shard")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []im.Pos
-	for rows.Next() {
-		var p im.Pos
-		if err := rows.Scan(&p); err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, rows.Err()
-}
+func (v *sqlView) Heads() ([]im.Pos, error) { return Heads(v.tx) }
 
 // Conv implements View.
 func (v *sqlView) Conv(app im.AppID, conv im.ConvID) (Conv, error) {

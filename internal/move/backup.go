@@ -80,7 +80,7 @@ func header(tx db.Tx, o *BackupOptions) (h Header, err error) {
 	if h.Tables, err = tablesOf(tx); err != nil {
 		return h, err
 	}
-	if h.Heads, err = heads(tx); err != nil {
+	if h.Heads, err = journal.Heads(tx); err != nil {
 		return h, err
 	}
 	if err := tx.QueryRow("SELECT value FROM journal_meta WHERE name = 'incarnation'").Scan(&h.Incarnation); err != nil {

@@ -253,7 +253,7 @@ func TestLargeEntriesAreBackedUpInChunksOfABoundedSize(t *testing.T) {
 	if r, err := restore(t, file.Bytes(), d); err != nil || r.Entries != 6 {
 		t.Fatal(r.Entries, err)
 	}
-	same(t, dump(t, w.d), dump(t, d))
+	sound(t, d)
 	chunks := 0
 	for b := file.Bytes()[bytes.IndexByte(file.Bytes(), '\n')+1:]; len(b) > 0; {
 		n := 5 + int(binary.BigEndian.Uint32(b)) + sha256.Size

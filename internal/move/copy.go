@@ -56,7 +56,7 @@ func (m *Move) pass(ctx context.Context) (n int, more bool, err error) {
 }
 
 func (m *Move) take(tx db.Tx, b *batch) (err error) {
-	if b.from, err = heads(tx); err != nil {
+	if b.from, err = journal.Heads(tx); err != nil {
 		return err
 	}
 	if b.noted, err = readNoted(tx); err != nil {
@@ -77,16 +77,19 @@ func (m *Move) take(tx db.Tx, b *batch) (err error) {
 		// newest of a key: all changes come first.
 		return nil
 	}
-	room := chunk
-	for s := 0; s < m.from && room > 0; s++ {
+	room, bytes := chunk, 0
+	for s := 0; s < m.from && !b.more; s++ {
 		list, err := journal.RawAfter(tx, s, m.copied[s], room)
 		if err != nil {
 			return err
 		}
 		b.entries = append(b.entries, list...)
 		room -= len(list)
+		for i := range list {
+			bytes += list[i].Size()
+		}
+		b.more = room == 0 || bytes >= journal.RawBytes
 	}
-	b.more = room == 0
 	return nil
 }
 
@@ -299,7 +302,7 @@ func (m *Move) placeChanged(ctx context.Context, list []journal.Raw) (args [][]a
 func (m *Move) bulkEntries(ctx context.Context) error {
 	var total int64
 	err := m.o.From.Read(ctx, func(tx db.Tx) error {
-		h, err := heads(tx)
+		h, err := journal.Heads(tx)
 		for _, p := range h {
 			total += int64(p)
 		}
@@ -341,7 +344,7 @@ func (m *Move) bulk(ctx context.Context, t *table) error {
 		var rows [][]any
 		var from []im.Pos
 		err := m.o.From.Read(ctx, func(tx db.Tx) (err error) {
-			if from, err = heads(tx); err != nil {
+			if from, err = journal.Heads(tx); err != nil {
 				return err
 			}
 			if rows, err = t.page(tx, after, nil, chunk); err != nil {

@@ -129,7 +129,7 @@ func (m *Move) prepare(ctx context.Context) error {
 		if m.tables, err = tablesOf(tx); err != nil {
 			return err
 		}
-		h, err := heads(tx)
+		h, err := journal.Heads(tx)
 		m.from = len(h)
 		m.copied = make([]im.Pos, m.from)
 		return err
@@ -268,7 +268,7 @@ func (m *Move) resume(ctx context.Context, from schema) error {
 				return im.Errorf(im.FailedPrecondition, "table %s has other columns in %s", t.Name, m.o.ToName)
 			}
 		}
-		if m.heads, err = heads(tx); err != nil {
+		if m.heads, err = journal.Heads(tx); err != nil {
 			return err
 		}
 		rows, err := tx.Query("SELECT name, value FROM move_state")
@@ -418,7 +418,7 @@ func (m *Move) leave(ctx context.Context) error {
 		} else if len(left.numbers) > 0 {
 			return errMore
 		}
-		h, err := heads(tx)
+		h, err := journal.Heads(tx)
 		if err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func (x *restore) header(h *Header) error {
 		if err := known(tx, h.Tables); err != nil {
 			return err
 		}
-		x.m.heads, err = heads(tx)
+		x.m.heads, err = journal.Heads(tx)
 		return err
 	})
 }

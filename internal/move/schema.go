@@ -317,24 +317,6 @@ func (s schema) check(target schema) error {
 	return nil
 }
 
-// heads returns the newest position of each shard.
-func heads(tx db.Tx) ([]im.Pos, error) {
-	rows, err := tx.Query("SELECT head FROM shard ORDER BY shard")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []im.Pos
-	for rows.Next() {
-		var p im.Pos
-		if err := rows.Scan(&p); err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, rows.Err()
-}
-
 // patient lets a transaction last: a copy holds one for longer than a server's
 // own statements may.
 func patient(ctx context.Context, tx db.Tx) error {
