@@ -157,6 +157,66 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 	}
 }
 
+// The newest of a long conversation are read from the end of its index. As a
+// join of the two tables PostgreSQL reads the whole range first, and sorts it.
+func TestPostgresReadsNoMoreOfALongConversationThanItReturns(t *testing.T) {
+	d, err := db.Open(t.Context(), pgtest.DB(t), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	j, err := Open(t.Context(), d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close(context.Background()) }()
+	fill(t, j)
+	const more = 5000
+	done := make(chan error, more)
+	for range more {
+		id, err := im.NewClientID(im.SystemClock{}.Now(), im.SystemEntropy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Submit(&Append{App: "demo", Conv: "g1", Kind: im.KindMessage, Sender: "ann", ClientID: id, ACLVersion: -1, Body: make([]byte, 100)},
+			func(_ Result, err error) { done <- err })
+	}
+	for range more {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Pool().Exec(t.Context(), "ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+	err = d.Read(t.Context(), func(tx db.Tx) error {
+		if _, err := tx.Exec("SET LOCAL enable_seqscan = off"); err != nil { // there are few conversations
+			return err
+		}
+		x := &explainTx{Tx: tx, t: t}
+		v := &sqlView{tx: x, log: slog.New(slog.DiscardHandler), damaged: (*metrics.Set)(nil).Counter("damaged", "")}
+		for _, newest := range []bool{true, false} {
+			if _, err := v.Entries("demo", "g1", 1, more, 50, newest); err != nil {
+				return err
+			}
+		}
+		if strings.Contains(x.plan, "Sort") || strings.Contains(x.plan, "Bitmap Heap Scan on entry") || !strings.Contains(x.plan, "using entry_seq") {
+			t.Errorf("a page of a long conversation:\n%s", x.plan)
+		}
+		x.plan = ""
+		if _, err := v.Since(shardOf("demo", "g1", j.Shards()), 10, 50); err != nil {
+			return err
+		}
+		if strings.Contains(x.plan, "Sort") {
+			t.Errorf("what a shard has behind a position:\n%s", x.plan)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func fill(t *testing.T, j Journal) {
 	t.Helper()
 	for i := range 30 {

@@ -50,7 +50,14 @@ type sqlView struct {
 	buf     []byte
 }
 
-const selectEntries = "SELECT " + rowColumns + " FROM conversation c JOIN entry e ON e.conv_no = c.conv_no WHERE c.app = $1 AND c.conv = $2"
+// selectEntries reads a conversation. The subquery, and not a join, because
+// PostgreSQL then takes the newest of a range from the end of the index; for
+// the join it reads the whole range and sorts it.
+const selectEntries = "SELECT " + rowColumns + " FROM entry e WHERE e.conv_no = (SELECT c.conv_no FROM conversation c WHERE c.app = $1 AND c.conv = $2)"
+
+// joinEntries is for the few of a conversation that another index finds: there
+// the subquery would have PostgreSQL walk the order that is asked for.
+const joinEntries = "SELECT " + rowColumns + " FROM conversation c JOIN entry e ON e.conv_no = c.conv_no WHERE c.app = $1 AND c.conv = $2"
 
 // Heads implements View.
 func (v *sqlView) Heads() ([]im.Pos, error) { return Heads(v.tx) }
@@ -132,7 +139,7 @@ func (v *sqlView) Targeting(app im.AppID, conv im.ConvID, from, to im.Seq, limit
 	for _, k := range kinds {
 		args = append(args, k)
 	}
-	return v.entries(app, conv, selectEntries+" AND e.target BETWEEN $3 AND $4 AND e.target > 0 AND e.kind IN ("+
+	return v.entries(app, conv, joinEntries+" AND e.target BETWEEN $3 AND $4 AND e.target > 0 AND e.kind IN ("+
 		db.List(6, len(kinds))+") ORDER BY e.seq LIMIT $5", args...)
 }
 
