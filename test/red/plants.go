@@ -50,8 +50,8 @@ var plants = []plant{
 	{
 		name: "D2 keys forgotten", says: "a server that starts forgets which client ids it has stored",
 		edits: []edit{{"internal/journal/open.go",
-			"if shards, err = strconv.Atoi(n); err != nil {\n\t\t\treturn err\n\t\t}",
-			"if shards, err = strconv.Atoi(n); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif _, err := tx.Exec(\"DELETE FROM idempotency\"); err != nil {\n\t\t\treturn err\n\t\t}"}},
+			"if !errors.Is(err, db.ErrNoRows) {\n\t\treturn incarnation, shards, err",
+			"if err == nil {\n\t\terr = d.Write(ctx, func(tx db.Tx) error {\n\t\t\t_, err := tx.Exec(\"DELETE FROM idempotency\")\n\t\t\treturn err\n\t\t})\n\t}\n\tif !errors.Is(err, db.ErrNoRows) {\n\t\treturn incarnation, shards, err"}},
 		scripts: []string{"d2_over_restart"},
 	},
 	{
