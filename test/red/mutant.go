@@ -144,9 +144,9 @@ func (o outcomes) of(what, name string, failed error) result {
 	return r
 }
 
-// reason is the last complaint of the first subtest that failed, or of the test
+// reason is the first complaint of the first subtest that failed, or of the test
 // itself, in one line. Subtests go first: a test that sums them up only says
-// that they failed. The last, because what a test notes on its way looks alike.
+// that they failed.
 func (o outcomes) reason(name string) string {
 	var names []string
 	for n, t := range o {
@@ -156,8 +156,8 @@ func (o outcomes) reason(name string) string {
 	}
 	slices.Sort(names)
 	for _, n := range append(names, name) {
-		if all := complaint.FindAllStringSubmatch(o[n].said.String(), -1); len(all) > 0 {
-			why := strings.Join(strings.Fields(all[len(all)-1][1]), " ")
+		if m := complaint.FindStringSubmatch(o[n].said.String()); m != nil {
+			why := strings.Join(strings.Fields(m[1]), " ")
 			if r := []rune(why); len(r) > 160 {
 				why = string(r[:160]) + " …"
 			}
