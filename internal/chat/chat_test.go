@@ -232,6 +232,29 @@ func TestSyncTellsWhatChangedAndNothingElse(t *testing.T) {
 	w.want(im.CursorInvalid, err, "bob's cursor in alice's hands")
 }
 
+func TestADeviceOlderThanTheFirstEntryLearnsThatItsUserLeft(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	empty, err := w.c.Sync(ctx, bob, chat.SyncRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.group("g1", alice, bob) // told to the device, which goes away before it has a cursor for that
+	if _, err := w.c.Change(ctx, alice, "g1", w.id(), func(*chat.Room) (chat.Change, error) {
+		return chat.Change{Verb: chat.VerbMembers, Members: []journal.MemberChange{{User: "bob"}},
+			Content: &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{Removed: []string{"bob"}}}}}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	res, err := w.c.Sync(ctx, bob, chat.SyncRequest{Cursor: empty.Page.Cursor})
+	if err != nil || len(res.Page.Conversations) != 1 || res.Page.Conversations[0].Conversation.Membership.ToSeq != 3 {
+		t.Errorf("the removed one is told %v %v", res.Page, err)
+	}
+	res, err = w.c.Sync(ctx, bob, chat.SyncRequest{})
+	if err != nil || len(res.Page.Conversations) != 0 {
+		t.Errorf("a new device is told %v %v", res.Page, err)
+	}
+}
+
 func TestASyncOfManyPagesTellsEveryConversationOnce(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	for i := range 25 {

@@ -84,7 +84,10 @@ func ahead(a, b []im.Pos) bool {
 func (s *Service) fillSync(v journal.View, actor im.Actor, r SyncRequest, cur cursor, heads []im.Pos, res *SyncResult) error {
 	fresh := res.Page.Reset_
 	since := cur.since
-	if fresh || isZero(since) {
+	// The pages of a first sync begin at nothing as well. A cursor at rest that
+	// stands at nothing is of a device that came before the first entry: it may
+	// know a group by now, and has to learn that it was left.
+	if fresh || cur.key != nil && isZero(since) {
 		since = nil
 	}
 	rows, err := v.Changes(actor.App, actor.User, since, cur.key, r.Conversations)
