@@ -94,6 +94,53 @@ func TestAnotherIncarnationReplacesWhatWasLost(t *testing.T) {
 	})
 }
 
+// restored is a server that came back from a backup without anything, while
+// the answers of calls are on their way.
+func (s *fakeServer) restored(a *world, call func()) {
+	release := make(chan struct{})
+	s.mu.Lock()
+	s.hold = release
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { defer close(done); call() }()
+	synctest.Wait()
+	s.mu.Lock()
+	s.incarnation, s.hold = "i2", nil
+	clear(s.convs)
+	s.mu.Unlock()
+	s.closeAll(1006)
+	synctest.Wait()
+	a.connect()
+	close(release)
+	<-done
+	synctest.Wait()
+}
+
+func TestTheAnswerOfACallFromBeforeARestoreIsDropped(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		a := join(t, s, "alice").connect()
+		s.restored(a, func() {
+			if _, err := a.CreateGroup(context.Background(), NewGroup{ID: "lost", Title: "Lost"}); err != nil {
+				t.Error(err)
+			}
+		})
+		if g := a.Group("lost"); g.Head().Seq != 0 || g.Title() != "" {
+			t.Errorf("a group that is no more has the head %v and the title %q", g.Head(), g.Title())
+		}
+	})
+}
+
+func TestAPageFromBeforeARestoreIsAskedForAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		a := join(t, s, "alice").connect()
+		s.restored(a, func() {
+			for page, err := range a.With("carol").History(context.Background(), HistoryOptions{}) {
+				t.Errorf("a page of a conversation that is no more: %v, %v", page, err)
+			}
+		})
+	})
+}
+
 func TestSyncComesInPages(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		for i := range 7 {

@@ -41,6 +41,7 @@ type fakeServer struct {
 	onSend     func(r *skeinv1.SendMessageRequest) *verdict // nil: normal
 	callErr    func(method string) *skeinv1.Error           // an RPC fails
 	noCalls    bool                                         // RPCs find no network
+	hold       chan struct{}                                // the answers of RPCs wait until it is closed; nil: they do not
 	tokenLife  int64                                        // s; 0 = a day
 	serverSkew int64                                        // µs added to the server's clock
 }
@@ -460,7 +461,13 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	hold := s.hold
+	defer func() {
+		s.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
+	}()
 	method := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
 	s.calls = append(s.calls, method)
 	if s.noCalls {
