@@ -66,7 +66,11 @@ func startOperations(cfg *config.Config, log *slog.Logger) (*operations, error) 
 	}
 	o.addr = ln.Addr().String()
 	// A profile takes as long as was asked for, so writes have no deadline.
-	o.server = &http.Server{Handler: o.routes(), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	handler := o.routes()
+	if loopbackHost(o.addr) {
+		handler = ownNames(handler)
+	}
+	o.server = &http.Server{Handler: handler, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	go func() { // ends with the server
 		defer close(o.ended)
@@ -119,6 +123,18 @@ func (o *operations) routes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
+}
+
+// ownNames refuses what asks for this machine by a name of somebody else's: a
+// page in a browser here whose name was made to point here (DNS rebinding).
+func ownNames(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopbackHost(r.Host) {
+			http.Error(w, "this listener answers to a loopback Host only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // live answers that the process runs: what restarts a process that hangs asks
