@@ -45,13 +45,9 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	fs.DurationVar(&o.every, "every", 0, "make a new backup this often, until the program is ended")
 	fs.IntVar(&o.keep, "keep", 24, "with --every, how many of the newest backups to keep")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, backupHelp+"\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, backupHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("backup takes options only, not %q", operands[0])

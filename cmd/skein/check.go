@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,13 +18,9 @@ starts nothing: run it before a restart. Options:
 // checkCommand checks options as serveCommand would read them.
 func checkCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	src := config.Source{Args: args, Environ: os.Environ()}
-	cfg, operands, err := config.Load(src)
+	cfg, operands, err := readOptions(config.Load, src, checkHelp, stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, checkHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("check takes options only, not %q", operands[0])

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,13 +19,9 @@ func fsckCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	fs := flag.NewFlagSet("fsck", flag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "print the whole report as one JSON object")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, "skein fsck proves the invariants of a data folder or a database. Options:\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "skein fsck proves the invariants of a data folder or a database. Options:")
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("fsck takes options only, not %q", operands[0])

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,13 +28,9 @@ func healthCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	url := flags.String("url", "", "Ask this URL instead of the one that follows from the options.")
 	timeout := flags.Duration("timeout", 5*time.Second, "How long the answer may take.")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: flags, Only: []string{"listen", "tls.cert"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, healthHelp, stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, healthHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("health takes options only, not %q", operands[0])

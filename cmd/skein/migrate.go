@@ -64,13 +64,9 @@ func migrateCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fs.BoolVar(&o.undo, "undo", false, "let a store that was left behind be served again, without what the other one has stored since")
 	fs.BoolVar(&o.thenServe, "then-serve", false, "when all is there, serve the target from this process")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, migrateHelp+"\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, migrateHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0 && !o.thenServe:
 		return fmt.Errorf("migrate takes options only, not %q", operands[0])

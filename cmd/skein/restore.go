@@ -28,13 +28,9 @@ func restoreCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fs := flag.NewFlagSet("restore", flag.ContinueOnError)
 	overwrite := fs.Bool("overwrite", false, "when the store is not empty: set SQLite's file aside, empty a PostgreSQL database for good")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, restoreHelp+"\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, restoreHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) != 1:
 		return errors.New("say which backup: a file, or - for standard input")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,13 +18,9 @@ import (
 // holds with what is stored and replaces what differs.
 func restoredCommand(ctx context.Context, args []string, stdout, _ io.Writer) (err error) {
 	src := config.Source{Args: args, Environ: os.Environ(), Only: []string{"data", "db"}}
-	cfg, words, err := config.Read(src)
+	cfg, words, err := readOptions(config.Read, src, "skein restored is run once after a backup was put back and before the server starts: devices then\ncompare what they hold with what is stored. Options:\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "skein restored is run once after a backup was put back and before the server starts: devices then\ncompare what they hold with what is stored. Options:")
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(words) > 0:
 		return fmt.Errorf("restored takes options only, not %q", words[0])

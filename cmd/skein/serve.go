@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,13 +22,9 @@ const closeTime = time.Second
 // serveCommand runs the server until ctx ends.
 func serveCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	src := config.Source{Args: args, Environ: os.Environ()}
-	cfg, operands, err := config.Load(src)
+	cfg, operands, err := readOptions(config.Load, src, "skein serve runs the server. Options:\n", stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "skein serve runs the server. Options:")
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("serve takes options only, not %q", operands[0])

@@ -31,13 +31,9 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	server := flags.Bool("server", false, "A token of the app's own back end instead of a user's.")
 	ttl := flags.Duration("ttl", time.Hour, "How long it lives, at most 24h.")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: flags, Only: []string{"data", "db"}}
-	cfg, operands, err := config.Read(src)
+	cfg, operands, err := readOptions(config.Read, src, tokenHelp, stdout)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, tokenHelp)
-		config.Usage(stdout, src)
-		return nil
-	case err != nil:
+	case err != nil || cfg == nil:
 		return err
 	case len(operands) > 0:
 		return fmt.Errorf("token takes options only, not %q", operands[0])
