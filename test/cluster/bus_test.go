@@ -277,9 +277,15 @@ func TestANodeThatWasFrozenDeliversNothingItMayNotAndMovesNoCursor(t *testing.T)
 // at connects a user to a node, past the balancer.
 func at(t *testing.T, user string, n *Node) *skein.Client {
 	t.Helper()
-	client, err := skein.New(skein.Options{Endpoint: "http://" + n.Addr(), AppID: "demo", User: user,
+	return connect(t, user, n.Addr())
+}
+
+// connect connects a user of the demo app to an address.
+func connect(t *testing.T, user, addr string) *skein.Client {
+	t.Helper()
+	client, err := skein.New(skein.Options{Endpoint: "http://" + addr, AppID: "demo", User: user,
 		Token: func(context.Context) (string, error) {
-			res, err := http.Post("http://"+n.Addr()+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
+			res, err := http.Post("http://"+addr+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
 			if err != nil {
 				return "", err
 			}

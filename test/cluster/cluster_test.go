@@ -1,13 +1,11 @@
 package cluster
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,22 +19,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "skein-cluster-test-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "skein")
-		build := exec.Command("go", "build", "-o", binary, "../../cmd/skein")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build the server:", err)
-			return 1
-		}
+	os.Exit(WithBinary("skein-cluster-test", func(built string) int {
+		binary = built
 		return m.Run()
-	}())
+	}))
 }
 
 func start(t *testing.T, o Options) *Cluster {
@@ -104,23 +90,7 @@ func person(t *testing.T, c *Cluster, user string) (*skein.Client, *Node) {
 	for _, n := range c.Nodes() {
 		before[n] = sessions(t, n)
 	}
-	client, err := skein.New(skein.Options{Endpoint: "http://" + c.Addr(), AppID: "demo", User: user,
-		Token: func(context.Context) (string, error) {
-			res, err := http.Post("http://"+c.Addr()+"/dev/token", "application/json", strings.NewReader(`{"user":"`+user+`"}`))
-			if err != nil {
-				return "", err
-			}
-			defer res.Body.Close()
-			var answer struct{ Token string }
-			return answer.Token, json.NewDecoder(res.Body).Decode(&answer)
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	if err := client.Connect(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	client := connect(t, user, c.Addr())
 	for _, n := range c.Nodes() {
 		if sessions(t, n) > before[n] {
 			return client, n

@@ -30,22 +30,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "skein-move-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "skein")
-		build := exec.Command("go", "build", "-o", binary, "../../cmd/skein")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build the server:", err)
-			return 1
-		}
+	os.Exit(cluster.WithBinary("skein-move", func(built string) int {
+		binary = built
 		return m.Run()
-	}())
+	}))
 }
 
 // size is how large a run is.

@@ -2,9 +2,7 @@ package script
 
 import (
 	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/skein-im/skein/internal/pgtest"
+	"github.com/skein-im/skein/test/cluster"
 )
 
 // binary is the server under test: the one that SKEIN_BIN names, or one that
@@ -19,26 +18,14 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "skein-script-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		if binary = os.Getenv("SKEIN_BIN"); binary != "" {
-			os.Unsetenv("SKEIN_BIN") // the server takes such names for options
-			return m.Run()
-		}
-		binary = filepath.Join(dir, "skein")
-		build := exec.Command("go", "build", "-o", binary, "../../cmd/skein")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build the server:", err)
-			return 1
-		}
+	if binary = os.Getenv("SKEIN_BIN"); binary != "" {
+		os.Unsetenv("SKEIN_BIN") // the server takes such names for options
+		os.Exit(m.Run())
+	}
+	os.Exit(cluster.WithBinary("skein-script", func(built string) int {
+		binary = built
 		return m.Run()
-	}())
+	}))
 }
 
 // engine is what a script runs on.
