@@ -90,8 +90,10 @@ type Membership struct {
 	// First seq no longer readable; 0 = still a member.
 	ToSeq uint64 `protobuf:"varint,4,opt,name=to_seq,json=toSeq,proto3" json:"to_seq,omitempty"`
 	// Read up to and including this seq, and its ord.
-	ReadSeq       uint64 `protobuf:"varint,5,opt,name=read_seq,json=readSeq,proto3" json:"read_seq,omitempty"`
-	ReadOrd       uint64 `protobuf:"varint,6,opt,name=read_ord,json=readOrd,proto3" json:"read_ord,omitempty"`
+	ReadSeq uint64 `protobuf:"varint,5,opt,name=read_seq,json=readSeq,proto3" json:"read_seq,omitempty"`
+	ReadOrd uint64 `protobuf:"varint,6,opt,name=read_ord,json=readOrd,proto3" json:"read_ord,omitempty"`
+	// What the group keeps of them; absent = nothing.
+	Attrs         *MemberAttrs `protobuf:"bytes,7,opt,name=attrs,proto3" json:"attrs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,6 +168,13 @@ func (x *Membership) GetReadOrd() uint64 {
 		return x.ReadOrd
 	}
 	return 0
+}
+
+func (x *Membership) GetAttrs() *MemberAttrs {
+	if x != nil {
+		return x.Attrs
+	}
+	return nil
 }
 
 // ReadMarker is what others may see of a member's reading.
@@ -252,8 +261,12 @@ type Conversation struct {
 	// The reader's own interval.
 	Membership *Membership `protobuf:"bytes,8,opt,name=membership,proto3" json:"membership,omitempty"`
 	// The others' markers, newest 50 (for a direct conversation: the peer's).
-	ReadMarkers   []*ReadMarker `protobuf:"bytes,9,rep,name=read_markers,json=readMarkers,proto3" json:"read_markers,omitempty"`
-	CreatedUs     int64         `protobuf:"varint,10,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
+	ReadMarkers []*ReadMarker `protobuf:"bytes,9,rep,name=read_markers,json=readMarkers,proto3" json:"read_markers,omitempty"`
+	CreatedUs   int64         `protobuf:"varint,10,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
+	// What a group is like; absent for other kinds.
+	Settings *GroupSettings `protobuf:"bytes,11,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What the reader may do in a group: bit 1 << Grant for each.
+	Grants        uint64 `protobuf:"varint,12,opt,name=grants,proto3" json:"grants,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -354,6 +367,20 @@ func (x *Conversation) GetReadMarkers() []*ReadMarker {
 func (x *Conversation) GetCreatedUs() int64 {
 	if x != nil {
 		return x.CreatedUs
+	}
+	return 0
+}
+
+func (x *Conversation) GetSettings() *GroupSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Conversation) GetGrants() uint64 {
+	if x != nil {
+		return x.Grants
 	}
 	return 0
 }
@@ -1307,7 +1334,7 @@ var File_skein_v1_conversation_proto protoreflect.FileDescriptor
 
 const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\n" +
-	"\x1bskein/v1/conversation.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xac\x01\n" +
+	"\x1bskein/v1/conversation.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\x1a\x1dskein/v1/group_settings.proto\"\xd9\x01\n" +
 	"\n" +
 	"Membership\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\"\n" +
@@ -1315,13 +1342,14 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\bfrom_seq\x18\x03 \x01(\x04R\afromSeq\x12\x15\n" +
 	"\x06to_seq\x18\x04 \x01(\x04R\x05toSeq\x12\x19\n" +
 	"\bread_seq\x18\x05 \x01(\x04R\areadSeq\x12\x19\n" +
-	"\bread_ord\x18\x06 \x01(\x04R\areadOrd\"z\n" +
+	"\bread_ord\x18\x06 \x01(\x04R\areadOrd\x12+\n" +
+	"\x05attrs\x18\a \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\"z\n" +
 	"\n" +
 	"ReadMarker\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x19\n" +
 	"\bread_seq\x18\x03 \x01(\x04R\areadSeq\x12\x19\n" +
-	"\bread_ord\x18\x04 \x01(\x04R\areadOrd\"\xec\x02\n" +
+	"\bread_ord\x18\x04 \x01(\x04R\areadOrd\"\xb9\x03\n" +
 	"\fConversation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.skein.v1.ConversationKindR\x04kind\x12\x14\n" +
@@ -1337,7 +1365,9 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\fread_markers\x18\t \x03(\v2\x14.skein.v1.ReadMarkerR\vreadMarkers\x12\x1d\n" +
 	"\n" +
 	"created_us\x18\n" +
-	" \x01(\x03R\tcreatedUs\"H\n" +
+	" \x01(\x03R\tcreatedUs\x123\n" +
+	"\bsettings\x18\v \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\x12\x16\n" +
+	"\x06grants\x18\f \x01(\x04R\x06grants\"H\n" +
 	"\x16GetConversationRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\"U\n" +
@@ -1456,46 +1486,50 @@ var file_skein_v1_conversation_proto_goTypes = []any{
 	(*SetRoleRequest)(nil),            // 20: skein.v1.SetRoleRequest
 	(*SetRoleResponse)(nil),           // 21: skein.v1.SetRoleResponse
 	(Role)(0),                         // 22: skein.v1.Role
-	(*Entry)(nil),                     // 23: skein.v1.Entry
+	(*MemberAttrs)(nil),               // 23: skein.v1.MemberAttrs
+	(*GroupSettings)(nil),             // 24: skein.v1.GroupSettings
+	(*Entry)(nil),                     // 25: skein.v1.Entry
 }
 var file_skein_v1_conversation_proto_depIdxs = []int32{
 	22, // 0: skein.v1.Membership.role:type_name -> skein.v1.Role
-	0,  // 1: skein.v1.Conversation.kind:type_name -> skein.v1.ConversationKind
-	1,  // 2: skein.v1.Conversation.membership:type_name -> skein.v1.Membership
-	2,  // 3: skein.v1.Conversation.read_markers:type_name -> skein.v1.ReadMarker
-	3,  // 4: skein.v1.GetConversationResponse.conversation:type_name -> skein.v1.Conversation
-	3,  // 5: skein.v1.ListConversationsResponse.conversations:type_name -> skein.v1.Conversation
-	3,  // 6: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
-	23, // 7: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
-	1,  // 8: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
-	23, // 9: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
-	23, // 10: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
-	23, // 11: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
-	22, // 12: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
-	23, // 13: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
-	4,  // 14: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
-	6,  // 15: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
-	8,  // 16: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
-	10, // 17: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
-	12, // 18: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
-	14, // 19: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
-	16, // 20: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
-	18, // 21: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
-	20, // 22: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
-	5,  // 23: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
-	7,  // 24: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
-	9,  // 25: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
-	11, // 26: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
-	13, // 27: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
-	15, // 28: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
-	17, // 29: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
-	19, // 30: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
-	21, // 31: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
-	23, // [23:32] is the sub-list for method output_type
-	14, // [14:23] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	23, // 1: skein.v1.Membership.attrs:type_name -> skein.v1.MemberAttrs
+	0,  // 2: skein.v1.Conversation.kind:type_name -> skein.v1.ConversationKind
+	1,  // 3: skein.v1.Conversation.membership:type_name -> skein.v1.Membership
+	2,  // 4: skein.v1.Conversation.read_markers:type_name -> skein.v1.ReadMarker
+	24, // 5: skein.v1.Conversation.settings:type_name -> skein.v1.GroupSettings
+	3,  // 6: skein.v1.GetConversationResponse.conversation:type_name -> skein.v1.Conversation
+	3,  // 7: skein.v1.ListConversationsResponse.conversations:type_name -> skein.v1.Conversation
+	3,  // 8: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
+	25, // 9: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
+	1,  // 10: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
+	25, // 11: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
+	25, // 12: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
+	25, // 13: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
+	22, // 14: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
+	25, // 15: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
+	4,  // 16: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
+	6,  // 17: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
+	8,  // 18: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
+	10, // 19: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
+	12, // 20: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
+	14, // 21: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
+	16, // 22: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
+	18, // 23: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
+	20, // 24: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
+	5,  // 25: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
+	7,  // 26: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
+	9,  // 27: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
+	11, // 28: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
+	13, // 29: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
+	15, // 30: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
+	17, // 31: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
+	19, // 32: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
+	21, // 33: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
+	25, // [25:34] is the sub-list for method output_type
+	16, // [16:25] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_conversation_proto_init() }
@@ -1504,6 +1538,7 @@ func file_skein_v1_conversation_proto_init() {
 		return
 	}
 	file_skein_v1_entry_proto_init()
+	file_skein_v1_group_settings_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -591,8 +591,11 @@ type MembersChange struct {
 	// Users who left by themselves.
 	Left []string `protobuf:"bytes,3,rep,name=left,proto3" json:"left,omitempty"`
 	// Users whose role is now `role`.
-	RoleChanged   []string `protobuf:"bytes,4,rep,name=role_changed,json=roleChanged,proto3" json:"role_changed,omitempty"`
-	Role          Role     `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
+	RoleChanged []string `protobuf:"bytes,4,rep,name=role_changed,json=roleChanged,proto3" json:"role_changed,omitempty"`
+	Role        Role     `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
+	// Users whose attributes are now `attrs`.
+	AttrsChanged  []string     `protobuf:"bytes,6,rep,name=attrs_changed,json=attrsChanged,proto3" json:"attrs_changed,omitempty"`
+	Attrs         *MemberAttrs `protobuf:"bytes,7,opt,name=attrs,proto3" json:"attrs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -662,10 +665,28 @@ func (x *MembersChange) GetRole() Role {
 	return Role_ROLE_UNSPECIFIED
 }
 
+func (x *MembersChange) GetAttrsChanged() []string {
+	if x != nil {
+		return x.AttrsChanged
+	}
+	return nil
+}
+
+func (x *MembersChange) GetAttrs() *MemberAttrs {
+	if x != nil {
+		return x.Attrs
+	}
+	return nil
+}
+
 // ConversationChange is the content of a CONVERSATION entry: the attributes after the change.
 type ConversationChange struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Title string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Names of the fields of `settings` that changed, and "title".
+	Changed []string `protobuf:"bytes,2,rep,name=changed,proto3" json:"changed,omitempty"`
+	// A group's settings after the change; absent when they did not change.
+	Settings      *GroupSettings `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -705,6 +726,20 @@ func (x *ConversationChange) GetTitle() string {
 		return x.Title
 	}
 	return ""
+}
+
+func (x *ConversationChange) GetChanged() []string {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *ConversationChange) GetSettings() *GroupSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
 }
 
 // Entry is one line of a conversation's log. seq, kind, sender and time never change;
@@ -1080,7 +1115,7 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
@@ -1105,15 +1140,19 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\asummary\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\asummary\"E\n" +
 	"\bReaction\x12\x1f\n" +
 	"\x05emoji\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01( R\x05emoji\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x9a\x01\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xec\x01\n" +
 	"\rMembersChange\x12\x14\n" +
 	"\x05added\x18\x01 \x03(\tR\x05added\x12\x18\n" +
 	"\aremoved\x18\x02 \x03(\tR\aremoved\x12\x12\n" +
 	"\x04left\x18\x03 \x03(\tR\x04left\x12!\n" +
 	"\frole_changed\x18\x04 \x03(\tR\vroleChanged\x12\"\n" +
-	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleR\x04role\"*\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleR\x04role\x12#\n" +
+	"\rattrs_changed\x18\x06 \x03(\tR\fattrsChanged\x12+\n" +
+	"\x05attrs\x18\a \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\"y\n" +
 	"\x12ConversationChange\x12\x14\n" +
-	"\x05title\x18\x01 \x01(\tR\x05title\"\xc3\x03\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x18\n" +
+	"\achanged\x18\x02 \x03(\tR\achanged\x123\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"\xc3\x03\n" +
 	"\x05Entry\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
@@ -1198,6 +1237,8 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*Withheld)(nil),           // 11: skein.v1.Withheld
 	(*ReactionSummary)(nil),    // 12: skein.v1.ReactionSummary
 	(*HistoryItem)(nil),        // 13: skein.v1.HistoryItem
+	(*MemberAttrs)(nil),        // 14: skein.v1.MemberAttrs
+	(*GroupSettings)(nil),      // 15: skein.v1.GroupSettings
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1208,16 +1249,18 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	8,  // 5: skein.v1.Content.members:type_name -> skein.v1.MembersChange
 	9,  // 6: skein.v1.Content.conversation:type_name -> skein.v1.ConversationChange
 	2,  // 7: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 8: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	3,  // 9: skein.v1.Entry.body:type_name -> skein.v1.Body
-	3,  // 10: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	10, // 11: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	12, // 12: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	14, // 8: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
+	15, // 9: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
+	0,  // 10: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	3,  // 11: skein.v1.Entry.body:type_name -> skein.v1.Body
+	3,  // 12: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	10, // 13: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	12, // 14: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1225,6 +1268,7 @@ func file_skein_v1_entry_proto_init() {
 	if File_skein_v1_entry_proto != nil {
 		return
 	}
+	file_skein_v1_group_settings_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
 		(*Content_Custom)(nil),

@@ -20,6 +20,9 @@ const calls = {
 };
 const services = Object.keys(calls);
 
+/** Messages that the core keeps as their bytes: the module of their feature reads them. */
+const opaque = new Set(["GroupSettings", "MemberAttrs"]);
+
 /** Bundles the generated files and imports them, since Node 20 reads no TypeScript. */
 async function loadDescriptors() {
   const names = ["realtime", "error", ...services];
@@ -47,7 +50,7 @@ function collect(desc, messages, enums) {
   if (!desc.typeName.startsWith("skein.v1.")) throw new Error(`${desc.typeName} is not of the protocol`);
   messages.set(desc.name, desc);
   for (const field of desc.fields) {
-    if (field.message) collect(field.message, messages, enums);
+    if (field.message && !opaque.has(field.message.name)) collect(field.message, messages, enums);
     if (field.enum) enums.set(field.enum.name, field.enum);
   }
 }
@@ -62,6 +65,7 @@ function describe(message, field) {
   const repeated = field.fieldKind === "list";
   if (field.fieldKind === "map") throw new Error(`${where}: the codec knows no maps`);
   let type;
+  if (field.message && opaque.has(field.message.name)) return { number: field.number, type: "b", repeated, name: field.localName };
   if (field.message) type = "m";
   else if (field.enum) type = "e";
   else type = scalar[field.scalar];

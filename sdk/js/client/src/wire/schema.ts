@@ -55,10 +55,14 @@ export interface Conversation {
   membership?: Membership | undefined;
   readMarkers: readonly ReadMarker[];
   createdUs: number;
+  settings: Uint8Array;
+  grants: number;
 }
 
 export interface ConversationChange {
   title: string;
+  changed: readonly string[];
+  settings: Uint8Array;
 }
 
 export interface ConversationDelta {
@@ -245,6 +249,8 @@ export interface MembersChange {
   left: readonly string[];
   roleChanged: readonly string[];
   role: number;
+  attrsChanged: readonly string[];
+  attrs: Uint8Array;
 }
 
 export interface Membership {
@@ -254,6 +260,7 @@ export interface Membership {
   toSeq: number;
   readSeq: number;
   readOrd: number;
+  attrs: Uint8Array;
 }
 
 export interface Ping {
@@ -531,8 +538,8 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   ClientFrame: "1uref 2mhello:Hello 3msend:SendMessageRequest 4mread:ReadConversationRequest 5mtyping:Typing 6mwatchPresence:WatchPresence 7msync:SyncRequest 8mcursorAck:CursorAck 9mping:Ping 10mrefreshToken:RefreshToken",
   ClientPacket: "1Mframes:ClientFrame",
   Content: "1mtext:Text 2mcustom:Custom 3mreaction:Reaction 4mmembers:MembersChange 5mconversation:ConversationChange 10lreplyToSeq 11Smentions",
-  Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs",
-  ConversationChange: "1stitle",
+  Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs 11bsettings 12lgrants",
+  ConversationChange: "1stitle 2Schanged 3bsettings",
   ConversationDelta: "1mconversation:Conversation 2Mentries:Entry 3Mwithheld:Withheld 4ogap 5Mkeyed:Entry",
   CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId",
   CreateGroupResponse: "1mconversation:Conversation",
@@ -562,8 +569,8 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   ListMembersResponse: "1Mmembers:Membership 2snextPage",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
-  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role",
-  Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd",
+  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role 6SattrsChanged 7battrs",
+  Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd 7battrs",
   Ping: "",
   Pong: "1iserverTimeUs",
   Presence: "1suser 2oonline 3ilastSeenUs",
