@@ -65,7 +65,7 @@ function describe(message, field) {
   const repeated = field.fieldKind === "list";
   if (field.fieldKind === "map") throw new Error(`${where}: the codec knows no maps`);
   let type;
-  if (field.message && opaque.has(field.message.name)) return { number: field.number, type: "b", repeated, name: field.localName };
+  if (field.message && opaque.has(field.message.name)) return { number: field.number, type: "b", repeated, name: field.localName, optional: true };
   if (field.message) type = "m";
   else if (field.enum) type = "e";
   else type = scalar[field.scalar];
@@ -118,7 +118,7 @@ async function generate() {
     for (const f of fields) {
       const base = f.type === "m" ? f.ref : tsType[f.type];
       if (f.repeated) out.push(`  ${f.name}: readonly ${base}[];`);
-      else if (f.type === "m") out.push(`  ${f.name}?: ${base} | undefined;`);
+      else if (f.type === "m" || f.optional) out.push(`  ${f.name}?: ${base} | undefined;`);
       else out.push(`  ${f.name}: ${base};`);
     }
     out.push("}", "");

@@ -55,14 +55,14 @@ export interface Conversation {
   membership?: Membership | undefined;
   readMarkers: readonly ReadMarker[];
   createdUs: number;
-  settings: Uint8Array;
+  settings?: Uint8Array | undefined;
   grants: number;
 }
 
 export interface ConversationChange {
   title: string;
   changed: readonly string[];
-  settings: Uint8Array;
+  settings?: Uint8Array | undefined;
 }
 
 export interface ConversationDelta {
@@ -250,7 +250,7 @@ export interface MembersChange {
   roleChanged: readonly string[];
   role: number;
   attrsChanged: readonly string[];
-  attrs: Uint8Array;
+  attrs?: Uint8Array | undefined;
 }
 
 export interface Membership {
@@ -260,7 +260,7 @@ export interface Membership {
   toSeq: number;
   readSeq: number;
   readOrd: number;
-  attrs: Uint8Array;
+  attrs?: Uint8Array | undefined;
 }
 
 export interface Ping {

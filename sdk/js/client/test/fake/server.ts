@@ -293,6 +293,7 @@ export class FakeServer implements Transport {
         .filter(([other]) => other !== user)
         .map(([other, { readSeq, readOrd }]) => ({ conversation: log.id, user: other, readSeq, readOrd })),
       createdUs: 1_700_000_000_000_000,
+      grants: 0,
     };
   }
 
