@@ -17,10 +17,14 @@ const oracles: [keyof Messages, DescMessage][] = [
   ["CreateGroupRequest", conversation.CreateGroupRequestSchema],
 ];
 
+/** What the core keeps as bytes for the module that reads it. */
+const opaque = new Set(["GroupSettings", "MemberAttrs"]);
+
 /** Any valid message of the descriptor, in the plain form that `create` takes. */
 function arbitrary(desc: DescMessage, depth = 0): fc.Arbitrary<Record<string, unknown>> {
   const shape: Record<string, fc.Arbitrary<unknown>> = {};
   for (const member of desc.members) {
+    if (member.kind !== "oneof" && member.message && opaque.has(member.message.name)) continue;
     if (member.kind === "oneof") {
       const cases = member.fields.map((field) => {
         if (!field.message) throw new Error(`${field.name} is no message`);
