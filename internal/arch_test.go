@@ -63,7 +63,7 @@ var imports = []row{
 	{pkg: "internal/quota", platform: true, may: []string{"internal/im", "internal/metrics"}, never: sql},
 	{pkg: "internal/health", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/job", platform: true, may: []string{"internal/im", "internal/metrics", "internal/db"}, never: drivers},
-	{pkg: "internal/auth", platform: true, may: []string{"internal/im", "internal/metrics", "internal/db"}, never: drivers},
+	{pkg: "internal/auth", platform: true, may: []string{"internal/im", "internal/metrics", "internal/db", "proto/..."}, never: drivers},
 	{pkg: "internal/journal", platform: true, may: []string{"internal/im", "internal/trace", "internal/turn", "internal/db", "internal/metrics"}},
 	{pkg: "internal/follow", platform: true,
 		may: []string{"internal/im", "internal/turn", "internal/metrics", "internal/db", "internal/bus", "internal/job", "internal/journal"}, never: drivers},

@@ -1,10 +1,18 @@
 package main
 
 import (
+	"google.golang.org/protobuf/proto"
+
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/gateway"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
+
+// appDefaults are the settings of apps that have not made their own.
+func appDefaults(cfg *config.Config) *skeinv1.AppSettings {
+	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(uint32(cfg.Limits.RecallWindow.Seconds()))}
+}
 
 // chatLimits are the configured limits of the front door.
 func chatLimits(l *config.Limits) chat.Limits {

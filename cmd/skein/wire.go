@@ -104,7 +104,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.onClose(tracer.Close)
 	b := bus.Metered(local, ops.metrics, tracer)
 	ao := auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
-		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics}
+		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics, Defaults: appDefaults(cfg)}
 	fenceNews(b, &ao, node)
 	a, err := auth.New(ctx, ao)
 	if err != nil {
@@ -135,7 +135,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	p := presence.New(node, b, clock)
 	s.onClose(p.Close)
 
-	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey})
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
+		Settings: a.Settings})
 	origins := originRules{auth: a}
 	if s.proxies, err = tlsserve.NewProxies(cfg.BehindProxy); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // DemoApp is the app of dev mode and of the documentation.
@@ -29,6 +30,9 @@ type App struct {
 	Suspended      bool
 	// KIDs are the ids of the active secrets, newest first.
 	KIDs []string
+	// Own are the settings that the app has made itself, others are absent;
+	// see Auth.Settings for those that apply.
+	Own *skeinv1.AppSettings
 }
 
 // Secret is a secret that was just made. It is shown once: the server keeps it
@@ -151,14 +155,16 @@ func (a *Auth) GetApp(ctx context.Context, actor im.Actor) (App, error) {
 type AppUpdate struct {
 	LoginPolicy    LoginPolicy
 	AllowedOrigins *[]string
+	// Settings: the fields that are set replace the app's.
+	Settings *skeinv1.AppSettings
 }
 
 // MaxOrigins bounds an app's own list of origins.
 const MaxOrigins = 100
 
 // UpdateApp changes settings of the caller's app; for its back end only. A
-// login policy acts from the next sign-in on. Errors: NotFound,
-// InvalidArgument.
+// login policy acts from the next sign-in on; everything else acts on every
+// node when the call returns. Errors: NotFound, InvalidArgument.
 func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App, error) {
 	if !actor.Server {
 		return App{}, im.ErrNotFound
@@ -166,24 +172,18 @@ func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App,
 	if u.LoginPolicy < 0 || u.LoginPolicy > PolicyOneDevice {
 		return App{}, im.Errorf(im.InvalidArgument, "login_policy %d does not exist", u.LoginPolicy)
 	}
-	var origins []string
-	if u.AllowedOrigins != nil {
-		for _, s := range *u.AllowedOrigins {
-			o, err := ParseOrigin(s)
-			if err != nil {
-				return App{}, err
-			}
-			origins = append(origins, o)
-		}
-		slices.Sort(origins)
-		if origins = slices.Compact(origins); len(origins) > MaxOrigins {
-			return App{}, im.Errorf(im.TooLarge, "an app has at most %d allowed origins", MaxOrigins)
-		}
+	if err := checkSettings(u.Settings); err != nil {
+		return App{}, err
+	}
+	origins, err := parseOrigins(u.AllowedOrigins)
+	if err != nil {
+		return App{}, err
 	}
 	var app App
 	var fence Fence
-	err := a.writeFence(ctx, func(tx db.Tx) error {
-		if _, err := loadApp(tx, actor.App); err != nil {
+	err = a.writeFence(ctx, func(tx db.Tx) error {
+		var err error
+		if app, err = loadApp(tx, actor.App); err != nil {
 			return err
 		}
 		if u.LoginPolicy != 0 {
@@ -192,16 +192,15 @@ func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App,
 			}
 		}
 		if u.AllowedOrigins != nil {
-			if _, err := tx.Exec("DELETE FROM app_origin WHERE app = $1", actor.App); err != nil {
+			if err := storeOrigins(tx, actor.App, origins); err != nil {
 				return err
 			}
-			for _, o := range origins {
-				if _, err := tx.Exec("INSERT INTO app_origin (app, origin) VALUES ($1, $2)", actor.App, o); err != nil {
-					return err
-				}
+		}
+		if u.Settings != nil {
+			if err := storeSettings(tx, actor.App, app.Own, u.Settings); err != nil {
+				return err
 			}
 		}
-		var err error
 		if fence, err = a.insertFence(tx, Fence{Kind: FenceSettings, App: actor.App}); err != nil {
 			return err
 		}
@@ -212,6 +211,38 @@ func (a *Auth) UpdateApp(ctx context.Context, actor im.Actor, u AppUpdate) (App,
 		return App{}, err
 	}
 	return app, a.awaitFence(ctx, fence.ID)
+}
+
+// parseOrigins checks, sorts and dedupes a list; nil = none was given.
+func parseOrigins(list *[]string) ([]string, error) {
+	if list == nil {
+		return nil, nil
+	}
+	var origins []string
+	for _, s := range *list {
+		o, err := ParseOrigin(s)
+		if err != nil {
+			return nil, err
+		}
+		origins = append(origins, o)
+	}
+	slices.Sort(origins)
+	if origins = slices.Compact(origins); len(origins) > MaxOrigins {
+		return nil, im.Errorf(im.TooLarge, "an app has at most %d allowed origins", MaxOrigins)
+	}
+	return origins, nil
+}
+
+func storeOrigins(tx db.Tx, app im.AppID, origins []string) error {
+	if _, err := tx.Exec("DELETE FROM app_origin WHERE app = $1", app); err != nil {
+		return err
+	}
+	for _, o := range origins {
+		if _, err := tx.Exec("INSERT INTO app_origin (app, origin) VALUES ($1, $2)", app, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SuspendApp refuses every token of an app, its back end's too, and ends every
@@ -311,8 +342,9 @@ func errNoApp(app im.AppID) error {
 func loadApp(tx db.Tx, id im.AppID) (App, error) {
 	app := App{ID: id}
 	var policy, suspended int64
-	found, err := one(tx.QueryRow("SELECT name, login_policy, created, suspended FROM app WHERE id = $1", id),
-		&app.Name, &policy, &app.Created, &suspended)
+	var settings []byte
+	found, err := one(tx.QueryRow("SELECT name, login_policy, created, suspended, settings FROM app WHERE id = $1", id),
+		&app.Name, &policy, &app.Created, &suspended, &settings)
 	if err != nil {
 		return App{}, err
 	}
@@ -320,6 +352,9 @@ func loadApp(tx db.Tx, id im.AppID) (App, error) {
 		return App{}, im.ErrNotFound
 	}
 	app.LoginPolicy, app.Suspended = LoginPolicy(policy), suspended > 0
+	if app.Own, err = parseSettings(id, settings); err != nil {
+		return App{}, err
+	}
 	err = each(tx, func(r db.Rows) error {
 		var o string
 		err := r.Scan(&o)

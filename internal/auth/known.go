@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Bounds of what is remembered.
@@ -11,7 +12,8 @@ const (
 	maxKnownCalls   = 20_000 // tokens of calls: 300 bytes each
 	maxKnownSecrets = 2_000
 	maxKnownOrigins = 2_000
-	maxRecent       = 1_024 // fences
+	maxKnownApps    = 20_000 // settings
+	maxRecent       = 1_024  // fences
 )
 
 // known remembers what was read from the database, so that a call costs no
@@ -30,6 +32,10 @@ type known struct {
 	calls   recall[callKey, Session]
 	secrets recall[string, verifyKey]
 	origins recall[originKey, bool]
+	// settings are *skeinv1.AppSettings by im.AppID. They are read without mu,
+	// on hot paths, and changed under it.
+	settings sync.Map
+	apps     int // in settings
 }
 
 // callKey is the hash of a token with the app and device that it came with.
@@ -64,6 +70,12 @@ func (k *known) apply(f Fence) {
 	if f.Kind != FenceDevice && f.Kind != FenceUser {
 		k.secrets.forget(func(v verifyKey) bool { return f.Kind == FenceAll || v.app == f.App })
 		k.origins.forget(func(bool) bool { return true })
+		if f.Kind == FenceAll {
+			k.settings.Clear()
+			k.apps = 0
+		} else if _, had := k.settings.LoadAndDelete(f.App); had {
+			k.apps--
+		}
 	}
 }
 
@@ -141,6 +153,23 @@ func (k *known) keepOrigin(key originKey, allowed bool, head int64) {
 	defer k.mu.Unlock()
 	if k.since(head, func(f Fence) bool { return f.Kind == FenceSettings }) {
 		k.origins.put(key, allowed)
+	}
+}
+
+// keepSettings remembers the settings of an app unless they have changed
+// since they were read.
+func (k *known) keepSettings(app im.AppID, s *skeinv1.AppSettings, head int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.since(head, func(f Fence) bool { return f.Kind != FenceDevice && f.Kind != FenceUser && f.App == app }) {
+		return
+	}
+	if k.apps >= maxKnownApps {
+		k.settings.Clear()
+		k.apps = 0
+	}
+	if _, had := k.settings.Swap(app, s); !had {
+		k.apps++
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/metrics"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 //go:embed migrations/*.sql
@@ -44,6 +45,9 @@ type Options struct {
 	// MaxDevices bounds the signed-in devices of a user; 0 = 20.
 	MaxDevices int
 	Metrics    *metrics.Set // nil = counted for nobody
+	// Defaults are the settings of apps that have not made their own; fields
+	// that are absent, or nil, are as the proto says.
+	Defaults *skeinv1.AppSettings
 	// Raised and Applied tell the other nodes at once what they would else find
 	// out by looking: that the fence log has grown to a position, and that this
 	// node has applied it up to one. Both must return at once; nil = they look.
@@ -73,7 +77,8 @@ type Auth struct {
 	epoch      string
 	lease      time.Duration
 	maxDevices int
-	raised     func(pos int64) // Options.Raised and Applied; never nil
+	defaults   *skeinv1.AppSettings // every field is set
+	raised     func(pos int64)      // Options.Raised and Applied; never nil
 	told       func(pos int64)
 
 	valid validity // until when this node may serve
@@ -138,7 +143,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	}
 	a := &Auth{db: o.DB, urgent: o.DB.Urgent(), clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices, raised: o.Raised, told: o.Applied,
-		valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
+		defaults: merge(baseDefaults(), o.Defaults), valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
 		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
 	a.signIns = &together{write: a.write}
 	a.fences = a.declare(o.Metrics)

@@ -16,10 +16,13 @@ import (
 	"log/slog"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/turn"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Limits of the front door. Every one has a default in package config and a
@@ -38,7 +41,8 @@ type Limits struct {
 	IDWindow time.Duration
 	// IDAhead is how far a client id may lie in the future.
 	IDAhead time.Duration
-	// RecallWindow is how long a sender may recall; 0 = for ever.
+	// RecallWindow is how long a sender may recall where Deps.Settings is nil;
+	// 0 = for ever.
 	RecallWindow time.Duration
 }
 
@@ -58,6 +62,7 @@ type Service struct {
 	j        journal.Journal
 	signals  Signaller
 	policies []Policy
+	settings func(im.AppID) *skeinv1.AppSettings // Deps.Settings; never nil
 	limits   Limits
 	clock    im.Clock
 	tasks    turn.Scheduler // of clock
@@ -77,12 +82,20 @@ type Deps struct {
 	// CursorKey authenticates sync cursors; at least 16 bytes, the same on
 	// every node.
 	CursorKey []byte
+	// Settings returns what an app has decided, with every field set; it is
+	// asked often, and what it returns is not changed. nil = every app has the
+	// defaults.
+	Settings func(im.AppID) *skeinv1.AppSettings
 }
 
 // New returns a Service that works.
 func New(d Deps) *Service {
+	if d.Settings == nil {
+		all := &skeinv1.AppSettings{RecallWindowS: proto.Uint32(uint32(d.Limits.RecallWindow.Seconds()))}
+		d.Settings = func(im.AppID) *skeinv1.AppSettings { return all }
+	}
 	return &Service{
-		j: d.Journal, signals: d.Signals, policies: d.Policies, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
+		j: d.Journal, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
 		rooms:   newRooms(d.Journal, 50_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}

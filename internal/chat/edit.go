@@ -7,8 +7,9 @@ import (
 	"github.com/skein-im/skein/internal/journal"
 )
 
-// Edit replaces the body of one of the actor's own messages. The bodies that
-// it had stay readable through Edits.
+// Edit replaces the body of one of the actor's own messages, within the app's
+// edit window; owners and admins of a group are not bound by it. The bodies
+// that it had stay readable through Edits.
 func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, body []byte, id im.ClientID) (journal.Result, error) {
 	if err := s.checkBody(body); err != nil {
 		return journal.Result{}, err
@@ -23,7 +24,7 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 		case int(t.Version) > s.limits.Edits:
 			return im.Errorf(im.FailedPrecondition, "a message is edited at most %d times", s.limits.Edits)
 		}
-		return nil
+		return s.inWindow(room, actor, t, "edited", s.settings(actor.App).GetEditWindowS())
 	})
 }
 

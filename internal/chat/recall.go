@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -9,6 +11,8 @@ import (
 
 // Recall empties a message for everybody, with every body that its edits
 // had: the actor's own, or anybody's for an owner or admin of the group.
+// A sender may do so within the app's recall window, which binds neither an
+// owner or admin of the group nor the app's back end.
 func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID) (journal.Result, error) {
 	return s.onTarget(ctx, actor, conv, seq, id, VerbRecall, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
 		a.Effect, a.TargetVersion = journal.BlankTarget, t.Version
@@ -16,14 +20,28 @@ func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, se
 			return im.Errorf(im.FailedPrecondition, "the message was recalled already")
 		}
 		if t.Sender == actor.User {
-			if w := s.limits.RecallWindow; w > 0 && s.clock.Now().Sub(t.Time.Time()) > w {
-				return im.Errorf(im.FailedPrecondition, "a message can be recalled for %s", w)
-			}
-			return nil
+			return s.inWindow(room, actor, t, "recalled", s.settings(actor.App).GetRecallWindowS())
 		}
-		if self, ok := room.Member(actor.User); !actor.Server && (!ok || room.Kind != im.ConvGroup || self.Role < im.RoleAdmin) {
+		if !actor.Server && !runs(room, actor.User) {
 			return im.Errorf(im.PermissionDenied, "only the sender, or an admin of the group, recalls a message")
 		}
 		return nil
 	})
+}
+
+// runs tells whether a user is owner or admin of a group.
+func runs(room *Room, u im.UserID) bool {
+	self, ok := room.Member(u)
+	return ok && room.Kind == im.ConvGroup && self.Role >= im.RoleAdmin
+}
+
+// inWindow refuses what a sender does to a message too late. seconds is the
+// app's window, 0 = for ever.
+func (s *Service) inWindow(room *Room, actor im.Actor, t *im.Entry, done string, seconds uint32) error {
+	w := time.Duration(seconds) * time.Second
+	if w == 0 || actor.Server || runs(room, actor.User) || s.clock.Now().Sub(t.Time.Time()) <= w {
+		return nil
+	}
+	return &im.Error{Code: im.FailedPrecondition, Message: fmt.Sprintf("a message can be %s for %s after it was sent", done, w),
+		Hint: "the app sets this window"}
 }

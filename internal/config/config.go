@@ -239,7 +239,7 @@ type Limits struct {
 	Emoji int `yaml:"emoji" min:"1" max:"1000"`
 	// Edits bounds the edits of one message.
 	Edits int `yaml:"edits" min:"1" max:"10000"`
-	// RecallWindow is how long a sender may recall a message; 0 is for ever.
+	// RecallWindow is how long a sender may recall a message, in apps that have set no window of their own; 0 is for ever.
 	RecallWindow time.Duration `yaml:"recall_window" min:"0s"`
 	// IDWindow is how long the ids of messages are remembered, so that a retry finds what its first attempt did.
 	IDWindow time.Duration `yaml:"id_window" min:"720h" max:"8760h"`

@@ -164,7 +164,7 @@ func docOf(path string) string {
 	case "Limits.Edits":
 		return "Bounds the edits of one message."
 	case "Limits.RecallWindow":
-		return "How long a sender may recall a message; 0 is for ever."
+		return "How long a sender may recall a message, in apps that have set no window of their own; 0 is for ever."
 	case "Limits.IDWindow":
 		return "How long the ids of messages are remembered, so that a retry finds what its first attempt did."
 	case "Limits.IDAhead":

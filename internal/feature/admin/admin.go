@@ -26,6 +26,8 @@ type Apps interface {
 	// RevokeUser ends every session of a user and refuses every token issued
 	// up to now; it returns how many devices were signed in.
 	RevokeUser(ctx context.Context, a im.Actor, user im.UserID) (devices int, err error)
+	// Effective lays an app's own settings over the server's defaults.
+	Effective(own *skeinv1.AppSettings) *skeinv1.AppSettings
 }
 
 // Service answers skein.v1.AdminService.
@@ -70,7 +72,7 @@ func (s *Service) UpdateApp(ctx context.Context, a im.Actor, req *skeinv1.Update
 	if !a.Server {
 		return nil, im.ErrNotFound
 	}
-	u := auth.AppUpdate{LoginPolicy: auth.LoginPolicy(req.GetLoginPolicy())}
+	u := auth.AppUpdate{LoginPolicy: auth.LoginPolicy(req.GetLoginPolicy()), Settings: req.GetSettings()}
 	if o := req.GetAllowedOrigins(); o != nil {
 		origins := o.GetOrigins()
 		u.AllowedOrigins = &origins
@@ -105,5 +107,5 @@ func (s *Service) wire(ctx context.Context, app auth.App) (*skeinv1.App, error) 
 		return nil, fmt.Errorf("usage of app %s: %w", app.ID, err)
 	}
 	return &skeinv1.App{Id: string(app.ID), LoginPolicy: skeinv1.LoginPolicy(app.LoginPolicy), AllowedOrigins: app.AllowedOrigins,
-		CreatedUs: int64(app.Created), MessageCount: uint64(n)}, nil
+		CreatedUs: int64(app.Created), MessageCount: uint64(n), Settings: s.apps.Effective(app.Own)}, nil
 }

@@ -40,6 +40,8 @@ func (a *apps) UpdateApp(_ context.Context, _ im.Actor, u auth.AppUpdate) (auth.
 	return a.app, a.err
 }
 
+func (a *apps) Effective(own *skeinv1.AppSettings) *skeinv1.AppSettings { return own }
+
 func (a *apps) RevokeUser(_ context.Context, _ im.Actor, u im.UserID) (int, error) {
 	a.revoked = append(a.revoked, u)
 	return 3, a.err

@@ -169,7 +169,9 @@ type App struct {
 	AllowedOrigins []string `protobuf:"bytes,3,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
 	CreatedUs      int64    `protobuf:"varint,4,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
 	// Messages stored since the app was made, counted by a follower: it may be some seconds behind.
-	MessageCount  uint64 `protobuf:"varint,5,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
+	MessageCount uint64 `protobuf:"varint,5,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
+	// As they apply: with the server's defaults where the app has none of its own.
+	Settings      *AppSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,14 +241,23 @@ func (x *App) GetMessageCount() uint64 {
 	return 0
 }
 
+func (x *App) GetSettings() *AppSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type UpdateAppRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// UNSPECIFIED = unchanged.
 	LoginPolicy LoginPolicy `protobuf:"varint,1,opt,name=login_policy,json=loginPolicy,proto3,enum=skein.v1.LoginPolicy" json:"login_policy,omitempty"`
 	// Absent = unchanged.
 	AllowedOrigins *Origins `protobuf:"bytes,2,opt,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Its fields that are set replace the app's; absent ones are unchanged.
+	Settings      *AppSettings `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateAppRequest) Reset() {
@@ -289,6 +300,13 @@ func (x *UpdateAppRequest) GetLoginPolicy() LoginPolicy {
 func (x *UpdateAppRequest) GetAllowedOrigins() *Origins {
 	if x != nil {
 		return x.AllowedOrigins
+	}
+	return nil
+}
+
+func (x *UpdateAppRequest) GetSettings() *AppSettings {
+	if x != nil {
+		return x.Settings
 	}
 	return nil
 }
@@ -474,20 +492,22 @@ var File_skein_v1_admin_proto protoreflect.FileDescriptor
 
 const file_skein_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/admin.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\x0f\n" +
+	"\x14skein/v1/admin.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/settings.proto\"\x0f\n" +
 	"\rGetAppRequest\"1\n" +
 	"\x0eGetAppResponse\x12\x1f\n" +
-	"\x03app\x18\x01 \x01(\v2\r.skein.v1.AppR\x03app\"\xbc\x01\n" +
+	"\x03app\x18\x01 \x01(\v2\r.skein.v1.AppR\x03app\"\xef\x01\n" +
 	"\x03App\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
 	"\flogin_policy\x18\x02 \x01(\x0e2\x15.skein.v1.LoginPolicyR\vloginPolicy\x12'\n" +
 	"\x0fallowed_origins\x18\x03 \x03(\tR\x0eallowedOrigins\x12\x1d\n" +
 	"\n" +
 	"created_us\x18\x04 \x01(\x03R\tcreatedUs\x12#\n" +
-	"\rmessage_count\x18\x05 \x01(\x04R\fmessageCount\"\x92\x01\n" +
+	"\rmessage_count\x18\x05 \x01(\x04R\fmessageCount\x121\n" +
+	"\bsettings\x18\x06 \x01(\v2\x15.skein.v1.AppSettingsR\bsettings\"\xc5\x01\n" +
 	"\x10UpdateAppRequest\x12B\n" +
 	"\flogin_policy\x18\x01 \x01(\x0e2\x15.skein.v1.LoginPolicyB\b\xbaH\x05\x82\x01\x02\x10\x01R\vloginPolicy\x12:\n" +
-	"\x0fallowed_origins\x18\x02 \x01(\v2\x11.skein.v1.OriginsR\x0eallowedOrigins\"4\n" +
+	"\x0fallowed_origins\x18\x02 \x01(\v2\x11.skein.v1.OriginsR\x0eallowedOrigins\x121\n" +
+	"\bsettings\x18\x03 \x01(\v2\x15.skein.v1.AppSettingsR\bsettings\"4\n" +
 	"\aOrigins\x12)\n" +
 	"\aorigins\x18\x01 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10d\"\x05r\x03(\x80\x02R\aorigins\"4\n" +
 	"\x11UpdateAppResponse\x12\x1f\n" +
@@ -531,24 +551,27 @@ var file_skein_v1_admin_proto_goTypes = []any{
 	(*UpdateAppResponse)(nil),  // 6: skein.v1.UpdateAppResponse
 	(*RevokeUserRequest)(nil),  // 7: skein.v1.RevokeUserRequest
 	(*RevokeUserResponse)(nil), // 8: skein.v1.RevokeUserResponse
+	(*AppSettings)(nil),        // 9: skein.v1.AppSettings
 }
 var file_skein_v1_admin_proto_depIdxs = []int32{
-	3, // 0: skein.v1.GetAppResponse.app:type_name -> skein.v1.App
-	0, // 1: skein.v1.App.login_policy:type_name -> skein.v1.LoginPolicy
-	0, // 2: skein.v1.UpdateAppRequest.login_policy:type_name -> skein.v1.LoginPolicy
-	5, // 3: skein.v1.UpdateAppRequest.allowed_origins:type_name -> skein.v1.Origins
-	3, // 4: skein.v1.UpdateAppResponse.app:type_name -> skein.v1.App
-	1, // 5: skein.v1.AdminService.GetApp:input_type -> skein.v1.GetAppRequest
-	4, // 6: skein.v1.AdminService.UpdateApp:input_type -> skein.v1.UpdateAppRequest
-	7, // 7: skein.v1.AdminService.RevokeUser:input_type -> skein.v1.RevokeUserRequest
-	2, // 8: skein.v1.AdminService.GetApp:output_type -> skein.v1.GetAppResponse
-	6, // 9: skein.v1.AdminService.UpdateApp:output_type -> skein.v1.UpdateAppResponse
-	8, // 10: skein.v1.AdminService.RevokeUser:output_type -> skein.v1.RevokeUserResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	3,  // 0: skein.v1.GetAppResponse.app:type_name -> skein.v1.App
+	0,  // 1: skein.v1.App.login_policy:type_name -> skein.v1.LoginPolicy
+	9,  // 2: skein.v1.App.settings:type_name -> skein.v1.AppSettings
+	0,  // 3: skein.v1.UpdateAppRequest.login_policy:type_name -> skein.v1.LoginPolicy
+	5,  // 4: skein.v1.UpdateAppRequest.allowed_origins:type_name -> skein.v1.Origins
+	9,  // 5: skein.v1.UpdateAppRequest.settings:type_name -> skein.v1.AppSettings
+	3,  // 6: skein.v1.UpdateAppResponse.app:type_name -> skein.v1.App
+	1,  // 7: skein.v1.AdminService.GetApp:input_type -> skein.v1.GetAppRequest
+	4,  // 8: skein.v1.AdminService.UpdateApp:input_type -> skein.v1.UpdateAppRequest
+	7,  // 9: skein.v1.AdminService.RevokeUser:input_type -> skein.v1.RevokeUserRequest
+	2,  // 10: skein.v1.AdminService.GetApp:output_type -> skein.v1.GetAppResponse
+	6,  // 11: skein.v1.AdminService.UpdateApp:output_type -> skein.v1.UpdateAppResponse
+	8,  // 12: skein.v1.AdminService.RevokeUser:output_type -> skein.v1.RevokeUserResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_admin_proto_init() }
@@ -556,6 +579,7 @@ func file_skein_v1_admin_proto_init() {
 	if File_skein_v1_admin_proto != nil {
 		return
 	}
+	file_skein_v1_settings_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

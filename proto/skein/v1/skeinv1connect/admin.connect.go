@@ -47,7 +47,7 @@ const (
 type AdminServiceClient interface {
 	// GetApp returns the app's settings and use.
 	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
-	// UpdateApp changes settings. It applies to the next sign-in.
+	// UpdateApp changes settings. A login policy applies to the next sign-in, everything else at once, on every node.
 	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)
 	// RevokeUser signs out every device of a user and refuses every token issued up to now.
 	RevokeUser(context.Context, *connect.Request[v1.RevokeUserRequest]) (*connect.Response[v1.RevokeUserResponse], error)
@@ -111,7 +111,7 @@ func (c *adminServiceClient) RevokeUser(ctx context.Context, req *connect.Reques
 type AdminServiceHandler interface {
 	// GetApp returns the app's settings and use.
 	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
-	// UpdateApp changes settings. It applies to the next sign-in.
+	// UpdateApp changes settings. A login policy applies to the next sign-in, everything else at once, on every node.
 	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)
 	// RevokeUser signs out every device of a user and refuses every token issued up to now.
 	RevokeUser(context.Context, *connect.Request[v1.RevokeUserRequest]) (*connect.Response[v1.RevokeUserResponse], error)

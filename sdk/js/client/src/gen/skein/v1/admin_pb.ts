@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AppSettings } from "./settings_pb.js";
+import { file_skein_v1_settings } from "./settings_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/v1/admin.proto.
  */
 export const file_skein_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9hZG1pbi5wcm90bxIIc2tlaW4udjEiDwoNR2V0QXBwUmVxdWVzdCIsCg5HZXRBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiggEKA0FwcBIKCgJpZBgBIAEoCRIrCgxsb2dpbl9wb2xpY3kYAiABKA4yFS5za2Vpbi52MS5Mb2dpblBvbGljeRIXCg9hbGxvd2VkX29yaWdpbnMYAyADKAkSEgoKY3JlYXRlZF91cxgEIAEoAxIVCg1tZXNzYWdlX2NvdW50GAUgASgEImsKEFVwZGF0ZUFwcFJlcXVlc3QSKwoMbG9naW5fcG9saWN5GAEgASgOMhUuc2tlaW4udjEuTG9naW5Qb2xpY3kSKgoPYWxsb3dlZF9vcmlnaW5zGAIgASgLMhEuc2tlaW4udjEuT3JpZ2lucyIaCgdPcmlnaW5zEg8KB29yaWdpbnMYASADKAkiLwoRVXBkYXRlQXBwUmVzcG9uc2USGgoDYXBwGAEgASgLMg0uc2tlaW4udjEuQXBwIiEKEVJldm9rZVVzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkiMAoSUmV2b2tlVXNlclJlc3BvbnNlEhoKEmRldmljZXNfc2lnbmVkX291dBgBIAEoDSqCAQoLTG9naW5Qb2xpY3kSHAoYTE9HSU5fUE9MSUNZX1VOU1BFQ0lGSUVEEAASFQoRTE9HSU5fUE9MSUNZX05PTkUQARIhCh1MT0dJTl9QT0xJQ1lfT05FX1BFUl9QTEFURk9STRACEhsKF0xPR0lOX1BPTElDWV9PTkVfREVWSUNFEAMy2gEKDEFkbWluU2VydmljZRI7CgZHZXRBcHASFy5za2Vpbi52MS5HZXRBcHBSZXF1ZXN0Ghguc2tlaW4udjEuR2V0QXBwUmVzcG9uc2USRAoJVXBkYXRlQXBwEhouc2tlaW4udjEuVXBkYXRlQXBwUmVxdWVzdBobLnNrZWluLnYxLlVwZGF0ZUFwcFJlc3BvbnNlEkcKClJldm9rZVVzZXISGy5za2Vpbi52MS5SZXZva2VVc2VyUmVxdWVzdBocLnNrZWluLnYxLlJldm9rZVVzZXJSZXNwb25zZUIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw");
+  fileDesc("ChRza2Vpbi92MS9hZG1pbi5wcm90bxIIc2tlaW4udjEiDwoNR2V0QXBwUmVxdWVzdCIsCg5HZXRBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiqwEKA0FwcBIKCgJpZBgBIAEoCRIrCgxsb2dpbl9wb2xpY3kYAiABKA4yFS5za2Vpbi52MS5Mb2dpblBvbGljeRIXCg9hbGxvd2VkX29yaWdpbnMYAyADKAkSEgoKY3JlYXRlZF91cxgEIAEoAxIVCg1tZXNzYWdlX2NvdW50GAUgASgEEicKCHNldHRpbmdzGAYgASgLMhUuc2tlaW4udjEuQXBwU2V0dGluZ3MilAEKEFVwZGF0ZUFwcFJlcXVlc3QSKwoMbG9naW5fcG9saWN5GAEgASgOMhUuc2tlaW4udjEuTG9naW5Qb2xpY3kSKgoPYWxsb3dlZF9vcmlnaW5zGAIgASgLMhEuc2tlaW4udjEuT3JpZ2lucxInCghzZXR0aW5ncxgDIAEoCzIVLnNrZWluLnYxLkFwcFNldHRpbmdzIhoKB09yaWdpbnMSDwoHb3JpZ2lucxgBIAMoCSIvChFVcGRhdGVBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiIQoRUmV2b2tlVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSIwChJSZXZva2VVc2VyUmVzcG9uc2USGgoSZGV2aWNlc19zaWduZWRfb3V0GAEgASgNKoIBCgtMb2dpblBvbGljeRIcChhMT0dJTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIVChFMT0dJTl9QT0xJQ1lfTk9ORRABEiEKHUxPR0lOX1BPTElDWV9PTkVfUEVSX1BMQVRGT1JNEAISGwoXTE9HSU5fUE9MSUNZX09ORV9ERVZJQ0UQAzLaAQoMQWRtaW5TZXJ2aWNlEjsKBkdldEFwcBIXLnNrZWluLnYxLkdldEFwcFJlcXVlc3QaGC5za2Vpbi52MS5HZXRBcHBSZXNwb25zZRJECglVcGRhdGVBcHASGi5za2Vpbi52MS5VcGRhdGVBcHBSZXF1ZXN0Ghsuc2tlaW4udjEuVXBkYXRlQXBwUmVzcG9uc2USRwoKUmV2b2tlVXNlchIbLnNrZWluLnYxLlJldm9rZVVzZXJSZXF1ZXN0Ghwuc2tlaW4udjEuUmV2b2tlVXNlclJlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_settings]);
 
 /**
  * @generated from message skein.v1.GetAppRequest
@@ -78,6 +80,13 @@ export type App = Message<"skein.v1.App"> & {
    * @generated from field: uint64 message_count = 5;
    */
   messageCount: bigint;
+
+  /**
+   * As they apply: with the server's defaults where the app has none of its own.
+   *
+   * @generated from field: skein.v1.AppSettings settings = 6;
+   */
+  settings?: AppSettings | undefined;
 };
 
 /**
@@ -104,6 +113,13 @@ export type UpdateAppRequest = Message<"skein.v1.UpdateAppRequest"> & {
    * @generated from field: skein.v1.Origins allowed_origins = 2;
    */
   allowedOrigins?: Origins | undefined;
+
+  /**
+   * Its fields that are set replace the app's; absent ones are unchanged.
+   *
+   * @generated from field: skein.v1.AppSettings settings = 3;
+   */
+  settings?: AppSettings | undefined;
 };
 
 /**
@@ -239,7 +255,7 @@ export const AdminService: GenService<{
     output: typeof GetAppResponseSchema;
   },
   /**
-   * UpdateApp changes settings. It applies to the next sign-in.
+   * UpdateApp changes settings. A login policy applies to the next sign-in, everything else at once, on every node.
    *
    * @generated from rpc skein.v1.AdminService.UpdateApp
    */
