@@ -40,7 +40,7 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 		}
 		res, err := s.wait(ctx, a)
 		if !isStale(err) {
-			if a.Members != nil || a.Title != nil {
+			if a.Members != nil || a.Title != nil || a.Attrs != nil || a.Raise || a.SetBits|a.ClearBits != 0 {
 				s.rooms.drop(actor.App, conv) // the caller's next decision sees it
 			}
 			return res, err

@@ -11,31 +11,32 @@ import (
 )
 
 // checkBody holds an encoded body to the rules of the protocol: a known
-// scheme, exactly what the scheme needs, a kind that a user may send, sizes.
-func (s *Service) checkBody(raw []byte) error {
+// scheme, exactly what the scheme needs, a kind that a user may send, sizes. It
+// returns the content of a readable one, nil of any other.
+func (s *Service) checkBody(raw []byte) (*skeinv1.Content, error) {
 	if len(raw) > s.limits.BodyBytes {
-		return im.Errorf(im.TooLarge, "a body has at most %d bytes", s.limits.BodyBytes)
+		return nil, im.Errorf(im.TooLarge, "a body has at most %d bytes", s.limits.BodyBytes)
 	}
 	var b skeinv1.Body
 	if err := proto.Unmarshal(raw, &b); err != nil {
-		return im.Errorf(im.InvalidArgument, "the body is not a skein.v1.Body")
+		return nil, im.Errorf(im.InvalidArgument, "the body is not a skein.v1.Body")
 	}
 	if hasGroups(&b) || hasGroups(b.Content) {
-		return errGroups()
+		return nil, errGroups()
 	}
 	switch b.Scheme {
 	case skeinv1.BodyScheme_BODY_SCHEME_CONTENT:
 		if len(b.Opaque) > 0 || b.Content == nil {
-			return im.Errorf(im.InvalidArgument, "a readable body has content and nothing opaque")
+			return nil, im.Errorf(im.InvalidArgument, "a readable body has content and nothing opaque")
 		}
-		return s.checkContent(b.Content)
+		return b.Content, s.checkContent(b.Content)
 	case skeinv1.BodyScheme_BODY_SCHEME_MLS, skeinv1.BodyScheme_BODY_SCHEME_OPAQUE:
 		if b.Content != nil || len(b.Opaque) == 0 {
-			return im.Errorf(im.InvalidArgument, "an opaque body has opaque bytes and no content")
+			return nil, im.Errorf(im.InvalidArgument, "an opaque body has opaque bytes and no content")
 		}
-		return nil
+		return nil, nil
 	}
-	return im.Errorf(im.Unsupported, "body scheme %d is not known", b.Scheme)
+	return nil, im.Errorf(im.Unsupported, "body scheme %d is not known", b.Scheme)
 }
 
 func (s *Service) checkContent(c *skeinv1.Content) error {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -11,10 +12,11 @@ import (
 // edit window; owners and admins of a group are not bound by it. The bodies
 // that it had stay readable through Edits.
 func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, body []byte, id im.ClientID) (journal.Result, error) {
-	if err := s.checkBody(body); err != nil {
+	content, err := s.checkBody(body)
+	if err != nil {
 		return journal.Result{}, err
 	}
-	return s.onTarget(ctx, actor, conv, seq, id, VerbEdit, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
+	return s.onTarget(ctx, actor, conv, seq, id, &Action{Verb: VerbEdit, Content: content}, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
 		a.Kind, a.Body, a.Effect, a.TargetVersion = im.KindEdit, body, journal.ReplaceTarget, t.Version
 		switch {
 		case t.Sender != actor.User:
@@ -30,11 +32,11 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 
 // onTarget is the shape of edit, recall and react: a message that the actor
 // can read, a decision, an entry about it.
-func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID, verb Verb,
+func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID, act *Action,
 	fill func(context.Context, *Room, *im.Entry, *journal.Append) error) (journal.Result, error) {
 	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
 		a.Target = seq
-		switch verb { // known before anything can fail, so that a repeat is recognised
+		switch act.Verb { // known before anything can fail, so that a repeat is recognised
 		case VerbEdit:
 			a.Kind = im.KindEdit
 		case VerbRecall:
@@ -46,11 +48,23 @@ func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, 
 		if err != nil {
 			return err
 		}
-		if err := s.decide(ctx, &Action{Verb: verb, Actor: actor, Room: room, Target: &t}); err != nil {
+		// Who may not read a message does not read what is said about it.
+		a.ToUsers, a.ToDevices, a.Expires = about(&t), t.ToDevices, t.Expires
+		action := *act
+		action.Actor, action.Room, action.Target = actor, room, &t
+		if err := s.decide(ctx, &action); err != nil {
 			return err
 		}
 		return fill(ctx, room, &t, a)
 	})
+}
+
+// about returns the readers of an entry about a message that is for some users.
+func about(t *im.Entry) []im.UserID {
+	if len(t.ToUsers) == 0 || slices.Contains(t.ToUsers, t.Sender) {
+		return t.ToUsers
+	}
+	return append(slices.Clone(t.ToUsers), t.Sender)
 }
 
 // target reads a message that the actor, a current member, may read;
@@ -66,7 +80,7 @@ func (s *Service) target(ctx context.Context, actor im.Actor, room *Room, seq im
 		if err != nil {
 			return err
 		}
-		if len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.Device) {
+		if len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.User, actor.Device) {
 			return im.ErrNotFound
 		}
 		t = es[0]

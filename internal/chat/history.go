@@ -95,7 +95,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 		case im.KindEdit, im.KindRecall, im.KindReaction:
 			continue
 		}
-		if e.Withheld(actor.Device) {
+		if e.Withheld(actor.User, actor.Device) {
 			continue
 		}
 		out.Items = append(out.Items, &skeinv1.HistoryItem{Entry: ProtoEntry(e), Reactions: summaries(folded[e.Seq], actor.User)})
@@ -235,7 +235,7 @@ func (s *Service) Edits(ctx context.Context, actor im.Actor, conv im.ConvID, seq
 			return im.ErrNotFound
 		}
 		es, err := v.Entries(actor.App, conv, seq, seq, 1, false)
-		if err != nil || len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.Device) {
+		if err != nil || len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.User, actor.Device) {
 			return orNotFound(err)
 		}
 		if es[0].Recalled {

@@ -46,9 +46,13 @@ func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, l
 
 // Change is a change of members or attributes, as a feature asks for it.
 type Change struct {
-	Verb    Verb // VerbMembers or VerbTitle, for the policies
+	Verb    Verb // for the policies: VerbMembers, or a verb on attributes
 	Members []journal.MemberChange
 	Title   *string
+	Attrs   *[]byte // the group's attributes
+	// Raise has decisions that were taken meanwhile taken again, though nothing
+	// else changed (journal.Append.Raise).
+	Raise   bool
 	Content *skeinv1.Content // what the log says about it
 }
 
@@ -74,10 +78,10 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		if err != nil {
 			return err
 		}
-		if c.Verb == VerbTitle {
+		if c.Verb != VerbMembers {
 			a.Kind = im.KindConversation
 		}
-		a.Members, a.Title, a.Body = c.Members, c.Title, encodeContent(c.Content)
+		a.Members, a.Title, a.Attrs, a.Raise, a.Body = c.Members, c.Title, c.Attrs, c.Raise, encodeContent(c.Content)
 		return s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members})
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Verb is what an actor wants to do with a conversation.
@@ -32,6 +33,8 @@ type Action struct {
 	Target *im.Entry
 	// Changes are the membership changes asked for.
 	Changes []journal.MemberChange
+	// Content is that of a readable body which is sent, or edited in; else nil.
+	Content *skeinv1.Content
 }
 
 // Policy says why an action is refused (an *im.Error) or nil. It must be

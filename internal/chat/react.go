@@ -16,7 +16,7 @@ func (s *Service) React(ctx context.Context, actor im.Actor, conv im.ConvID, seq
 	if len(emoji) == 0 || len(emoji) > 32 || !utf8.ValidString(emoji) {
 		return journal.Result{}, im.Errorf(im.InvalidArgument, "a reaction is an emoji of 1 to 32 bytes")
 	}
-	return s.onTarget(ctx, actor, conv, seq, id, VerbReact, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
+	return s.onTarget(ctx, actor, conv, seq, id, &Action{Verb: VerbReact}, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
 		a.Body = encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Reaction{Reaction: &skeinv1.Reaction{Emoji: emoji, Removed: remove}}})
 		// A concurrent edit does not matter, a concurrent recall does; both
 		// raise the version, and deciding again is cheap.

@@ -14,7 +14,7 @@ import (
 // A sender may do so within the app's recall window, which binds neither an
 // owner or admin of the group nor the app's back end.
 func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID) (journal.Result, error) {
-	return s.onTarget(ctx, actor, conv, seq, id, VerbRecall, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
+	return s.onTarget(ctx, actor, conv, seq, id, &Action{Verb: VerbRecall}, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
 		a.Effect, a.TargetVersion = journal.BlankTarget, t.Version
 		if t.Recalled {
 			return im.Errorf(im.FailedPrecondition, "the message was recalled already")

@@ -19,6 +19,7 @@ type Room struct {
 	Title   string
 	Version int64 // acl_version; -1 = needs no check: the id alone says who is in
 	Created im.Micros
+	Attrs   []byte                       // the conversation's attributes, encoded; of a group
 	members map[im.UserID]journal.Member // nil for direct and self
 	order   []im.UserID                  // of members, ascending: whoever tells them all does so in one order
 	head    im.Seq                       // newest entry when it was read
@@ -165,7 +166,7 @@ func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID) (*Room,
 		if err != nil {
 			return err
 		}
-		r.Kind, r.Title, r.Version, r.Created, r.head = c.Kind, c.Title, c.ACLVersion, c.Created, c.HeadSeq
+		r.Kind, r.Title, r.Version, r.Created, r.head, r.Attrs = c.Kind, c.Title, c.ACLVersion, c.Created, c.HeadSeq, c.Attrs
 		for after := im.UserID(""); ; {
 			page, err := v.Members(app, conv, after, 500)
 			if err != nil {

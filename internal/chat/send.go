@@ -2,10 +2,12 @@ package chat
 
 import (
 	"context"
+	"time"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/trace"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // SendRequest is a message to be.
@@ -16,10 +18,18 @@ type SendRequest struct {
 	ToDevices []im.DeviceID
 	Handshake bool
 	Key       string
-	Session   uint64 // the socket session that asks, 0 = none
+	ToUsers   []im.UserID
+	Silent    bool
+	Priority  im.Priority
+	TTL       time.Duration // how long the body stays; 0 = for ever
+	Burn      int32         // seconds after the peer has read it; 0 = it stays
+	Thread    im.Seq        // the root of its thread; 0 = none
+	Session   uint64        // the socket session that asks, 0 = none
 	// Trace is the trace that the send belongs to, nil = none; Send takes it
 	// from its context.
 	Trace *trace.Span
+
+	content *skeinv1.Content // of a readable body, once checkSend has seen it
 }
 
 // Send appends a message and waits for its durable outcome.
@@ -41,7 +51,42 @@ func (s *Service) checkSend(r *SendRequest) error {
 	if r.Key != "" && (r.Conv.Kind() != im.ConvSelf || len(r.Key) > 200) {
 		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes")
 	}
-	return s.checkBody(r.Body)
+	if err := checkOptions(r); err != nil {
+		return err
+	}
+	var err error
+	r.content, err = s.checkBody(r.Body)
+	return err
+}
+
+// Bounds of a message's options.
+const (
+	maxToUsers = 100
+	maxTTL     = 366 * 24 * time.Hour
+	maxBurn    = 7 * 24 * 60 * 60 // seconds
+)
+
+// checkOptions holds the options of a send to their ranges.
+func checkOptions(r *SendRequest) error {
+	if len(r.ToUsers) > maxToUsers {
+		return im.Errorf(im.InvalidArgument, "to_users has at most %d users", maxToUsers)
+	}
+	for _, u := range r.ToUsers {
+		if !im.ValidName(string(u)) {
+			return im.Errorf(im.InvalidArgument, "to_users has an invalid user id")
+		}
+	}
+	switch {
+	case r.Priority < im.PriorityNormal || r.Priority > im.PriorityLow:
+		return im.Errorf(im.InvalidArgument, "priority is not known")
+	case r.TTL < 0 || r.TTL > maxTTL:
+		return im.Errorf(im.InvalidArgument, "ttl_s is at most a year")
+	case r.Burn < 0 || r.Burn > maxBurn:
+		return im.Errorf(im.InvalidArgument, "burn_after_s is at most a week")
+	case r.Thread < 0:
+		return im.Errorf(im.InvalidArgument, "thread_seq starts at 1")
+	}
+	return nil
 }
 
 // fillSend decides a send and fills in the append.
@@ -49,12 +94,13 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 	span := r.Trace.Child("chat.decide")
 	a.Kind, a.Body, a.MarkRead, a.Trace = im.KindMessage, r.Body, true, r.Trace
 	a.ToDevices, a.Handshake, a.Session = r.ToDevices, r.Handshake, r.Session
+	a.ToUsers, a.Silent, a.Priority, a.TTL, a.Burn, a.Target = r.ToUsers, r.Silent, r.Priority, r.TTL, r.Burn, r.Thread
 	if r.Key != "" {
 		// Nothing was read or said: the SDKs move no marker either.
 		a.Kind, a.Key, a.Effect, a.MarkRead = im.KindKeyed, r.Key, journal.BlankKey, false
 	}
 	a.Create = create(room)
-	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room})
+	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content})
 	span.End(err)
 	return err
 }

@@ -149,7 +149,7 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	if self.To > 0 {
 		head = self.To - 1
 	}
-	if c.Kind == im.ConvSelf {
+	if (c.Kind == im.ConvSelf || c.Bits&journal.BitKeyed != 0) && self.To == 0 {
 		keyed, err := v.Keyed(c.App, c.ID)
 		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
 			return nil, err
@@ -175,7 +175,7 @@ func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, 
 	d.Gap = held > len(es) || held == limit && es[0].Seq > low
 	for i := range es {
 		e := &es[i]
-		if !e.Withheld(actor.Device) {
+		if !e.Withheld(actor.User, actor.Device) {
 			d.Entries = append(d.Entries, ProtoEntry(e))
 			continue
 		}

@@ -40,7 +40,23 @@ func AppendEntry(b []byte, e *im.Entry) []byte {
 	if e.Recalled {
 		b = appendUint(b, 15, 1)
 	}
+	if e.Special() {
+		b = appendSpecial(b, e)
+	}
 	return b
+}
+
+// appendSpecial appends the fields that few entries have.
+func appendSpecial(b []byte, e *im.Entry) []byte {
+	for _, u := range e.ToUsers {
+		b = appendString(b, 16, string(u))
+	}
+	b = appendUint(b, 17, protowire.EncodeBool(e.Silent))
+	b = appendUint(b, 18, uint64(e.Priority))
+	b = appendUint(b, 19, uint64(e.Expires))
+	b = appendUint(b, 20, uint64(e.Burn))
+	b = appendUint(b, 21, protowire.EncodeBool(e.Uncounted))
+	return appendUint(b, 22, protowire.EncodeBool(e.Expired))
 }
 
 func appendString(b []byte, n protowire.Number, s string) []byte {

@@ -15,7 +15,8 @@ import (
 func full() im.Entry {
 	return im.Entry{App: "demo", Conv: "@5:alice:bob", Seq: 7, Ord: 5, Pos: 99, Kind: im.KindEdit, Sender: "alice", Time: 1_790_000_000_000_001,
 		ClientID: im.ClientID{1, 2, 3, 4, 5, 6, 0x70, 8, 0x80, 10, 11, 12, 13, 14, 15, 16}, Version: 2, Target: 3, Key: "k", Handshake: true,
-		ToDevices: []im.DeviceID{"d1", "d2"}, Recalled: true,
+		ToDevices: []im.DeviceID{"d1", "d2"}, Recalled: true, ToUsers: []im.UserID{"u1", "u2"}, Silent: true,
+		Priority: im.PriorityHigh, Burn: 30, Expires: 9, Uncounted: true, Expired: true,
 		Body:     encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: "new"}}}),
 		Previous: encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: "old"}}})}
 }
@@ -39,7 +40,9 @@ func TestTheHandWrittenEncodingOfAnEntryIsThatOfTheGeneratedCode(t *testing.T) {
 				t.Errorf("unknown fields: %x", p.ProtoReflect().GetUnknown())
 			}
 			if p.Conversation != string(e.Conv) || p.Seq != uint64(e.Seq) || p.Ord != uint64(e.Ord) || p.Key != e.Key ||
-				p.Recalled != e.Recalled || p.Handshake != e.Handshake || len(p.ToDevices) != len(e.ToDevices) || p.TargetSeq != uint64(e.Target) {
+				p.Recalled != e.Recalled || p.Handshake != e.Handshake || len(p.ToDevices) != len(e.ToDevices) || p.TargetSeq != uint64(e.Target) ||
+				len(p.ToUsers) != len(e.ToUsers) || p.Silent != e.Silent || p.Priority != skeinv1.Priority(e.Priority) || p.ExpiresUs != int64(e.Expires) ||
+				p.BurnAfterS != uint32(e.Burn) || p.Uncounted != e.Uncounted || p.Expired != e.Expired {
 				t.Errorf("a field got lost: %v", &p)
 			}
 		})

@@ -94,7 +94,7 @@ func (c *check) entry(w *walk, s *journal.StoredEntry) {
 		c.r.add(v.finding("seq", s.Seq, "it follows %d", w.last.Seq))
 	}
 	ord := w.last.Ord
-	if s.Kind.Countable(s.ToDevices) {
+	if s.Countable() {
 		ord++
 	}
 	if s.Ord != ord {
@@ -111,10 +111,12 @@ func (c *check) entry(w *walk, s *journal.StoredEntry) {
 	}
 	if s.Recalled {
 		c.r.Recalled++
+	}
+	if s.Recalled || s.Expired {
 		w.recalled[s.Seq] = true
 	}
-	if (s.Recalled || s.Kind == im.KindEdit && w.recalled[s.Target]) && (len(s.Body) > 0 || len(s.Previous) > 0) {
-		c.r.add(v.finding("recall", s.Seq, "it was recalled and still has a body"))
+	if (s.Recalled || s.Expired || s.Kind == im.KindEdit && w.recalled[s.Target]) && (len(s.Body) > 0 || len(s.Previous) > 0) {
+		c.r.add(v.finding("recall", s.Seq, "it was recalled or has expired and still has a body"))
 	}
 	if s.Key != "" {
 		w.keys[s.Key] = s.Seq

@@ -218,7 +218,7 @@ func (f *fanout) deliver(e *im.Entry) bool {
 			if e.Session != 0 && e.Session == s.num {
 				continue // it gets the ack
 			}
-			if e.Withheld(s.actor().Device) {
+			if e.Withheld(s.actor().User, s.actor().Device) {
 				if hidden == nil {
 					hidden = withheldFrame(e)
 				}

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"errors"
+	"math"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -29,6 +31,12 @@ const (
 	fieldSendToDevices    = 4
 	fieldSendHandshake    = 5
 	fieldSendKey          = 6
+	fieldSendToUsers      = 7
+	fieldSendSilent       = 8
+	fieldSendPriority     = 9
+	fieldSendTTL          = 10
+	fieldSendBurn         = 11
+	fieldSendThread       = 12
 )
 
 // errBadPacket is returned for bytes that are not of the protocol.
@@ -153,10 +161,10 @@ func decodeSend(b []byte, intern func([]byte) string, r *chat.SendRequest) error
 		b = b[n:]
 		var v []byte
 		switch {
-		case num == fieldSendHandshake && typ == protowire.VarintType:
+		case typ == protowire.VarintType:
 			var u uint64
 			if u, n = protowire.ConsumeVarint(b); n >= 0 {
-				r.Handshake = protowire.DecodeBool(u)
+				setOption(r, num, u)
 			}
 		case typ == protowire.BytesType:
 			v, n = protowire.ConsumeBytes(b)
@@ -181,9 +189,30 @@ func decodeSend(b []byte, intern func([]byte) string, r *chat.SendRequest) error
 			r.ToDevices = append(r.ToDevices, im.DeviceID(v))
 		case fieldSendKey:
 			r.Key = string(v)
+		case fieldSendToUsers:
+			r.ToUsers = append(r.ToUsers, im.UserID(v))
 		}
 	}
 	return CheckSend(r, id)
+}
+
+// setOption takes a number of a SendMessageRequest over; what is out of range
+// becomes a value that is refused.
+func setOption(r *chat.SendRequest, num protowire.Number, v uint64) {
+	switch num {
+	case fieldSendHandshake:
+		r.Handshake = protowire.DecodeBool(v)
+	case fieldSendSilent:
+		r.Silent = protowire.DecodeBool(v)
+	case fieldSendPriority:
+		r.Priority = im.Priority(min(v, math.MaxInt32))
+	case fieldSendTTL:
+		r.TTL = time.Duration(min(v, math.MaxUint32)) * time.Second
+	case fieldSendBurn:
+		r.Burn = int32(min(v, math.MaxInt32))
+	case fieldSendThread:
+		r.Thread = im.Seq(min(v, 1<<62))
+	}
 }
 
 // CheckSend holds a send to the rules that need no state, wherever it came from.

@@ -6,6 +6,8 @@
 // app, so that a tenant cannot be forgotten.
 package im
 
+import "slices"
+
 // AppID names a tenant: 1 to 64 bytes of a-z A-Z 0-9 _ -.
 type AppID string
 
@@ -61,15 +63,33 @@ const (
 	KindMembers      Kind = 5
 	KindConversation Kind = 6
 	KindKeyed        Kind = 7
+	KindVote         Kind = 8  // a vote in the poll that Target is
+	KindExtension    Kind = 9  // key-value pairs beside the message that Target is
+	KindExpire       Kind = 10 // the time of the message that Target is was up
+	KindContact      Kind = 11 // a fact between the two users of a direct conversation
 )
 
 // Kind says what an entry does to the state of its conversation.
 type Kind int32
 
-// Countable tells whether an entry of this kind raises ord. An entry addressed
-// to devices never does, whatever its kind: the others could not read it, and
-// it must not make them an unread message.
-func (k Kind) Countable(toDevices []DeviceID) bool { return k == KindMessage && len(toDevices) == 0 }
+// Priority is how much a message wants to be noticed. Its values are wire values.
+type Priority int32
+
+// The priorities.
+const (
+	PriorityNormal Priority = 0
+	PriorityHigh   Priority = 1
+	PriorityLow    Priority = 2
+)
+
+// Countable tells whether the entry raises ord: a message that everybody may
+// read. An entry addressed to devices or users never does, whatever its kind:
+// the others could not read it, and it must not make them an unread message.
+// Nor does a message that says so (Uncounted): a reply in a thread is unread
+// there.
+func (e *Entry) Countable() bool {
+	return e.Kind == KindMessage && !e.Uncounted && len(e.ToDevices) == 0 && len(e.ToUsers) == 0
+}
 
 // Entry is one row of a conversation's log, and it is the message: a later
 // edit or recall changes Body, Version and Recalled of this row in place.
@@ -95,10 +115,17 @@ type Entry struct {
 	Time      Micros
 	ClientID  ClientID
 	Version   int32
-	Target    Seq        // what an edit, recall or reaction is about; 0 otherwise
+	Target    Seq        // what an edit, recall or reaction is about, or the root of a message's thread; 0 otherwise
 	Key       string     // of a keyed entry
 	Handshake bool       // kept until every member device has passed it
 	ToDevices []DeviceID // empty = every member
+	ToUsers   []UserID   // beside the sender, who may read it; empty = every member
+	Silent    bool       // nobody is to be disturbed by it
+	Priority  Priority
+	Burn      int32  // seconds after the peer has read it that the body goes; 0 = it stays
+	Expires   Micros // when the body goes; 0 = never. Nobody is served it after that
+	Uncounted bool   // a message that raises no ord
+	Expired   bool   // blanked because its time was up
 	Recalled  bool
 	// Body is the encoded skein.v1.Body, kept byte for byte as it was sent.
 	// Empty when recalled or compacted.
@@ -110,19 +137,20 @@ type Entry struct {
 	Previous []byte
 }
 
+// Special tells whether the entry has any of what few entries have: readers,
+// a priority, an end.
+func (e *Entry) Special() bool {
+	return len(e.ToUsers) > 0 || e.Silent || e.Priority != 0 || e.Burn != 0 || e.Expires != 0 || e.Uncounted || e.Expired
+}
+
 // Withheld tells whether the position is delivered as a bare position to a
-// device: compacted or damaged for everybody, or addressed to other devices.
-func (e *Entry) Withheld(d DeviceID) bool {
+// user's device: compacted or damaged for everybody, or addressed to others.
+func (e *Entry) Withheld(u UserID, d DeviceID) bool {
 	if e.Damaged || e.Kind == KindKeyed && len(e.Body) == 0 {
 		return true
 	}
-	if len(e.ToDevices) == 0 {
-		return false
+	if len(e.ToUsers) > 0 && u != e.Sender && !slices.Contains(e.ToUsers, u) {
+		return true
 	}
-	for _, to := range e.ToDevices {
-		if to == d {
-			return false
-		}
-	}
-	return true
+	return len(e.ToDevices) > 0 && !slices.Contains(e.ToDevices, d)
 }

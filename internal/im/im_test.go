@@ -99,13 +99,23 @@ func TestOnlyWhatADeviceMayReadIsNotWithheld(t *testing.T) {
 		"a message": {Entry{Kind: KindMessage, Body: []byte("x")}, false}, "a recalled one": {Entry{Kind: KindMessage, Recalled: true}, false},
 		"for this device": {Entry{ToDevices: []DeviceID{"x", "d"}}, false}, "for another": {Entry{ToDevices: []DeviceID{"x"}}, true},
 		"a compacted key": {Entry{Kind: KindKeyed}, true}, "a damaged row": {Entry{Damaged: true}, true},
+		"for this user": {Entry{ToUsers: []UserID{"x", "u"}}, false}, "for another user": {Entry{ToUsers: []UserID{"x"}}, true},
+		"one's own for another user": {Entry{Sender: "u", ToUsers: []UserID{"x"}}, false},
 	} {
-		if c.e.Withheld("d") != c.want {
+		if c.e.Withheld("u", "d") != c.want {
 			t.Errorf("%s: withheld %v", name, !c.want)
 		}
 	}
-	if !KindMessage.Countable(nil) || KindMessage.Countable([]DeviceID{"d"}) || KindEdit.Countable(nil) {
-		t.Error("only a message for everybody raises ord")
+	for _, c := range []struct {
+		e    Entry
+		want bool
+	}{
+		{Entry{Kind: KindMessage}, true}, {Entry{Kind: KindMessage, ToDevices: []DeviceID{"d"}}, false}, {Entry{Kind: KindEdit}, false},
+		{Entry{Kind: KindMessage, ToUsers: []UserID{"u"}}, false}, {Entry{Kind: KindMessage, Uncounted: true}, false},
+	} {
+		if c.e.Countable() != c.want {
+			t.Errorf("only a message for everybody raises ord: %+v", c.e)
+		}
 	}
 }
 

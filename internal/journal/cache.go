@@ -49,6 +49,8 @@ type convState struct {
 	changed im.Pos
 	members int64 // current ones
 	created im.Micros
+	attrs   []byte
+	bits    uint64
 
 	headSeq  im.Seq
 	headOrd  im.Ord
@@ -76,10 +78,12 @@ type memberState struct {
 	readSeq im.Seq
 	readOrd im.Ord
 	changed im.Pos
+	attrs   []byte
+	sent    im.Micros
 
 	fresh      bool // to be inserted
-	changedRow bool // role, to or changed are to be written
-	readMoved  bool // readSeq and readOrd are to be written
+	changedRow bool // role, to, attrs or changed are to be written
+	readMoved  bool // readSeq, readOrd and sent are to be written
 	wasLatest  bool // a newer interval was made: latest is to be cleared
 	listed     bool // is in the plan's list already
 }

@@ -17,7 +17,7 @@ type headRow struct {
 }
 
 const (
-	convColumns = "c.conv_no, c.app, c.conv, c.kind, c.title, c.shard, c.acl_version, c.changed_pos, c.members, c.created"
+	convColumns = "c.conv_no, c.app, c.conv, c.kind, c.title, c.shard, c.acl_version, c.changed_pos, c.members, c.created, c.attrs, c.bits"
 	selectHead  = "SELECT " + rowColumns + ", " + convColumns + ` FROM conversation c
 JOIN entry e ON e.conv_no = c.conv_no AND e.seq = (SELECT max(x.seq) FROM entry x WHERE x.conv_no = c.conv_no)
 WHERE c.app = $1 AND c.conv = $2`
@@ -29,7 +29,7 @@ WHERE c.app = $1 AND c.conv = $2`
 func (h *headRow) scanHead(from scanner, more ...any) error {
 	c := &h.conv
 	err := h.scan(from, append([]any{&h.convNo, &c.App, &c.ID, &c.Kind, &c.Title, &c.Shard, &c.ACLVersion, &c.ChangedPos, &c.Members,
-		&c.Created}, more...)...)
+		&c.Created, &c.Attrs, &c.Bits}, more...)...)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (h *headRow) mend(tx db.Tx) error {
 			h.conv.HeadOrd, h.Time = r.Ord+above, r.Time
 			return nil
 		}
-		if r.Kind.Countable(r.ToDevices) {
+		if r.Countable() {
 			above++
 		}
 	}
@@ -86,5 +86,5 @@ func (h *headRow) mend(tx db.Tx) error {
 func (h *headRow) state() *convState {
 	c := &h.conv
 	return &convState{convKey: convKey{c.App, c.ID}, no: h.convNo, kind: c.Kind, title: c.Title, shard: c.Shard, acl: c.ACLVersion,
-		changed: c.ChangedPos, members: int64(c.Members), created: c.Created, headSeq: c.HeadSeq, headOrd: c.HeadOrd, headTime: h.Time}
+		attrs: c.Attrs, bits: c.Bits, changed: c.ChangedPos, members: int64(c.Members), created: c.Created, headSeq: c.HeadSeq, headOrd: c.HeadOrd, headTime: h.Time}
 }

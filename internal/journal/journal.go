@@ -24,6 +24,7 @@ package journal
 
 import (
 	"context"
+	"time"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/trace"
@@ -80,12 +81,32 @@ type Append struct {
 	Handshake bool
 	ToDevices []im.DeviceID
 	Body      []byte // encoded skein.v1.Body; kept byte for byte
+	ToUsers   []im.UserID
+	Silent    bool
+	Priority  im.Priority
+	Burn      int32
+	// TTL, if > 0, is how long after the entry's time its body expires.
+	TTL time.Duration
+	// Expires, if > 0, is when the body expires; it is not part of what a retry
+	// must repeat.
+	Expires   im.Micros
+	Uncounted bool
 
 	// ACLVersion, if >= 0, must be the conversation's; else *Stale. 0 is the
 	// version of a conversation that does not exist yet.
 	ACLVersion int64
 	// TargetVersion, if > 0, must be the target row's version; else *Stale.
 	TargetVersion int32
+	// SlotSeq, if not nil, must be the seq of the newest entry of Key, 0 = none
+	// yet; else *Stale. With it a value can be read, changed and stored.
+	SlotSeq *im.Seq
+	// MinGap, if > 0: the sender's last message in this conversation must be
+	// at least so old; else RateLimited, with how long to wait.
+	MinGap time.Duration
+	// Deny are bits of the conversation (Conv.Bits) none of which may be set;
+	// else PermissionDenied. Checked under the shard's lock and free of cost,
+	// so that a block is exact.
+	Deny uint64
 
 	// Create makes the conversation when it does not exist; nil = NotFound
 	// then. It does nothing when it exists.
@@ -99,6 +120,14 @@ type Append struct {
 	Members []MemberChange
 	// Title, if not nil, becomes the conversation's. It raises acl_version.
 	Title *string
+	// Attrs, if not nil, become the conversation's attributes, which mean
+	// nothing to the journal. At most MaxBody bytes. It raises acl_version.
+	Attrs *[]byte
+	// Raise raises acl_version though nothing else changed, so that decisions
+	// that counted something (pins, say) are taken again.
+	Raise bool
+	// SetBits and ClearBits change Conv.Bits. A change raises acl_version.
+	SetBits, ClearBits uint64
 	// MarkRead moves the sender's read marker to this entry.
 	MarkRead bool
 }
@@ -107,6 +136,7 @@ type Append struct {
 type Create struct {
 	Kind    im.ConvKind
 	Title   string
+	Attrs   []byte
 	Members []NewMember // read from seq 1
 }
 
@@ -134,6 +164,8 @@ const (
 	// BlankKey empties the older entry of the same Key: only the newest of a
 	// key is kept.
 	BlankKey
+	// ExpireTarget is BlankTarget that sets Expired instead of Recalled.
+	ExpireTarget
 )
 
 // MemberChange is a join, a role change or an end. What changes nothing (ending
@@ -145,6 +177,9 @@ type MemberChange struct {
 	Role im.Role
 	// FromStart lets a joining user read from seq 1; otherwise from this entry on.
 	FromStart bool
+	// Attrs, if not nil, become the member's attributes, which mean nothing to
+	// the journal. Who joins anew begins without.
+	Attrs *[]byte
 }
 
 // Result of an append.
@@ -187,7 +222,14 @@ type Conv struct {
 	ACLVersion int64
 	Members    int // current ones
 	Created    im.Micros
+	Attrs      []byte
+	// Bits are flags of whoever appends (Append.SetBits), below BitKeyed.
+	Bits uint64
 }
+
+// BitKeyed in Conv.Bits tells that the conversation has had keyed entries. The
+// journal sets it; bits from here on are its own.
+const BitKeyed uint64 = 1 << 48
 
 // Member is one membership interval [From, To) of a user; the newest one of a
 // (conversation, user) where a user was in several times. To = 0: still in.
@@ -201,6 +243,9 @@ type Member struct {
 	// Changed is the shard position at or after which the row's change is
 	// seen by a cursor: rows with Changed > cursor are news.
 	Changed im.Pos
+	Attrs   []byte
+	// Sent is the time of the member's last message, 0 = none in this interval.
+	Sent im.Micros
 }
 
 // Changed is a conversation of a user that lies past a cursor.

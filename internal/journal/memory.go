@@ -216,6 +216,7 @@ func keep(r *row) *row {
 	x := *r
 	x.Session, x.fresh, x.changed, x.c = 0, false, false, nil
 	x.Body, x.Previous, x.ToDevices = slices.Clone(full(r.Body)), slices.Clone(full(r.Previous)), slices.Clone(r.ToDevices)
+	x.ToUsers = slices.Clone(r.ToUsers)
 	return &x
 }
 
@@ -273,6 +274,7 @@ func (v *memView) entry(c *memConv, r *row) (im.Entry, error) {
 		return im.Entry{}, err
 	}
 	x.Body, x.Previous, x.ToDevices = slices.Clone(r.Body), slices.Clone(r.Previous), slices.Clone(r.ToDevices)
+	x.ToUsers = slices.Clone(r.ToUsers)
 	return x.Entry, nil
 }
 
@@ -305,7 +307,8 @@ func (v *memView) Heads() (out []im.Pos, err error) {
 func (x *memConv) conv() Conv {
 	last := x.entries[len(x.entries)-1]
 	return Conv{App: x.app, ID: x.convKey.conv, Kind: x.kind, Title: x.title, Shard: x.shard, HeadSeq: last.Seq, HeadOrd: last.Ord,
-		LastPos: last.Pos, ChangedPos: x.changed, ACLVersion: x.acl, Members: int(x.members), Created: x.created}
+		LastPos: last.Pos, ChangedPos: x.changed, ACLVersion: x.acl, Members: int(x.members), Created: x.created,
+		Attrs: x.attrs, Bits: x.bits}
 }
 
 // Conv implements View.
@@ -368,7 +371,8 @@ func (v *memView) Since(shard int, after im.Pos, limit int) (out []im.Entry, err
 }
 
 func (m *memberState) member() Member {
-	return Member{User: m.user, Role: m.role, From: m.from, To: m.to, ReadSeq: m.readSeq, ReadOrd: m.readOrd, Changed: m.changed}
+	return Member{User: m.user, Role: m.role, From: m.from, To: m.to, ReadSeq: m.readSeq, ReadOrd: m.readOrd, Changed: m.changed,
+		Attrs: m.attrs, Sent: m.sent}
 }
 
 // Intervals implements View.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/skein-im/skein/internal/im"
@@ -264,7 +265,7 @@ func (p *plan) load(t txn, items []*item) error {
 			continue
 		}
 		a := it.a
-		if a.MarkRead {
+		if a.MarkRead || a.MinGap > 0 {
 			w.person(c, a.Sender)
 		}
 		for _, m := range a.Members {
@@ -274,10 +275,10 @@ func (p *plan) load(t txn, items []*item) error {
 			row(c, st.seq)
 			continue
 		}
-		if a.Effect == ReplaceTarget || a.Effect == BlankTarget || a.TargetVersion > 0 {
+		if a.Effect.onTarget() || a.TargetVersion > 0 {
 			row(c, a.Target)
 		}
-		if a.Effect == BlankTarget {
+		if a.Effect.blanks() {
 			w.edits = append(w.edits, rowRef{c, a.Target})
 		}
 		if a.Key != "" {
@@ -411,11 +412,15 @@ func (p *plan) append(it *item) {
 	p.newItems = append(p.newItems, it)
 	p.effect(a, r, target, older)
 	p.membership(c, a, r)
-	if a.MarkRead {
-		if m := c.people[a.Sender]; m.current() {
-			m.readSeq, m.readOrd, m.readMoved = r.Seq, r.Ord, true
-			p.touch(c, m)
+	if m := c.people[a.Sender]; (a.MarkRead || a.MinGap > 0) && m.current() {
+		if a.MarkRead {
+			m.readSeq, m.readOrd = r.Seq, r.Ord
 		}
+		if a.Kind == im.KindMessage {
+			m.sent = r.Time
+		}
+		m.readMoved = true
+		p.touch(c, m)
 	}
 	it.acl = c.acl
 }
@@ -427,14 +432,49 @@ func (p *plan) precondition(it *item) error {
 		return im.ErrNotFound
 	case c == nil && a.ACLVersion > 0, c != nil && a.ACLVersion >= 0 && a.ACLVersion != c.acl:
 		return stale("acl_version")
+	case c != nil && c.bits&a.Deny != 0:
+		return im.Errorf(im.PermissionDenied, "the conversation is closed to this sender")
+	}
+	if a.SlotSeq != nil {
+		var newest im.Seq
+		if c != nil {
+			if older := p.slots[slotKey{c.no, a.Key}]; older != nil {
+				newest = older.Seq
+			}
+		}
+		if newest != *a.SlotSeq {
+			return stale("key")
+		}
+	}
+	return p.slow(it)
+}
+
+// slow refuses a message that follows the sender's last one too soon.
+func (p *plan) slow(it *item) error {
+	a, c := it.a, it.c
+	if a.MinGap <= 0 || c == nil {
+		return nil
+	}
+	m := c.people[a.Sender]
+	if !m.current() || m.sent == 0 {
+		return nil
+	}
+	if wait := a.MinGap - max(p.now, c.headTime).Time().Sub(m.sent.Time()); wait > 0 {
+		return &im.Error{Code: im.RateLimited, Message: "this conversation is in slow mode", RetryAfter: wait}
 	}
 	return nil
 }
 
+// onTarget tells whether the effect changes the target's row.
+func (e Effect) onTarget() bool { return e == ReplaceTarget || e.blanks() }
+
+// blanks tells whether the effect empties the target and its edits.
+func (e Effect) blanks() bool { return e == BlankTarget || e == ExpireTarget }
+
 // target finds and checks the row that an entry is about.
 func (p *plan) target(it *item) (*row, error) {
 	a := it.a
-	if a.Effect != ReplaceTarget && a.Effect != BlankTarget && a.TargetVersion <= 0 {
+	if !a.Effect.onTarget() && a.TargetVersion <= 0 {
 		return nil, nil
 	}
 	if it.c == nil || a.Target < 1 || a.Target > it.c.headSeq {
@@ -451,10 +491,10 @@ func (p *plan) target(it *item) (*row, error) {
 	if a.TargetVersion > 0 && t.Version != a.TargetVersion {
 		return nil, stale("target version")
 	}
-	if a.Effect == ReplaceTarget && t.Recalled {
+	if a.Effect == ReplaceTarget && (t.Recalled || t.Expired) {
 		return nil, stale("target") // an edit must not bring a recalled body back
 	}
-	if a.Effect == BlankTarget {
+	if a.Effect.blanks() {
 		for _, e := range p.editsOf[rowKey{it.c.no, a.Target}] {
 			if p.buf, err = e.verify(p.buf); err != nil {
 				return nil, err
@@ -468,7 +508,7 @@ func (p *plan) target(it *item) (*row, error) {
 // which tells it from others in the maps of this plan.
 func (p *plan) create(a *Append) *convState {
 	c := &convState{convKey: convKey{a.App, a.Conv}, no: -int64(len(p.newConvs) + 1), kind: a.Create.Kind, title: a.Create.Title,
-		shard: p.shard, acl: 1, created: p.now, people: map[im.UserID]*memberState{}, fresh: true}
+		attrs: a.Create.Attrs, shard: p.shard, acl: 1, created: p.now, people: map[im.UserID]*memberState{}, fresh: true}
 	for _, m := range a.Create.Members {
 		if c.people[m.User].current() || m.Role == im.RoleNone {
 			continue
@@ -487,14 +527,19 @@ func (p *plan) create(a *Append) *convState {
 func (p *plan) number(c *convState, a *Append) *row {
 	c.headSeq++
 	p.newHead++
-	if a.Kind.Countable(a.ToDevices) {
+	c.headTime = max(c.headTime, p.now)
+	r := &row{c: c, fresh: true, checked: true, Entry: im.Entry{App: a.App, Conv: a.Conv, Seq: c.headSeq, Shard: p.shard,
+		Pos: p.newHead, Kind: a.Kind, Sender: a.Sender, Device: a.Device, Session: a.Session, Time: c.headTime,
+		ClientID: a.ClientID, Version: 1, Target: a.Target, Key: a.Key, Handshake: a.Handshake, ToDevices: a.ToDevices, Body: a.Body,
+		ToUsers: a.ToUsers, Silent: a.Silent, Priority: a.Priority, Burn: a.Burn, Uncounted: a.Uncounted}}
+	if r.Expires = a.Expires; a.TTL > 0 {
+		r.Expires = c.headTime + im.Micros(a.TTL.Microseconds())
+	}
+	if r.Countable() {
 		c.headOrd++
 	}
-	c.pushed(a.Kind.Countable(a.ToDevices))
-	c.headTime = max(c.headTime, p.now)
-	r := &row{c: c, fresh: true, checked: true, Entry: im.Entry{App: a.App, Conv: a.Conv, Seq: c.headSeq, Ord: c.headOrd, Shard: p.shard,
-		Pos: p.newHead, Kind: a.Kind, Sender: a.Sender, Device: a.Device, Session: a.Session, Time: c.headTime,
-		ClientID: a.ClientID, Version: 1, Target: a.Target, Key: a.Key, Handshake: a.Handshake, ToDevices: a.ToDevices, Body: a.Body}}
+	c.pushed(r.Countable())
+	r.Ord = c.headOrd
 	if p.index {
 		p.rows[rowKey{c.no, r.Seq}] = r
 		if k := (rowKey{c.no, r.Target}); r.Kind == im.KindEdit {
@@ -515,13 +560,14 @@ func (p *plan) effect(a *Append, r, target, older *row) {
 		target.Version++
 		p.change(target)
 	case BlankTarget:
-		p.blank(target, true)
-		for _, e := range p.editsOf[rowKey{r.c.no, a.Target}] {
-			p.blank(e, false)
-		}
+		p.blank(target, &target.Recalled)
+		p.blankEdits(r)
+	case ExpireTarget:
+		p.blank(target, &target.Expired)
+		p.blankEdits(r)
 	case BlankKey:
 		if older != nil {
-			p.blank(older, false)
+			p.blank(older, nil)
 		}
 	}
 	if a.Key == "" {
@@ -535,13 +581,23 @@ func (p *plan) effect(a *Append, r, target, older *row) {
 	p.slots[slotKey{r.c.no, a.Key}] = r
 }
 
-// blank empties a row; one that is empty already stays as it is.
-func (p *plan) blank(r *row, recalled bool) {
-	if len(r.Body) == 0 && len(r.Previous) == 0 && (r.Recalled || !recalled) {
+// blankEdits empties the edits of an entry's target.
+func (p *plan) blankEdits(r *row) {
+	for _, e := range p.editsOf[rowKey{r.c.no, r.Target}] {
+		p.blank(e, nil)
+	}
+}
+
+// blank empties a row and sets the mark that says why, if there is one; a row
+// that is so already stays as it is.
+func (p *plan) blank(r *row, mark *bool) {
+	if len(r.Body) == 0 && len(r.Previous) == 0 && (mark == nil || *mark) {
 		return
 	}
 	r.Body, r.Previous = nil, nil
-	r.Recalled = r.Recalled || recalled
+	if mark != nil {
+		*mark = true
+	}
 	r.Version++
 	p.change(r)
 }
@@ -553,12 +609,16 @@ func (p *plan) change(r *row) {
 	}
 }
 
-// membership applies changes of members and title.
+// membership applies changes of members and of the conversation's own row.
 func (p *plan) membership(c *convState, a *Append, r *row) {
-	if len(a.Members) == 0 && a.Title == nil {
+	if a.Key != "" && c.bits&BitKeyed == 0 {
+		c.bits |= BitKeyed
+		p.changeConv(c)
+	}
+	if len(a.Members) == 0 && a.Title == nil && a.Attrs == nil && !a.Raise && a.SetBits|a.ClearBits == 0 {
 		return
 	}
-	raised := false
+	raised := a.Raise
 	for _, ch := range a.Members {
 		m := c.people[ch.User]
 		switch {
@@ -568,10 +628,13 @@ func (p *plan) membership(c *convState, a *Append, r *row) {
 		case ch.Role == im.RoleNone:
 			continue
 		case m.current():
-			if m.role == ch.Role {
+			if m.role == ch.Role && (ch.Attrs == nil || bytes.Equal(m.attrs, *ch.Attrs)) {
 				continue
 			}
 			m.role = ch.Role
+			if ch.Attrs != nil {
+				m.attrs = *ch.Attrs
+			}
 		default:
 			m = p.join(c, m, ch, r)
 		}
@@ -580,6 +643,12 @@ func (p *plan) membership(c *convState, a *Append, r *row) {
 	}
 	if a.Title != nil && *a.Title != c.title {
 		c.title, raised = *a.Title, true
+	}
+	if a.Attrs != nil && !bytes.Equal(*a.Attrs, c.attrs) {
+		c.attrs, raised = *a.Attrs, true
+	}
+	if bits := c.bits&^a.ClearBits | a.SetBits; bits != c.bits {
+		c.bits, raised = bits, true
 	}
 	if raised {
 		c.acl++
@@ -591,7 +660,10 @@ func (p *plan) membership(c *convState, a *Append, r *row) {
 // that what was said before does not count as unread.
 func (p *plan) join(c *convState, before *memberState, ch MemberChange, r *row) *memberState {
 	if before != nil && before.joined == r.Seq { // ended and begun by one entry
-		before.to, before.role = 0, ch.Role
+		before.to, before.role, before.attrs = 0, ch.Role, nil
+		if ch.Attrs != nil {
+			before.attrs = *ch.Attrs
+		}
 		c.members++
 		return before
 	}
@@ -600,11 +672,14 @@ func (p *plan) join(c *convState, before *memberState, ch MemberChange, r *row) 
 		p.touch(c, before)
 	}
 	m := &memberState{user: ch.User, role: ch.Role, joined: r.Seq, from: r.Seq, readSeq: r.Seq - 1, readOrd: r.Ord, fresh: true}
-	if r.Kind.Countable(r.ToDevices) {
+	if r.Countable() {
 		m.readOrd--
 	}
 	if ch.FromStart {
 		m.from = 1
+	}
+	if ch.Attrs != nil {
+		m.attrs = *ch.Attrs
 	}
 	c.people[ch.User] = m
 	c.members++

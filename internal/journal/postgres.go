@@ -143,12 +143,12 @@ func (t *pgTxn) people(cs []*convState, users []im.UserID) error {
 	return t.collect(func(rows pgx.Rows) error {
 		var no int64
 		m := &memberState{}
-		err := rows.Scan(&no, &m.user, &m.joined, &m.role, &m.from, &m.to, &m.readSeq, &m.readOrd, &m.changed)
+		err := rows.Scan(&no, &m.user, &m.joined, &m.role, &m.from, &m.to, &m.readSeq, &m.readOrd, &m.changed, &m.attrs, &m.sent)
 		if err == nil {
 			byNo[no].people[m.user] = m
 		}
 		return err
-	}, `SELECT m.conv_no, m.usr, m.joined, m.role, m.from_seq, m.to_seq, m.read_seq, m.read_ord, m.changed_pos
+	}, `SELECT m.conv_no, m.usr, m.joined, m.role, m.from_seq, m.to_seq, m.read_seq, m.read_ord, m.changed_pos, m.attrs, m.sent
 FROM unnest($1::bigint[], $2::text[]) k(conv_no, usr)
 JOIN membership m ON m.conv_no = k.conv_no AND m.usr = k.usr AND m.latest = 1`, nos, names)
 }
@@ -232,32 +232,35 @@ SELECT 1 / count(*) FROM moved`
 const (
 	pgCheck      = "SELECT 1 / count(*) FROM shard WHERE shard = $1 AND head = $2 AND commits = $3"
 	pgNumbers    = "SELECT nextval(pg_get_serial_sequence('conversation', 'conv_no')) FROM generate_series(1, $1)"
-	pgInsertConv = `INSERT INTO conversation (conv_no, app, conv, kind, title, shard, acl_version, changed_pos, members, created)
-SELECT no, app, conv, kind, title, $10, acl, changed, members, created
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-  k(no, app, conv, kind, title, acl, changed, members, created)`
-	pgUpdateConv = `UPDATE conversation c SET title = k.title, acl_version = k.acl, changed_pos = k.changed, members = k.members
-FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) k(no, title, acl, changed, members) WHERE c.conv_no = k.no`
+	pgInsertConv = `INSERT INTO conversation (conv_no, app, conv, kind, title, shard, acl_version, changed_pos, members, created, attrs, bits)
+SELECT no, app, conv, kind, title, $12, acl, changed, members, created, attrs, bits
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+  $10::bytea[], $11::bigint[]) k(no, app, conv, kind, title, acl, changed, members, created, attrs, bits)`
+	pgUpdateConv = `UPDATE conversation c SET title = k.title, acl_version = k.acl, changed_pos = k.changed, members = k.members,
+  attrs = k.attrs, bits = k.bits
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[])
+  k(no, title, acl, changed, members, attrs, bits) WHERE c.conv_no = k.no`
 	pgInsertIdem = `INSERT INTO idempotency (client_id, app, sender, hash, conv_no, seq)
 SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])`
 	pgInsertPlain = `INSERT INTO entry (shard, pos, conv_no, seq, ord, sender, device, time, client_id, body, hash)
 SELECT $11, * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bytea[],
   $9::bytea[], $10::bigint[])`
 	pgInsertEntry = `INSERT INTO entry (shard, pos, conv_no, seq, ord, sender, device, time, client_id, body, hash,
-  kind, version, target, key, slot, flags, devices, previous)
-SELECT $19, * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bytea[],
-  $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[])`
+  kind, version, target, key, slot, flags, devices, previous, extra)
+SELECT $20, * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bytea[],
+  $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[], $19::bytea[])`
 	pgUpdateEntry = `UPDATE entry e SET version = k.version, flags = k.flags, body = k.body, previous = k.previous, slot = k.slot, hash = k.hash
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[], $7::bigint[])
   k(pos, version, flags, body, previous, slot, hash) WHERE e.shard = $8 AND e.pos = k.pos`
-	pgInsertPerson = `INSERT INTO membership (conv_no, usr, joined, app, role, from_seq, to_seq, read_seq, read_ord, changed_pos, latest)
+	pgInsertPerson = `INSERT INTO membership (conv_no, usr, joined, app, role, from_seq, to_seq, read_seq, read_ord, changed_pos, latest, attrs, sent)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-  $9::bigint[], $10::bigint[], $11::bigint[])`
-	pgUpdatePerson = `UPDATE membership m SET role = k.role, to_seq = k.upto, read_seq = k.rseq, read_ord = k.rord, changed_pos = k.changed, latest = k.latest
-FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-  k(no, usr, joined, role, upto, rseq, rord, changed, latest) WHERE m.conv_no = k.no AND m.usr = k.usr AND m.joined = k.joined`
-	pgUpdateRead = `UPDATE membership m SET read_seq = k.rseq, read_ord = k.rord
-FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) k(no, usr, joined, rseq, rord)
+  $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::bigint[])`
+	pgUpdatePerson = `UPDATE membership m SET role = k.role, to_seq = k.upto, read_seq = k.rseq, read_ord = k.rord, changed_pos = k.changed, latest = k.latest,
+  attrs = k.attrs, sent = k.sent
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],
+  $10::bytea[], $11::bigint[]) k(no, usr, joined, role, upto, rseq, rord, changed, latest, attrs, sent) WHERE m.conv_no = k.no AND m.usr = k.usr AND m.joined = k.joined`
+	pgUpdateRead = `UPDATE membership m SET read_seq = k.rseq, read_ord = k.rord, sent = k.sent
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) k(no, usr, joined, rseq, rord, sent)
 WHERE m.conv_no = k.no AND m.usr = k.usr AND m.joined = k.joined`
 )
 
@@ -307,14 +310,16 @@ func queueConvs(b *pgx.Batch, p *plan, shard int) {
 	acl := func(c *convState) int64 { return c.acl }
 	changed := func(c *convState) int64 { return int64(c.changed) }
 	members := func(c *convState) int64 { return c.members }
+	attrs := func(c *convState) []byte { return full(c.attrs) }
+	bits := func(c *convState) int64 { return int64(c.bits) }
 	if l := p.newConvs; len(l) > 0 {
 		b.Queue(pgInsertConv, column(l, no), column(l, func(c *convState) string { return string(c.app) }),
 			column(l, func(c *convState) string { return string(c.conv) }), column(l, func(c *convState) int64 { return int64(c.kind) }),
 			column(l, title), column(l, acl), column(l, changed), column(l, members),
-			column(l, func(c *convState) int64 { return int64(c.created) }), shard)
+			column(l, func(c *convState) int64 { return int64(c.created) }), column(l, attrs), column(l, bits), shard)
 	}
 	if l := p.convs; len(l) > 0 {
-		b.Queue(pgUpdateConv, column(l, no), column(l, title), column(l, acl), column(l, changed), column(l, members))
+		b.Queue(pgUpdateConv, column(l, no), column(l, title), column(l, acl), column(l, changed), column(l, members), column(l, attrs), column(l, bits))
 	}
 }
 
@@ -356,7 +361,8 @@ func queueEntries(b *pgx.Batch, p *plan, shard int) {
 	if l := other; len(l) > 0 {
 		b.Queue(pgInsertEntry, append(args(l), column(l, func(r *row) int64 { return int64(r.Kind) }), column(l, version),
 			column(l, func(r *row) int64 { return int64(r.Target) }), column(l, func(r *row) string { return r.Key }), column(l, slot),
-			column(l, flags), column(l, func(r *row) []byte { return packDevices(r.ToDevices) }), column(l, previous), shard)...)
+			column(l, flags), column(l, func(r *row) []byte { return packDevices(r.ToDevices) }), column(l, previous),
+			column(l, (*row).extra), shard)...)
 	}
 }
 
@@ -389,16 +395,18 @@ func queuePeople(b *pgx.Batch, p *plan) {
 	readOrd := func(x person) int64 { return int64(x.m.readOrd) }
 	pos := func(x person) int64 { return int64(x.m.changed) }
 	latest := func(x person) int64 { return int64(x.m.latest()) }
+	attrs := func(x person) []byte { return full(x.m.attrs) }
+	sent := func(x person) int64 { return int64(x.m.sent) }
 	if l := changed; len(l) > 0 {
 		b.Queue(pgUpdatePerson, column(l, no), column(l, usr), column(l, joined), column(l, role), column(l, to), column(l, readSeq),
-			column(l, readOrd), column(l, pos), column(l, latest))
+			column(l, readOrd), column(l, pos), column(l, latest), column(l, attrs), column(l, sent))
 	}
 	if l := fresh; len(l) > 0 {
 		b.Queue(pgInsertPerson, column(l, no), column(l, usr), column(l, joined), column(l, func(x person) string { return string(x.c.app) }),
 			column(l, role), column(l, func(x person) int64 { return int64(x.m.from) }), column(l, to), column(l, readSeq),
-			column(l, readOrd), column(l, pos), column(l, latest))
+			column(l, readOrd), column(l, pos), column(l, latest), column(l, attrs), column(l, sent))
 	}
 	if l := read; len(l) > 0 {
-		b.Queue(pgUpdateRead, column(l, no), column(l, usr), column(l, joined), column(l, readSeq), column(l, readOrd))
+		b.Queue(pgUpdateRead, column(l, no), column(l, usr), column(l, joined), column(l, readSeq), column(l, readOrd), column(l, sent))
 	}
 }

@@ -11,7 +11,7 @@ import (
 // EntryColumns are the columns of the table entry in the order of Raw.Values.
 func EntryColumns() []string {
 	return []string{"conv_no", "seq", "shard", "pos", "ord", "kind", "sender", "device", "time", "client_id", "version", "target",
-		"key", "slot", "flags", "devices", "body", "previous", "hash"}
+		"key", "slot", "flags", "devices", "body", "previous", "hash", "extra"}
 }
 
 // Indexes into Raw.Values.
@@ -35,11 +35,12 @@ const (
 	rawBody
 	rawPrevious
 	rawHash
+	rawExtra
 	rawLen
 )
 
 const selectRaw = `SELECT e.conv_no, e.seq, e.shard, e.pos, e.ord, e.kind, e.sender, e.device, e.time, e.client_id, e.version, e.target,
-  e.key, e.slot, e.flags, e.devices, e.body, e.previous, e.hash, c.app, c.conv
+  e.key, e.slot, e.flags, e.devices, e.body, e.previous, e.hash, e.extra, c.app, c.conv
 FROM entry e JOIN conversation c ON c.conv_no = e.conv_no`
 
 // Raw is an entry's row on its way from one database to another, with the
@@ -134,6 +135,7 @@ func (r *Raw) row() *row {
 		Key: s(rawKey), ToDevices: unpackDevices(b(rawDevices)), Body: b(rawBody), Previous: b(rawPrevious)}}
 	copy(x.ClientID[:], b(rawClientID))
 	x.setFlags(n(rawFlags))
+	x.setExtra(b(rawExtra))
 	return x
 }
 

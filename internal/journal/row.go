@@ -24,6 +24,10 @@ type row struct {
 const (
 	flagHandshake = 1
 	flagRecalled  = 2
+	flagSilent    = 4
+	flagUncounted = 8
+	flagExpired   = 16
+	flagPriority  = 32 // and 64: the priority
 )
 
 func (r *row) flags() int64 {
@@ -34,18 +38,77 @@ func (r *row) flags() int64 {
 	if r.Recalled {
 		f |= flagRecalled
 	}
-	return f
+	if r.Silent {
+		f |= flagSilent
+	}
+	if r.Uncounted {
+		f |= flagUncounted
+	}
+	if r.Expired {
+		f |= flagExpired
+	}
+	return f | int64(r.Priority&3)*flagPriority
 }
 
 func (r *row) setFlags(f int64) {
 	r.Handshake, r.Recalled = f&flagHandshake != 0, f&flagRecalled != 0
+	r.Silent, r.Uncounted, r.Expired = f&flagSilent != 0, f&flagUncounted != 0, f&flagExpired != 0
+	r.Priority = im.Priority(f / flagPriority & 3)
 }
 
 // plain tells whether the defaults of most columns fit, as they do for nearly
 // every message.
 func (r *row) plain() bool {
 	return r.Kind == im.KindMessage && r.Version == 1 && r.Target == 0 && r.Key == "" && r.flags() == 0 && len(r.ToDevices) == 0 &&
-		len(r.Previous) == 0
+		len(r.Previous) == 0 && r.usual()
+}
+
+// usual tells whether the column extra is empty.
+func (r *row) usual() bool { return r.Expires == 0 && r.Burn == 0 && len(r.ToUsers) == 0 }
+
+// extra is what few entries have, in one column: a tag and a value each.
+func (r *row) extra() []byte {
+	var b []byte
+	if r.Expires != 0 {
+		b = binary.AppendUvarint(append(b, extraExpires), uint64(r.Expires))
+	}
+	if r.Burn != 0 {
+		b = binary.AppendUvarint(append(b, extraBurn), uint64(r.Burn))
+	}
+	for _, u := range r.ToUsers {
+		b = appendText(append(b, extraToUser), string(u))
+	}
+	return b
+}
+
+// The tags of the column extra.
+const (
+	extraExpires = 1
+	extraBurn    = 2
+	extraToUser  = 3
+)
+
+// setExtra reads the column back. What cannot be read gives values that do not
+// fit the row's hash.
+func (r *row) setExtra(b []byte) {
+	for len(b) > 0 {
+		tag := b[0]
+		n, w := binary.Uvarint(b[1:])
+		if w <= 0 || tag < extraExpires || tag > extraToUser || tag == extraToUser && n > uint64(len(b)-1-w) {
+			r.ToUsers = append(r.ToUsers, "?")
+			return
+		}
+		b = b[1+w:]
+		switch tag {
+		case extraExpires:
+			r.Expires = im.Micros(n)
+		case extraBurn:
+			r.Burn = int32(n)
+		case extraToUser:
+			r.ToUsers = append(r.ToUsers, im.UserID(b[:n]))
+			b = b[n:]
+		}
+	}
 }
 
 // slotKey is the value of the column slot.
@@ -58,7 +121,7 @@ func (r *row) slotKey() string {
 
 // rowColumns of an entry e are what scan reads.
 const rowColumns = `e.shard, e.pos, e.seq, e.ord, e.kind, e.sender, e.device, e.time, e.client_id, e.version, e.target, e.key,
-  e.slot, e.flags, e.devices, e.body, e.previous, e.hash`
+  e.slot, e.flags, e.devices, e.body, e.previous, e.hash, e.extra`
 
 // scanner is a row of a result.
 type scanner interface{ Scan(dest ...any) error }
@@ -66,11 +129,11 @@ type scanner interface{ Scan(dest ...any) error }
 // scan reads rowColumns, and the columns that follow them into more. App and
 // Conv are among those, or set by the caller.
 func (r *row) scan(from scanner, more ...any) error {
-	var id, devices []byte
+	var id, devices, extra []byte
 	var slot string
 	var flags int64
 	dest := append([]any{&r.Shard, &r.Pos, &r.Seq, &r.Ord, &r.Kind, &r.Sender, &r.Device, &r.Time, &id, &r.Version, &r.Target, &r.Key,
-		&slot, &flags, &devices, &r.Body, &r.Previous, &r.hash}, more...)
+		&slot, &flags, &devices, &r.Body, &r.Previous, &r.hash, &extra}, more...)
 	if err := from.Scan(dest...); err != nil {
 		return err
 	}
@@ -78,6 +141,7 @@ func (r *row) scan(from scanner, more ...any) error {
 	r.slot = slot != "" && slot == r.Key
 	r.setFlags(flags)
 	r.ToDevices = unpackDevices(devices)
+	r.setExtra(extra)
 	return nil
 }
 
@@ -101,6 +165,9 @@ func (r *row) sum(b []byte) (int64, []byte) {
 		b = appendText(b, string(d))
 	}
 	b = appendText(b, string(r.Body), string(r.Previous))
+	if !r.usual() { // rows from before the column have the hash that they had
+		b = append(b, r.extra()...)
+	}
 	return short(b), b
 }
 
@@ -153,7 +220,12 @@ func requestHash(a *Append) int64 {
 	for _, d := range a.ToDevices {
 		b = appendText(b, string(d))
 	}
-	return short(append(b, a.Body...))
+	b = append(b, a.Body...)
+	if len(a.ToUsers) > 0 || a.Silent || a.Priority != 0 || a.Burn != 0 || a.TTL != 0 {
+		r := row{Entry: im.Entry{ToUsers: a.ToUsers, Silent: a.Silent, Priority: a.Priority, Burn: a.Burn, Expires: im.Micros(a.TTL.Microseconds())}}
+		b = append(append(b, 0, byte(r.flags())), r.extra()...)
+	}
+	return short(b)
 }
 
 // packDevices stores a list of devices in one column; nil = none.

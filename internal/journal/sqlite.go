@@ -50,13 +50,14 @@ func (t *liteTxn) convs(keys []convKey) ([]*convState, error) {
 	return out, nil
 }
 
-const litePerson = `SELECT joined, role, from_seq, to_seq, read_seq, read_ord, changed_pos
+const litePerson = `SELECT joined, role, from_seq, to_seq, read_seq, read_ord, changed_pos, attrs, sent
 FROM membership WHERE conv_no = $1 AND usr = $2 AND latest = 1`
 
 func (t *liteTxn) people(cs []*convState, users []im.UserID) error {
 	for i, c := range cs {
 		m := &memberState{user: users[i]}
-		err := t.tx.QueryRow(litePerson, c.no, users[i]).Scan(&m.joined, &m.role, &m.from, &m.to, &m.readSeq, &m.readOrd, &m.changed)
+		err := t.tx.QueryRow(litePerson, c.no, users[i]).Scan(&m.joined, &m.role, &m.from, &m.to, &m.readSeq, &m.readOrd, &m.changed,
+			&m.attrs, &m.sent)
 		if errors.Is(err, db.ErrNoRows) {
 			m = nil
 		} else if err != nil {
@@ -130,22 +131,22 @@ func (t *liteTxn) stored(keys []idemKey) (map[idemKey]storedReq, error) {
 }
 
 const (
-	liteInsertConv = `INSERT INTO conversation (app, conv, kind, title, shard, acl_version, changed_pos, members, created)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING conv_no`
-	liteUpdateConv = `UPDATE conversation SET title = $2, acl_version = $3, changed_pos = $4, members = $5 WHERE conv_no = $1`
+	liteInsertConv = `INSERT INTO conversation (app, conv, kind, title, shard, acl_version, changed_pos, members, created, attrs, bits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING conv_no`
+	liteUpdateConv = `UPDATE conversation SET title = $2, acl_version = $3, changed_pos = $4, members = $5, attrs = $6, bits = $7 WHERE conv_no = $1`
 	liteInsertIdem = `INSERT INTO idempotency (client_id, app, sender, hash, conv_no, seq) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING`
 	liteInsertPlain = `INSERT INTO entry (pos, conv_no, seq, ord, sender, device, time, client_id, body, hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	liteInsertEntry = `INSERT INTO entry (pos, conv_no, seq, ord, sender, device, time, client_id, body, hash,
-  kind, version, target, key, slot, flags, devices, previous)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+  kind, version, target, key, slot, flags, devices, previous, extra)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 	liteUpdateEntry = `UPDATE entry SET version = $2, flags = $3, body = $4, previous = $5, slot = $6, hash = $7 WHERE pos = $1`
-	litePersonNew   = `INSERT INTO membership (conv_no, usr, joined, app, role, from_seq, to_seq, read_seq, read_ord, changed_pos, latest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	litePersonRow = `UPDATE membership SET role = $4, to_seq = $5, read_seq = $6, read_ord = $7, changed_pos = $8, latest = $9
+	litePersonNew   = `INSERT INTO membership (conv_no, usr, joined, app, role, from_seq, to_seq, read_seq, read_ord, changed_pos, latest, attrs, sent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+	litePersonRow = `UPDATE membership SET role = $4, to_seq = $5, read_seq = $6, read_ord = $7, changed_pos = $8, latest = $9, attrs = $10, sent = $11
 WHERE conv_no = $1 AND usr = $2 AND joined = $3`
-	litePersonRead = `UPDATE membership SET read_seq = $1, read_ord = $2 WHERE conv_no = $3 AND usr = $4 AND joined = $5`
+	litePersonRead = `UPDATE membership SET read_seq = $1, read_ord = $2, sent = $3 WHERE conv_no = $4 AND usr = $5 AND joined = $6`
 )
 
 func (t *liteTxn) apply(p *plan) error {
@@ -161,7 +162,8 @@ func (t *liteTxn) apply(p *plan) error {
 		return errMoved
 	}
 	for _, c := range p.newConvs {
-		err := t.tx.QueryRow(liteInsertConv, c.app, c.conv, c.kind, c.title, c.shard, c.acl, c.changed, c.members, c.created).Scan(&c.no)
+		err := t.tx.QueryRow(liteInsertConv, c.app, c.conv, c.kind, c.title, c.shard, c.acl, c.changed, c.members, c.created,
+			full(c.attrs), c.bits).Scan(&c.no)
 		if err != nil {
 			return err
 		}
@@ -189,7 +191,7 @@ func (t *liteTxn) apply(p *plan) error {
 		}
 	}
 	for _, c := range p.convs {
-		if _, err := t.tx.Exec(liteUpdateConv, c.no, c.title, c.acl, c.changed, c.members); err != nil {
+		if _, err := t.tx.Exec(liteUpdateConv, c.no, c.title, c.acl, c.changed, c.members, full(c.attrs), c.bits); err != nil {
 			return err
 		}
 	}
@@ -219,7 +221,7 @@ func (t *liteTxn) insert(r *row) error {
 		return err
 	}
 	_, err := t.tx.Exec(liteInsertEntry, r.Pos, r.c.no, r.Seq, r.Ord, r.Sender, r.Device, r.Time, id, r.Body, r.hash,
-		r.Kind, r.Version, r.Target, r.Key, r.slotKey(), r.flags(), packDevices(r.ToDevices), r.Previous)
+		r.Kind, r.Version, r.Target, r.Key, r.slotKey(), r.flags(), packDevices(r.ToDevices), r.Previous, r.extra())
 	return err
 }
 
@@ -227,11 +229,12 @@ func (t *liteTxn) person(c *convState, m *memberState) error {
 	var err error
 	switch {
 	case m.fresh:
-		_, err = t.tx.Exec(litePersonNew, c.no, m.user, m.joined, c.app, m.role, m.from, m.to, m.readSeq, m.readOrd, m.changed, m.latest())
+		_, err = t.tx.Exec(litePersonNew, c.no, m.user, m.joined, c.app, m.role, m.from, m.to, m.readSeq, m.readOrd, m.changed, m.latest(),
+			full(m.attrs), m.sent)
 	case m.changedRow || m.wasLatest:
-		_, err = t.tx.Exec(litePersonRow, c.no, m.user, m.joined, m.role, m.to, m.readSeq, m.readOrd, m.changed, m.latest())
+		_, err = t.tx.Exec(litePersonRow, c.no, m.user, m.joined, m.role, m.to, m.readSeq, m.readOrd, m.changed, m.latest(), full(m.attrs), m.sent)
 	case m.readMoved:
-		_, err = t.tx.Exec(litePersonRead, int64(m.readSeq), int64(m.readOrd), c.no, string(m.user), int64(m.joined))
+		_, err = t.tx.Exec(litePersonRead, int64(m.readSeq), int64(m.readOrd), int64(m.sent), c.no, string(m.user), int64(m.joined))
 	}
 	return err
 }

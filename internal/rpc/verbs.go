@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -112,6 +113,8 @@ func (s *server) messageCalls(t map[string]http.Handler) {
 	c := s.Verbs.Chat
 	at(t, s, skeinv1connect.MessageServiceSendMessageProcedure, func(ctx context.Context, a im.Actor, r *skeinv1.SendMessageRequest) (*skeinv1.SendMessageResponse, error) {
 		send := chat.SendRequest{Conv: im.ConvID(r.Conversation), Handshake: r.Handshake, Key: r.Key, Body: encode(r.Body)}
+		send.ToUsers, send.Silent, send.Priority = users(r.ToUsers), r.Silent, im.Priority(r.Priority)
+		send.TTL, send.Burn, send.Thread = time.Duration(r.TtlS)*time.Second, int32(r.BurnAfterS), seq(r.ThreadSeq)
 		for _, d := range r.ToDevices {
 			send.ToDevices = append(send.ToDevices, im.DeviceID(d))
 		}

@@ -116,7 +116,7 @@ func (w *world) enter(shard int, e im.Entry) {
 			w.fail("I2", "seq %d of %s was written before its predecessor", e.Seq, e.Conv)
 		}
 	}
-	if e.Kind.Countable(e.ToDevices) {
+	if e.Countable() {
 		ord++
 	}
 	if e.Ord != ord {

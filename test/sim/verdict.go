@@ -212,7 +212,7 @@ func (w *world) checkConv(v journal.View, d *device, row journal.Changed, shown 
 	es, err := v.Entries(app, conv, 1, last, 1<<20, false)
 	for i := range es {
 		e := &es[i]
-		if e.Kind != im.KindMessage || e.Withheld(im.DeviceID(d.id)) || !w.mayRead(d.user, conv, e.Seq) || e.Seq < row.Member.From {
+		if e.Kind != im.KindMessage || e.Withheld(im.UserID(d.user), im.DeviceID(d.id)) || !w.mayRead(d.user, conv, e.Seq) || e.Seq < row.Member.From {
 			continue
 		}
 		line, ok := shown[fmt.Sprintf("%s %d", conv, e.Seq)]

@@ -78,6 +78,13 @@ const (
 	entryBody      = 19
 	entryPrevious  = 20
 	entryTrace     = 21
+	entryToUser    = 22 // repeated
+	entrySilent    = 23
+	entryPriority  = 24
+	entryBurn      = 25
+	entryExpires   = 26
+	entryUncounted = 27
+	entryExpired   = 28
 )
 
 // errEnvelope is a message that no node of this cluster has made.
@@ -205,9 +212,25 @@ func appendEntry(b []byte, e *im.Entry) []byte {
 		b = appendText(b, entryToDevice, string(d))
 	}
 	b = appendBool(b, entryRecalled, e.Recalled)
+	if e.Special() {
+		b = appendSpecial(b, e)
+	}
 	b = appendBytes(b, entryBody, e.Body)
 	b = appendBytes(b, entryPrevious, e.Previous)
 	return appendText(b, entryTrace, e.Trace)
+}
+
+// appendSpecial encodes what few entries have.
+func appendSpecial(b []byte, e *im.Entry) []byte {
+	for _, u := range e.ToUsers {
+		b = appendText(b, entryToUser, string(u))
+	}
+	b = appendBool(b, entrySilent, e.Silent)
+	b = appendUint(b, entryPriority, uint64(e.Priority))
+	b = appendUint(b, entryBurn, uint64(e.Burn))
+	b = appendUint(b, entryExpires, uint64(e.Expires))
+	b = appendBool(b, entryUncounted, e.Uncounted)
+	return appendBool(b, entryExpired, e.Expired)
 }
 
 // appendSkip encodes a skip without a tag.
@@ -429,6 +452,20 @@ func decodeEntry(b []byte, shards int) (e im.Entry, ok bool) {
 			e.ToDevices = append(e.ToDevices, im.DeviceID(r.id()))
 		case entryRecalled:
 			e.Recalled = r.uint(1) == 1
+		case entryToUser:
+			e.ToUsers = append(e.ToUsers, im.UserID(r.id()))
+		case entrySilent:
+			e.Silent = r.uint(1) == 1
+		case entryPriority:
+			e.Priority = im.Priority(r.uint(2))
+		case entryBurn:
+			e.Burn = int32(r.uint(math.MaxInt32))
+		case entryExpires:
+			e.Expires = im.Micros(r.int64())
+		case entryUncounted:
+			e.Uncounted = r.uint(1) == 1
+		case entryExpired:
+			e.Expired = r.uint(1) == 1
 		case entryBody:
 			e.Body = r.blob()
 		case entryPrevious:

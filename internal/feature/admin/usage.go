@@ -17,7 +17,7 @@ const dayMicros = 24 * 60 * 60 * 1_000_000
 // the sum of the ords of its conversations' heads, as far as it has come.
 func (s *Service) Usage() follow.Follower {
 	return follow.Follower{Name: "usage", Apply: count, Reset: reset, Origin: follow.FromStart,
-		Wants: func(e *im.Entry) bool { return e.Kind.Countable(e.ToDevices) }}
+		Wants: func(e *im.Entry) bool { return e.Countable() }}
 }
 
 // Messages returns how many messages of an app were counted so far.

@@ -60,6 +60,12 @@ func Run(t *testing.T, open Open) {
 		{"effects work on entries of the same batch", effectsInBatch},
 		{"of a key only the newest entry keeps its body", keyed},
 		{"handshake and devices come back", devices},
+		{"readers, priority and expiry come back, and a retry must repeat them", options},
+		{"an expiry blanks the message and its edits and is no recall", expiries},
+		{"a key's newest entry can be a precondition", slots},
+		{"attributes of conversations and members change with their version", attributes},
+		{"a bit that is set refuses the appends that it denies", bits},
+		{"a sender in slow mode waits", slowMode},
 		{"time never runs back in a conversation", clockBack},
 		{"a view is one snapshot", snapshot},
 		{"Since gives a shard in order", since},
@@ -340,7 +346,7 @@ func (e *env) sound() {
 			for i, x := range list {
 				h := convs[x.Conv]
 				ord := h.ord
-				if x.Kind.Countable(x.ToDevices) {
+				if x.Countable() {
 					ord++
 				}
 				if int(x.Pos) != i+1 || x.Shard != shard || x.Seq != h.seq+1 || x.Ord != ord || x.Time < h.time {

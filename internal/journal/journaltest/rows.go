@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -37,7 +38,7 @@ func intervals(e *env) {
 			e.Fatalf("the end was at %d, not %d", list[0].Changed, kick.Entry.Pos)
 		}
 		m, err := v.Member(app, group, "dan")
-		if err != nil || m != list[2] {
+		if err != nil || !reflect.DeepEqual(m, list[2]) {
 			e.Fatalf("%+v %v", m, err)
 		}
 		return nil

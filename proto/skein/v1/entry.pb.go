@@ -41,7 +41,8 @@ const (
 	EntryKind_ENTRY_KIND_MEMBERS EntryKind = 5
 	// The conversation's own attributes changed (its title).
 	EntryKind_ENTRY_KIND_CONVERSATION EntryKind = 6
-	// A keyed entry of a self conversation: only the newest of a key is kept.
+	// A keyed entry: only the newest of a key is kept. In a self conversation the user's own values, in
+	// others the state that a feature keeps there.
 	EntryKind_ENTRY_KIND_KEYED EntryKind = 7
 )
 
@@ -203,6 +204,59 @@ func (x Role) Number() protoreflect.EnumNumber {
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_skein_v1_entry_proto_rawDescGZIP(), []int{2}
+}
+
+// Priority is how much a message wants to be noticed.
+type Priority int32
+
+const (
+	// A usual message.
+	Priority_PRIORITY_UNSPECIFIED Priority = 0
+	// Shown and told before others.
+	Priority_PRIORITY_HIGH Priority = 1
+	// May wait: told after others, and dropped first where messages may be.
+	Priority_PRIORITY_LOW Priority = 2
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_UNSPECIFIED",
+		1: "PRIORITY_HIGH",
+		2: "PRIORITY_LOW",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_HIGH":        1,
+		"PRIORITY_LOW":         2,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_entry_proto_enumTypes[3].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_skein_v1_entry_proto_enumTypes[3]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{3}
 }
 
 // Body is what an entry carries. The server stores and forwards its bytes unchanged.
@@ -762,7 +816,8 @@ type Entry struct {
 	Version uint32 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
 	// Absent when the entry was recalled, expired or erased, and on a RECALL.
 	Body *Body `protobuf:"bytes,9,opt,name=body,proto3" json:"body,omitempty"`
-	// The seq that an EDIT, RECALL or REACTION is about; 0 otherwise.
+	// The seq that an EDIT, RECALL or REACTION is about; on a MESSAGE the root of the thread that it
+	// belongs to; 0 otherwise.
 	TargetSeq uint64 `protobuf:"varint,10,opt,name=target_seq,json=targetSeq,proto3" json:"target_seq,omitempty"`
 	// Kept until every member device has passed it or was declared lost (key exchange).
 	Handshake bool `protobuf:"varint,11,opt,name=handshake,proto3" json:"handshake,omitempty"`
@@ -773,7 +828,21 @@ type Entry struct {
 	// On the first EDIT of a message: the body that it replaced, so that the history is whole.
 	PreviousBody *Body `protobuf:"bytes,14,opt,name=previous_body,json=previousBody,proto3" json:"previous_body,omitempty"`
 	// The message was recalled: its body is gone for everybody.
-	Recalled      bool `protobuf:"varint,15,opt,name=recalled,proto3" json:"recalled,omitempty"`
+	Recalled bool `protobuf:"varint,15,opt,name=recalled,proto3" json:"recalled,omitempty"`
+	// User ids of the members who may read this entry, beside its sender; empty = every member. For all
+	// others the position is withheld.
+	ToUsers []string `protobuf:"bytes,16,rep,name=to_users,json=toUsers,proto3" json:"to_users,omitempty"`
+	// Nobody is to be disturbed by it: no sound, no push.
+	Silent   bool     `protobuf:"varint,17,opt,name=silent,proto3" json:"silent,omitempty"`
+	Priority Priority `protobuf:"varint,18,opt,name=priority,proto3,enum=skein.v1.Priority" json:"priority,omitempty"`
+	// When the body goes, microseconds since 1970 UTC; 0 = never. It is not served after that.
+	ExpiresUs int64 `protobuf:"varint,19,opt,name=expires_us,json=expiresUs,proto3" json:"expires_us,omitempty"`
+	// Seconds after the peer has read it that the body goes; 0 = it stays.
+	BurnAfterS uint32 `protobuf:"varint,20,opt,name=burn_after_s,json=burnAfterS,proto3" json:"burn_after_s,omitempty"`
+	// A message that does not count as unread: it raises no ord.
+	Uncounted bool `protobuf:"varint,21,opt,name=uncounted,proto3" json:"uncounted,omitempty"`
+	// The body is gone for everybody because its time was up.
+	Expired       bool `protobuf:"varint,22,opt,name=expired,proto3" json:"expired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -909,6 +978,55 @@ func (x *Entry) GetPreviousBody() *Body {
 func (x *Entry) GetRecalled() bool {
 	if x != nil {
 		return x.Recalled
+	}
+	return false
+}
+
+func (x *Entry) GetToUsers() []string {
+	if x != nil {
+		return x.ToUsers
+	}
+	return nil
+}
+
+func (x *Entry) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *Entry) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *Entry) GetExpiresUs() int64 {
+	if x != nil {
+		return x.ExpiresUs
+	}
+	return 0
+}
+
+func (x *Entry) GetBurnAfterS() uint32 {
+	if x != nil {
+		return x.BurnAfterS
+	}
+	return 0
+}
+
+func (x *Entry) GetUncounted() bool {
+	if x != nil {
+		return x.Uncounted
+	}
+	return false
+}
+
+func (x *Entry) GetExpired() bool {
+	if x != nil {
+		return x.Expired
 	}
 	return false
 }
@@ -1152,7 +1270,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x12ConversationChange\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12\x18\n" +
 	"\achanged\x18\x02 \x03(\tR\achanged\x123\n" +
-	"\bsettings\x18\x03 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"\xc3\x03\n" +
+	"\bsettings\x18\x03 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"\x9f\x05\n" +
 	"\x05Entry\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
@@ -1171,7 +1289,16 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"to_devices\x18\f \x03(\tR\ttoDevices\x12\x10\n" +
 	"\x03key\x18\r \x01(\tR\x03key\x123\n" +
 	"\rprevious_body\x18\x0e \x01(\v2\x0e.skein.v1.BodyR\fpreviousBody\x12\x1a\n" +
-	"\brecalled\x18\x0f \x01(\bR\brecalled\"r\n" +
+	"\brecalled\x18\x0f \x01(\bR\brecalled\x12\x19\n" +
+	"\bto_users\x18\x10 \x03(\tR\atoUsers\x12\x16\n" +
+	"\x06silent\x18\x11 \x01(\bR\x06silent\x12.\n" +
+	"\bpriority\x18\x12 \x01(\x0e2\x12.skein.v1.PriorityR\bpriority\x12\x1d\n" +
+	"\n" +
+	"expires_us\x18\x13 \x01(\x03R\texpiresUs\x12 \n" +
+	"\fburn_after_s\x18\x14 \x01(\rR\n" +
+	"burnAfterS\x12\x1c\n" +
+	"\tuncounted\x18\x15 \x01(\bR\tuncounted\x12\x18\n" +
+	"\aexpired\x18\x16 \x01(\bR\aexpired\"r\n" +
 	"\bWithheld\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x19\n" +
 	"\bfrom_seq\x18\x02 \x01(\x04R\afromSeq\x12\x15\n" +
@@ -1206,7 +1333,11 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
 	"ROLE_ADMIN\x10\x02\x12\x0e\n" +
 	"\n" +
-	"ROLE_OWNER\x10\x03B2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"ROLE_OWNER\x10\x03*I\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rPRIORITY_HIGH\x10\x01\x12\x10\n" +
+	"\fPRIORITY_LOW\x10\x02B2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_entry_proto_rawDescOnce sync.Once
@@ -1220,47 +1351,49 @@ func file_skein_v1_entry_proto_rawDescGZIP() []byte {
 	return file_skein_v1_entry_proto_rawDescData
 }
 
-var file_skein_v1_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_skein_v1_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_skein_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_skein_v1_entry_proto_goTypes = []any{
 	(EntryKind)(0),             // 0: skein.v1.EntryKind
 	(BodyScheme)(0),            // 1: skein.v1.BodyScheme
 	(Role)(0),                  // 2: skein.v1.Role
-	(*Body)(nil),               // 3: skein.v1.Body
-	(*Content)(nil),            // 4: skein.v1.Content
-	(*Text)(nil),               // 5: skein.v1.Text
-	(*Custom)(nil),             // 6: skein.v1.Custom
-	(*Reaction)(nil),           // 7: skein.v1.Reaction
-	(*MembersChange)(nil),      // 8: skein.v1.MembersChange
-	(*ConversationChange)(nil), // 9: skein.v1.ConversationChange
-	(*Entry)(nil),              // 10: skein.v1.Entry
-	(*Withheld)(nil),           // 11: skein.v1.Withheld
-	(*ReactionSummary)(nil),    // 12: skein.v1.ReactionSummary
-	(*HistoryItem)(nil),        // 13: skein.v1.HistoryItem
-	(*MemberAttrs)(nil),        // 14: skein.v1.MemberAttrs
-	(*GroupSettings)(nil),      // 15: skein.v1.GroupSettings
+	(Priority)(0),              // 3: skein.v1.Priority
+	(*Body)(nil),               // 4: skein.v1.Body
+	(*Content)(nil),            // 5: skein.v1.Content
+	(*Text)(nil),               // 6: skein.v1.Text
+	(*Custom)(nil),             // 7: skein.v1.Custom
+	(*Reaction)(nil),           // 8: skein.v1.Reaction
+	(*MembersChange)(nil),      // 9: skein.v1.MembersChange
+	(*ConversationChange)(nil), // 10: skein.v1.ConversationChange
+	(*Entry)(nil),              // 11: skein.v1.Entry
+	(*Withheld)(nil),           // 12: skein.v1.Withheld
+	(*ReactionSummary)(nil),    // 13: skein.v1.ReactionSummary
+	(*HistoryItem)(nil),        // 14: skein.v1.HistoryItem
+	(*MemberAttrs)(nil),        // 15: skein.v1.MemberAttrs
+	(*GroupSettings)(nil),      // 16: skein.v1.GroupSettings
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
-	4,  // 1: skein.v1.Body.content:type_name -> skein.v1.Content
-	5,  // 2: skein.v1.Content.text:type_name -> skein.v1.Text
-	6,  // 3: skein.v1.Content.custom:type_name -> skein.v1.Custom
-	7,  // 4: skein.v1.Content.reaction:type_name -> skein.v1.Reaction
-	8,  // 5: skein.v1.Content.members:type_name -> skein.v1.MembersChange
-	9,  // 6: skein.v1.Content.conversation:type_name -> skein.v1.ConversationChange
+	5,  // 1: skein.v1.Body.content:type_name -> skein.v1.Content
+	6,  // 2: skein.v1.Content.text:type_name -> skein.v1.Text
+	7,  // 3: skein.v1.Content.custom:type_name -> skein.v1.Custom
+	8,  // 4: skein.v1.Content.reaction:type_name -> skein.v1.Reaction
+	9,  // 5: skein.v1.Content.members:type_name -> skein.v1.MembersChange
+	10, // 6: skein.v1.Content.conversation:type_name -> skein.v1.ConversationChange
 	2,  // 7: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	14, // 8: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
-	15, // 9: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
+	15, // 8: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
+	16, // 9: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
 	0,  // 10: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	3,  // 11: skein.v1.Entry.body:type_name -> skein.v1.Body
-	3,  // 12: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	10, // 13: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	12, // 14: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	4,  // 11: skein.v1.Entry.body:type_name -> skein.v1.Body
+	4,  // 12: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	3,  // 13: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	11, // 14: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	13, // 15: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1281,7 +1414,7 @@ func file_skein_v1_entry_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_entry_proto_rawDesc), len(file_skein_v1_entry_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,

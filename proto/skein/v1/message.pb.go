@@ -36,7 +36,18 @@ type SendMessageRequest struct {
 	// Keep until every member device has passed it.
 	Handshake bool `protobuf:"varint,5,opt,name=handshake,proto3" json:"handshake,omitempty"`
 	// Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes.
-	Key           string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	// Only these members and the sender may read it. At most 100 user ids of members.
+	ToUsers []string `protobuf:"bytes,7,rep,name=to_users,json=toUsers,proto3" json:"to_users,omitempty"`
+	// No sound and no push for anybody.
+	Silent   bool     `protobuf:"varint,8,opt,name=silent,proto3" json:"silent,omitempty"`
+	Priority Priority `protobuf:"varint,9,opt,name=priority,proto3,enum=skein.v1.Priority" json:"priority,omitempty"`
+	// The body goes so many seconds after the message was stored, at most a year; 0 = it stays.
+	TtlS uint32 `protobuf:"varint,10,opt,name=ttl_s,json=ttlS,proto3" json:"ttl_s,omitempty"`
+	// The body goes so many seconds after the peer has read it, at most a week; direct conversations only.
+	BurnAfterS uint32 `protobuf:"varint,11,opt,name=burn_after_s,json=burnAfterS,proto3" json:"burn_after_s,omitempty"`
+	// The root of the thread that the message belongs to; 0 = none.
+	ThreadSeq     uint64 `protobuf:"varint,12,opt,name=thread_seq,json=threadSeq,proto3" json:"thread_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +122,48 @@ func (x *SendMessageRequest) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *SendMessageRequest) GetToUsers() []string {
+	if x != nil {
+		return x.ToUsers
+	}
+	return nil
+}
+
+func (x *SendMessageRequest) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *SendMessageRequest) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *SendMessageRequest) GetTtlS() uint32 {
+	if x != nil {
+		return x.TtlS
+	}
+	return 0
+}
+
+func (x *SendMessageRequest) GetBurnAfterS() uint32 {
+	if x != nil {
+		return x.BurnAfterS
+	}
+	return 0
+}
+
+func (x *SendMessageRequest) GetThreadSeq() uint64 {
+	if x != nil {
+		return x.ThreadSeq
+	}
+	return 0
 }
 
 type SendMessageResponse struct {
@@ -942,7 +995,7 @@ var File_skein_v1_message_proto protoreflect.FileDescriptor
 
 const file_skein_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x16skein/v1/message.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\x81\x02\n" +
+	"\x16skein/v1/message.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xed\x03\n" +
 	"\x12SendMessageRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12$\n" +
@@ -952,7 +1005,18 @@ const file_skein_v1_message_proto_rawDesc = "" +
 	"to_devices\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\"\x06r\x04 \x01(@R\ttoDevices\x12\x1c\n" +
 	"\thandshake\x18\x05 \x01(\bR\thandshake\x12\x1a\n" +
-	"\x03key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x03key\"<\n" +
+	"\x03key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\xc8\x01R\x03key\x12+\n" +
+	"\bto_users\x18\a \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10d\"\x06r\x04 \x01(@R\atoUsers\x12\x16\n" +
+	"\x06silent\x18\b \x01(\bR\x06silent\x128\n" +
+	"\bpriority\x18\t \x01(\x0e2\x12.skein.v1.PriorityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bpriority\x12\x1f\n" +
+	"\x05ttl_s\x18\n" +
+	" \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x80\x8a\x8a\x0fR\x04ttlS\x12+\n" +
+	"\fburn_after_s\x18\v \x01(\rB\t\xbaH\x06*\x04\x18\x80\xf5$R\n" +
+	"burnAfterS\x12\x1d\n" +
+	"\n" +
+	"thread_seq\x18\f \x01(\x04R\tthreadSeq\"<\n" +
 	"\x13SendMessageResponse\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\"\xb1\x01\n" +
 	"\x12EditMessageRequest\x12.\n" +
@@ -1053,38 +1117,40 @@ var file_skein_v1_message_proto_goTypes = []any{
 	(*ListEditsResponse)(nil),        // 13: skein.v1.ListEditsResponse
 	(*Revision)(nil),                 // 14: skein.v1.Revision
 	(*Body)(nil),                     // 15: skein.v1.Body
-	(*Entry)(nil),                    // 16: skein.v1.Entry
-	(*HistoryItem)(nil),              // 17: skein.v1.HistoryItem
+	(Priority)(0),                    // 16: skein.v1.Priority
+	(*Entry)(nil),                    // 17: skein.v1.Entry
+	(*HistoryItem)(nil),              // 18: skein.v1.HistoryItem
 }
 var file_skein_v1_message_proto_depIdxs = []int32{
 	15, // 0: skein.v1.SendMessageRequest.body:type_name -> skein.v1.Body
-	16, // 1: skein.v1.SendMessageResponse.entry:type_name -> skein.v1.Entry
-	15, // 2: skein.v1.EditMessageRequest.body:type_name -> skein.v1.Body
-	16, // 3: skein.v1.EditMessageResponse.entry:type_name -> skein.v1.Entry
-	16, // 4: skein.v1.RecallMessageResponse.entry:type_name -> skein.v1.Entry
-	16, // 5: skein.v1.ReactToMessageResponse.entry:type_name -> skein.v1.Entry
-	17, // 6: skein.v1.ListMessagesResponse.items:type_name -> skein.v1.HistoryItem
-	14, // 7: skein.v1.ListEditsResponse.revisions:type_name -> skein.v1.Revision
-	15, // 8: skein.v1.Revision.body:type_name -> skein.v1.Body
-	0,  // 9: skein.v1.MessageService.SendMessage:input_type -> skein.v1.SendMessageRequest
-	2,  // 10: skein.v1.MessageService.EditMessage:input_type -> skein.v1.EditMessageRequest
-	4,  // 11: skein.v1.MessageService.RecallMessage:input_type -> skein.v1.RecallMessageRequest
-	6,  // 12: skein.v1.MessageService.ReactToMessage:input_type -> skein.v1.ReactToMessageRequest
-	8,  // 13: skein.v1.MessageService.ReadConversation:input_type -> skein.v1.ReadConversationRequest
-	10, // 14: skein.v1.MessageService.ListMessages:input_type -> skein.v1.ListMessagesRequest
-	12, // 15: skein.v1.MessageService.ListEdits:input_type -> skein.v1.ListEditsRequest
-	1,  // 16: skein.v1.MessageService.SendMessage:output_type -> skein.v1.SendMessageResponse
-	3,  // 17: skein.v1.MessageService.EditMessage:output_type -> skein.v1.EditMessageResponse
-	5,  // 18: skein.v1.MessageService.RecallMessage:output_type -> skein.v1.RecallMessageResponse
-	7,  // 19: skein.v1.MessageService.ReactToMessage:output_type -> skein.v1.ReactToMessageResponse
-	9,  // 20: skein.v1.MessageService.ReadConversation:output_type -> skein.v1.ReadConversationResponse
-	11, // 21: skein.v1.MessageService.ListMessages:output_type -> skein.v1.ListMessagesResponse
-	13, // 22: skein.v1.MessageService.ListEdits:output_type -> skein.v1.ListEditsResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	16, // 1: skein.v1.SendMessageRequest.priority:type_name -> skein.v1.Priority
+	17, // 2: skein.v1.SendMessageResponse.entry:type_name -> skein.v1.Entry
+	15, // 3: skein.v1.EditMessageRequest.body:type_name -> skein.v1.Body
+	17, // 4: skein.v1.EditMessageResponse.entry:type_name -> skein.v1.Entry
+	17, // 5: skein.v1.RecallMessageResponse.entry:type_name -> skein.v1.Entry
+	17, // 6: skein.v1.ReactToMessageResponse.entry:type_name -> skein.v1.Entry
+	18, // 7: skein.v1.ListMessagesResponse.items:type_name -> skein.v1.HistoryItem
+	14, // 8: skein.v1.ListEditsResponse.revisions:type_name -> skein.v1.Revision
+	15, // 9: skein.v1.Revision.body:type_name -> skein.v1.Body
+	0,  // 10: skein.v1.MessageService.SendMessage:input_type -> skein.v1.SendMessageRequest
+	2,  // 11: skein.v1.MessageService.EditMessage:input_type -> skein.v1.EditMessageRequest
+	4,  // 12: skein.v1.MessageService.RecallMessage:input_type -> skein.v1.RecallMessageRequest
+	6,  // 13: skein.v1.MessageService.ReactToMessage:input_type -> skein.v1.ReactToMessageRequest
+	8,  // 14: skein.v1.MessageService.ReadConversation:input_type -> skein.v1.ReadConversationRequest
+	10, // 15: skein.v1.MessageService.ListMessages:input_type -> skein.v1.ListMessagesRequest
+	12, // 16: skein.v1.MessageService.ListEdits:input_type -> skein.v1.ListEditsRequest
+	1,  // 17: skein.v1.MessageService.SendMessage:output_type -> skein.v1.SendMessageResponse
+	3,  // 18: skein.v1.MessageService.EditMessage:output_type -> skein.v1.EditMessageResponse
+	5,  // 19: skein.v1.MessageService.RecallMessage:output_type -> skein.v1.RecallMessageResponse
+	7,  // 20: skein.v1.MessageService.ReactToMessage:output_type -> skein.v1.ReactToMessageResponse
+	9,  // 21: skein.v1.MessageService.ReadConversation:output_type -> skein.v1.ReadConversationResponse
+	11, // 22: skein.v1.MessageService.ListMessages:output_type -> skein.v1.ListMessagesResponse
+	13, // 23: skein.v1.MessageService.ListEdits:output_type -> skein.v1.ListEditsResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_message_proto_init() }

@@ -187,7 +187,7 @@ type ConversationDelta struct {
 	Withheld []*Withheld `protobuf:"bytes,3,rep,name=withheld,proto3" json:"withheld,omitempty"`
 	// There are entries between what the device had and the first of these: history fills them when wanted.
 	Gap bool `protobuf:"varint,4,opt,name=gap,proto3" json:"gap,omitempty"`
-	// The newest value of each key (self conversation only).
+	// The newest value of each key that changed.
 	Keyed         []*Entry `protobuf:"bytes,5,rep,name=keyed,proto3" json:"keyed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -134,6 +134,13 @@ export interface Entry {
   key: string;
   previousBody?: Body | undefined;
   recalled: boolean;
+  toUsers: readonly string[];
+  silent: boolean;
+  priority: number;
+  expiresUs: number;
+  burnAfterS: number;
+  uncounted: boolean;
+  expired: boolean;
 }
 
 export interface Error {
@@ -357,6 +364,12 @@ export interface SendMessageRequest {
   toDevices: readonly string[];
   handshake: boolean;
   key: string;
+  toUsers: readonly string[];
+  silent: boolean;
+  priority: number;
+  ttlS: number;
+  burnAfterS: number;
+  threadSeq: number;
 }
 
 export interface ServerFrame {
@@ -549,7 +562,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Done: "",
   EditMessageRequest: "1sconversation 2lseq 3mbody:Body 4bclientId",
   EditMessageResponse: "1mentry:Entry",
-  Entry: "1sconversation 2lseq 3lord 4ekind:EntryKind 5ssender 6itimeUs 7bclientId 8uversion 9mbody:Body 10ltargetSeq 11ohandshake 12StoDevices 13skey 14mpreviousBody:Body 15orecalled",
+  Entry: "1sconversation 2lseq 3lord 4ekind:EntryKind 5ssender 6itimeUs 7bclientId 8uversion 9mbody:Body 10ltargetSeq 11ohandshake 12StoDevices 13skey 14mpreviousBody:Body 15orecalled 16StoUsers 17osilent 18epriority:Priority 19iexpiresUs 20uburnAfterS 21ouncounted 22oexpired",
   Error: "1ecode:ErrorCode 2smessage 3shint 4uretryAfterMs 5iserverTimeUs",
   GetConversationRequest: "1sconversation",
   GetConversationResponse: "1mconversation:Conversation",
@@ -587,7 +600,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   RemoveMemberResponse: "1mentry:Entry",
   Revision: "1mbody:Body 2itimeUs 3leditSeq",
   SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId",
-  SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey",
+  SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq",
   ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
   SetRoleRequest: "1sconversation 2suser 3erole:Role 4bclientId",
@@ -615,6 +628,7 @@ export const enumNames: Readonly<Record<string, string>> = {
   EntryKind: "UNSPECIFIED MESSAGE EDIT RECALL REACTION MEMBERS CONVERSATION KEYED",
   ErrorCode: "UNSPECIFIED INVALID_ARGUMENT UNAUTHENTICATED TOKEN_EXPIRED NOT_FOUND PERMISSION_DENIED FAILED_PRECONDITION CLIENT_ID_REUSED TOO_LARGE RATE_LIMITED CLOCK_SKEW EXPIRED UNAVAILABLE RESOURCE_EXHAUSTED INTERNAL CURSOR_INVALID UNSUPPORTED DATA_LOSS ALREADY_EXISTS SIGNED_OUT",
   Platform: "UNSPECIFIED WEB ANDROID IOS DESKTOP SERVER",
+  Priority: "UNSPECIFIED HIGH LOW",
   Role: "UNSPECIFIED MEMBER ADMIN OWNER",
 };
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/entry.proto.
  */
 export const file_skein_v1_entry: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCKHAgoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEhQKDHJlcGx5X3RvX3NlcRgKIAEoBBIQCghtZW50aW9ucxgLIAMoCUIGCgRraW5kIhQKBFRleHQSDAoEdGV4dBgBIAEoCSI1CgZDdXN0b20SDAoEdHlwZRgBIAEoCRIMCgRkYXRhGAIgASgMEg8KB3N1bW1hcnkYAyABKAkiKgoIUmVhY3Rpb24SDQoFZW1vamkYASABKAkSDwoHcmVtb3ZlZBgCIAEoCCKuAQoNTWVtYmVyc0NoYW5nZRINCgVhZGRlZBgBIAMoCRIPCgdyZW1vdmVkGAIgAygJEgwKBGxlZnQYAyADKAkSFAoMcm9sZV9jaGFuZ2VkGAQgAygJEhwKBHJvbGUYBSABKA4yDi5za2Vpbi52MS5Sb2xlEhUKDWF0dHJzX2NoYW5nZWQYBiADKAkSJAoFYXR0cnMYByABKAsyFS5za2Vpbi52MS5NZW1iZXJBdHRycyJfChJDb252ZXJzYXRpb25DaGFuZ2USDQoFdGl0bGUYASABKAkSDwoHY2hhbmdlZBgCIAMoCRIpCghzZXR0aW5ncxgDIAEoCzIXLnNrZWluLnYxLkdyb3VwU2V0dGluZ3MivgIKBUVudHJ5EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSCwoDb3JkGAMgASgEEiEKBGtpbmQYBCABKA4yEy5za2Vpbi52MS5FbnRyeUtpbmQSDgoGc2VuZGVyGAUgASgJEg8KB3RpbWVfdXMYBiABKAMSEQoJY2xpZW50X2lkGAcgASgMEg8KB3ZlcnNpb24YCCABKA0SHAoEYm9keRgJIAEoCzIOLnNrZWluLnYxLkJvZHkSEgoKdGFyZ2V0X3NlcRgKIAEoBBIRCgloYW5kc2hha2UYCyABKAgSEgoKdG9fZGV2aWNlcxgMIAMoCRILCgNrZXkYDSABKAkSJQoNcHJldmlvdXNfYm9keRgOIAEoCzIOLnNrZWluLnYxLkJvZHkSEAoIcmVjYWxsZWQYDyABKAgiTwoIV2l0aGhlbGQSFAoMY29udmVyc2F0aW9uGAEgASgJEhAKCGZyb21fc2VxGAIgASgEEg4KBnRvX3NlcRgDIAEoBBILCgNvcmQYBCABKAQiTAoPUmVhY3Rpb25TdW1tYXJ5Eg0KBWVtb2ppGAEgASgJEg0KBWNvdW50GAIgASgNEg0KBXVzZXJzGAMgAygJEgwKBG1pbmUYBCABKAgiWwoLSGlzdG9yeUl0ZW0SHgoFZW50cnkYASABKAsyDy5za2Vpbi52MS5FbnRyeRIsCglyZWFjdGlvbnMYAiADKAsyGS5za2Vpbi52MS5SZWFjdGlvblN1bW1hcnkqzwEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU5UUllfS0lORF9NRVNTQUdFEAESEwoPRU5UUllfS0lORF9FRElUEAISFQoRRU5UUllfS0lORF9SRUNBTEwQAxIXChNFTlRSWV9LSU5EX1JFQUNUSU9OEAQSFgoSRU5UUllfS0lORF9NRU1CRVJTEAUSGwoXRU5UUllfS0lORF9DT05WRVJTQVRJT04QBhIUChBFTlRSWV9LSU5EX0tFWUVEEAcqbwoKQm9keVNjaGVtZRIbChdCT0RZX1NDSEVNRV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU0NIRU1FX0NPTlRFTlQQARITCg9CT0RZX1NDSEVNRV9NTFMQAhIWChJCT0RZX1NDSEVNRV9PUEFRVUUQAypNCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX01FTUJFUhABEg4KClJPTEVfQURNSU4QAhIOCgpST0xFX09XTkVSEANCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_group_settings]);
+  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCKHAgoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEhQKDHJlcGx5X3RvX3NlcRgKIAEoBBIQCghtZW50aW9ucxgLIAMoCUIGCgRraW5kIhQKBFRleHQSDAoEdGV4dBgBIAEoCSI1CgZDdXN0b20SDAoEdHlwZRgBIAEoCRIMCgRkYXRhGAIgASgMEg8KB3N1bW1hcnkYAyABKAkiKgoIUmVhY3Rpb24SDQoFZW1vamkYASABKAkSDwoHcmVtb3ZlZBgCIAEoCCKuAQoNTWVtYmVyc0NoYW5nZRINCgVhZGRlZBgBIAMoCRIPCgdyZW1vdmVkGAIgAygJEgwKBGxlZnQYAyADKAkSFAoMcm9sZV9jaGFuZ2VkGAQgAygJEhwKBHJvbGUYBSABKA4yDi5za2Vpbi52MS5Sb2xlEhUKDWF0dHJzX2NoYW5nZWQYBiADKAkSJAoFYXR0cnMYByABKAsyFS5za2Vpbi52MS5NZW1iZXJBdHRycyJfChJDb252ZXJzYXRpb25DaGFuZ2USDQoFdGl0bGUYASABKAkSDwoHY2hhbmdlZBgCIAMoCRIpCghzZXR0aW5ncxgDIAEoCzIXLnNrZWluLnYxLkdyb3VwU2V0dGluZ3Mi1AMKBUVudHJ5EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSCwoDb3JkGAMgASgEEiEKBGtpbmQYBCABKA4yEy5za2Vpbi52MS5FbnRyeUtpbmQSDgoGc2VuZGVyGAUgASgJEg8KB3RpbWVfdXMYBiABKAMSEQoJY2xpZW50X2lkGAcgASgMEg8KB3ZlcnNpb24YCCABKA0SHAoEYm9keRgJIAEoCzIOLnNrZWluLnYxLkJvZHkSEgoKdGFyZ2V0X3NlcRgKIAEoBBIRCgloYW5kc2hha2UYCyABKAgSEgoKdG9fZGV2aWNlcxgMIAMoCRILCgNrZXkYDSABKAkSJQoNcHJldmlvdXNfYm9keRgOIAEoCzIOLnNrZWluLnYxLkJvZHkSEAoIcmVjYWxsZWQYDyABKAgSEAoIdG9fdXNlcnMYECADKAkSDgoGc2lsZW50GBEgASgIEiQKCHByaW9yaXR5GBIgASgOMhIuc2tlaW4udjEuUHJpb3JpdHkSEgoKZXhwaXJlc191cxgTIAEoAxIUCgxidXJuX2FmdGVyX3MYFCABKA0SEQoJdW5jb3VudGVkGBUgASgIEg8KB2V4cGlyZWQYFiABKAgiTwoIV2l0aGhlbGQSFAoMY29udmVyc2F0aW9uGAEgASgJEhAKCGZyb21fc2VxGAIgASgEEg4KBnRvX3NlcRgDIAEoBBILCgNvcmQYBCABKAQiTAoPUmVhY3Rpb25TdW1tYXJ5Eg0KBWVtb2ppGAEgASgJEg0KBWNvdW50GAIgASgNEg0KBXVzZXJzGAMgAygJEgwKBG1pbmUYBCABKAgiWwoLSGlzdG9yeUl0ZW0SHgoFZW50cnkYASABKAsyDy5za2Vpbi52MS5FbnRyeRIsCglyZWFjdGlvbnMYAiADKAsyGS5za2Vpbi52MS5SZWFjdGlvblN1bW1hcnkqzwEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU5UUllfS0lORF9NRVNTQUdFEAESEwoPRU5UUllfS0lORF9FRElUEAISFQoRRU5UUllfS0lORF9SRUNBTEwQAxIXChNFTlRSWV9LSU5EX1JFQUNUSU9OEAQSFgoSRU5UUllfS0lORF9NRU1CRVJTEAUSGwoXRU5UUllfS0lORF9DT05WRVJTQVRJT04QBhIUChBFTlRSWV9LSU5EX0tFWUVEEAcqbwoKQm9keVNjaGVtZRIbChdCT0RZX1NDSEVNRV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU0NIRU1FX0NPTlRFTlQQARITCg9CT0RZX1NDSEVNRV9NTFMQAhIWChJCT0RZX1NDSEVNRV9PUEFRVUUQAypNCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX01FTUJFUhABEg4KClJPTEVfQURNSU4QAhIOCgpST0xFX09XTkVSEAMqSQoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIRCg1QUklPUklUWV9ISUdIEAESEAoMUFJJT1JJVFlfTE9XEAJCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_group_settings]);
 
 /**
  * Body is what an entry carries. The server stores and forwards its bytes unchanged.
@@ -353,7 +353,8 @@ export type Entry = Message<"skein.v1.Entry"> & {
   body?: Body | undefined;
 
   /**
-   * The seq that an EDIT, RECALL or REACTION is about; 0 otherwise.
+   * The seq that an EDIT, RECALL or REACTION is about; on a MESSAGE the root of the thread that it
+   * belongs to; 0 otherwise.
    *
    * @generated from field: uint64 target_seq = 10;
    */
@@ -393,6 +394,54 @@ export type Entry = Message<"skein.v1.Entry"> & {
    * @generated from field: bool recalled = 15;
    */
   recalled: boolean;
+
+  /**
+   * User ids of the members who may read this entry, beside its sender; empty = every member. For all
+   * others the position is withheld.
+   *
+   * @generated from field: repeated string to_users = 16;
+   */
+  toUsers: string[];
+
+  /**
+   * Nobody is to be disturbed by it: no sound, no push.
+   *
+   * @generated from field: bool silent = 17;
+   */
+  silent: boolean;
+
+  /**
+   * @generated from field: skein.v1.Priority priority = 18;
+   */
+  priority: Priority;
+
+  /**
+   * When the body goes, microseconds since 1970 UTC; 0 = never. It is not served after that.
+   *
+   * @generated from field: int64 expires_us = 19;
+   */
+  expiresUs: bigint;
+
+  /**
+   * Seconds after the peer has read it that the body goes; 0 = it stays.
+   *
+   * @generated from field: uint32 burn_after_s = 20;
+   */
+  burnAfterS: number;
+
+  /**
+   * A message that does not count as unread: it raises no ord.
+   *
+   * @generated from field: bool uncounted = 21;
+   */
+  uncounted: boolean;
+
+  /**
+   * The body is gone for everybody because its time was up.
+   *
+   * @generated from field: bool expired = 22;
+   */
+  expired: boolean;
 };
 
 /**
@@ -561,7 +610,8 @@ export enum EntryKind {
   CONVERSATION = 6,
 
   /**
-   * A keyed entry of a self conversation: only the newest of a key is kept.
+   * A keyed entry: only the newest of a key is kept. In a self conversation the user's own values, in
+   * others the state that a feature keeps there.
    *
    * @generated from enum value: ENTRY_KIND_KEYED = 7;
    */
@@ -645,4 +695,38 @@ export enum Role {
  */
 export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_skein_v1_entry, 2);
+
+/**
+ * Priority is how much a message wants to be noticed.
+ *
+ * @generated from enum skein.v1.Priority
+ */
+export enum Priority {
+  /**
+   * A usual message.
+   *
+   * @generated from enum value: PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Shown and told before others.
+   *
+   * @generated from enum value: PRIORITY_HIGH = 1;
+   */
+  HIGH = 1,
+
+  /**
+   * May wait: told after others, and dropped first where messages may be.
+   *
+   * @generated from enum value: PRIORITY_LOW = 2;
+   */
+  LOW = 2,
+}
+
+/**
+ * Describes the enum skein.v1.Priority.
+ */
+export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
+  enumDesc(file_skein_v1_entry, 3);
 

@@ -137,7 +137,7 @@ export type ConversationDelta = Message<"skein.v1.ConversationDelta"> & {
   gap: boolean;
 
   /**
-   * The newest value of each key (self conversation only).
+   * The newest value of each key that changed.
    *
    * @generated from field: repeated skein.v1.Entry keyed = 5;
    */
