@@ -68,6 +68,13 @@ export function takeAck(r: Reduction, ack: SendAck): void {
     toDevices: item.toDevices,
     key: item.key,
     recalled: false,
+    toUsers: [],
+    silent: false,
+    priority: 0,
+    expiresUs: 0,
+    burnAfterS: 0,
+    uncounted: false,
+    expired: false,
   });
   const held = r.item(item.id);
   if (held && held.seq > r.get(item.conversation).live) updated(r, held);
