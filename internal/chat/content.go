@@ -40,8 +40,11 @@ func (s *Service) checkBody(raw []byte) (*skeinv1.Content, error) {
 }
 
 func (s *Service) checkContent(c *skeinv1.Content) error {
-	if len(c.Mentions) > 100 {
-		return im.Errorf(im.InvalidArgument, "a message mentions at most 100 users")
+	if c.Forwarded != nil {
+		return im.Errorf(im.InvalidArgument, "only ForwardMessages says that a message was forwarded")
+	}
+	if len(c.Mentions) > maxMentions {
+		return im.Errorf(im.InvalidArgument, "a message mentions at most %d users", maxMentions)
 	}
 	for _, u := range c.Mentions {
 		if !im.ValidName(u) {
@@ -50,22 +53,14 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 	}
 	switch k := c.Kind.(type) {
 	case *skeinv1.Content_Text:
-		switch n := len(k.Text.GetText()); {
-		case hasGroups(k.Text):
-			return errGroups()
-		case n == 0:
-			return im.Errorf(im.InvalidArgument, "a text message is not empty")
-		case n > s.limits.TextBytes:
-			return im.Errorf(im.TooLarge, "a text has at most %d bytes", s.limits.TextBytes)
-		}
-		return nil
+		return s.checkText(k.Text)
 	case *skeinv1.Content_Custom:
 		if hasGroups(k.Custom) {
 			return errGroups()
 		}
 		return checkCustom(k.Custom)
 	}
-	return im.Errorf(im.InvalidArgument, "a message is text or custom; edits, reactions and member changes have verbs of their own")
+	return s.checkKind(c)
 }
 
 // hasGroups tells whether a message has a group among the fields that this
@@ -93,14 +88,8 @@ func errGroups() error {
 }
 
 func checkCustom(c *skeinv1.Custom) error {
-	if n := len(c.GetType()); n == 0 || n > 64 {
-		return im.Errorf(im.InvalidArgument, "a custom message has a type of 1 to 64 bytes")
-	}
-	for i := 0; i < len(c.Type); i++ {
-		ch := c.Type[i]
-		if !(ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch >= '0' && ch <= '9' || ch == '.' || ch == '_' || ch == '-') {
-			return im.Errorf(im.InvalidArgument, "a custom type is made of a-z A-Z 0-9 . _ -")
-		}
+	if !validCode(c.GetType()) {
+		return im.Errorf(im.InvalidArgument, "a custom message has a type of 1 to 64 bytes of a-z A-Z 0-9 . _ -")
 	}
 	if len(c.Data) > 16<<10 {
 		return im.Errorf(im.TooLarge, "custom data has at most 16384 bytes")

@@ -25,6 +25,8 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 			return im.Errorf(im.FailedPrecondition, "the message was recalled")
 		case int(t.Version) > s.limits.Edits:
 			return im.Errorf(im.FailedPrecondition, "a message is edited at most %d times", s.limits.Edits)
+		case isForward(t.Body):
+			return im.Errorf(im.FailedPrecondition, "what was forwarded is somebody else's and is not edited")
 		}
 		return s.inWindow(room, actor, t, "edited", s.settings(actor.App).GetEditWindowS())
 	})

@@ -51,6 +51,9 @@ func (s *Service) decide(ctx context.Context, a *Action) error {
 		return im.ErrNotFound
 	}
 	a.Self = self
+	if err := checkSpeaker(a); err != nil {
+		return err
+	}
 	for _, p := range s.policies {
 		if err := p(ctx, a); err != nil {
 			return err

@@ -49,11 +49,7 @@ func saved(m *msg) (SavedMessage, error) {
 
 // searchable is the text that a body can be found by.
 func searchable(b *skeinv1.Body) string {
-	c := b.GetContent()
-	if t := c.GetText(); t != nil {
-		return t.GetText()
-	}
-	return c.GetCustom().GetSummary()
+	return searchableContent(b.GetContent())
 }
 
 // convRow is a conversation in the store.

@@ -28,6 +28,12 @@ const (
 	KindCustom       MessageKind = "custom"
 	KindMembers      MessageKind = "members"
 	KindConversation MessageKind = "conversation"
+	KindLocation     MessageKind = "location"
+	KindContactCard  MessageKind = "contactCard"
+	KindSticker      MessageKind = "sticker"
+	KindAttachments  MessageKind = "attachments"
+	KindNotice       MessageKind = "notice"
+	KindMerged       MessageKind = "merged"
 	KindUnreadable   MessageKind = "unreadable"
 )
 
@@ -45,10 +51,21 @@ type Message struct {
 	Time time.Time
 	Kind MessageKind
 
-	Text     string   // KindText
-	Custom   *Custom  // KindCustom
-	Members  *Members // KindMembers
-	Title    string   // KindConversation: the new title
+	Text    string   // KindText; of KindAttachments the caption
+	Format  Format   // of Text
+	Custom  *Custom  // KindCustom
+	Members *Members // KindMembers
+	Title   string   // KindConversation: the new title
+
+	Location    *Location    // KindLocation
+	ContactCard *ContactCard // KindContactCard
+	Sticker     *Sticker     // KindSticker
+	Attachments []Attachment // KindAttachments
+	Notice      *Notice      // KindNotice
+	Merged      *Merged      // KindMerged
+	// Forwarded tells whose message this was first, nil when it was not forwarded.
+	Forwarded *Forwarded
+
 	ReplyTo  uint64   // seq of the message that this one answers, 0 = none
 	Mentions []string // user ids
 	Opaque   []byte   // KindUnreadable: the bytes of another scheme
@@ -152,13 +169,19 @@ func (v *Message) overlay(op *item, body *skeinv1.Body, reactions []*skeinv1.Rea
 }
 
 func (v *Message) setBody(b *skeinv1.Body) {
-	v.Kind = KindUnreadable
 	v.Opaque = b.GetOpaque()
-	c := b.GetContent()
+	v.setContent(b.GetContent())
+}
+
+func (v *Message) setContent(c *skeinv1.Content) {
+	v.Kind = KindUnreadable
 	v.ReplyTo, v.Mentions = c.GetReplyToSeq(), slices.Clone(c.GetMentions())
+	if f := c.GetForwarded(); f != nil {
+		v.Forwarded = &Forwarded{Sender: f.GetSender(), Time: time.UnixMicro(f.GetTimeUs()).UTC()}
+	}
 	switch k := c.GetKind().(type) {
 	case *skeinv1.Content_Text:
-		v.Kind, v.Text = KindText, k.Text.GetText()
+		v.Kind, v.Text, v.Format = KindText, k.Text.GetText(), formatOf(k.Text.GetFormat())
 	case *skeinv1.Content_Custom:
 		v.Kind = KindCustom
 		v.Custom = &Custom{Type: k.Custom.GetType(), Data: k.Custom.GetData(), Summary: k.Custom.GetSummary()}
@@ -168,15 +191,24 @@ func (v *Message) setBody(b *skeinv1.Body) {
 		v.Members = &Members{Added: m.GetAdded(), Removed: m.GetRemoved(), Left: m.GetLeft(), RoleChanged: m.GetRoleChanged(), Role: roleOf(m.GetRole())}
 	case *skeinv1.Content_Conversation:
 		v.Kind, v.Title = KindConversation, k.Conversation.GetTitle()
+	default:
+		v.setKind(c)
 	}
 }
 
-// Outgoing is what Send sends: a text, a custom message or opaque bytes, one
-// of them.
+// Outgoing is what Send sends: a text, a custom message, one of the other
+// kinds, or opaque bytes. Attachments may have a Text with them.
 type Outgoing struct {
 	// Text is 1 to 16,384 bytes of UTF-8.
 	Text   string
+	Format Format // of Text
 	Custom *Custom
+
+	Location    *Location
+	ContactCard *ContactCard
+	Sticker     *Sticker
+	// Attachments are at most 20.
+	Attachments []Attachment
 	// Opaque is at most 32 KiB that the server and its followers do not read.
 	// With MLS they are a message of RFC 9420, else of the app's own making.
 	Opaque []byte
@@ -198,15 +230,9 @@ type Outgoing struct {
 
 // body checks what a server would refuse anyway and builds the wire's body.
 func (o Outgoing) body() (*skeinv1.Body, error) {
-	kinds := 0
-	for _, set := range []bool{o.Text != "", o.Custom != nil, len(o.Opaque) > 0} {
-		if set {
-			kinds++
-		}
-	}
 	switch {
-	case kinds != 1:
-		return nil, errorf(InvalidArgument, nil, "a message has one of Text, Custom and Opaque")
+	case o.kinds() != 1:
+		return nil, errorf(InvalidArgument, nil, "a message has exactly one content: Text, Custom, Opaque or one of the other kinds")
 	case len(o.Text) > 16384:
 		return nil, errorf(TooLarge, nil, "Text has %d bytes, at most 16384 are allowed", len(o.Text))
 	case len(o.Opaque) > 32768:
@@ -222,10 +248,8 @@ func (o Outgoing) body() (*skeinv1.Body, error) {
 		return &skeinv1.Body{Scheme: scheme, Opaque: slices.Clone(o.Opaque)}, nil
 	}
 	c := &skeinv1.Content{ReplyToSeq: o.ReplyTo, Mentions: slices.Clone(o.Mentions)}
-	if o.Custom != nil {
-		c.Kind = &skeinv1.Content_Custom{Custom: &skeinv1.Custom{Type: o.Custom.Type, Data: slices.Clone(o.Custom.Data), Summary: o.Custom.Summary}}
-	} else {
-		c.Kind = &skeinv1.Content_Text{Text: &skeinv1.Text{Text: o.Text}}
+	if err := o.fill(c); err != nil {
+		return nil, err
 	}
 	return &skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: c}, nil
 }

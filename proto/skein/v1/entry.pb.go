@@ -153,6 +153,59 @@ func (BodyScheme) EnumDescriptor() ([]byte, []int) {
 	return file_skein_v1_entry_proto_rawDescGZIP(), []int{1}
 }
 
+// TextFormat says how a text is to be read.
+type TextFormat int32
+
+const (
+	// As PLAIN.
+	TextFormat_TEXT_FORMAT_UNSPECIFIED TextFormat = 0
+	// Every character is itself.
+	TextFormat_TEXT_FORMAT_PLAIN TextFormat = 1
+	// The subset of Markdown that docs/guide/markdown.md describes.
+	TextFormat_TEXT_FORMAT_MARKDOWN TextFormat = 2
+)
+
+// Enum value maps for TextFormat.
+var (
+	TextFormat_name = map[int32]string{
+		0: "TEXT_FORMAT_UNSPECIFIED",
+		1: "TEXT_FORMAT_PLAIN",
+		2: "TEXT_FORMAT_MARKDOWN",
+	}
+	TextFormat_value = map[string]int32{
+		"TEXT_FORMAT_UNSPECIFIED": 0,
+		"TEXT_FORMAT_PLAIN":       1,
+		"TEXT_FORMAT_MARKDOWN":    2,
+	}
+)
+
+func (x TextFormat) Enum() *TextFormat {
+	p := new(TextFormat)
+	*p = x
+	return p
+}
+
+func (x TextFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TextFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_entry_proto_enumTypes[2].Descriptor()
+}
+
+func (TextFormat) Type() protoreflect.EnumType {
+	return &file_skein_v1_entry_proto_enumTypes[2]
+}
+
+func (x TextFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TextFormat.Descriptor instead.
+func (TextFormat) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{2}
+}
+
 // Role of a member. Exactly one owner in a group.
 type Role int32
 
@@ -190,11 +243,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_skein_v1_entry_proto_enumTypes[2].Descriptor()
+	return file_skein_v1_entry_proto_enumTypes[3].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_skein_v1_entry_proto_enumTypes[2]
+	return &file_skein_v1_entry_proto_enumTypes[3]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -203,7 +256,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{3}
 }
 
 // Priority is how much a message wants to be noticed.
@@ -243,11 +296,11 @@ func (x Priority) String() string {
 }
 
 func (Priority) Descriptor() protoreflect.EnumDescriptor {
-	return file_skein_v1_entry_proto_enumTypes[3].Descriptor()
+	return file_skein_v1_entry_proto_enumTypes[4].Descriptor()
 }
 
 func (Priority) Type() protoreflect.EnumType {
-	return &file_skein_v1_entry_proto_enumTypes[3]
+	return &file_skein_v1_entry_proto_enumTypes[4]
 }
 
 func (x Priority) Number() protoreflect.EnumNumber {
@@ -256,7 +309,7 @@ func (x Priority) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Priority.Descriptor instead.
 func (Priority) EnumDescriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{3}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{4}
 }
 
 // Body is what an entry carries. The server stores and forwards its bytes unchanged.
@@ -332,11 +385,19 @@ type Content struct {
 	//	*Content_Reaction
 	//	*Content_Members
 	//	*Content_Conversation
+	//	*Content_Location
+	//	*Content_ContactCard
+	//	*Content_Sticker
+	//	*Content_Attachments
+	//	*Content_Notice
+	//	*Content_Merged
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
 	// User ids that this message mentions; they must be members to be notified. At most 100.
-	Mentions      []string `protobuf:"bytes,11,rep,name=mentions,proto3" json:"mentions,omitempty"`
+	Mentions []string `protobuf:"bytes,11,rep,name=mentions,proto3" json:"mentions,omitempty"`
+	// Set by the server when the message was forwarded; a client that sets it is refused.
+	Forwarded     *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -423,6 +484,60 @@ func (x *Content) GetConversation() *ConversationChange {
 	return nil
 }
 
+func (x *Content) GetLocation() *Location {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Location); ok {
+			return x.Location
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetContactCard() *ContactCard {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_ContactCard); ok {
+			return x.ContactCard
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetSticker() *Sticker {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Sticker); ok {
+			return x.Sticker
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetAttachments() *Attachments {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Attachments); ok {
+			return x.Attachments
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetNotice() *Notice {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Notice); ok {
+			return x.Notice
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetMerged() *Merged {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Merged); ok {
+			return x.Merged
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -433,6 +548,13 @@ func (x *Content) GetReplyToSeq() uint64 {
 func (x *Content) GetMentions() []string {
 	if x != nil {
 		return x.Mentions
+	}
+	return nil
+}
+
+func (x *Content) GetForwarded() *Forwarded {
+	if x != nil {
+		return x.Forwarded
 	}
 	return nil
 }
@@ -461,6 +583,30 @@ type Content_Conversation struct {
 	Conversation *ConversationChange `protobuf:"bytes,5,opt,name=conversation,proto3,oneof"`
 }
 
+type Content_Location struct {
+	Location *Location `protobuf:"bytes,20,opt,name=location,proto3,oneof"`
+}
+
+type Content_ContactCard struct {
+	ContactCard *ContactCard `protobuf:"bytes,21,opt,name=contact_card,json=contactCard,proto3,oneof"`
+}
+
+type Content_Sticker struct {
+	Sticker *Sticker `protobuf:"bytes,22,opt,name=sticker,proto3,oneof"`
+}
+
+type Content_Attachments struct {
+	Attachments *Attachments `protobuf:"bytes,23,opt,name=attachments,proto3,oneof"`
+}
+
+type Content_Notice struct {
+	Notice *Notice `protobuf:"bytes,24,opt,name=notice,proto3,oneof"`
+}
+
+type Content_Merged struct {
+	Merged *Merged `protobuf:"bytes,25,opt,name=merged,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -471,11 +617,24 @@ func (*Content_Members) isContent_Kind() {}
 
 func (*Content_Conversation) isContent_Kind() {}
 
-// Text is plain text in UTF-8.
+func (*Content_Location) isContent_Kind() {}
+
+func (*Content_ContactCard) isContent_Kind() {}
+
+func (*Content_Sticker) isContent_Kind() {}
+
+func (*Content_Attachments) isContent_Kind() {}
+
+func (*Content_Notice) isContent_Kind() {}
+
+func (*Content_Merged) isContent_Kind() {}
+
+// Text is text in UTF-8.
 type Text struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 16,384 bytes.
-	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Text          string     `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Format        TextFormat `protobuf:"varint,2,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,6 +676,194 @@ func (x *Text) GetText() string {
 	return ""
 }
 
+func (x *Text) GetFormat() TextFormat {
+	if x != nil {
+		return x.Format
+	}
+	return TextFormat_TEXT_FORMAT_UNSPECIFIED
+}
+
+// Attachments are 1 to 20 files in one message, with a text if wanted.
+type Attachments struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Items []*Attachment          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// A text about them; absent = none.
+	Caption       *Text `protobuf:"bytes,2,opt,name=caption,proto3" json:"caption,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attachments) Reset() {
+	*x = Attachments{}
+	mi := &file_skein_v1_entry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attachments) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attachments) ProtoMessage() {}
+
+func (x *Attachments) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_entry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attachments.ProtoReflect.Descriptor instead.
+func (*Attachments) Descriptor() ([]byte, []int) {
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Attachments) GetItems() []*Attachment {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *Attachments) GetCaption() *Text {
+	if x != nil {
+		return x.Caption
+	}
+	return nil
+}
+
+// Merged is a piece of another conversation as it was when it was forwarded. The server alone writes it.
+type Merged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 128 bytes.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// At most 100, oldest first. Empty in a merged forward that is itself an item of one: its count tells.
+	Items []*MergedItem `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	// How many messages were merged.
+	Count         uint32 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Merged) Reset() {
+	*x = Merged{}
+	mi := &file_skein_v1_entry_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Merged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Merged) ProtoMessage() {}
+
+func (x *Merged) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_entry_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Merged.ProtoReflect.Descriptor instead.
+func (*Merged) Descriptor() ([]byte, []int) {
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Merged) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Merged) GetItems() []*MergedItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *Merged) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// MergedItem is one message of a merged forward.
+type MergedItem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who sent it first.
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	// When, microseconds since 1970 UTC.
+	TimeUs        int64    `protobuf:"varint,2,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	Content       *Content `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MergedItem) Reset() {
+	*x = MergedItem{}
+	mi := &file_skein_v1_entry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MergedItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MergedItem) ProtoMessage() {}
+
+func (x *MergedItem) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_entry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MergedItem.ProtoReflect.Descriptor instead.
+func (*MergedItem) Descriptor() ([]byte, []int) {
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MergedItem) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *MergedItem) GetTimeUs() int64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+func (x *MergedItem) GetContent() *Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
 // Custom is a message of the app's own kind.
 type Custom struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -532,7 +879,7 @@ type Custom struct {
 
 func (x *Custom) Reset() {
 	*x = Custom{}
-	mi := &file_skein_v1_entry_proto_msgTypes[3]
+	mi := &file_skein_v1_entry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +891,7 @@ func (x *Custom) String() string {
 func (*Custom) ProtoMessage() {}
 
 func (x *Custom) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[3]
+	mi := &file_skein_v1_entry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +904,7 @@ func (x *Custom) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Custom.ProtoReflect.Descriptor instead.
 func (*Custom) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{3}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Custom) GetType() string {
@@ -594,7 +941,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_skein_v1_entry_proto_msgTypes[4]
+	mi := &file_skein_v1_entry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +953,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[4]
+	mi := &file_skein_v1_entry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +966,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{4}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Reaction) GetEmoji() string {
@@ -656,7 +1003,7 @@ type MembersChange struct {
 
 func (x *MembersChange) Reset() {
 	*x = MembersChange{}
-	mi := &file_skein_v1_entry_proto_msgTypes[5]
+	mi := &file_skein_v1_entry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +1015,7 @@ func (x *MembersChange) String() string {
 func (*MembersChange) ProtoMessage() {}
 
 func (x *MembersChange) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[5]
+	mi := &file_skein_v1_entry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +1028,7 @@ func (x *MembersChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembersChange.ProtoReflect.Descriptor instead.
 func (*MembersChange) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{5}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MembersChange) GetAdded() []string {
@@ -747,7 +1094,7 @@ type ConversationChange struct {
 
 func (x *ConversationChange) Reset() {
 	*x = ConversationChange{}
-	mi := &file_skein_v1_entry_proto_msgTypes[6]
+	mi := &file_skein_v1_entry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +1106,7 @@ func (x *ConversationChange) String() string {
 func (*ConversationChange) ProtoMessage() {}
 
 func (x *ConversationChange) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[6]
+	mi := &file_skein_v1_entry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +1119,7 @@ func (x *ConversationChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationChange.ProtoReflect.Descriptor instead.
 func (*ConversationChange) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{6}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ConversationChange) GetTitle() string {
@@ -849,7 +1196,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_skein_v1_entry_proto_msgTypes[7]
+	mi := &file_skein_v1_entry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1208,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[7]
+	mi := &file_skein_v1_entry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1221,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{7}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Entry) GetConversation() string {
@@ -1048,7 +1395,7 @@ type Withheld struct {
 
 func (x *Withheld) Reset() {
 	*x = Withheld{}
-	mi := &file_skein_v1_entry_proto_msgTypes[8]
+	mi := &file_skein_v1_entry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1407,7 @@ func (x *Withheld) String() string {
 func (*Withheld) ProtoMessage() {}
 
 func (x *Withheld) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[8]
+	mi := &file_skein_v1_entry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1420,7 @@ func (x *Withheld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Withheld.ProtoReflect.Descriptor instead.
 func (*Withheld) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{8}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Withheld) GetConversation() string {
@@ -1120,7 +1467,7 @@ type ReactionSummary struct {
 
 func (x *ReactionSummary) Reset() {
 	*x = ReactionSummary{}
-	mi := &file_skein_v1_entry_proto_msgTypes[9]
+	mi := &file_skein_v1_entry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1479,7 @@ func (x *ReactionSummary) String() string {
 func (*ReactionSummary) ProtoMessage() {}
 
 func (x *ReactionSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[9]
+	mi := &file_skein_v1_entry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1492,7 @@ func (x *ReactionSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReactionSummary.ProtoReflect.Descriptor instead.
 func (*ReactionSummary) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReactionSummary) GetEmoji() string {
@@ -1187,7 +1534,7 @@ type HistoryItem struct {
 
 func (x *HistoryItem) Reset() {
 	*x = HistoryItem{}
-	mi := &file_skein_v1_entry_proto_msgTypes[10]
+	mi := &file_skein_v1_entry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1546,7 @@ func (x *HistoryItem) String() string {
 func (*HistoryItem) ProtoMessage() {}
 
 func (x *HistoryItem) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_entry_proto_msgTypes[10]
+	mi := &file_skein_v1_entry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1559,7 @@ func (x *HistoryItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryItem.ProtoReflect.Descriptor instead.
 func (*HistoryItem) Descriptor() ([]byte, []int) {
-	return file_skein_v1_entry_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_entry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HistoryItem) GetEntry() *Entry {
@@ -1233,25 +1580,46 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xde\x02\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xc1\x05\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
 	"\breaction\x18\x03 \x01(\v2\x12.skein.v1.ReactionH\x00R\breaction\x123\n" +
 	"\amembers\x18\x04 \x01(\v2\x17.skein.v1.MembersChangeH\x00R\amembers\x12B\n" +
-	"\fconversation\x18\x05 \x01(\v2\x1c.skein.v1.ConversationChangeH\x00R\fconversation\x12 \n" +
+	"\fconversation\x18\x05 \x01(\v2\x1c.skein.v1.ConversationChangeH\x00R\fconversation\x120\n" +
+	"\blocation\x18\x14 \x01(\v2\x12.skein.v1.LocationH\x00R\blocation\x12:\n" +
+	"\fcontact_card\x18\x15 \x01(\v2\x15.skein.v1.ContactCardH\x00R\vcontactCard\x12-\n" +
+	"\asticker\x18\x16 \x01(\v2\x11.skein.v1.StickerH\x00R\asticker\x129\n" +
+	"\vattachments\x18\x17 \x01(\v2\x15.skein.v1.AttachmentsH\x00R\vattachments\x12*\n" +
+	"\x06notice\x18\x18 \x01(\v2\x10.skein.v1.NoticeH\x00R\x06notice\x12*\n" +
+	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
 	"\bmentions\x18\v \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10d\"\x06r\x04 \x01(@R\bmentionsB\x06\n" +
-	"\x04kind\"'\n" +
+	"\x10d\"\x06r\x04 \x01(@R\bmentions\x121\n" +
+	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwardedB\x06\n" +
+	"\x04kind\"_\n" +
 	"\x04Text\x12\x1f\n" +
-	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\"~\n" +
+	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\x126\n" +
+	"\x06format\x18\x02 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"o\n" +
+	"\vAttachments\x126\n" +
+	"\x05items\x18\x01 \x03(\v2\x14.skein.v1.AttachmentB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x14R\x05items\x12(\n" +
+	"\acaption\x18\x02 \x01(\v2\x0e.skein.v1.TextR\acaption\"j\n" +
+	"\x06Merged\x12\x1e\n" +
+	"\x05title\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x05title\x12*\n" +
+	"\x05items\x18\x02 \x03(\v2\x14.skein.v1.MergedItemR\x05items\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\"j\n" +
+	"\n" +
+	"MergedItem\x12\x16\n" +
+	"\x06sender\x18\x01 \x01(\tR\x06sender\x12\x17\n" +
+	"\atime_us\x18\x02 \x01(\x03R\x06timeUs\x12+\n" +
+	"\acontent\x18\x03 \x01(\v2\x11.skein.v1.ContentR\acontent\"~\n" +
 	"\x06Custom\x121\n" +
 	"\x04type\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04type\x12\x1d\n" +
 	"\x04data\x18\x02 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x01R\x04data\x12\"\n" +
@@ -1326,7 +1694,12 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x17BODY_SCHEME_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13BODY_SCHEME_CONTENT\x10\x01\x12\x13\n" +
 	"\x0fBODY_SCHEME_MLS\x10\x02\x12\x16\n" +
-	"\x12BODY_SCHEME_OPAQUE\x10\x03*M\n" +
+	"\x12BODY_SCHEME_OPAQUE\x10\x03*Z\n" +
+	"\n" +
+	"TextFormat\x12\x1b\n" +
+	"\x17TEXT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11TEXT_FORMAT_PLAIN\x10\x01\x12\x18\n" +
+	"\x14TEXT_FORMAT_MARKDOWN\x10\x02*M\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_MEMBER\x10\x01\x12\x0e\n" +
@@ -1351,49 +1724,71 @@ func file_skein_v1_entry_proto_rawDescGZIP() []byte {
 	return file_skein_v1_entry_proto_rawDescData
 }
 
-var file_skein_v1_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_skein_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_skein_v1_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_skein_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_skein_v1_entry_proto_goTypes = []any{
 	(EntryKind)(0),             // 0: skein.v1.EntryKind
 	(BodyScheme)(0),            // 1: skein.v1.BodyScheme
-	(Role)(0),                  // 2: skein.v1.Role
-	(Priority)(0),              // 3: skein.v1.Priority
-	(*Body)(nil),               // 4: skein.v1.Body
-	(*Content)(nil),            // 5: skein.v1.Content
-	(*Text)(nil),               // 6: skein.v1.Text
-	(*Custom)(nil),             // 7: skein.v1.Custom
-	(*Reaction)(nil),           // 8: skein.v1.Reaction
-	(*MembersChange)(nil),      // 9: skein.v1.MembersChange
-	(*ConversationChange)(nil), // 10: skein.v1.ConversationChange
-	(*Entry)(nil),              // 11: skein.v1.Entry
-	(*Withheld)(nil),           // 12: skein.v1.Withheld
-	(*ReactionSummary)(nil),    // 13: skein.v1.ReactionSummary
-	(*HistoryItem)(nil),        // 14: skein.v1.HistoryItem
-	(*MemberAttrs)(nil),        // 15: skein.v1.MemberAttrs
-	(*GroupSettings)(nil),      // 16: skein.v1.GroupSettings
+	(TextFormat)(0),            // 2: skein.v1.TextFormat
+	(Role)(0),                  // 3: skein.v1.Role
+	(Priority)(0),              // 4: skein.v1.Priority
+	(*Body)(nil),               // 5: skein.v1.Body
+	(*Content)(nil),            // 6: skein.v1.Content
+	(*Text)(nil),               // 7: skein.v1.Text
+	(*Attachments)(nil),        // 8: skein.v1.Attachments
+	(*Merged)(nil),             // 9: skein.v1.Merged
+	(*MergedItem)(nil),         // 10: skein.v1.MergedItem
+	(*Custom)(nil),             // 11: skein.v1.Custom
+	(*Reaction)(nil),           // 12: skein.v1.Reaction
+	(*MembersChange)(nil),      // 13: skein.v1.MembersChange
+	(*ConversationChange)(nil), // 14: skein.v1.ConversationChange
+	(*Entry)(nil),              // 15: skein.v1.Entry
+	(*Withheld)(nil),           // 16: skein.v1.Withheld
+	(*ReactionSummary)(nil),    // 17: skein.v1.ReactionSummary
+	(*HistoryItem)(nil),        // 18: skein.v1.HistoryItem
+	(*Location)(nil),           // 19: skein.v1.Location
+	(*ContactCard)(nil),        // 20: skein.v1.ContactCard
+	(*Sticker)(nil),            // 21: skein.v1.Sticker
+	(*Notice)(nil),             // 22: skein.v1.Notice
+	(*Forwarded)(nil),          // 23: skein.v1.Forwarded
+	(*Attachment)(nil),         // 24: skein.v1.Attachment
+	(*MemberAttrs)(nil),        // 25: skein.v1.MemberAttrs
+	(*GroupSettings)(nil),      // 26: skein.v1.GroupSettings
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
-	5,  // 1: skein.v1.Body.content:type_name -> skein.v1.Content
-	6,  // 2: skein.v1.Content.text:type_name -> skein.v1.Text
-	7,  // 3: skein.v1.Content.custom:type_name -> skein.v1.Custom
-	8,  // 4: skein.v1.Content.reaction:type_name -> skein.v1.Reaction
-	9,  // 5: skein.v1.Content.members:type_name -> skein.v1.MembersChange
-	10, // 6: skein.v1.Content.conversation:type_name -> skein.v1.ConversationChange
-	2,  // 7: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	15, // 8: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
-	16, // 9: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
-	0,  // 10: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	4,  // 11: skein.v1.Entry.body:type_name -> skein.v1.Body
-	4,  // 12: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	3,  // 13: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	11, // 14: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	13, // 15: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	6,  // 1: skein.v1.Body.content:type_name -> skein.v1.Content
+	7,  // 2: skein.v1.Content.text:type_name -> skein.v1.Text
+	11, // 3: skein.v1.Content.custom:type_name -> skein.v1.Custom
+	12, // 4: skein.v1.Content.reaction:type_name -> skein.v1.Reaction
+	13, // 5: skein.v1.Content.members:type_name -> skein.v1.MembersChange
+	14, // 6: skein.v1.Content.conversation:type_name -> skein.v1.ConversationChange
+	19, // 7: skein.v1.Content.location:type_name -> skein.v1.Location
+	20, // 8: skein.v1.Content.contact_card:type_name -> skein.v1.ContactCard
+	21, // 9: skein.v1.Content.sticker:type_name -> skein.v1.Sticker
+	8,  // 10: skein.v1.Content.attachments:type_name -> skein.v1.Attachments
+	22, // 11: skein.v1.Content.notice:type_name -> skein.v1.Notice
+	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
+	23, // 13: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 14: skein.v1.Text.format:type_name -> skein.v1.TextFormat
+	24, // 15: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	7,  // 16: skein.v1.Attachments.caption:type_name -> skein.v1.Text
+	10, // 17: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 18: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 19: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	25, // 20: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
+	26, // 21: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
+	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1401,6 +1796,7 @@ func file_skein_v1_entry_proto_init() {
 	if File_skein_v1_entry_proto != nil {
 		return
 	}
+	file_skein_v1_content_proto_init()
 	file_skein_v1_group_settings_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
@@ -1408,14 +1804,20 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Reaction)(nil),
 		(*Content_Members)(nil),
 		(*Content_Conversation)(nil),
+		(*Content_Location)(nil),
+		(*Content_ContactCard)(nil),
+		(*Content_Sticker)(nil),
+		(*Content_Attachments)(nil),
+		(*Content_Notice)(nil),
+		(*Content_Merged)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_entry_proto_rawDesc), len(file_skein_v1_entry_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   11,
+			NumEnums:      5,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

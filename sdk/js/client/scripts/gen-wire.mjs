@@ -44,12 +44,16 @@ async function loadDescriptors() {
   return import(`data:text/javascript;base64,${Buffer.from(output[0].code).toString("base64")}`);
 }
 
+/** Kinds of content and what goes with them: the core keeps their bytes, a module reads them. */
+const ofModules = (desc, field) => desc.name === "Content" && field.number > 11;
+const spoken = (desc) => desc.fields.filter((field) => !ofModules(desc, field));
+
 /** Collects a message and everything that it refers to. */
 function collect(desc, messages, enums) {
   if (messages.has(desc.name)) return;
   if (!desc.typeName.startsWith("skein.v1.")) throw new Error(`${desc.typeName} is not of the protocol`);
   messages.set(desc.name, desc);
-  for (const field of desc.fields) {
+  for (const field of spoken(desc)) {
     if (field.message && !opaque.has(field.message.name)) collect(field.message, messages, enums);
     if (field.enum) enums.set(field.enum.name, field.enum);
   }
@@ -113,7 +117,7 @@ async function generate() {
   const tables = [];
   const names = [...messages.keys()].sort();
   for (const name of names) {
-    const fields = messages.get(name).fields.map((f) => describe(messages.get(name), f));
+    const fields = spoken(messages.get(name)).map((f) => describe(messages.get(name), f));
     out.push(`export interface ${name} {`);
     for (const f of fields) {
       const base = f.type === "m" ? f.ref : tsType[f.type];

@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Attachment, ContactCard, Forwarded, Location, Notice, Sticker } from "./content_pb.js";
+import { file_skein_v1_content } from "./content_pb.js";
 import type { GroupSettings, MemberAttrs } from "./group_settings_pb.js";
 import { file_skein_v1_group_settings } from "./group_settings_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/entry.proto.
  */
 export const file_skein_v1_entry: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCKHAgoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEhQKDHJlcGx5X3RvX3NlcRgKIAEoBBIQCghtZW50aW9ucxgLIAMoCUIGCgRraW5kIhQKBFRleHQSDAoEdGV4dBgBIAEoCSI1CgZDdXN0b20SDAoEdHlwZRgBIAEoCRIMCgRkYXRhGAIgASgMEg8KB3N1bW1hcnkYAyABKAkiKgoIUmVhY3Rpb24SDQoFZW1vamkYASABKAkSDwoHcmVtb3ZlZBgCIAEoCCKuAQoNTWVtYmVyc0NoYW5nZRINCgVhZGRlZBgBIAMoCRIPCgdyZW1vdmVkGAIgAygJEgwKBGxlZnQYAyADKAkSFAoMcm9sZV9jaGFuZ2VkGAQgAygJEhwKBHJvbGUYBSABKA4yDi5za2Vpbi52MS5Sb2xlEhUKDWF0dHJzX2NoYW5nZWQYBiADKAkSJAoFYXR0cnMYByABKAsyFS5za2Vpbi52MS5NZW1iZXJBdHRycyJfChJDb252ZXJzYXRpb25DaGFuZ2USDQoFdGl0bGUYASABKAkSDwoHY2hhbmdlZBgCIAMoCRIpCghzZXR0aW5ncxgDIAEoCzIXLnNrZWluLnYxLkdyb3VwU2V0dGluZ3Mi1AMKBUVudHJ5EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSCwoDb3JkGAMgASgEEiEKBGtpbmQYBCABKA4yEy5za2Vpbi52MS5FbnRyeUtpbmQSDgoGc2VuZGVyGAUgASgJEg8KB3RpbWVfdXMYBiABKAMSEQoJY2xpZW50X2lkGAcgASgMEg8KB3ZlcnNpb24YCCABKA0SHAoEYm9keRgJIAEoCzIOLnNrZWluLnYxLkJvZHkSEgoKdGFyZ2V0X3NlcRgKIAEoBBIRCgloYW5kc2hha2UYCyABKAgSEgoKdG9fZGV2aWNlcxgMIAMoCRILCgNrZXkYDSABKAkSJQoNcHJldmlvdXNfYm9keRgOIAEoCzIOLnNrZWluLnYxLkJvZHkSEAoIcmVjYWxsZWQYDyABKAgSEAoIdG9fdXNlcnMYECADKAkSDgoGc2lsZW50GBEgASgIEiQKCHByaW9yaXR5GBIgASgOMhIuc2tlaW4udjEuUHJpb3JpdHkSEgoKZXhwaXJlc191cxgTIAEoAxIUCgxidXJuX2FmdGVyX3MYFCABKA0SEQoJdW5jb3VudGVkGBUgASgIEg8KB2V4cGlyZWQYFiABKAgiTwoIV2l0aGhlbGQSFAoMY29udmVyc2F0aW9uGAEgASgJEhAKCGZyb21fc2VxGAIgASgEEg4KBnRvX3NlcRgDIAEoBBILCgNvcmQYBCABKAQiTAoPUmVhY3Rpb25TdW1tYXJ5Eg0KBWVtb2ppGAEgASgJEg0KBWNvdW50GAIgASgNEg0KBXVzZXJzGAMgAygJEgwKBG1pbmUYBCABKAgiWwoLSGlzdG9yeUl0ZW0SHgoFZW50cnkYASABKAsyDy5za2Vpbi52MS5FbnRyeRIsCglyZWFjdGlvbnMYAiADKAsyGS5za2Vpbi52MS5SZWFjdGlvblN1bW1hcnkqzwEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSRU5UUllfS0lORF9NRVNTQUdFEAESEwoPRU5UUllfS0lORF9FRElUEAISFQoRRU5UUllfS0lORF9SRUNBTEwQAxIXChNFTlRSWV9LSU5EX1JFQUNUSU9OEAQSFgoSRU5UUllfS0lORF9NRU1CRVJTEAUSGwoXRU5UUllfS0lORF9DT05WRVJTQVRJT04QBhIUChBFTlRSWV9LSU5EX0tFWUVEEAcqbwoKQm9keVNjaGVtZRIbChdCT0RZX1NDSEVNRV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU0NIRU1FX0NPTlRFTlQQARITCg9CT0RZX1NDSEVNRV9NTFMQAhIWChJCT0RZX1NDSEVNRV9PUEFRVUUQAypNCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX01FTUJFUhABEg4KClJPTEVfQURNSU4QAhIOCgpST0xFX09XTkVSEAMqSQoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIRCg1QUklPUklUWV9ISUdIEAESEAoMUFJJT1JJVFlfTE9XEAJCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_group_settings]);
+  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCKiBAoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEiYKCGxvY2F0aW9uGBQgASgLMhIuc2tlaW4udjEuTG9jYXRpb25IABItCgxjb250YWN0X2NhcmQYFSABKAsyFS5za2Vpbi52MS5Db250YWN0Q2FyZEgAEiQKB3N0aWNrZXIYFiABKAsyES5za2Vpbi52MS5TdGlja2VySAASLAoLYXR0YWNobWVudHMYFyABKAsyFS5za2Vpbi52MS5BdHRhY2htZW50c0gAEiIKBm5vdGljZRgYIAEoCzIQLnNrZWluLnYxLk5vdGljZUgAEiIKBm1lcmdlZBgZIAEoCzIQLnNrZWluLnYxLk1lcmdlZEgAEhQKDHJlcGx5X3RvX3NlcRgKIAEoBBIQCghtZW50aW9ucxgLIAMoCRImCglmb3J3YXJkZWQYDyABKAsyEy5za2Vpbi52MS5Gb3J3YXJkZWRCBgoEa2luZCI6CgRUZXh0EgwKBHRleHQYASABKAkSJAoGZm9ybWF0GAIgASgOMhQuc2tlaW4udjEuVGV4dEZvcm1hdCJTCgtBdHRhY2htZW50cxIjCgVpdGVtcxgBIAMoCzIULnNrZWluLnYxLkF0dGFjaG1lbnQSHwoHY2FwdGlvbhgCIAEoCzIOLnNrZWluLnYxLlRleHQiSwoGTWVyZ2VkEg0KBXRpdGxlGAEgASgJEiMKBWl0ZW1zGAIgAygLMhQuc2tlaW4udjEuTWVyZ2VkSXRlbRINCgVjb3VudBgDIAEoDSJRCgpNZXJnZWRJdGVtEg4KBnNlbmRlchgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEiIKB2NvbnRlbnQYAyABKAsyES5za2Vpbi52MS5Db250ZW50IjUKBkN1c3RvbRIMCgR0eXBlGAEgASgJEgwKBGRhdGEYAiABKAwSDwoHc3VtbWFyeRgDIAEoCSIqCghSZWFjdGlvbhINCgVlbW9qaRgBIAEoCRIPCgdyZW1vdmVkGAIgASgIIq4BCg1NZW1iZXJzQ2hhbmdlEg0KBWFkZGVkGAEgAygJEg8KB3JlbW92ZWQYAiADKAkSDAoEbGVmdBgDIAMoCRIUCgxyb2xlX2NoYW5nZWQYBCADKAkSHAoEcm9sZRgFIAEoDjIOLnNrZWluLnYxLlJvbGUSFQoNYXR0cnNfY2hhbmdlZBgGIAMoCRIkCgVhdHRycxgHIAEoCzIVLnNrZWluLnYxLk1lbWJlckF0dHJzIl8KEkNvbnZlcnNhdGlvbkNoYW5nZRINCgV0aXRsZRgBIAEoCRIPCgdjaGFuZ2VkGAIgAygJEikKCHNldHRpbmdzGAMgASgLMhcuc2tlaW4udjEuR3JvdXBTZXR0aW5ncyLUAwoFRW50cnkSFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBILCgNvcmQYAyABKAQSIQoEa2luZBgEIAEoDjITLnNrZWluLnYxLkVudHJ5S2luZBIOCgZzZW5kZXIYBSABKAkSDwoHdGltZV91cxgGIAEoAxIRCgljbGllbnRfaWQYByABKAwSDwoHdmVyc2lvbhgIIAEoDRIcCgRib2R5GAkgASgLMg4uc2tlaW4udjEuQm9keRISCgp0YXJnZXRfc2VxGAogASgEEhEKCWhhbmRzaGFrZRgLIAEoCBISCgp0b19kZXZpY2VzGAwgAygJEgsKA2tleRgNIAEoCRIlCg1wcmV2aW91c19ib2R5GA4gASgLMg4uc2tlaW4udjEuQm9keRIQCghyZWNhbGxlZBgPIAEoCBIQCgh0b191c2VycxgQIAMoCRIOCgZzaWxlbnQYESABKAgSJAoIcHJpb3JpdHkYEiABKA4yEi5za2Vpbi52MS5Qcmlvcml0eRISCgpleHBpcmVzX3VzGBMgASgDEhQKDGJ1cm5fYWZ0ZXJfcxgUIAEoDRIRCgl1bmNvdW50ZWQYFSABKAgSDwoHZXhwaXJlZBgWIAEoCCJPCghXaXRoaGVsZBIUCgxjb252ZXJzYXRpb24YASABKAkSEAoIZnJvbV9zZXEYAiABKAQSDgoGdG9fc2VxGAMgASgEEgsKA29yZBgEIAEoBCJMCg9SZWFjdGlvblN1bW1hcnkSDQoFZW1vamkYASABKAkSDQoFY291bnQYAiABKA0SDQoFdXNlcnMYAyADKAkSDAoEbWluZRgEIAEoCCJbCgtIaXN0b3J5SXRlbRIeCgVlbnRyeRgBIAEoCzIPLnNrZWluLnYxLkVudHJ5EiwKCXJlYWN0aW9ucxgCIAMoCzIZLnNrZWluLnYxLlJlYWN0aW9uU3VtbWFyeSrPAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIWChJFTlRSWV9LSU5EX01FU1NBR0UQARITCg9FTlRSWV9LSU5EX0VESVQQAhIVChFFTlRSWV9LSU5EX1JFQ0FMTBADEhcKE0VOVFJZX0tJTkRfUkVBQ1RJT04QBBIWChJFTlRSWV9LSU5EX01FTUJFUlMQBRIbChdFTlRSWV9LSU5EX0NPTlZFUlNBVElPThAGEhQKEEVOVFJZX0tJTkRfS0VZRUQQBypvCgpCb2R5U2NoZW1lEhsKF0JPRFlfU0NIRU1FX1VOU1BFQ0lGSUVEEAASFwoTQk9EWV9TQ0hFTUVfQ09OVEVOVBABEhMKD0JPRFlfU0NIRU1FX01MUxACEhYKEkJPRFlfU0NIRU1FX09QQVFVRRADKloKClRleHRGb3JtYXQSGwoXVEVYVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIVChFURVhUX0ZPUk1BVF9QTEFJThABEhgKFFRFWFRfRk9STUFUX01BUktET1dOEAIqTQoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9NRU1CRVIQARIOCgpST0xFX0FETUlOEAISDgoKUk9MRV9PV05FUhADKkkKCFByaW9yaXR5EhgKFFBSSU9SSVRZX1VOU1BFQ0lGSUVEEAASEQoNUFJJT1JJVFlfSElHSBABEhAKDFBSSU9SSVRZX0xPVxACQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_content, file_skein_v1_group_settings]);
 
 /**
  * Body is what an entry carries. The server stores and forwards its bytes unchanged.
@@ -88,6 +90,42 @@ export type Content = Message<"skein.v1.Content"> & {
      */
     value: ConversationChange;
     case: "conversation";
+  } | {
+    /**
+     * @generated from field: skein.v1.Location location = 20;
+     */
+    value: Location;
+    case: "location";
+  } | {
+    /**
+     * @generated from field: skein.v1.ContactCard contact_card = 21;
+     */
+    value: ContactCard;
+    case: "contactCard";
+  } | {
+    /**
+     * @generated from field: skein.v1.Sticker sticker = 22;
+     */
+    value: Sticker;
+    case: "sticker";
+  } | {
+    /**
+     * @generated from field: skein.v1.Attachments attachments = 23;
+     */
+    value: Attachments;
+    case: "attachments";
+  } | {
+    /**
+     * @generated from field: skein.v1.Notice notice = 24;
+     */
+    value: Notice;
+    case: "notice";
+  } | {
+    /**
+     * @generated from field: skein.v1.Merged merged = 25;
+     */
+    value: Merged;
+    case: "merged";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -103,6 +141,13 @@ export type Content = Message<"skein.v1.Content"> & {
    * @generated from field: repeated string mentions = 11;
    */
   mentions: string[];
+
+  /**
+   * Set by the server when the message was forwarded; a client that sets it is refused.
+   *
+   * @generated from field: skein.v1.Forwarded forwarded = 15;
+   */
+  forwarded?: Forwarded | undefined;
 };
 
 /**
@@ -113,7 +158,7 @@ export const ContentSchema: GenMessage<Content> = /*@__PURE__*/
   messageDesc(file_skein_v1_entry, 1);
 
 /**
- * Text is plain text in UTF-8.
+ * Text is text in UTF-8.
  *
  * @generated from message skein.v1.Text
  */
@@ -124,6 +169,11 @@ export type Text = Message<"skein.v1.Text"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * @generated from field: skein.v1.TextFormat format = 2;
+   */
+  format: TextFormat;
 };
 
 /**
@@ -132,6 +182,100 @@ export type Text = Message<"skein.v1.Text"> & {
  */
 export const TextSchema: GenMessage<Text> = /*@__PURE__*/
   messageDesc(file_skein_v1_entry, 2);
+
+/**
+ * Attachments are 1 to 20 files in one message, with a text if wanted.
+ *
+ * @generated from message skein.v1.Attachments
+ */
+export type Attachments = Message<"skein.v1.Attachments"> & {
+  /**
+   * @generated from field: repeated skein.v1.Attachment items = 1;
+   */
+  items: Attachment[];
+
+  /**
+   * A text about them; absent = none.
+   *
+   * @generated from field: skein.v1.Text caption = 2;
+   */
+  caption?: Text | undefined;
+};
+
+/**
+ * Describes the message skein.v1.Attachments.
+ * Use `create(AttachmentsSchema)` to create a new message.
+ */
+export const AttachmentsSchema: GenMessage<Attachments> = /*@__PURE__*/
+  messageDesc(file_skein_v1_entry, 3);
+
+/**
+ * Merged is a piece of another conversation as it was when it was forwarded. The server alone writes it.
+ *
+ * @generated from message skein.v1.Merged
+ */
+export type Merged = Message<"skein.v1.Merged"> & {
+  /**
+   * At most 128 bytes.
+   *
+   * @generated from field: string title = 1;
+   */
+  title: string;
+
+  /**
+   * At most 100, oldest first. Empty in a merged forward that is itself an item of one: its count tells.
+   *
+   * @generated from field: repeated skein.v1.MergedItem items = 2;
+   */
+  items: MergedItem[];
+
+  /**
+   * How many messages were merged.
+   *
+   * @generated from field: uint32 count = 3;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message skein.v1.Merged.
+ * Use `create(MergedSchema)` to create a new message.
+ */
+export const MergedSchema: GenMessage<Merged> = /*@__PURE__*/
+  messageDesc(file_skein_v1_entry, 4);
+
+/**
+ * MergedItem is one message of a merged forward.
+ *
+ * @generated from message skein.v1.MergedItem
+ */
+export type MergedItem = Message<"skein.v1.MergedItem"> & {
+  /**
+   * Who sent it first.
+   *
+   * @generated from field: string sender = 1;
+   */
+  sender: string;
+
+  /**
+   * When, microseconds since 1970 UTC.
+   *
+   * @generated from field: int64 time_us = 2;
+   */
+  timeUs: bigint;
+
+  /**
+   * @generated from field: skein.v1.Content content = 3;
+   */
+  content?: Content | undefined;
+};
+
+/**
+ * Describes the message skein.v1.MergedItem.
+ * Use `create(MergedItemSchema)` to create a new message.
+ */
+export const MergedItemSchema: GenMessage<MergedItem> = /*@__PURE__*/
+  messageDesc(file_skein_v1_entry, 5);
 
 /**
  * Custom is a message of the app's own kind.
@@ -166,7 +310,7 @@ export type Custom = Message<"skein.v1.Custom"> & {
  * Use `create(CustomSchema)` to create a new message.
  */
 export const CustomSchema: GenMessage<Custom> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 3);
+  messageDesc(file_skein_v1_entry, 6);
 
 /**
  * Reaction is the content of a REACTION entry.
@@ -194,7 +338,7 @@ export type Reaction = Message<"skein.v1.Reaction"> & {
  * Use `create(ReactionSchema)` to create a new message.
  */
 export const ReactionSchema: GenMessage<Reaction> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 4);
+  messageDesc(file_skein_v1_entry, 7);
 
 /**
  * MembersChange is the content of a MEMBERS entry.
@@ -251,7 +395,7 @@ export type MembersChange = Message<"skein.v1.MembersChange"> & {
  * Use `create(MembersChangeSchema)` to create a new message.
  */
 export const MembersChangeSchema: GenMessage<MembersChange> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 5);
+  messageDesc(file_skein_v1_entry, 8);
 
 /**
  * ConversationChange is the content of a CONVERSATION entry: the attributes after the change.
@@ -284,7 +428,7 @@ export type ConversationChange = Message<"skein.v1.ConversationChange"> & {
  * Use `create(ConversationChangeSchema)` to create a new message.
  */
 export const ConversationChangeSchema: GenMessage<ConversationChange> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 6);
+  messageDesc(file_skein_v1_entry, 9);
 
 /**
  * Entry is one line of a conversation's log. seq, kind, sender and time never change;
@@ -449,7 +593,7 @@ export type Entry = Message<"skein.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 7);
+  messageDesc(file_skein_v1_entry, 10);
 
 /**
  * Withheld closes a hole in a conversation: these positions exist, and this reader does not
@@ -490,7 +634,7 @@ export type Withheld = Message<"skein.v1.Withheld"> & {
  * Use `create(WithheldSchema)` to create a new message.
  */
 export const WithheldSchema: GenMessage<Withheld> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 8);
+  messageDesc(file_skein_v1_entry, 11);
 
 /**
  * ReactionSummary is one emoji on one message.
@@ -530,7 +674,7 @@ export type ReactionSummary = Message<"skein.v1.ReactionSummary"> & {
  * Use `create(ReactionSummarySchema)` to create a new message.
  */
 export const ReactionSummarySchema: GenMessage<ReactionSummary> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 9);
+  messageDesc(file_skein_v1_entry, 12);
 
 /**
  * HistoryItem is an entry of a history page with what later entries say about it.
@@ -554,7 +698,7 @@ export type HistoryItem = Message<"skein.v1.HistoryItem"> & {
  * Use `create(HistoryItemSchema)` to create a new message.
  */
 export const HistoryItemSchema: GenMessage<HistoryItem> = /*@__PURE__*/
-  messageDesc(file_skein_v1_entry, 10);
+  messageDesc(file_skein_v1_entry, 13);
 
 /**
  * EntryKind says what an entry does to the state of its conversation.
@@ -664,6 +808,40 @@ export const BodySchemeSchema: GenEnum<BodyScheme> = /*@__PURE__*/
   enumDesc(file_skein_v1_entry, 1);
 
 /**
+ * TextFormat says how a text is to be read.
+ *
+ * @generated from enum skein.v1.TextFormat
+ */
+export enum TextFormat {
+  /**
+   * As PLAIN.
+   *
+   * @generated from enum value: TEXT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Every character is itself.
+   *
+   * @generated from enum value: TEXT_FORMAT_PLAIN = 1;
+   */
+  PLAIN = 1,
+
+  /**
+   * The subset of Markdown that docs/guide/markdown.md describes.
+   *
+   * @generated from enum value: TEXT_FORMAT_MARKDOWN = 2;
+   */
+  MARKDOWN = 2,
+}
+
+/**
+ * Describes the enum skein.v1.TextFormat.
+ */
+export const TextFormatSchema: GenEnum<TextFormat> = /*@__PURE__*/
+  enumDesc(file_skein_v1_entry, 2);
+
+/**
  * Role of a member. Exactly one owner in a group.
  *
  * @generated from enum skein.v1.Role
@@ -694,7 +872,7 @@ export enum Role {
  * Describes the enum skein.v1.Role.
  */
 export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
-  enumDesc(file_skein_v1_entry, 2);
+  enumDesc(file_skein_v1_entry, 3);
 
 /**
  * Priority is how much a message wants to be noticed.
@@ -728,5 +906,5 @@ export enum Priority {
  * Describes the enum skein.v1.Priority.
  */
 export const PrioritySchema: GenEnum<Priority> = /*@__PURE__*/
-  enumDesc(file_skein_v1_entry, 3);
+  enumDesc(file_skein_v1_entry, 4);
 
