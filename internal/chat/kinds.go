@@ -59,7 +59,7 @@ func checkSpeaker(a *Action) error {
 	return nil
 }
 
-// checkText holds a text, and how it is to be read, to their limits.
+// checkText holds a text to its limits.
 func (s *Service) checkText(t *skeinv1.Text) error {
 	switch n := len(t.GetText()); {
 	case hasGroups(t):
@@ -68,8 +68,6 @@ func (s *Service) checkText(t *skeinv1.Text) error {
 		return im.Errorf(im.InvalidArgument, "a text is not empty")
 	case n > s.limits.TextBytes:
 		return im.Errorf(im.TooLarge, "a text has at most %d bytes", s.limits.TextBytes)
-	case t.Format < 0 || t.Format > skeinv1.TextFormat_TEXT_FORMAT_MARKDOWN:
-		return im.Errorf(im.InvalidArgument, "a text is plain or Markdown")
 	}
 	return nil
 }
@@ -126,10 +124,10 @@ func (s *Service) checkAttachments(a *skeinv1.Attachments) error {
 			return err
 		}
 	}
-	if a.Caption == nil {
-		return nil
+	if len(a.Caption) > s.limits.TextBytes {
+		return im.Errorf(im.TooLarge, "a caption has at most %d bytes", s.limits.TextBytes)
 	}
-	return s.checkText(a.Caption)
+	return nil
 }
 
 func checkAttachment(a *skeinv1.Attachment) error {

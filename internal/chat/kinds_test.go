@@ -46,7 +46,7 @@ func notice(code, text string, params ...*skeinv1.NoticeParam) *skeinv1.Content 
 }
 
 func markdown(s string, f skeinv1.TextFormat) *skeinv1.Content {
-	return &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: s, Format: f}}}
+	return &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: s}}, Format: f}
 }
 
 func TestEveryKindOfContentIsHeldToItsRules(t *testing.T) {

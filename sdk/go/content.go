@@ -152,7 +152,7 @@ func (v *Message) setKind(c *skeinv1.Content) {
 		v.Kind, v.Sticker = KindSticker, &Sticker{Pack: s.GetPack(), ID: s.GetId(), URL: s.GetUrl(), Alt: s.GetAlt()}
 	case *skeinv1.Content_Attachments:
 		v.Kind, v.Attachments = KindAttachments, attachmentsOf(k.Attachments)
-		v.Text, v.Format = k.Attachments.GetCaption().GetText(), formatOf(k.Attachments.GetCaption().GetFormat())
+		v.Text = k.Attachments.GetCaption()
 	case *skeinv1.Content_Notice:
 		v.Kind, v.Notice = KindNotice, noticeOf(k.Notice)
 	case *skeinv1.Content_Merged:
@@ -173,6 +173,9 @@ func (o Outgoing) kinds() (n int) {
 
 // fill puts what is to be sent into a content.
 func (o Outgoing) fill(c *skeinv1.Content) error {
+	if o.Text != "" {
+		c.Format = o.Format.wire()
+	}
 	switch {
 	case o.Custom != nil:
 		c.Kind = &skeinv1.Content_Custom{Custom: &skeinv1.Custom{Type: o.Custom.Type, Data: slices.Clone(o.Custom.Data), Summary: o.Custom.Summary}}
@@ -190,7 +193,7 @@ func (o Outgoing) fill(c *skeinv1.Content) error {
 	case len(o.Attachments) > 0:
 		return o.fillAttachments(c)
 	default:
-		c.Kind = &skeinv1.Content_Text{Text: &skeinv1.Text{Text: o.Text, Format: o.Format.wire()}}
+		c.Kind = &skeinv1.Content_Text{Text: &skeinv1.Text{Text: o.Text}}
 	}
 	return nil
 }
@@ -207,9 +210,7 @@ func (o Outgoing) fillAttachments(c *skeinv1.Content) error {
 		as.Items = append(as.Items, &skeinv1.Attachment{Name: a.Name, Mime: a.MIME, Size: a.Size, Url: a.URL, Width: a.Width, Height: a.Height,
 			DurationMs: uint32(a.Duration.Milliseconds()), Thumb: slices.Clone(a.Thumb), Sha256: slices.Clone(a.SHA256)})
 	}
-	if o.Text != "" {
-		as.Caption = &skeinv1.Text{Text: o.Text, Format: o.Format.wire()}
-	}
+	as.Caption = o.Text
 	c.Kind = &skeinv1.Content_Attachments{Attachments: as}
 	return nil
 }
@@ -228,7 +229,7 @@ func searchableContent(c *skeinv1.Content) string {
 	case *skeinv1.Content_Sticker:
 		return k.Sticker.GetAlt()
 	case *skeinv1.Content_Attachments:
-		text := k.Attachments.GetCaption().GetText()
+		text := k.Attachments.GetCaption()
 		for _, a := range k.Attachments.GetItems() {
 			text += "\n" + a.GetName()
 		}

@@ -175,13 +175,13 @@ func (v *Message) setBody(b *skeinv1.Body) {
 
 func (v *Message) setContent(c *skeinv1.Content) {
 	v.Kind = KindUnreadable
-	v.ReplyTo, v.Mentions = c.GetReplyToSeq(), slices.Clone(c.GetMentions())
+	v.ReplyTo, v.Mentions, v.Format = c.GetReplyToSeq(), slices.Clone(c.GetMentions()), formatOf(c.GetFormat())
 	if f := c.GetForwarded(); f != nil {
 		v.Forwarded = &Forwarded{Sender: f.GetSender(), Time: time.UnixMicro(f.GetTimeUs()).UTC()}
 	}
 	switch k := c.GetKind().(type) {
 	case *skeinv1.Content_Text:
-		v.Kind, v.Text, v.Format = KindText, k.Text.GetText(), formatOf(k.Text.GetFormat())
+		v.Kind, v.Text = KindText, k.Text.GetText()
 	case *skeinv1.Content_Custom:
 		v.Kind = KindCustom
 		v.Custom = &Custom{Type: k.Custom.GetType(), Data: k.Custom.GetData(), Summary: k.Custom.GetSummary()}

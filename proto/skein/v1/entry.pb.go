@@ -397,7 +397,9 @@ type Content struct {
 	// User ids that this message mentions; they must be members to be notified. At most 100.
 	Mentions []string `protobuf:"bytes,11,rep,name=mentions,proto3" json:"mentions,omitempty"`
 	// Set by the server when the message was forwarded; a client that sets it is refused.
-	Forwarded     *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
+	Forwarded *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
+	// How the text, or the caption of the attachments, is to be read.
+	Format        TextFormat `protobuf:"varint,16,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,6 +561,13 @@ func (x *Content) GetForwarded() *Forwarded {
 	return nil
 }
 
+func (x *Content) GetFormat() TextFormat {
+	if x != nil {
+		return x.Format
+	}
+	return TextFormat_TEXT_FORMAT_UNSPECIFIED
+}
+
 type isContent_Kind interface {
 	isContent_Kind()
 }
@@ -629,12 +638,11 @@ func (*Content_Notice) isContent_Kind() {}
 
 func (*Content_Merged) isContent_Kind() {}
 
-// Text is text in UTF-8.
+// Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 16,384 bytes.
-	Text          string     `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	Format        TextFormat `protobuf:"varint,2,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
+	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -676,19 +684,12 @@ func (x *Text) GetText() string {
 	return ""
 }
 
-func (x *Text) GetFormat() TextFormat {
-	if x != nil {
-		return x.Format
-	}
-	return TextFormat_TEXT_FORMAT_UNSPECIFIED
-}
-
 // Attachments are 1 to 20 files in one message, with a text if wanted.
 type Attachments struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*Attachment          `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// A text about them; absent = none.
-	Caption       *Text `protobuf:"bytes,2,opt,name=caption,proto3" json:"caption,omitempty"`
+	// A text about them. At most 16,384 bytes.
+	Caption       string `protobuf:"bytes,2,opt,name=caption,proto3" json:"caption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -730,11 +731,11 @@ func (x *Attachments) GetItems() []*Attachment {
 	return nil
 }
 
-func (x *Attachments) GetCaption() *Text {
+func (x *Attachments) GetCaption() string {
 	if x != nil {
 		return x.Caption
 	}
-	return nil
+	return ""
 }
 
 // Merged is a piece of another conversation as it was when it was forwarded. The server alone writes it.
@@ -1584,7 +1585,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xc1\x05\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xf9\x05\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1602,15 +1603,15 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"replyToSeq\x12,\n" +
 	"\bmentions\x18\v \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\"\x06r\x04 \x01(@R\bmentions\x121\n" +
-	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwardedB\x06\n" +
-	"\x04kind\"_\n" +
+	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwarded\x126\n" +
+	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06formatB\x06\n" +
+	"\x04kind\"'\n" +
 	"\x04Text\x12\x1f\n" +
-	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\x126\n" +
-	"\x06format\x18\x02 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"o\n" +
+	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\"j\n" +
 	"\vAttachments\x126\n" +
 	"\x05items\x18\x01 \x03(\v2\x14.skein.v1.AttachmentB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10\x14R\x05items\x12(\n" +
-	"\acaption\x18\x02 \x01(\v2\x0e.skein.v1.TextR\acaption\"j\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10\x14R\x05items\x12#\n" +
+	"\acaption\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\acaption\"j\n" +
 	"\x06Merged\x12\x1e\n" +
 	"\x05title\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x05title\x12*\n" +
 	"\x05items\x18\x02 \x03(\v2\x14.skein.v1.MergedItemR\x05items\x12\x14\n" +
@@ -1770,25 +1771,24 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	22, // 11: skein.v1.Content.notice:type_name -> skein.v1.Notice
 	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
 	23, // 13: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 14: skein.v1.Text.format:type_name -> skein.v1.TextFormat
+	2,  // 14: skein.v1.Content.format:type_name -> skein.v1.TextFormat
 	24, // 15: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	7,  // 16: skein.v1.Attachments.caption:type_name -> skein.v1.Text
-	10, // 17: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 18: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 19: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	25, // 20: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
-	26, // 21: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
-	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	10, // 16: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 17: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 18: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	25, // 19: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
+	26, // 20: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
+	0,  // 21: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 22: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 23: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 24: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 25: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 26: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }

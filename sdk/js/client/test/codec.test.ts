@@ -20,13 +20,17 @@ const oracles: [keyof Messages, DescMessage][] = [
 /** What the core keeps as bytes for the module that reads it. */
 const opaque = new Set(["GroupSettings", "MemberAttrs"]);
 
+/** What the core leaves out for modules. */
+const left = (desc: DescMessage, number: number): boolean => desc.name === "Content" && number > 11;
+
 /** Any valid message of the descriptor, in the plain form that `create` takes. */
 function arbitrary(desc: DescMessage, depth = 0): fc.Arbitrary<Record<string, unknown>> {
   const shape: Record<string, fc.Arbitrary<unknown>> = {};
   for (const member of desc.members) {
+    if (member.kind !== "oneof" && left(desc, member.number)) continue;
     if (member.kind !== "oneof" && member.message && opaque.has(member.message.name)) continue;
     if (member.kind === "oneof") {
-      const cases = member.fields.map((field) => {
+      const cases = member.fields.filter((field) => !left(desc, field.number)).map((field) => {
         if (!field.message) throw new Error(`${field.name} is no message`);
         return arbitrary(field.message, depth + 1).map((value) => ({ case: field.localName, value }));
       });

@@ -429,7 +429,6 @@ export interface SyncResponse {
 
 export interface Text {
   text: string;
-  format: number;
 }
 
 export interface Typing {
@@ -610,7 +609,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   SignOutDeviceResponse: "",
   SyncRequest: "1bcursor 2uconversations 3uentries",
   SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 4oreset 5sincarnation 6iserverTimeUs",
-  Text: "1stext 2eformat:TextFormat",
+  Text: "1stext",
   Typing: "1sconversation 2suser 3ostopped",
   UpdateGroupRequest: "1sconversation 2stitle 3bclientId",
   UpdateGroupResponse: "1mentry:Entry",
@@ -631,7 +630,6 @@ export const enumNames: Readonly<Record<string, string>> = {
   Platform: "UNSPECIFIED WEB ANDROID IOS DESKTOP SERVER",
   Priority: "UNSPECIFIED HIGH LOW",
   Role: "UNSPECIFIED MEMBER ADMIN OWNER",
-  TextFormat: "UNSPECIFIED PLAIN MARKDOWN",
 };
 
 /** A unary call: what it takes and what it answers. */
