@@ -20,6 +20,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/group"
+	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
 	"github.com/skein-im/skein/internal/health"
@@ -123,7 +124,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.onClose(j.Close)
 	s.db, s.journal, s.node = d, j, node
 
-	back, err := startBackground(ctx, s, cfg, d, j, b, a, log)
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
+		Settings: a.Settings})
+	back, err := startBackground(ctx, s, cfg, d, j, b, a, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +138,6 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	p := presence.New(node, b, clock)
 	s.onClose(p.Close)
 
-	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
-		Settings: a.Settings})
 	origins := originRules{auth: a}
 	if s.proxies, err = tlsserve.NewProxies(cfg.BehindProxy); err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			session, err := a.AuthenticateCall(ctx, app, token, device)
 			return session.Actor, err
 		},
-		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back, Devices: devices{a, p},
+		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back.admin, Timed: back.timed, Devices: devices{a, p},
 			Presences: presences(p), CheckSend: gateway.CheckSend},
 		Allow: func(actor im.Actor) error {
 			if actor.Server {
@@ -192,23 +193,32 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 // ownMigrations are the tables of the packages that leave it to the server to
 // make them.
 func ownMigrations() map[string]fs.FS {
-	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations()}
+	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations(),
+		"timed": timed.Migrations()}
+}
+
+// background is what works without being asked, as calls see it.
+type background struct {
+	admin *admin.Service
+	timed *timed.Service
 }
 
 // startBackground starts what works without being asked: jobs and followers.
-func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, log *slog.Logger) (*admin.Service, error) {
+func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, c *chat.Service, log *slog.Logger) (*background, error) {
 	for name, files := range ownMigrations() {
 		if err := d.Migrate(ctx, name, files); err != nil {
 			return nil, err
 		}
 	}
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
-	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, job.Kind{
+	clocked := timedRunner(cfg, d, c, log)
+	kinds := append(clocked.Kinds(), job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
 			// A day more than the window, so that no id is both accepted and forgotten.
 			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
 			return err
 		}})
+	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, kinds...)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +231,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	}
 	followers.Start()
 	s.onClose(followers.Close)
-	return service, nil
+	return &background{service, timed.New(clocked, jobs)}, nil
 }
 
 // runFences keeps this node's lease and applies fences until it is closed.

@@ -43,6 +43,10 @@ func (s *Service) Send(ctx context.Context, actor im.Actor, r SendRequest) (jour
 	})
 }
 
+// CheckSend holds a request to the rules that need no room: for messages that
+// will be sent later.
+func (s *Service) CheckSend(r *SendRequest) error { return s.checkSend(r) }
+
 // checkSend holds a request to the rules that need no room.
 func (s *Service) checkSend(r *SendRequest) error {
 	if err := s.checkID(r.ClientID); err != nil {

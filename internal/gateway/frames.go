@@ -215,6 +215,21 @@ func setOption(r *chat.SendRequest, num protowire.Number, v uint64) {
 	}
 }
 
+// DecodeSend turns a request into the front door's, held to the rules that
+// need no state: what a send frame goes through.
+func DecodeSend(m *skeinv1.SendMessageRequest) (chat.SendRequest, error) {
+	var r chat.SendRequest
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return r, im.Errorf(im.InvalidArgument, "the message is not UTF-8")
+	}
+	err = decodeSend(b, func(b []byte) string { return string(b) }, &r)
+	if err == errBadPacket {
+		err = im.Errorf(im.InvalidArgument, "the message can not be read")
+	}
+	return r, err
+}
+
 // CheckSend holds a send to the rules that need no state, wherever it came from.
 func CheckSend(r *chat.SendRequest, id []byte) error {
 	var ok bool

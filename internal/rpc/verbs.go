@@ -45,6 +45,7 @@ type Verbs struct {
 	Groups    Groups
 	Admin     Admin
 	Devices   Devices
+	Timed     Timed
 	Presences Presences
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
@@ -56,6 +57,7 @@ func (s *server) table() map[string]http.Handler {
 	s.conversationCalls(t)
 	s.messageCalls(t)
 	s.otherCalls(t)
+	s.timedCalls(t)
 	return t
 }
 

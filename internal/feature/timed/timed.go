@@ -1,0 +1,113 @@
+// Package timed is what happens to messages by the clock: those that a user
+// has written for later are sent, those whose time is over are emptied.
+//
+// Every moment is a job's due time, kept with what it is about in one
+// transaction and measured by the database's clock, so it comes once whatever
+// dies in between. What has to be said is said through the front door, with a
+// client id that was stored before the first attempt, so it is said once.
+package timed
+
+import (
+	"context"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
+	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Limits of this package.
+const (
+	// MaxScheduled is how many messages of a user wait, or have failed, at most.
+	MaxScheduled = 100
+	// MinAhead and MaxAhead bound when a message is sent.
+	MinAhead = time.Second
+	MaxAhead = 365 * 24 * time.Hour
+)
+
+// Chat is the front door; *chat.Service.
+type Chat interface {
+	Send(ctx context.Context, actor im.Actor, r chat.SendRequest) (journal.Result, error)
+	Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*skeinv1.Conversation, error)
+	CheckSend(r *chat.SendRequest) error
+}
+
+// Deps are what this package is made of; all are needed.
+type Deps struct {
+	DB      *db.DB
+	Chat    Chat
+	Clock   im.Clock
+	Entropy im.Entropy
+	Log     *slog.Logger
+	// Decode turns what the wire has of a send into the front door's request
+	// and holds it to the rules that need no state.
+	Decode func(m *skeinv1.SendMessageRequest) (chat.SendRequest, error)
+	// IDWindow is how long a client may repeat a call.
+	IDWindow time.Duration
+}
+
+// Runner does what is due. It is made before the queue that calls it, and the
+// Service after that.
+type Runner struct{ d Deps }
+
+// NewRunner returns a runner. The tables must have been migrated.
+func NewRunner(d Deps) *Runner { return &Runner{d: d} }
+
+// The kinds of jobs.
+const (
+	scheduledKind = "scheduled"
+	purgeKind     = "scheduled_purge"
+)
+
+// Kinds are the jobs that a queue has to run for this package.
+func (r *Runner) Kinds() []job.Kind {
+	return []job.Kind{
+		{Name: scheduledKind, Run: r.runScheduled, Tries: scheduledTries, PerTarget: 8},
+		{Name: purgeKind, Run: r.purge, Every: 6 * time.Hour, Timeout: 5 * time.Minute},
+	}
+}
+
+// Queue is what adds jobs; *job.Queue.
+type Queue interface {
+	Enqueue(tx db.Tx, s job.Spec) (id string, added bool, err error)
+}
+
+// Service answers skein.v1.TimedService.
+type Service struct {
+	*Runner
+	queue Queue
+}
+
+// New returns a service whose jobs a queue with the runner's kinds runs.
+func New(r *Runner, q Queue) *Service { return &Service{r, q} }
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations returns the tables of this package, for db.Migrate under the
+// name "timed".
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
+
+func idText(id im.ClientID) string { return hex.EncodeToString(id[:]) }
+
+// parseID reads an id of the wire.
+func parseID(b []byte) (string, error) {
+	id, ok := im.ParseClientID(b)
+	if !ok {
+		return "", im.Errorf(im.InvalidArgument, "id is a UUIDv7 of 16 bytes")
+	}
+	return idText(id), nil
+}
