@@ -133,11 +133,22 @@ func (c *child) restart() error {
 	if c.cmd == nil {
 		return nil
 	}
+	if err := c.stop(); err != nil {
+		return err
+	}
+	return c.start()
+}
+
+// stop ends the server as an operator would.
+func (c *child) stop() error {
+	if c.cmd == nil {
+		return nil
+	}
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	c.cmd.Wait()
-	return c.start()
+	return nil
 }
 
 // open opens the server's own tables, to make an app and sign its tokens as an
@@ -211,6 +222,11 @@ type madeGroup struct {
 	head im.Seq
 }
 
+const (
+	maxBenchMembers = 100_000
+	benchBatch      = 1000 // members that are added at once
+)
+
 // makeGroups makes groups with one message in each; the first of each list is
 // the owner.
 func (c *child) makeGroups(ctx context.Context, lists [][]im.UserID) ([]madeGroup, error) {
@@ -218,15 +234,22 @@ func (c *child) makeGroups(ctx context.Context, lists [][]im.UserID) ([]madeGrou
 	if err != nil {
 		return nil, err
 	}
-	groups := group.New(front, chat.DefaultLimits().GroupMembers)
+	groups := group.New(front, maxBenchMembers)
 	made := make([]madeGroup, len(lists))
 	err = bench.Each(len(lists), 256, func(i int) error {
 		owner := im.Actor{App: c.app, User: lists[i][0], Device: "bench"}
-		conv, err := groups.Create(ctx, owner, im.ConvID(fmt.Sprintf("bench-%d", i)), "bench", lists[i][1:], bench.ClientID(uint32(i), 0))
+		first := lists[i][1:min(len(lists[i]), benchBatch)]
+		conv, err := groups.Create(ctx, owner, im.ConvID(fmt.Sprintf("bench-%d", i)), "bench", first, bench.ClientID(uint32(i), 0))
 		if err != nil {
 			return err
 		}
 		made[i].conv = im.ConvID(conv.Id)
+		for at := 1 + len(first); at < len(lists[i]); at += benchBatch {
+			more := lists[i][at:min(len(lists[i]), at+benchBatch)]
+			if _, err := groups.Add(ctx, owner, made[i].conv, more, bench.ClientID(uint32(i), uint32(1+at))); err != nil {
+				return err
+			}
+		}
 		r, err := front.Send(ctx, owner, chat.SendRequest{Conv: made[i].conv, ClientID: bench.ClientID(uint32(i), 1), Body: bench.TextBody("hello")})
 		made[i].head = r.Entry.Seq
 		return err

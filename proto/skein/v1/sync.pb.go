@@ -32,7 +32,10 @@ type SyncRequest struct {
 	// Conversations a page, 1 to 500; 0 = 100.
 	Conversations uint32 `protobuf:"varint,2,opt,name=conversations,proto3" json:"conversations,omitempty"`
 	// Newest entries a conversation, 1 to 200; 0 = 50. What lies before is history.
-	Entries       uint32 `protobuf:"varint,3,opt,name=entries,proto3" json:"entries,omitempty"`
+	Entries uint32 `protobuf:"varint,3,opt,name=entries,proto3" json:"entries,omitempty"`
+	// On the socket: further pages follow by themselves, each as a sync frame with the ref of this one, for as long as the
+	// reader keeps up. A unary call has one page and ignores it.
+	Follow        bool `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -88,6 +91,13 @@ func (x *SyncRequest) GetEntries() uint32 {
 	return 0
 }
 
+func (x *SyncRequest) GetFollow() bool {
+	if x != nil {
+		return x.Follow
+	}
+	return false
+}
+
 // SyncResponse is one page of changes.
 type SyncResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -97,6 +107,8 @@ type SyncResponse struct {
 	Cursor []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Ask again with the cursor for the rest.
 	More bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	// With `more`: the next page is on its way, ask for nothing.
+	Follows bool `protobuf:"varint,7,opt,name=follows,proto3" json:"follows,omitempty"`
 	// The journal has another incarnation, or there was no cursor: what the device holds is compared by
 	// (conversation, seq, client_id) and replaced where it differs.
 	Reset_        bool   `protobuf:"varint,4,opt,name=reset,proto3" json:"reset,omitempty"`
@@ -153,6 +165,13 @@ func (x *SyncResponse) GetCursor() []byte {
 func (x *SyncResponse) GetMore() bool {
 	if x != nil {
 		return x.More
+	}
+	return false
+}
+
+func (x *SyncResponse) GetFollows() bool {
+	if x != nil {
+		return x.Follows
 	}
 	return false
 }
@@ -262,15 +281,17 @@ var File_skein_v1_sync_proto protoreflect.FileDescriptor
 
 const file_skein_v1_sync_proto_rawDesc = "" +
 	"\n" +
-	"\x13skein/v1/sync.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/conversation.proto\x1a\x14skein/v1/entry.proto\"\x83\x01\n" +
+	"\x13skein/v1/sync.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/conversation.proto\x1a\x14skein/v1/entry.proto\"\x9b\x01\n" +
 	"\vSyncRequest\x12 \n" +
 	"\x06cursor\x18\x01 \x01(\fB\b\xbaH\x05z\x03\x18\x80\bR\x06cursor\x12.\n" +
 	"\rconversations\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xf4\x03R\rconversations\x12\"\n" +
-	"\aentries\x18\x03 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\aentries\"\xdb\x01\n" +
+	"\aentries\x18\x03 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\aentries\x12\x16\n" +
+	"\x06follow\x18\x04 \x01(\bR\x06follow\"\xf5\x01\n" +
 	"\fSyncResponse\x12A\n" +
 	"\rconversations\x18\x01 \x03(\v2\x1b.skein.v1.ConversationDeltaR\rconversations\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\x12\x14\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\x12\x18\n" +
+	"\afollows\x18\a \x01(\bR\afollows\x12\x14\n" +
 	"\x05reset\x18\x04 \x01(\bR\x05reset\x12 \n" +
 	"\vincarnation\x18\x05 \x01(\tR\vincarnation\x12$\n" +
 	"\x0eserver_time_us\x18\x06 \x01(\x03R\fserverTimeUs\"\xe3\x01\n" +

@@ -416,12 +416,14 @@ export interface SyncRequest {
   cursor: Uint8Array;
   conversations: number;
   entries: number;
+  follow: boolean;
 }
 
 export interface SyncResponse {
   conversations: readonly ConversationDelta[];
   cursor: Uint8Array;
   more: boolean;
+  follows: boolean;
   reset: boolean;
   incarnation: string;
   serverTimeUs: number;
@@ -607,8 +609,8 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   SetRoleResponse: "1mentry:Entry",
   SignOutDeviceRequest: "1sdevice",
   SignOutDeviceResponse: "",
-  SyncRequest: "1bcursor 2uconversations 3uentries",
-  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 4oreset 5sincarnation 6iserverTimeUs",
+  SyncRequest: "1bcursor 2uconversations 3uentries 4ofollow",
+  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 7ofollows 4oreset 5sincarnation 6iserverTimeUs",
   Text: "1stext",
   Typing: "1sconversation 2suser 3ostopped",
   UpdateGroupRequest: "1sconversation 2stitle 3bclientId",

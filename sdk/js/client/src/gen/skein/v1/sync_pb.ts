@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/sync.proto.
  */
 export const file_skein_v1_sync: GenFile = /*@__PURE__*/
-  fileDesc("ChNza2Vpbi92MS9zeW5jLnByb3RvEghza2Vpbi52MSJFCgtTeW5jUmVxdWVzdBIOCgZjdXJzb3IYASABKAwSFQoNY29udmVyc2F0aW9ucxgCIAEoDRIPCgdlbnRyaWVzGAMgASgNIpwBCgxTeW5jUmVzcG9uc2USMgoNY29udmVyc2F0aW9ucxgBIAMoCzIbLnNrZWluLnYxLkNvbnZlcnNhdGlvbkRlbHRhEg4KBmN1cnNvchgCIAEoDBIMCgRtb3JlGAMgASgIEg0KBXJlc2V0GAQgASgIEhMKC2luY2FybmF0aW9uGAUgASgJEhYKDnNlcnZlcl90aW1lX3VzGAYgASgDIrYBChFDb252ZXJzYXRpb25EZWx0YRIsCgxjb252ZXJzYXRpb24YASABKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SIAoHZW50cmllcxgCIAMoCzIPLnNrZWluLnYxLkVudHJ5EiQKCHdpdGhoZWxkGAMgAygLMhIuc2tlaW4udjEuV2l0aGhlbGQSCwoDZ2FwGAQgASgIEh4KBWtleWVkGAUgAygLMg8uc2tlaW4udjEuRW50cnkyRAoLU3luY1NlcnZpY2USNQoEU3luYxIVLnNrZWluLnYxLlN5bmNSZXF1ZXN0GhYuc2tlaW4udjEuU3luY1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_conversation, file_skein_v1_entry]);
+  fileDesc("ChNza2Vpbi92MS9zeW5jLnByb3RvEghza2Vpbi52MSJVCgtTeW5jUmVxdWVzdBIOCgZjdXJzb3IYASABKAwSFQoNY29udmVyc2F0aW9ucxgCIAEoDRIPCgdlbnRyaWVzGAMgASgNEg4KBmZvbGxvdxgEIAEoCCKtAQoMU3luY1Jlc3BvbnNlEjIKDWNvbnZlcnNhdGlvbnMYASADKAsyGy5za2Vpbi52MS5Db252ZXJzYXRpb25EZWx0YRIOCgZjdXJzb3IYAiABKAwSDAoEbW9yZRgDIAEoCBIPCgdmb2xsb3dzGAcgASgIEg0KBXJlc2V0GAQgASgIEhMKC2luY2FybmF0aW9uGAUgASgJEhYKDnNlcnZlcl90aW1lX3VzGAYgASgDIrYBChFDb252ZXJzYXRpb25EZWx0YRIsCgxjb252ZXJzYXRpb24YASABKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SIAoHZW50cmllcxgCIAMoCzIPLnNrZWluLnYxLkVudHJ5EiQKCHdpdGhoZWxkGAMgAygLMhIuc2tlaW4udjEuV2l0aGhlbGQSCwoDZ2FwGAQgASgIEh4KBWtleWVkGAUgAygLMg8uc2tlaW4udjEuRW50cnkyRAoLU3luY1NlcnZpY2USNQoEU3luYxIVLnNrZWluLnYxLlN5bmNSZXF1ZXN0GhYuc2tlaW4udjEuU3luY1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_conversation, file_skein_v1_entry]);
 
 /**
  * SyncRequest asks what changed; the socket's sync frame carries the same message.
@@ -44,6 +44,14 @@ export type SyncRequest = Message<"skein.v1.SyncRequest"> & {
    * @generated from field: uint32 entries = 3;
    */
   entries: number;
+
+  /**
+   * On the socket: further pages follow by themselves, each as a sync frame with the ref of this one, for as long as the
+   * reader keeps up. A unary call has one page and ignores it.
+   *
+   * @generated from field: bool follow = 4;
+   */
+  follow: boolean;
 };
 
 /**
@@ -79,6 +87,13 @@ export type SyncResponse = Message<"skein.v1.SyncResponse"> & {
    * @generated from field: bool more = 3;
    */
   more: boolean;
+
+  /**
+   * With `more`: the next page is on its way, ask for nothing.
+   *
+   * @generated from field: bool follows = 7;
+   */
+  follows: boolean;
 
   /**
    * The journal has another incarnation, or there was no cursor: what the device holds is compared by
