@@ -8,38 +8,66 @@ import (
 	"github.com/skein-im/skein/internal/journal"
 )
 
-// Audience calls fn for every user to whom an entry is delivered: those who
-// were members at its position. Who reads the log behind its head may not ask
-// who is a member now, or somebody whom a later entry removes misses what came
+// Audience is the users to whom one entry is delivered.
+type Audience struct {
+	// Room is the conversation as it was read for the entry, or later.
+	Room *Room
+	seq  im.Seq
+	gone []journal.Member // memberships that have ended at the entry or behind it
+}
+
+// Audience finds the users to whom an entry is delivered: those who were
+// members at its position. Who reads the log behind its head may not ask who
+// is a member now, or somebody whom a later entry removes misses what came
 // before the removal. An entry that changes the members also goes to those it
 // takes out, whose membership ends behind it.
 //
 // Entries of a conversation must be passed in their order.
-func (s *Service) Audience(ctx context.Context, e *im.Entry, fn func(u im.UserID)) error {
+func (s *Service) Audience(ctx context.Context, e *im.Entry) (Audience, error) {
 	if e.Kind == im.KindMembers || e.Kind == im.KindConversation {
-		s.rooms.drop(e.App, e.Conv)
+		s.rooms.outdate(e.App, e.Conv, e.Seq)
 	}
 	room, err := s.rooms.get(ctx, e.App, e.Conv)
 	if err != nil {
-		return err
+		return Audience{}, err
 	}
-	var gone []journal.Member
+	a := Audience{Room: room, seq: e.Seq}
 	if room.Kind == im.ConvGroup && e.Seq <= room.head {
-		if gone, err = s.gone(ctx, room, e.Seq); err != nil {
-			return err
-		}
+		a.gone, err = s.gone(ctx, room, e.Seq)
 	}
-	room.Each(func(u im.UserID) {
-		if m, _ := room.Member(u); e.Seq >= m.From {
-			fn(u)
-		}
-	})
-	for _, m := range gone {
-		if now, in := room.Member(m.User); m.From <= e.Seq && e.Seq < m.To && !(in && e.Seq >= now.From) {
+	return a, err
+}
+
+// Has tells whether the entry is for a user who is a member now; Gone tells of
+// the others.
+func (a *Audience) Has(u im.UserID) bool {
+	m, in := a.Room.Member(u)
+	return in && a.seq >= m.From
+}
+
+// Everybody tells that the entry is for all who are members now: it is newer
+// than what is known of them.
+func (a *Audience) Everybody() bool { return a.seq > a.Room.head || a.Room.Kind != im.ConvGroup }
+
+// Gone calls fn for those who get the entry although they are no members any
+// more, or by a membership before the one that they have now.
+func (a *Audience) Gone(fn func(u im.UserID)) {
+	for _, m := range a.gone {
+		if m.From <= a.seq && a.seq < m.To && !a.Has(m.User) {
 			fn(m.User)
 		}
 	}
-	return nil
+}
+
+// Each calls fn for every user of the audience.
+func (a *Audience) Each(fn func(u im.UserID)) {
+	everybody := a.Everybody()
+	a.Room.Each(func(u im.UserID) {
+		if everybody || a.Has(u) {
+			fn(u)
+		}
+	})
+	a.Gone(fn)
 }
 
 // bygone is the memberships that ended between two positions: that of the
@@ -121,19 +149,41 @@ func (s *Service) Reach(ctx context.Context, e *im.Entry, most int, users []im.U
 	if room.Size() > most {
 		return users, true, room.Version, nil
 	}
-	err = s.Audience(ctx, e, func(u im.UserID) { users = append(users, u) })
+	a, err := s.Audience(ctx, e)
+	if err == nil {
+		a.Each(func(u im.UserID) { users = append(users, u) })
+	}
 	return users, false, room.Version, err
 }
 
 // MembersAt appends the current members of a conversation to users, as of a
-// version of the member list or a later one, and returns which.
-func (s *Service) MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (_ []im.UserID, at int64, err error) {
+// version of the member list or a later one, and returns which. Of more than
+// most members it appends nobody and returns large.
+func (s *Service) MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, most int, users []im.UserID) (_ []im.UserID, large bool, at int64, err error) {
 	room, err := s.RoomAt(ctx, app, conv, version)
 	if err != nil {
-		return users, 0, err
+		return users, false, 0, err
 	}
-	room.Each(func(u im.UserID) { users = append(users, u) })
-	return users, room.Version, nil
+	if large = room.Size() > most; !large {
+		room.Each(func(u im.UserID) { users = append(users, u) })
+	}
+	return users, large, room.Version, nil
+}
+
+// Meets returns the first of some users who is a member of a conversation, as
+// of a version of the member list or a later one, "" = none of them is; and
+// which version that is.
+func (s *Service) Meets(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (who im.UserID, at int64, err error) {
+	room, err := s.RoomAt(ctx, app, conv, version)
+	if err != nil {
+		return "", 0, err
+	}
+	for _, u := range users {
+		if _, in := room.Member(u); in {
+			return u, room.Version, nil
+		}
+	}
+	return "", room.Version, nil
 }
 
 // Forget drops every cached room: hints were lost, so that any of them may be

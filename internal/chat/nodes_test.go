@@ -67,9 +67,11 @@ func say(c *chat.Service, a im.Actor, conv im.ConvID, id im.ClientID, s string) 
 func (w *world) audience(c *chat.Service, e im.Entry) []im.UserID {
 	w.t.Helper()
 	var out []im.UserID
-	if err := c.Audience(context.Background(), &e, func(u im.UserID) { out = append(out, u) }); err != nil {
+	a, err := c.Audience(context.Background(), &e)
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	a.Each(func(u im.UserID) { out = append(out, u) })
 	slices.Sort(out)
 	return out
 }

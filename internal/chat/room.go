@@ -198,6 +198,19 @@ func (rs *rooms) drop(app im.AppID, conv im.ConvID) {
 	rs.mu.Unlock()
 }
 
+// outdate makes the next get read a room anew, unless it was read behind the
+// entry that changes it: of many changes that commit together, the first has
+// all of them read.
+func (rs *rooms) outdate(app im.AppID, conv im.ConvID, seq im.Seq) {
+	rs.mu.Lock()
+	r, loading := rs.m[roomKey{app, conv}], rs.loading[roomKey{app, conv}]
+	rs.mu.Unlock()
+	if r == nil && loading == nil || r != nil && r.head >= seq {
+		return
+	}
+	rs.drop(app, conv)
+}
+
 // dropIf forgets a room unless a newer one took its place.
 func (rs *rooms) dropIf(r *Room) {
 	rs.mu.Lock()

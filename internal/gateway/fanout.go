@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +24,14 @@ type fanout struct {
 	hints chan bus.Event
 	ended chan struct{}
 	lanes *lanes // owned by run
+	// crowds are of the large conversations; owned by run.
+	crowds map[roomKey]*crowd
 	// Of what run has done since it last told: deliveries, and bytes queued.
 	sent, queued int
 }
 
 func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
-	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{})}
+	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{}), crowds: make(map[roomKey]*crowd)}
 	// Listening begins before the heads are read, so that nothing lies between.
 	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
 		turn.SendOr(g.tasks, f.hints, ev, g.ctx.Done())
@@ -213,20 +216,22 @@ func (f *fanout) since(shard int, after im.Pos, limit int) (es []im.Entry, err e
 func (f *fanout) deliver(e *im.Entry) bool {
 	var frame, hidden []byte
 	added, _, _ := chat.Affected(e)
-	err := f.g.Chat.Audience(f.g.ctx, e, func(u im.UserID) {
-		for _, s := range f.g.hub.of(e.App, u) {
-			if e.Session != 0 && e.Session == s.num {
-				continue // it gets the ack
-			}
-			if e.Withheld(s.actor().User, s.actor().Device) {
+	slices.Sort(added)
+	to, err := f.g.Chat.Audience(f.g.ctx, e)
+	if err == nil {
+		f.here(&to, func(u im.UserID, s *session) {
+			switch {
+			case e.Session != 0 && e.Session == s.num:
+				return // it gets the ack
+			case e.Withheld(u, s.actor().Device):
 				if hidden == nil {
 					hidden = withheldFrame(e)
 				}
 				s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: hidden})
 				f.sent++
-				continue
+				return
 			}
-			if isNew(added, u) {
+			if _, isNew := slices.BinarySearch(added, u); isNew {
 				f.introduce(s, e)
 			}
 			if frame == nil {
@@ -235,8 +240,8 @@ func (f *fanout) deliver(e *im.Entry) bool {
 			s.handle(event{kind: evNews, shard: e.Shard, pos: e.Pos, bytes: frame})
 			f.sent++
 			f.queuedBytes(len(frame))
-		}
-	})
+		})
+	}
 	switch {
 	case err == nil, im.CodeOf(err) == im.NotFound:
 		return true
@@ -244,15 +249,6 @@ func (f *fanout) deliver(e *im.Entry) bool {
 		return false
 	}
 	f.g.Log.Error("find the audience", "conv", e.Conv, "seq", int64(e.Seq), "err", err)
-	return false
-}
-
-func isNew(added []im.UserID, u im.UserID) bool {
-	for _, a := range added {
-		if a == u {
-			return true
-		}
-	}
 	return false
 }
 

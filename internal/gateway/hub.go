@@ -20,6 +20,11 @@ type hub struct {
 	mu    sync.RWMutex // guards the rest
 	users map[userKey][]*session
 	n     int
+	// came counts the users who came, of whom the newest are in recent, the
+	// n-th at n modulo its length: whoever keeps a list of who is here asks for
+	// those whom it does not know.
+	came   uint64
+	recent [1024]userKey
 }
 
 func newHub(ordered bool) *hub { return &hub{ordered: ordered, users: make(map[userKey][]*session)} }
@@ -40,9 +45,45 @@ func (h *hub) add(s *session, a im.Actor) (old *session) {
 		}
 		next = append(next, o)
 	}
+	if len(list) == 0 {
+		h.came++
+		h.recent[h.came%uint64(len(h.recent))] = k
+	}
 	h.users[k] = append(next, s)
 	h.n++
 	return old
+}
+
+// since calls fn for the users of an app who have come behind the n-th to come,
+// and returns how many have come until now; ok is false when they are too many
+// to be remembered. Some may have gone again.
+func (h *hub) since(n uint64, app im.AppID, fn func(im.UserID)) (came uint64, ok bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.came-n > uint64(len(h.recent)) {
+		return h.came, false
+	}
+	for i := n + 1; i <= h.came; i++ {
+		if k := h.recent[i%uint64(len(h.recent))]; k.app == app {
+			fn(k.user)
+		}
+	}
+	return h.came, true
+}
+
+// all returns the users of an app who are here, by name, and how many have come
+// until now.
+func (h *hub) all(app im.AppID) (users []im.UserID, came uint64) {
+	h.mu.RLock()
+	for k := range h.users {
+		if k.app == app {
+			users = append(users, k.user)
+		}
+	}
+	came = h.came
+	h.mu.RUnlock()
+	slices.Sort(users)
+	return users, came
 }
 
 func (h *hub) remove(s *session, a im.Actor) {

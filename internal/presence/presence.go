@@ -20,6 +20,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,8 +132,7 @@ func (p *Presence) Get(app im.AppID, users ...im.UserID) []State {
 	return out
 }
 
-// Where returns the devices of a user that are online, and their nodes, in no
-// order. A device that moves between nodes may be at two for a moment.
+// Where returns the devices of a user that are online, and their nodes, by name. A device that moves between nodes may be at two for a moment.
 func (p *Presence) Where(app im.AppID, u im.UserID) []Place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,6 +190,23 @@ func (p *Presence) Here(app im.AppID, users []im.UserID) bool {
 		}
 	}
 	return false
+}
+
+// Users appends the users of an app who have a device at this node, by name.
+func (p *Presence) Users(app im.AppID, users []im.UserID) []im.UserID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from := len(users)
+	for i := range p.m.self.sessions {
+		for s := range p.m.self.sessions[i] {
+			if s.App == app {
+				users = append(users, s.User)
+			}
+		}
+	}
+	found := users[from:]
+	slices.Sort(found)
+	return users[:from+len(slices.Compact(found))]
 }
 
 // Count returns how many sessions this node announces and how many it

@@ -117,8 +117,12 @@ func (pairs) Here(im.AppID, []im.UserID) bool                   { return true }
 func (pairs) Reach(_ context.Context, _ *im.Entry, _ int, users []im.UserID) ([]im.UserID, bool, int64, error) {
 	return append(users, "ann", "bob"), false, 0, nil
 }
-func (pairs) MembersAt(_ context.Context, _ im.AppID, _ im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
-	return append(users, "ann", "bob"), 1, nil
+func (pairs) Users(_ im.AppID, users []im.UserID) []im.UserID { return append(users, "ann", "bob") }
+func (pairs) MembersAt(_ context.Context, _ im.AppID, _ im.ConvID, _ int64, _ int, users []im.UserID) ([]im.UserID, bool, int64, error) {
+	return append(users, "ann", "bob"), false, 1, nil
+}
+func (pairs) Meets(_ context.Context, _ im.AppID, _ im.ConvID, _ int64, users []im.UserID) (im.UserID, int64, error) {
+	return users[0], 1, nil
 }
 
 // wire keeps the last message for each subject.

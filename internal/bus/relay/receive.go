@@ -18,6 +18,7 @@ type interest struct {
 	came    uint64    // the roster's version that it was decided on
 	version int64     // the member list's
 	wanted  bool      // somebody who is online here is a member
+	witness im.UserID // who that was, of a conversation that is very large
 	since   time.Time // last wanted
 	off     func()    // nil = not subscribed
 }
@@ -93,15 +94,19 @@ func (r *Relay) large(s *skip) bus.Reason {
 		defer r.convMu.Unlock()
 		return it.reason()
 	}
+	witness := im.UserID("")
+	if it != nil {
+		witness = it.witness
+	}
 	r.convMu.Unlock()
-	wanted, version, err := r.wanted(k, s.version)
+	wanted, witness, version, err := r.wanted(k, s.version, witness)
 	if err != nil {
 		return bus.MustRead // the fan-out looks again, and waits for the database
 	}
 	r.convMu.Lock()
 	defer r.convMu.Unlock()
 	it = r.remember(k)
-	it.came, it.version, it.wanted = came, version, wanted
+	it.came, it.version, it.wanted, it.witness = came, version, wanted, witness
 	why := it.reason()
 	if wanted {
 		it.since = r.o.Clock.Now()
@@ -120,15 +125,29 @@ func (it *interest) reason() bus.Reason {
 	return bus.MustRead
 }
 
-// wanted tells whether a member of a conversation is online here.
-func (r *Relay) wanted(k convKey, version int64) (bool, int64, error) {
+// veryLarge is from how many members on a conversation is not gone through:
+// the users who are online here are, unless one is known to be a member.
+const veryLarge = 2000
+
+// wanted tells whether a member of a conversation is online here. witness was
+// one when it was looked at last.
+func (r *Relay) wanted(k convKey, version int64, witness im.UserID) (bool, im.UserID, int64, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
 	defer cancel()
-	users, at, err := r.o.Rooms.MembersAt(ctx, k.app, k.conv, version, nil)
+	users, large, at, err := r.o.Rooms.MembersAt(ctx, k.app, k.conv, version, veryLarge, nil)
 	if err != nil {
-		return false, 0, err
+		return false, "", 0, err
 	}
-	return r.o.Map.Here(k.app, users), at, nil
+	if !large {
+		return r.o.Map.Here(k.app, users), "", at, nil
+	}
+	if one := []im.UserID{witness}; witness != "" && r.o.Map.Here(k.app, one) {
+		if who, at, err := r.o.Rooms.Meets(ctx, k.app, k.conv, version, one); err != nil || who != "" {
+			return who != "", who, at, err
+		}
+	}
+	who, at, err := r.o.Rooms.Meets(ctx, k.app, k.conv, version, r.o.Map.Users(k.app, nil))
+	return who != "", who, at, err
 }
 
 // remember returns the memo of a conversation, under convMu. Memos of
@@ -170,19 +189,20 @@ func (r *Relay) sweep() {
 	type item struct {
 		k       convKey
 		version int64
+		witness im.UserID
 	}
 	var all []item
 	r.convMu.Lock()
 	for k, it := range r.convs {
 		if it.off != nil {
-			all = append(all, item{k, it.version})
+			all = append(all, item{k, it.version, it.witness})
 		}
 	}
 	r.convMu.Unlock()
 	now := r.o.Clock.Now()
 	for _, x := range all {
 		came := r.o.Map.Came()
-		wanted, version, err := r.wanted(x.k, x.version)
+		wanted, witness, version, err := r.wanted(x.k, x.version, x.witness)
 		if err != nil {
 			continue
 		}
@@ -192,7 +212,7 @@ func (r *Relay) sweep() {
 		if it != nil && it.off != nil {
 			switch it.came, it.version = came, version; {
 			case wanted:
-				it.wanted, it.since = true, now
+				it.wanted, it.witness, it.since = true, witness, now
 			case now.Sub(it.since) >= idleAfter:
 				off = it.off
 				delete(r.convs, x.k)

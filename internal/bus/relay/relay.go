@@ -93,6 +93,8 @@ type Map interface {
 	Came() uint64
 	// Here tells whether one of the users has a device at this node.
 	Here(app im.AppID, users []im.UserID) bool
+	// Users appends the users of an app who have a device at this node.
+	Users(app im.AppID, users []im.UserID) []im.UserID
 }
 
 // Rooms tells who is in conversations; *chat.Service.
@@ -102,8 +104,12 @@ type Rooms interface {
 	// the member list that is not older than the entry.
 	Reach(ctx context.Context, e *im.Entry, most int, users []im.UserID) (_ []im.UserID, large bool, version int64, err error)
 	// MembersAt appends the current members of a conversation as of a version
-	// or a later one, and returns which.
-	MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (_ []im.UserID, at int64, err error)
+	// or a later one, and returns which. In one of more than most members it
+	// appends nobody and returns large.
+	MembersAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64, most int, users []im.UserID) (_ []im.UserID, large bool, at int64, err error)
+	// Meets returns the first of some users who is a member of a conversation
+	// as of a version or a later one, "" = none; and which version that is.
+	Meets(ctx context.Context, app im.AppID, conv im.ConvID, version int64, users []im.UserID) (who im.UserID, at int64, err error)
 }
 
 // Options of a Relay; all are needed but Map and Rooms, which are nil together:

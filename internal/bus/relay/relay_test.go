@@ -79,6 +79,7 @@ type town struct {
 	came   uint64
 	rooms  map[im.ConvID][]im.UserID
 	looks  int // at MembersAt
+	asked  int // users, at Meets
 }
 
 func (w *town) Peers(fn func(bus.Boot, uint64)) {
@@ -120,11 +121,37 @@ func (w *town) Reach(_ context.Context, e *im.Entry, most int, users []im.UserID
 	return append(users, room...), false, 0, nil
 }
 
-func (w *town) MembersAt(_ context.Context, _ im.AppID, conv im.ConvID, _ int64, users []im.UserID) ([]im.UserID, int64, error) {
+func (w *town) MembersAt(_ context.Context, _ im.AppID, conv im.ConvID, _ int64, most int, users []im.UserID) ([]im.UserID, bool, int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looks++
-	return append(users, w.rooms[conv]...), 1, nil
+	if len(w.rooms[conv]) > most {
+		return users, true, 1, nil
+	}
+	return append(users, w.rooms[conv]...), false, 1, nil
+}
+
+func (w *town) Meets(_ context.Context, _ im.AppID, conv im.ConvID, _ int64, users []im.UserID) (im.UserID, int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked += len(users)
+	for _, u := range users {
+		if slices.Contains(w.rooms[conv], u) {
+			return u, 1, nil
+		}
+	}
+	return "", 1, nil
+}
+
+func (w *town) Users(_ im.AppID, users []im.UserID) []im.UserID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for u, at := range w.places {
+		if at == w.self {
+			users = append(users, u)
+		}
+	}
+	return users
 }
 
 // pair is node a, which speaks, and node b, whose bus is listened to.
@@ -239,6 +266,39 @@ func TestALargeConversationIsSubscribedByTheFirstEntryThatConcernsTheNode(t *tes
 	first, second := next(t, heard), next(t, heard)
 	if len(first.Entries) != 1 || first.Entries[0].Pos != 4 || len(second.Skips) != 1 || second.Skips[0].Why != bus.ComesApart {
 		t.Errorf("subscribed: %+v, %+v", first, second)
+	}
+}
+
+func TestAVeryLargeConversationIsLookedAtByWhoIsHere(t *testing.T) {
+	places := map[im.UserID]string{"x1": "b", "x2": "b"}
+	rooms := map[im.ConvID][]im.UserID{"large": crowd(5000)}
+	_, b, from, _, heard, _ := pair(t, places, rooms)
+	from.local.Ring([]im.Entry{entry("large", 1)})
+	if e := next(t, heard); e.Skips[0].Why != bus.NobodyHere || b.asked != 2 {
+		t.Errorf("with nobody of it here: %+v, %d users asked about", e, b.asked)
+	}
+	b.mu.Lock()
+	b.came, places["u4711"] = 2, "b"
+	b.mu.Unlock()
+	from.local.Ring([]im.Entry{entry("large", 2)})
+	if e := next(t, heard); e.Skips[0].Why != bus.MustRead {
+		t.Errorf("the first that concerns it: %+v", e)
+	}
+	b.mu.Lock()
+	b.came, b.asked, places["x3"] = 3, 0, "b" // somebody else comes
+	b.mu.Unlock()
+	from.local.Ring([]im.Entry{entry("large", 3)})
+	next(t, heard)
+	if e := next(t, heard); e.Skips[0].Why != bus.ComesApart || b.asked != 1 {
+		t.Errorf("with somebody known to be here: %+v, %d users asked about", e, b.asked)
+	}
+	b.mu.Lock()
+	b.came, places["u4711"] = 4, "a" // and goes
+	b.mu.Unlock()
+	from.local.Ring([]im.Entry{entry("large", 4)})
+	next(t, heard)
+	if e := next(t, heard); e.Skips[0].Why != bus.NobodyHere {
+		t.Errorf("when nobody is here any more: %+v", e)
 	}
 }
 

@@ -278,13 +278,13 @@ func (r *Relay) signal(s bus.Signal) {
 		o.users = append(o.users[:0], a.User)
 	default:
 		ctx, cancel := context.WithTimeout(r.ctx, lookTimeout)
-		users, _, err := r.o.Rooms.MembersAt(ctx, a.App, a.Conv, 0, o.users[:0])
+		users, large, _, err := r.o.Rooms.MembersAt(ctx, a.App, a.Conv, 0, LargeRoom, o.users[:0])
 		cancel()
 		o.users = users
 		if err != nil {
 			return // it may be lost
 		}
-		if len(users) > LargeRoom {
+		if large {
 			r.addSignal(r.conv(convKey{a.App, a.Conv}), s)
 			return
 		}
