@@ -108,6 +108,8 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 				{"", func() error { _, err := v.Member("demo", "g1", "ann"); return err }},
 				{"", func() error { _, err := v.Intervals("demo", "g1", "ann"); return err }},
 				{"", func() error { _, err := v.Members("demo", "g1", "a", 5); return err }},
+				{"membership_ended", func() error { _, err := v.MembersSince("demo", "g1", 3, 5); return err }},
+				{"membership_mark", func() error { _, err := v.MembersSince("demo", "g1", 3, 5); return err }},
 				{"membership_mark", func() error { _, err := v.Readers("demo", "g1", 5); return err }},
 				{"membership_user", func() error { _, err := v.Changes("demo", "ann", nil, nil, 5); return err }},
 				{"membership_user", func() error { _, err := v.Changes("demo", "ann", make([]im.Pos, 64), key, 5); return err }},

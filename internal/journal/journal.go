@@ -279,6 +279,10 @@ type View interface {
 	Intervals(app im.AppID, conv im.ConvID, user im.UserID) ([]Member, error)
 	// Members returns current members by user id, after the given one, at most limit.
 	Members(app im.AppID, conv im.ConvID, after im.UserID, limit int) ([]Member, error)
+	// MembersSince returns the newest interval of each user whose Changed lies
+	// past a position, ended ones included, in no order, at most limit. So who
+	// has read the members as of LastPos comes to those of now.
+	MembersSince(app im.AppID, conv im.ConvID, after im.Pos, limit int) ([]Member, error)
 	// Readers returns, of the limit current members that changed last (highest
 	// Changed first), those who have read something.
 	Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error)

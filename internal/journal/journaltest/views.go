@@ -228,3 +228,61 @@ func members(e *env) {
 		e.Fatalf("%d %v", len(got), got)
 	}
 }
+
+// membersSince follows a list of members by what has changed, through joins,
+// ends, a return, a change of role and of attributes, and read markers.
+func membersSince(e *env) {
+	a := e.say("ann", "1")
+	for i := range 9 {
+		a.Create.Members = append(a.Create.Members, journal.NewMember{User: im.UserID(fmt.Sprintf("m%02d", i)), Role: im.RoleMember})
+	}
+	e.must(a)
+	known, at := map[im.UserID]journal.Member{}, im.Pos(0)
+	follow := func(want int) {
+		e.Helper()
+		now := map[im.UserID]journal.Member{}
+		e.view(func(v journal.View) error {
+			changed, err := v.MembersSince(app, group, at, 100)
+			if err != nil {
+				return err
+			}
+			if len(changed) != want {
+				e.Fatalf("%d have changed since %d, want %d: %+v", len(changed), at, want, changed)
+			}
+			for _, m := range changed {
+				if known[m.User] = m; m.To > 0 {
+					delete(known, m.User)
+				}
+			}
+			few, err := v.MembersSince(app, group, at, 1)
+			if err == nil && len(few) != min(want, 1) {
+				e.Fatalf("%d of a limit of 1", len(few))
+			}
+			c, err := v.Conv(app, group)
+			if err != nil {
+				return err
+			}
+			at = c.LastPos
+			all, err := v.Members(app, group, "", 100)
+			for _, m := range all {
+				now[m.User] = m
+			}
+			return err
+		})
+		if fmt.Sprint(known) != fmt.Sprint(now) {
+			e.Fatalf("followed to %v, the list is %v", known, now)
+		}
+	}
+	follow(12)
+	e.must(e.say("ann", "nobody changes"))
+	follow(0)
+	attrs := []byte("nick")
+	e.must(e.change("ann", journal.MemberChange{User: "m03"}, journal.MemberChange{User: "new", Role: im.RoleMember}, journal.MemberChange{User: "bob", Role: im.RoleMember}))
+	follow(3)
+	e.must(e.change("ann", journal.MemberChange{User: "m03", Role: im.RoleMember, Attrs: &attrs}))
+	e.must(e.change("ann", journal.MemberChange{User: "new"}))
+	follow(2)
+	e.must(e.change("ann", journal.MemberChange{User: "m03"}))
+	e.must(e.change("ann", journal.MemberChange{User: "m03", Role: im.RoleAdmin}))
+	follow(1)
+}
