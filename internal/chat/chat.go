@@ -96,7 +96,7 @@ func New(d Deps) *Service {
 	}
 	return &Service{
 		j: d.Journal, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
-		rooms:   newRooms(d.Journal, 50_000),
+		rooms:   newRooms(d.Journal, 50_000, 4_000_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}
 }

@@ -19,11 +19,15 @@ type Room struct {
 	Title   string
 	Version int64 // acl_version; -1 = needs no check: the id alone says who is in
 	Created im.Micros
-	Attrs   []byte                       // the conversation's attributes, encoded; of a group
-	members map[im.UserID]journal.Member // nil for direct and self
-	order   []im.UserID                  // of members, ascending: whoever tells them all does so in one order
-	head    im.Seq                       // newest entry when it was read
-	bygone  atomic.Pointer[bygone]       // a memo of Audience
+	Attrs   []byte // the conversation's attributes, encoded; of a group
+	seats   *seats // nil for direct and self
+	// The newest entry when the room was read: by these a later reading tells
+	// that it continues this one, also after a database was put back.
+	head   im.Seq
+	last   im.Pos
+	stamp  im.ClientID
+	trail  trail
+	bygone atomic.Pointer[bygone] // a memo of Audience
 }
 
 // Member returns the user's place in the room.
@@ -38,8 +42,11 @@ func (r *Room) Member(u im.UserID) (journal.Member, bool) {
 			return journal.Member{}, false
 		}
 	default:
-		m, ok := r.members[u]
-		return m, ok
+		s := r.seats.get(u)
+		if s == nil {
+			return journal.Member{}, false
+		}
+		return s.member(), true
 	}
 	return journal.Member{User: u, Role: im.RoleMember, From: 1}, true
 }
@@ -52,7 +59,7 @@ func (r *Room) Size() int {
 	case im.ConvSelf:
 		return 1
 	}
-	return len(r.members)
+	return r.seats.n
 }
 
 // Each calls fn for every current member, in the order of their ids.
@@ -65,20 +72,58 @@ func (r *Room) Each(fn func(u im.UserID)) {
 	case im.ConvSelf:
 		fn(r.ID.Owner())
 	default:
-		for _, u := range r.order {
-			fn(u)
-		}
+		r.seats.each("", func(s *seat) bool { fn(s.user); return true })
 	}
 }
 
 // Owner returns the owner of a group, or "".
 func (r *Room) Owner() im.UserID {
-	for u, m := range r.members {
-		if m.Role == im.RoleOwner {
-			return u
-		}
+	if r.seats == nil {
+		return ""
 	}
-	return ""
+	return r.seats.owner
+}
+
+// ChangedSince returns whom the changes between a version of this room and this
+// one concern, perhaps more than once; ok is false when they are not known.
+func (r *Room) ChangedSince(version int64) (users []im.UserID, ok bool) {
+	if version > r.Version || version < r.trail.from {
+		return nil, false
+	}
+	for i := len(r.trail.steps) - 1; i >= 0 && r.trail.steps[i].version > version; i-- {
+		users = append(users, r.trail.steps[i].user)
+	}
+	return users, true
+}
+
+// trail is the newest changes that have led to a room.
+type trail struct {
+	from  int64 // all behind this version are known
+	steps []step
+}
+
+type step struct {
+	version int64
+	user    im.UserID
+}
+
+// maxTrail bounds a trail: it is copied with each change.
+const maxTrail = 256
+
+func (t trail) with(version int64, users []im.UserID) trail {
+	if len(users) >= maxTrail {
+		return trail{from: version}
+	}
+	next := trail{from: t.from, steps: make([]step, 0, len(t.steps)+len(users))}
+	next.steps = append(next.steps, t.steps...)
+	for _, u := range users {
+		next.steps = append(next.steps, step{version, u})
+	}
+	if cut := len(next.steps) - maxTrail; cut > 0 {
+		next.from = next.steps[cut-1].version
+		next.steps = next.steps[cut:]
+	}
+	return next
 }
 
 type roomKey struct {
@@ -88,15 +133,27 @@ type roomKey struct {
 
 // rooms caches groups. Direct and self conversations need no look-up at all:
 // their ids say who is in them.
+//
+// A room that something has happened to is not forgotten: the next one is made
+// of it and of what has changed, so that a member of 100,000 costs no more than
+// one of ten.
 type rooms struct {
-	j   journal.Journal
-	max int
-	mu  sync.Mutex // guards the rest
-	m   map[roomKey]*Room
+	j        journal.Journal
+	max      int
+	maxSeats int        // members of all rooms
+	mu       sync.Mutex // guards the rest
+	m        map[roomKey]*kept
+	total    int // members of all in m
 	// loading counts the reads under way; dirty ones were overtaken by a drop
 	// and must not be cached: [read v1] [commit v2, drop] [cache v1] would
 	// deliver to a member whom v2 removed.
 	loading map[roomKey]*roomLoad
+}
+
+// kept is a room of the cache. An old one may not be used as it is.
+type kept struct {
+	room *Room
+	old  bool
 }
 
 type roomLoad struct {
@@ -104,8 +161,8 @@ type roomLoad struct {
 	dirty   bool
 }
 
-func newRooms(j journal.Journal, max int) *rooms {
-	return &rooms{j: j, max: max, m: make(map[roomKey]*Room), loading: make(map[roomKey]*roomLoad)}
+func newRooms(j journal.Journal, max, maxSeats int) *rooms {
+	return &rooms{j: j, max: max, maxSeats: maxSeats, m: make(map[roomKey]*kept), loading: make(map[roomKey]*roomLoad)}
 }
 
 // get returns a room, from the cache when it can, or im.ErrNotFound.
@@ -117,11 +174,11 @@ func (rs *rooms) get(ctx context.Context, app im.AppID, conv im.ConvID) (*Room, 
 		return nil, im.ErrNotFound
 	}
 	rs.mu.Lock()
-	r := rs.m[roomKey{app, conv}]
-	rs.mu.Unlock()
-	if r != nil {
-		return r, nil
+	if k := rs.m[roomKey{app, conv}]; k != nil && !k.old {
+		defer rs.mu.Unlock()
+		return k.room, nil
 	}
+	rs.mu.Unlock()
 	return rs.load(ctx, app, conv)
 }
 
@@ -135,8 +192,12 @@ func (rs *rooms) load(ctx context.Context, app im.AppID, conv im.ConvID) (*Room,
 		rs.loading[key] = l
 	}
 	l.readers++
+	var base *Room
+	if k := rs.m[key]; k != nil {
+		base = k.room
+	}
 	rs.mu.Unlock()
-	r, err := rs.read(ctx, app, conv)
+	r, err := rs.read(ctx, app, conv, base)
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if l.readers--; l.readers == 0 && rs.loading[key] == l {
@@ -145,89 +206,170 @@ func (rs *rooms) load(ctx context.Context, app im.AppID, conv im.ConvID) (*Room,
 	if err != nil || l.dirty {
 		return r, err
 	}
-	if old := rs.m[key]; old != nil && old.Version >= r.Version {
-		return old, nil
+	if k := rs.m[key]; k != nil && !k.old && k.room.Version >= r.Version {
+		return k.room, nil
 	}
-	if len(rs.m) >= rs.max { // drop an arbitrary one: a reload costs one read
-		for k := range rs.m {
-			delete(rs.m, k)
-			break
-		}
-	}
-	rs.m[key] = r
+	rs.keep(key, r)
 	return r, nil
 }
 
-// read reads a group from the journal.
-func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID) (*Room, error) {
-	r := &Room{App: app, ID: conv, members: make(map[im.UserID]journal.Member)}
+// keep caches a room, under mu, and makes room for it: whichever goes costs a
+// read.
+func (rs *rooms) keep(key roomKey, r *Room) {
+	rs.forget(key)
+	rs.m[key] = &kept{room: r}
+	rs.total += r.seats.n
+	for k := range rs.m {
+		if len(rs.m) <= rs.max && rs.total <= rs.maxSeats {
+			return
+		}
+		if k != key {
+			rs.forget(k)
+		}
+	}
+}
+
+func (rs *rooms) forget(key roomKey) {
+	if k := rs.m[key]; k != nil {
+		rs.total -= k.room.seats.n
+		delete(rs.m, key)
+	}
+}
+
+// read reads a group from the journal: what has changed since base, or all.
+func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID, base *Room) (*Room, error) {
+	var r *Room
 	err := rs.j.View(ctx, func(v journal.View) error {
 		c, err := v.Conv(app, conv)
 		if err != nil {
 			return err
 		}
-		r.Kind, r.Title, r.Version, r.Created, r.head, r.Attrs = c.Kind, c.Title, c.ACLVersion, c.Created, c.HeadSeq, c.Attrs
-		for after := im.UserID(""); ; {
-			page, err := v.Members(app, conv, after, 500)
-			if err != nil {
+		r = &Room{App: app, ID: conv, Kind: c.Kind, Title: c.Title, Version: c.ACLVersion, Created: c.Created, Attrs: c.Attrs, head: c.HeadSeq, last: c.LastPos}
+		if r.stamp, err = stampOf(v, r, r.head); err != nil {
+			return err
+		}
+		if base != nil {
+			if done, err := r.follow(v, base, c.Members); done || err != nil {
 				return err
 			}
-			for _, m := range page {
-				r.members[m.User] = m
-				r.order = append(r.order, m.User)
-			}
-			if len(page) < 500 {
-				return nil
-			}
-			after = page[len(page)-1].User
 		}
+		return r.readAll(v)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, err
 }
 
-// drop forgets a room; the next get reads it anew.
+// stampOf is what an entry is known by; zero when it is damaged.
+func stampOf(v journal.View, r *Room, seq im.Seq) (im.ClientID, error) {
+	es, err := v.Entries(r.App, r.ID, seq, seq, 1, false)
+	if im.CodeOf(err) == im.DataLoss {
+		return im.ClientID{}, nil
+	}
+	if err != nil || len(es) == 0 {
+		return im.ClientID{}, err
+	}
+	return es[0].ClientID, nil
+}
+
+// maxFollow is up to how many changed members a room is made from an older one.
+const maxFollow = 5000
+
+// follow takes over the members of an older reading and what has changed since;
+// done is false when that can not be: it is of another past (a database that
+// was put back, a standby that lacked the last commits), or too much has
+// changed. The older one's newest entry shows that all before it is the same.
+func (r *Room) follow(v journal.View, base *Room, members int) (done bool, err error) {
+	if base.stamp == (im.ClientID{}) || r.head < base.head {
+		return false, nil
+	}
+	stamp := r.stamp
+	if r.head > base.head {
+		if stamp, err = stampOf(v, r, base.head); err != nil {
+			return false, err
+		}
+	}
+	if stamp != base.stamp {
+		return false, nil
+	}
+	r.seats, r.trail = base.seats, base.trail
+	if r.Version != base.Version {
+		changed, err := v.MembersSince(r.App, r.ID, base.last, maxFollow)
+		if err != nil || len(changed) == maxFollow {
+			return false, err
+		}
+		var who []im.UserID
+		r.seats, who = base.seats.with(changed)
+		r.trail = base.trail.with(r.Version, who)
+	}
+	return r.seats.n == members, nil
+}
+
+// readAll reads every member.
+func (r *Room) readAll(v journal.View) error {
+	const page = 5000
+	var list []seat
+	for after := im.UserID(""); ; {
+		ms, err := v.Members(r.App, r.ID, after, page)
+		if err != nil {
+			return err
+		}
+		for i := range ms {
+			list = append(list, seatOf(&ms[i]))
+		}
+		if len(ms) < page {
+			r.seats, r.trail = newSeats(list), trail{from: r.Version}
+			return nil
+		}
+		after = ms[len(ms)-1].User
+	}
+}
+
+// drop says that a room has changed: the next get looks at it anew.
 func (rs *rooms) drop(app im.AppID, conv im.ConvID) {
 	rs.mu.Lock()
-	delete(rs.m, roomKey{app, conv})
-	if l := rs.loading[roomKey{app, conv}]; l != nil {
+	defer rs.mu.Unlock()
+	rs.outdated(roomKey{app, conv})
+}
+
+// outdated is drop, under mu.
+func (rs *rooms) outdated(key roomKey) {
+	if k := rs.m[key]; k != nil {
+		k.old = true
+	}
+	if l := rs.loading[key]; l != nil {
 		l.dirty = true
 	}
-	rs.mu.Unlock()
 }
 
-// outdate makes the next get read a room anew, unless it was read behind the
-// entry that changes it: of many changes that commit together, the first has
-// all of them read.
+// outdate is drop unless the room was read behind the entry that changes it: of
+// many changes that commit together, the first has all of them read.
 func (rs *rooms) outdate(app im.AppID, conv im.ConvID, seq im.Seq) {
 	rs.mu.Lock()
-	r, loading := rs.m[roomKey{app, conv}], rs.loading[roomKey{app, conv}]
-	rs.mu.Unlock()
-	if r == nil && loading == nil || r != nil && r.head >= seq {
-		return
+	defer rs.mu.Unlock()
+	key := roomKey{app, conv}
+	if k := rs.m[key]; k == nil || k.old || k.room.head < seq {
+		rs.outdated(key)
 	}
-	rs.drop(app, conv)
 }
 
-// dropIf forgets a room unless a newer one took its place.
+// dropIf is drop unless a newer one took its place.
 func (rs *rooms) dropIf(r *Room) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if k := (roomKey{r.App, r.ID}); rs.m[k] == r {
-		delete(rs.m, k)
+	if k := rs.m[roomKey{r.App, r.ID}]; k != nil && k.room == r {
+		k.old = true
 	}
 }
 
-// clear forgets everything: hints were lost.
+// clear is drop of every room: hints were lost.
 func (rs *rooms) clear() {
 	rs.mu.Lock()
-	rs.m = make(map[roomKey]*Room)
+	defer rs.mu.Unlock()
+	for _, k := range rs.m {
+		k.old = true
+	}
 	for _, l := range rs.loading {
 		l.dirty = true
 	}
-	rs.mu.Unlock()
 }
 
 // isStale tells whether an append failed because the room had changed.

@@ -78,7 +78,7 @@ func TestEverySessionOfAClusterHearsEverythingWhoeverComesAndWhereverItIsSent(t 
 			users := []string{"ann", "bob", "cid", "dan", "eve", "fay"}
 			small, large := im.ConvID("small"), im.ConvID("large")
 			nodes[0].group(small, "ann", "bob", "cid", "dan")
-			nodes[1].group(large, crowd(relay.LargeRoom+10, users...)...)
+			nodes[1].group(large, crowd(localsFrom+10, users...)...)
 			direct := im.Direct("ann", "eve")
 			nodes[2].say("ann", direct, "start")
 			convs := []im.ConvID{small, large, direct}

@@ -122,18 +122,23 @@ func (w *world) positions(user string, conv im.ConvID, after im.Seq) (out []im.S
 }
 
 func TestEverySessionHearsEachEntryOnceAndInOrderWhateverTheBusLoses(t *testing.T) {
-	for name, f := range map[string]bustest.Faults{
-		"a good bus":           {},
-		"a bad bus":            {Seed: 1, Drop: 0.4, Repeat: 0.3, Swap: 0.5},
-		"everything twice":     {Seed: 2, Repeat: 1},
-		"everything displaced": {Seed: 3, Swap: 1},
-		"nothing arrives":      {Seed: 4, Drop: 1},
+	for name, c := range map[string]struct {
+		bustest.Faults
+		members int
+	}{
+		"a good bus":             {},
+		"a bad bus":              {bustest.Faults{Seed: 1, Drop: 0.4, Repeat: 0.3, Swap: 0.5}, 4},
+		"everything twice":       {bustest.Faults{Seed: 2, Repeat: 1}, 4},
+		"everything displaced":   {bustest.Faults{Seed: 3, Swap: 1}, 4},
+		"nothing arrives":        {bustest.Faults{Seed: 4, Drop: 1}, 4},
+		"a large group":          {bustest.Faults{}, localsFrom + 50},
+		"a large group, unheard": {bustest.Faults{Seed: 4, Drop: 1}, localsFrom + 50},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, overBus(f))
+			w := newWorld(t, overBus(c.Faults))
 			g1, ab := im.ConvID("g1"), im.Direct("ann", "bob")
-			w.group(g1, "ann", "bob", "cid", "dan")
+			w.group(g1, crowd(c.members, "ann", "bob", "cid", "dan")...)
 			w.say("ann", ab, "start")
 			phone, tablet, cid, dan := w.watch("bob", "phone", true), w.watch("bob", "tablet", true), w.watch("cid", "phone", true), w.watch("dan", "phone", true)
 			ann := w.watch("ann", "phone", false)
@@ -329,10 +334,15 @@ func TestTheSendersOtherDevicesHearAndTheSenderIsAcknowledged(t *testing.T) {
 // All of it goes through another node, so that the one with the session has
 // only the log to learn from.
 func TestWhoIsRemovedIsToldSoAndHearsNothingAfter(t *testing.T) {
-	t.Parallel()
+	for _, members := range []int{3, localsFrom + 50} {
+		t.Run(fmt.Sprint(members), func(t *testing.T) { t.Parallel(); removed(t, members) })
+	}
+}
+
+func removed(t *testing.T, members int) {
 	w := newWorld(t)
 	ab := im.Direct("ann", "bob")
-	w.group("g1", "ann", "bob", "cid")
+	w.group("g1", crowd(members, "ann", "bob", "cid")...)
 	bob, _ := w.connect("bob", "phone")
 	cid, _ := w.connect("cid", "phone")
 	w.say("ann", "g1", "open")
@@ -361,9 +371,14 @@ func TestWhoIsRemovedIsToldSoAndHearsNothingAfter(t *testing.T) {
 }
 
 func TestWhoIsAddedLearnsOfTheGroupBeforeItsFirstEntry(t *testing.T) {
-	t.Parallel()
+	for _, members := range []int{1, localsFrom + 50} {
+		t.Run(fmt.Sprint(members), func(t *testing.T) { t.Parallel(); isAdded(t, members) })
+	}
+}
+
+func isAdded(t *testing.T, members int) {
 	w := newWorld(t)
-	w.group("g1", "ann")
+	w.group("g1", crowd(members, "ann")...)
 	w.say("ann", "g1", "old")
 	bob, _ := w.connect("bob", "phone")
 	in := w.member("ann", "g1", "bob", im.RoleMember)

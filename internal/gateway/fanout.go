@@ -24,14 +24,14 @@ type fanout struct {
 	hints chan bus.Event
 	ended chan struct{}
 	lanes *lanes // owned by run
-	// crowds are of the large conversations; owned by run.
-	crowds map[roomKey]*crowd
+	// locals are of the large conversations; owned by run.
+	locals map[roomKey]*locals
 	// Of what run has done since it last told: deliveries, and bytes queued.
 	sent, queued int
 }
 
 func newFanout(ctx context.Context, g *Gateway) (*fanout, error) {
-	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{}), crowds: make(map[roomKey]*crowd)}
+	f := &fanout{g: g, hints: make(chan bus.Event, 1024), ended: make(chan struct{}), locals: make(map[roomKey]*locals)}
 	// Listening begins before the heads are read, so that nothing lies between.
 	f.off = g.Bus.Listen(bus.Entries|bus.Activity, func(ev bus.Event) {
 		turn.SendOr(g.tasks, f.hints, ev, g.ctx.Done())

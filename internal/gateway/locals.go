@@ -12,22 +12,22 @@ type roomKey struct {
 	conv im.ConvID
 }
 
-// crowdFrom is from how many members on a conversation has a crowd: below, its
+// localsFrom is from how many members on a conversation has its locals: below, its
 // members are gone through for each entry.
-const crowdFrom = 256
+const localsFrom = 256
 
-// maxCrowds bounds the crowds that are kept; one is found again by a look at
+// maxLocals bounds those that are kept; they are found again by a look at
 // everybody who is here.
-const maxCrowds = 4096
+const maxLocals = 4096
 
-// crowd is who of a large conversation is online at this node, so that an
+// locals is who of a large conversation is online at this node, so that an
 // entry costs what its listeners cost and not what its members would. The
 // fan-out's goroutine owns it.
 //
 // It is kept by what changes it: who comes to this node is looked up among the
 // members, and whom a change of the members concerns among those who are here.
 // Who has gone stays until the list is mostly of such.
-type crowd struct {
+type locals struct {
 	room  *chat.Room
 	came  uint64 // of the hub
 	users []im.UserID
@@ -35,19 +35,19 @@ type crowd struct {
 	away  int                    // of users, as of the last walk
 }
 
-// crowd returns who is here of a room, as of now.
-func (f *fanout) crowd(room *chat.Room) *crowd {
+// localsOf returns who is here of a room, as of now.
+func (f *fanout) localsOf(room *chat.Room) *locals {
 	k := roomKey{room.App, room.ID}
-	c := f.crowds[k]
+	c := f.locals[k]
 	if c == nil {
-		if len(f.crowds) >= maxCrowds {
-			for old := range f.crowds {
-				delete(f.crowds, old)
+		if len(f.locals) >= maxLocals {
+			for old := range f.locals {
+				delete(f.locals, old)
 				break
 			}
 		}
-		c = &crowd{}
-		f.crowds[k] = c
+		c = &locals{}
+		f.locals[k] = c
 	}
 	if !f.freshen(c, room) {
 		f.gather(c, room)
@@ -55,8 +55,8 @@ func (f *fanout) crowd(room *chat.Room) *crowd {
 	return c
 }
 
-// gather finds the crowd anew.
-func (f *fanout) gather(c *crowd, room *chat.Room) {
+// gather finds them anew.
+func (f *fanout) gather(c *locals, room *chat.Room) {
 	users, came := f.g.hub.all(room.App)
 	c.room, c.came, c.away = room, came, 0
 	c.users = slices.DeleteFunc(users, func(u im.UserID) bool { _, in := room.Member(u); return !in })
@@ -66,8 +66,8 @@ func (f *fanout) gather(c *crowd, room *chat.Room) {
 	}
 }
 
-// freshen brings a crowd up to date; false when too much has changed.
-func (f *fanout) freshen(c *crowd, room *chat.Room) bool {
+// freshen brings them up to date; false when too much has changed.
+func (f *fanout) freshen(c *locals, room *chat.Room) bool {
 	if c.room == nil || c.away > len(c.users)/2+16 {
 		return false
 	}
@@ -94,14 +94,14 @@ func (f *fanout) freshen(c *crowd, room *chat.Room) bool {
 	return ok
 }
 
-func (c *crowd) add(u im.UserID) {
+func (c *locals) add(u im.UserID) {
 	if _, in := c.in[u]; !in {
 		c.in[u] = struct{}{}
 		c.users = append(c.users, u)
 	}
 }
 
-func (c *crowd) remove(u im.UserID) {
+func (c *locals) remove(u im.UserID) {
 	if _, in := c.in[u]; in {
 		delete(c.in, u)
 		c.users = slices.DeleteFunc(c.users, func(o im.UserID) bool { return o == u })
@@ -116,11 +116,11 @@ func (f *fanout) here(a *chat.Audience, fn func(u im.UserID, s *session)) {
 			fn(u, s)
 		}
 	}
-	if a.Room.Size() < crowdFrom {
+	if a.Room.Size() < localsFrom {
 		a.Each(each)
 		return
 	}
-	c, everybody := f.crowd(a.Room), a.Everybody()
+	c, everybody := f.localsOf(a.Room), a.Everybody()
 	c.away = 0
 	for _, u := range c.users {
 		sessions := f.g.hub.of(app, u)
