@@ -13,8 +13,10 @@ import (
 
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/admin"
+	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
 )
 
@@ -50,8 +52,12 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 		return err
 	}
 	defer j.Close(ctx)
+	jobs, err := job.New(job.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}, contact.New(contact.Deps{}).Jobs())
+	if err != nil {
+		return err
+	}
 	r, err := follow.New(follow.Options{DB: d, Journal: j, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)},
-		admin.New(nil, d).Usage())
+		admin.New(nil, d).Usage(), contactsFollower(jobs))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/quota"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/chat"
@@ -27,4 +30,27 @@ func gatewayLimits(l *config.Limits) gateway.Limits {
 		SocketBuffer: l.SocketBuffer, TextBytes: l.TextBytes, BodyBytes: l.BodyBytes, GroupMembers: l.GroupMembers,
 		SendRate: l.SendRate, SendBurst: l.SendBurst, Connections: l.Connections, QueueTotalBytes: l.QueueTotalBytes,
 		LoginRate: l.LoginRate, LoginBurst: l.LoginBurst, Logins: l.Logins, LoginQueue: l.LoginQueue}
+}
+
+// limits are the rates of the configuration, each with the counter of what it
+// refuses.
+type limits struct {
+	clock   im.Clock
+	rates   map[string]quota.Limit
+	refused metrics.Vec
+}
+
+func newLimits(cfg *config.Config, set *metrics.Set, clock im.Clock) *limits {
+	l := &cfg.Limits
+	return &limits{clock: clock, refused: quota.Refusals(set, "hello", "call", "back_end", "request", "directory", "stranger"),
+		rates: map[string]quota.Limit{"hello": {Rate: l.HelloRate, Burst: l.HelloBurst}, "call": {Rate: l.CallRate, Burst: l.CallBurst},
+			"back_end": {Rate: l.BackEndRate, Burst: l.BackEndBurst}, "request": {Rate: l.RequestRate, Burst: l.RequestBurst},
+			"directory": {Rate: l.DirectoryRate, Burst: l.DirectoryBurst}, "stranger": {Rate: l.StrangerRate, Burst: l.StrangerBurst}}}
+}
+
+// of is the limit of limits.NAME_rate.
+func (l *limits) of(name string) quota.Limit {
+	rate := l.rates[name]
+	rate.Refused = l.refused[name].Inc
+	return rate
 }

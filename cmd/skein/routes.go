@@ -20,7 +20,7 @@ func routes(cfg *config.Config, s *server, unary http.Handler, clock im.Clock) (
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/socket", s.gateway)
 	mux.Handle("/skein.v1.AdminService/", unary)
-	for _, service := range []string{"Conversation", "Message", "Sync", "Device", "Presence"} {
+	for _, service := range []string{"Conversation", "Message", "Sync", "Device", "Presence", "Profile", "Contact"} {
 		mux.Handle("/skein.v1."+service+"Service/", unary)
 	}
 	for _, path := range []string{"GET /readyz", "GET /healthz"} { // the second is the older name

@@ -20,6 +20,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/group"
+	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
@@ -126,7 +127,12 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
 		Settings: a.Settings})
-	back, err := startBackground(ctx, s, cfg, d, j, b, a, c, log)
+	limits := newLimits(cfg, ops.metrics, clock)
+	folk, err := newPeople(j, d, c, a, key, limits)
+	if err != nil {
+		return nil, err
+	}
+	back, err := startBackground(ctx, s, cfg, d, j, b, a, c, folk, log)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +149,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
-	refusals := quota.Refusals(ops.metrics, "hello", "call", "back_end")
-	limit := func(name string, rate float64, burst int) quota.Limit {
-		return quota.Limit{Rate: rate, Burst: burst, Refused: refusals[name].Inc}
-	}
-	strangers := quota.New[netip.Prefix](limit("hello", cfg.Limits.HelloRate, cfg.Limits.HelloBurst), 100_000, clock)
+	strangers := quota.New[netip.Prefix](limits.of("hello"), 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
 		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Trace: tracer, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
@@ -164,15 +166,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	nodes.declare(ops.metrics)
 
-	calls := quota.New[im.Actor](limit("call", cfg.Limits.CallRate, cfg.Limits.CallBurst), 100_000, clock)
-	backEnds := quota.New[im.AppID](limit("back_end", cfg.Limits.BackEndRate, cfg.Limits.BackEndBurst), 10_000, clock)
+	calls := quota.New[im.Actor](limits.of("call"), 100_000, clock)
+	backEnds := quota.New[im.AppID](limits.of("back_end"), 10_000, clock)
 	unary, err := rpc.New(rpc.Deps{
 		Caller: func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error) {
 			session, err := a.AuthenticateCall(ctx, app, token, device)
 			return session.Actor, err
 		},
 		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back.admin, Timed: back.timed, Devices: devices{a, p},
-			Presences: presences(p), CheckSend: gateway.CheckSend},
+			Presences: presences(p), CheckSend: gateway.CheckSend, Profiles: folk.profiles, Contacts: folk.contacts},
 		Allow: func(actor im.Actor) error {
 			if actor.Server {
 				return backEnds.Allow(actor.App, 1, "calls of the app's back end")
@@ -194,7 +196,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 // make them.
 func ownMigrations() map[string]fs.FS {
 	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations(),
-		"timed": timed.Migrations()}
+		"profile": profile.Migrations(), "timed": timed.Migrations()}
 }
 
 // background is what works without being asked, as calls see it.
@@ -204,7 +206,7 @@ type background struct {
 }
 
 // startBackground starts what works without being asked: jobs and followers.
-func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, c *chat.Service, log *slog.Logger) (*background, error) {
+func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, c *chat.Service, folk *people, log *slog.Logger) (*background, error) {
 	for name, files := range ownMigrations() {
 		if err := d.Migrate(ctx, name, files); err != nil {
 			return nil, err
@@ -217,7 +219,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 			// A day more than the window, so that no id is both accepted and forgotten.
 			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
 			return err
-		}})
+		}}, folk.contacts.Jobs())
 	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, kinds...)
 	if err != nil {
 		return nil, err
@@ -225,7 +227,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	jobs.Start()
 	s.onClose(jobs.Close)
 	service := admin.New(a, d)
-	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, service.Usage())
+	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, service.Usage(), contactsFollower(jobs))
 	if err != nil {
 		return nil, err
 	}

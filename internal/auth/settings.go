@@ -17,6 +17,8 @@ import (
 const (
 	maxSettingsBytes = 16 << 10
 	maxWindow        = 365 * 24 * 60 * 60 // seconds
+	// maxDirectoryFields is how many custom fields of profiles can be looked up.
+	maxDirectoryFields = 20
 	// settingsTimeout bounds the one read that Settings may need.
 	settingsTimeout = time.Second
 )
@@ -77,7 +79,8 @@ func merge(base, top *skeinv1.AppSettings) *skeinv1.AppSettings {
 // baseDefaults are the settings of an app that has decided nothing on a server
 // that was told nothing.
 func baseDefaults() *skeinv1.AppSettings {
-	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(0), EditWindowS: proto.Uint32(0)}
+	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(0), EditWindowS: proto.Uint32(0),
+		ContactPolicy: skeinv1.ContactPolicy_CONTACT_POLICY_REQUEST.Enum(), DirectoryFields: &skeinv1.DirectoryFields{}}
 }
 
 // checkSettings holds a change to the rules of its proto that need no
@@ -88,6 +91,9 @@ func checkSettings(s *skeinv1.AppSettings) error {
 	}
 	if s.GetRecallWindowS() > maxWindow || s.GetEditWindowS() > maxWindow {
 		return im.Errorf(im.InvalidArgument, "a window is at most one year: %d s", maxWindow)
+	}
+	if len(s.GetDirectoryFields().GetNames()) > maxDirectoryFields {
+		return im.Errorf(im.TooLarge, "the directory looks up at most %d fields", maxDirectoryFields)
 	}
 	return nil
 }

@@ -114,6 +114,15 @@ func (a *Auth) Confirm(s Session) error {
 	return nil
 }
 
+// Exists tells whether a user has ever signed in.
+func (a *Auth) Exists(ctx context.Context, app im.AppID, user im.UserID) (found bool, err error) {
+	err = a.db.Read(ctx, func(tx db.Tx) (err error) {
+		found, err = one(tx.QueryRow("SELECT id FROM app_user WHERE app = $1 AND id = $2", app, user), new(string))
+		return err
+	})
+	return found, err
+}
+
 // errSignedOut answers whoever was signed out, or shows a token that was
 // issued before that.
 func errSignedOut() error {

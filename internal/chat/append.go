@@ -26,7 +26,8 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 		if err != nil {
 			return journal.Result{}, err
 		}
-		a := &journal.Append{App: actor.App, Conv: conv, Sender: actor.User, Device: actor.Device, ClientID: id, ACLVersion: room.Version}
+		a := &journal.Append{App: actor.App, Conv: conv, Sender: actor.User, Device: actor.Device, ClientID: id, ACLVersion: room.Version,
+			Deny: denyOf(room, actor)}
 		if err := try(ctx, room, a); err != nil {
 			// A retry of what has succeeded must get its first answer, even
 			// when the actor could not do it any more.

@@ -227,7 +227,7 @@ func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (*journal.Append, er
 			return nil, err
 		}
 		a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
-			ClientID: r.ClientID, ACLVersion: room.Version}
+			ClientID: r.ClientID, ACLVersion: room.Version, Deny: denyOf(room, p.actor)}
 		if err = p.s.fillSend(ctx, p.actor, room, r, a); err == nil {
 			return a, nil
 		}

@@ -20,6 +20,7 @@ const (
 	VerbReact                   // add or remove a reaction
 	VerbMembers                 // add, remove, leave, change roles
 	VerbTitle                   // change attributes
+	VerbRelate                  // become contacts, block: a fact between the two of a direct conversation
 )
 
 // Action is what policies see.

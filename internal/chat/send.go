@@ -55,6 +55,9 @@ func (s *Service) checkSend(r *SendRequest) error {
 	if r.Key != "" && (r.Conv.Kind() != im.ConvSelf || len(r.Key) > 200) {
 		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes")
 	}
+	if reservedKey(r.Key) {
+		return im.Errorf(im.InvalidArgument, "the keys contact/, request/ and block/ are written by the server")
+	}
 	if err := checkOptions(r); err != nil {
 		return err
 	}

@@ -225,6 +225,18 @@ type Limits struct {
 	BackEndBurst int `yaml:"back_end_burst" min:"1" max:"1000000"`
 	// CallTimeout bounds how long a call over HTTP may take.
 	CallTimeout time.Duration `yaml:"call_timeout" min:"1s" max:"5m"`
+	// RequestRate is how many contact requests a user may make each second.
+	RequestRate float64 `yaml:"request_rate" min:"0.0001" max:"1000000"`
+	// RequestBurst is how many contact requests a user may make at once.
+	RequestBurst int `yaml:"request_burst" min:"1" max:"1000000"`
+	// DirectoryRate is how many look-ups in the directory a user may make each second: the brake on whoever wants to list everybody.
+	DirectoryRate float64 `yaml:"directory_rate" min:"0.0001" max:"1000000"`
+	// DirectoryBurst is how many look-ups in the directory a user may make at once.
+	DirectoryBurst int `yaml:"directory_burst" min:"1" max:"1000000"`
+	// StrangerRate is how many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64.
+	StrangerRate float64 `yaml:"stranger_rate" min:"0.0001" max:"1000000"`
+	// StrangerBurst is how many of them an address may ask for at once.
+	StrangerBurst int `yaml:"stranger_burst" min:"1" max:"1000000"`
 	// HelloRate is how many connections, and calls without a good token, an address may make each second. Addresses of IPv6 count by their /64.
 	HelloRate float64 `yaml:"hello_rate" min:"0.1" max:"1000000"`
 	// HelloBurst is how many of them an address may make at once.
@@ -267,6 +279,7 @@ func Default() *Config {
 			QueueTotalBytes: 512 << 20, LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000, Handshakes: 1000,
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
+			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, StrangerRate: 0.1, StrangerBurst: 20,
 			Devices: 20, GroupMembers: 1000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
 		},

@@ -149,6 +149,18 @@ func docOf(path string) string {
 		return "How many calls over HTTP an app's own back end may make at once."
 	case "Limits.CallTimeout":
 		return "Bounds how long a call over HTTP may take."
+	case "Limits.RequestRate":
+		return "How many contact requests a user may make each second."
+	case "Limits.RequestBurst":
+		return "How many contact requests a user may make at once."
+	case "Limits.DirectoryRate":
+		return "How many look-ups in the directory a user may make each second: the brake on whoever wants to list everybody."
+	case "Limits.DirectoryBurst":
+		return "How many look-ups in the directory a user may make at once."
+	case "Limits.StrangerRate":
+		return "How many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64."
+	case "Limits.StrangerBurst":
+		return "How many of them an address may ask for at once."
 	case "Limits.HelloRate":
 		return "How many connections, and calls without a good token, an address may make each second. Addresses of IPv6 count by their /64."
 	case "Limits.HelloBurst":

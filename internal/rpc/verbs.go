@@ -47,6 +47,8 @@ type Verbs struct {
 	Devices   Devices
 	Timed     Timed
 	Presences Presences
+	Profiles  Profiles
+	Contacts  Contacts
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -58,6 +60,7 @@ func (s *server) table() map[string]http.Handler {
 	s.messageCalls(t)
 	s.otherCalls(t)
 	s.timedCalls(t)
+	s.peopleCalls(t)
 	return t
 }
 

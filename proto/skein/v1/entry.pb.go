@@ -44,19 +44,22 @@ const (
 	// A keyed entry: only the newest of a key is kept. In a self conversation the user's own values, in
 	// others the state that a feature keeps there.
 	EntryKind_ENTRY_KIND_KEYED EntryKind = 7
+	// Two users became contacts, or are no more, or one of them asks; in their direct conversation.
+	EntryKind_ENTRY_KIND_CONTACT EntryKind = 11
 )
 
 // Enum value maps for EntryKind.
 var (
 	EntryKind_name = map[int32]string{
-		0: "ENTRY_KIND_UNSPECIFIED",
-		1: "ENTRY_KIND_MESSAGE",
-		2: "ENTRY_KIND_EDIT",
-		3: "ENTRY_KIND_RECALL",
-		4: "ENTRY_KIND_REACTION",
-		5: "ENTRY_KIND_MEMBERS",
-		6: "ENTRY_KIND_CONVERSATION",
-		7: "ENTRY_KIND_KEYED",
+		0:  "ENTRY_KIND_UNSPECIFIED",
+		1:  "ENTRY_KIND_MESSAGE",
+		2:  "ENTRY_KIND_EDIT",
+		3:  "ENTRY_KIND_RECALL",
+		4:  "ENTRY_KIND_REACTION",
+		5:  "ENTRY_KIND_MEMBERS",
+		6:  "ENTRY_KIND_CONVERSATION",
+		7:  "ENTRY_KIND_KEYED",
+		11: "ENTRY_KIND_CONTACT",
 	}
 	EntryKind_value = map[string]int32{
 		"ENTRY_KIND_UNSPECIFIED":  0,
@@ -67,6 +70,7 @@ var (
 		"ENTRY_KIND_MEMBERS":      5,
 		"ENTRY_KIND_CONVERSATION": 6,
 		"ENTRY_KIND_KEYED":        7,
+		"ENTRY_KIND_CONTACT":      11,
 	}
 )
 
@@ -391,6 +395,7 @@ type Content struct {
 	//	*Content_Attachments
 	//	*Content_Notice
 	//	*Content_Merged
+	//	*Content_ContactChange
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
@@ -540,6 +545,15 @@ func (x *Content) GetMerged() *Merged {
 	return nil
 }
 
+func (x *Content) GetContactChange() *ContactChange {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_ContactChange); ok {
+			return x.ContactChange
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -616,6 +630,10 @@ type Content_Merged struct {
 	Merged *Merged `protobuf:"bytes,25,opt,name=merged,proto3,oneof"`
 }
 
+type Content_ContactChange struct {
+	ContactChange *ContactChange `protobuf:"bytes,34,opt,name=contact_change,json=contactChange,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -637,6 +655,8 @@ func (*Content_Attachments) isContent_Kind() {}
 func (*Content_Notice) isContent_Kind() {}
 
 func (*Content_Merged) isContent_Kind() {}
+
+func (*Content_ContactChange) isContent_Kind() {}
 
 // Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
@@ -1581,11 +1601,11 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xf9\x05\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xbb\x06\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1597,7 +1617,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\asticker\x18\x16 \x01(\v2\x11.skein.v1.StickerH\x00R\asticker\x129\n" +
 	"\vattachments\x18\x17 \x01(\v2\x15.skein.v1.AttachmentsH\x00R\vattachments\x12*\n" +
 	"\x06notice\x18\x18 \x01(\v2\x10.skein.v1.NoticeH\x00R\x06notice\x12*\n" +
-	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12 \n" +
+	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12@\n" +
+	"\x0econtact_change\x18\" \x01(\v2\x17.skein.v1.ContactChangeH\x00R\rcontactChange\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
@@ -1680,7 +1701,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04mine\x18\x04 \x01(\bR\x04mine\"m\n" +
 	"\vHistoryItem\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\x127\n" +
-	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions*\xcf\x01\n" +
+	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions*\xe7\x01\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ENTRY_KIND_MESSAGE\x10\x01\x12\x13\n" +
@@ -1689,7 +1710,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x13ENTRY_KIND_REACTION\x10\x04\x12\x16\n" +
 	"\x12ENTRY_KIND_MEMBERS\x10\x05\x12\x1b\n" +
 	"\x17ENTRY_KIND_CONVERSATION\x10\x06\x12\x14\n" +
-	"\x10ENTRY_KIND_KEYED\x10\a*o\n" +
+	"\x10ENTRY_KIND_KEYED\x10\a\x12\x16\n" +
+	"\x12ENTRY_KIND_CONTACT\x10\v*o\n" +
 	"\n" +
 	"BodyScheme\x12\x1b\n" +
 	"\x17BODY_SCHEME_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1751,10 +1773,11 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*ContactCard)(nil),        // 20: skein.v1.ContactCard
 	(*Sticker)(nil),            // 21: skein.v1.Sticker
 	(*Notice)(nil),             // 22: skein.v1.Notice
-	(*Forwarded)(nil),          // 23: skein.v1.Forwarded
-	(*Attachment)(nil),         // 24: skein.v1.Attachment
-	(*MemberAttrs)(nil),        // 25: skein.v1.MemberAttrs
-	(*GroupSettings)(nil),      // 26: skein.v1.GroupSettings
+	(*ContactChange)(nil),      // 23: skein.v1.ContactChange
+	(*Forwarded)(nil),          // 24: skein.v1.Forwarded
+	(*Attachment)(nil),         // 25: skein.v1.Attachment
+	(*MemberAttrs)(nil),        // 26: skein.v1.MemberAttrs
+	(*GroupSettings)(nil),      // 27: skein.v1.GroupSettings
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1770,25 +1793,26 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	8,  // 10: skein.v1.Content.attachments:type_name -> skein.v1.Attachments
 	22, // 11: skein.v1.Content.notice:type_name -> skein.v1.Notice
 	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
-	23, // 13: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 14: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	24, // 15: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 16: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 17: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 18: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	25, // 19: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
-	26, // 20: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
-	0,  // 21: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 22: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 23: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 24: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 25: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 26: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	23, // 13: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
+	24, // 14: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 15: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	25, // 16: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 17: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 18: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 19: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	26, // 20: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
+	27, // 21: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
+	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1797,6 +1821,7 @@ func file_skein_v1_entry_proto_init() {
 		return
 	}
 	file_skein_v1_content_proto_init()
+	file_skein_v1_contact_proto_init()
 	file_skein_v1_group_settings_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
@@ -1810,6 +1835,7 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Attachments)(nil),
 		(*Content_Notice)(nil),
 		(*Content_Merged)(nil),
+		(*Content_ContactChange)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

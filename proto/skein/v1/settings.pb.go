@@ -39,9 +39,14 @@ type AppSettings struct {
 	// For how long a sender may edit a message, in seconds; 0 = for ever. The
 	// app's back end and, for messages of their own, a group's owner and admins
 	// are not bound by it. At most one year. Default: 0.
-	EditWindowS   *uint32 `protobuf:"varint,2,opt,name=edit_window_s,json=editWindowS,proto3,oneof" json:"edit_window_s,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	EditWindowS *uint32 `protobuf:"varint,2,opt,name=edit_window_s,json=editWindowS,proto3,oneof" json:"edit_window_s,omitempty"`
+	// What a contact request does to users who have not decided it themselves (Privacy.contact_policy).
+	// Default: REQUEST.
+	ContactPolicy *ContactPolicy `protobuf:"varint,10,opt,name=contact_policy,json=contactPolicy,proto3,enum=skein.v1.ContactPolicy,oneof" json:"contact_policy,omitempty"`
+	// The custom fields of profiles that the directory looks up. Default: none.
+	DirectoryFields *DirectoryFields `protobuf:"bytes,11,opt,name=directory_fields,json=directoryFields,proto3" json:"directory_fields,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *AppSettings) Reset() {
@@ -88,18 +93,85 @@ func (x *AppSettings) GetEditWindowS() uint32 {
 	return 0
 }
 
+func (x *AppSettings) GetContactPolicy() ContactPolicy {
+	if x != nil && x.ContactPolicy != nil {
+		return *x.ContactPolicy
+	}
+	return ContactPolicy_CONTACT_POLICY_UNSPECIFIED
+}
+
+func (x *AppSettings) GetDirectoryFields() *DirectoryFields {
+	if x != nil {
+		return x.DirectoryFields
+	}
+	return nil
+}
+
+// DirectoryFields is a list that can be absent.
+type DirectoryFields struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of custom fields, at most 20.
+	Names         []string `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DirectoryFields) Reset() {
+	*x = DirectoryFields{}
+	mi := &file_skein_v1_settings_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DirectoryFields) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DirectoryFields) ProtoMessage() {}
+
+func (x *DirectoryFields) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_settings_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DirectoryFields.ProtoReflect.Descriptor instead.
+func (*DirectoryFields) Descriptor() ([]byte, []int) {
+	return file_skein_v1_settings_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DirectoryFields) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 var File_skein_v1_settings_proto protoreflect.FileDescriptor
 
 const file_skein_v1_settings_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/settings.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\xa1\x01\n" +
+	"\x17skein/v1/settings.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/profile.proto\"\xcb\x02\n" +
 	"\vAppSettings\x127\n" +
 	"\x0frecall_window_s\x18\x01 \x01(\rB\n" +
 	"\xbaH\a*\x05\x18\x80\xe7\x84\x0fH\x00R\rrecallWindowS\x88\x01\x01\x123\n" +
 	"\redit_window_s\x18\x02 \x01(\rB\n" +
-	"\xbaH\a*\x05\x18\x80\xe7\x84\x0fH\x01R\veditWindowS\x88\x01\x01B\x12\n" +
+	"\xbaH\a*\x05\x18\x80\xe7\x84\x0fH\x01R\veditWindowS\x88\x01\x01\x12O\n" +
+	"\x0econtact_policy\x18\n" +
+	" \x01(\x0e2\x17.skein.v1.ContactPolicyB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\rcontactPolicy\x88\x01\x01\x12D\n" +
+	"\x10directory_fields\x18\v \x01(\v2\x19.skein.v1.DirectoryFieldsR\x0fdirectoryFieldsB\x12\n" +
 	"\x10_recall_window_sB\x10\n" +
-	"\x0e_edit_window_sB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\x0e_edit_window_sB\x11\n" +
+	"\x0f_contact_policy\"M\n" +
+	"\x0fDirectoryFields\x12:\n" +
+	"\x05names\x18\x01 \x03(\tB$\xbaH!\x92\x01\x1e\x10\x14\"\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x05namesB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_settings_proto_rawDescOnce sync.Once
@@ -113,16 +185,20 @@ func file_skein_v1_settings_proto_rawDescGZIP() []byte {
 	return file_skein_v1_settings_proto_rawDescData
 }
 
-var file_skein_v1_settings_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_skein_v1_settings_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_skein_v1_settings_proto_goTypes = []any{
-	(*AppSettings)(nil), // 0: skein.v1.AppSettings
+	(*AppSettings)(nil),     // 0: skein.v1.AppSettings
+	(*DirectoryFields)(nil), // 1: skein.v1.DirectoryFields
+	(ContactPolicy)(0),      // 2: skein.v1.ContactPolicy
 }
 var file_skein_v1_settings_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: skein.v1.AppSettings.contact_policy:type_name -> skein.v1.ContactPolicy
+	1, // 1: skein.v1.AppSettings.directory_fields:type_name -> skein.v1.DirectoryFields
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_settings_proto_init() }
@@ -130,6 +206,7 @@ func file_skein_v1_settings_proto_init() {
 	if File_skein_v1_settings_proto != nil {
 		return
 	}
+	file_skein_v1_profile_proto_init()
 	file_skein_v1_settings_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -137,7 +214,7 @@ func file_skein_v1_settings_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_settings_proto_rawDesc), len(file_skein_v1_settings_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ContactPolicy } from "./profile_pb.js";
+import { file_skein_v1_profile } from "./profile_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file skein/v1/settings.proto.
  */
 export const file_skein_v1_settings: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi92MS9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEibQoLQXBwU2V0dGluZ3MSHAoPcmVjYWxsX3dpbmRvd19zGAEgASgNSACIAQESGgoNZWRpdF93aW5kb3dfcxgCIAEoDUgBiAEBQhIKEF9yZWNhbGxfd2luZG93X3NCEAoOX2VkaXRfd2luZG93X3NCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("Chdza2Vpbi92MS9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEi6wEKC0FwcFNldHRpbmdzEhwKD3JlY2FsbF93aW5kb3dfcxgBIAEoDUgAiAEBEhoKDWVkaXRfd2luZG93X3MYAiABKA1IAYgBARI0Cg5jb250YWN0X3BvbGljeRgKIAEoDjIXLnNrZWluLnYxLkNvbnRhY3RQb2xpY3lIAogBARIzChBkaXJlY3RvcnlfZmllbGRzGAsgASgLMhkuc2tlaW4udjEuRGlyZWN0b3J5RmllbGRzQhIKEF9yZWNhbGxfd2luZG93X3NCEAoOX2VkaXRfd2luZG93X3NCEQoPX2NvbnRhY3RfcG9saWN5IiAKD0RpcmVjdG9yeUZpZWxkcxINCgVuYW1lcxgBIAMoCUIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw", [file_skein_v1_profile]);
 
 /**
  * AppSettings are an app's own rules. In UpdateAppRequest an absent field is
@@ -42,6 +44,21 @@ export type AppSettings = Message<"skein.v1.AppSettings"> & {
    * @generated from field: optional uint32 edit_window_s = 2;
    */
   editWindowS?: number | undefined;
+
+  /**
+   * What a contact request does to users who have not decided it themselves (Privacy.contact_policy).
+   * Default: REQUEST.
+   *
+   * @generated from field: optional skein.v1.ContactPolicy contact_policy = 10;
+   */
+  contactPolicy?: ContactPolicy | undefined;
+
+  /**
+   * The custom fields of profiles that the directory looks up. Default: none.
+   *
+   * @generated from field: skein.v1.DirectoryFields directory_fields = 11;
+   */
+  directoryFields?: DirectoryFields | undefined;
 };
 
 /**
@@ -50,4 +67,25 @@ export type AppSettings = Message<"skein.v1.AppSettings"> & {
  */
 export const AppSettingsSchema: GenMessage<AppSettings> = /*@__PURE__*/
   messageDesc(file_skein_v1_settings, 0);
+
+/**
+ * DirectoryFields is a list that can be absent.
+ *
+ * @generated from message skein.v1.DirectoryFields
+ */
+export type DirectoryFields = Message<"skein.v1.DirectoryFields"> & {
+  /**
+   * Names of custom fields, at most 20.
+   *
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message skein.v1.DirectoryFields.
+ * Use `create(DirectoryFieldsSchema)` to create a new message.
+ */
+export const DirectoryFieldsSchema: GenMessage<DirectoryFields> = /*@__PURE__*/
+  messageDesc(file_skein_v1_settings, 1);
 

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/contact"
+	"github.com/skein-im/skein/internal/feature/profile"
+	"github.com/skein-im/skein/internal/follow"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/page"
+	"github.com/skein-im/skein/internal/quota"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// people are the features about users and what they are to each other.
+type people struct {
+	profiles *profile.Service
+	contacts *contact.Service
+}
+
+func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, key auth.MasterKey, limits *limits) (*people, error) {
+	pageKey, err := key.Derive("page")
+	if err != nil {
+		return nil, err
+	}
+	pages := page.New(pageKey)
+	perUser := func(name, what string) func(im.Actor) error {
+		set := quota.New[im.Actor](limits.of(name), 100_000, limits.clock)
+		return func(a im.Actor) error {
+			a.Device = ""
+			return set.Allow(a, 1, what)
+		}
+	}
+	p := &people{}
+	p.profiles = profile.New(profile.Deps{DB: d, Clock: limits.clock, Relations: relations{c}, Exists: a.Exists, Settings: a.Settings,
+		AllowSearch: perUser("directory", "look-ups in the directory"), Pages: pages})
+	p.contacts = contact.New(contact.Deps{Chat: c, Journal: j, Clock: limits.clock, Pages: pages, AllowRequest: perUser("request", "contact requests"),
+		Policy: func(ctx context.Context, app im.AppID, user im.UserID) (skeinv1.ContactPolicy, error) {
+			privacy, err := p.profiles.Privacy(ctx, app, user)
+			return privacy.GetContactPolicy(), err
+		}})
+	return p, nil
+}
+
+// contactsFollower has contacts' lists written by jobs.
+func contactsFollower(jobs *job.Queue) follow.Follower {
+	return contact.Follower(func(tx db.Tx, s job.Spec) error {
+		_, _, err := jobs.Enqueue(tx, s)
+		return err
+	})
+}
+
+// relations tells feature/profile what users are to each other.
+type relations struct{ chat *chat.Service }
+
+// Contacts implements profile.Relations.
+func (r relations) Contacts(ctx context.Context, app im.AppID, user im.UserID, others []im.UserID) (map[im.UserID]bool, error) {
+	return r.which(ctx, app, user, others, func(im.ConvID, im.UserID) chat.Relation { return chat.AreContacts })
+}
+
+// Blockers implements profile.Relations.
+func (r relations) Blockers(ctx context.Context, app im.AppID, user im.UserID, others []im.UserID) (map[im.UserID]bool, error) {
+	return r.which(ctx, app, user, others, chat.Blocks)
+}
+
+func (r relations) which(ctx context.Context, app im.AppID, user im.UserID, others []im.UserID,
+	flag func(conv im.ConvID, other im.UserID) chat.Relation) (map[im.UserID]bool, error) {
+	all, err := r.chat.Relations(ctx, app, user, others)
+	out := make(map[im.UserID]bool)
+	for u, rel := range all {
+		if rel&flag(im.Direct(user, u), u) != 0 {
+			out[u] = true
+		}
+	}
+	return out, err
+}
