@@ -120,7 +120,7 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 
 // matrix is all rows.
 func matrix() []row {
-	return slices.Concat(conversationRows(), messageRows(), otherRows(), socketRows())
+	return slices.Concat(conversationRows(), messageRows(), otherRows(), peopleRows(), socketRows())
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
@@ -164,7 +164,8 @@ func matrixServer(t *testing.T) (*server, func() string) {
 		t.Fatal(err)
 	}
 	s, err := launch(dir, apps, "--limits-call-rate", "1000000", "--limits-call-burst", "1000000", "--limits-back-end-rate", "1000000",
-		"--limits-back-end-burst", "1000000", "--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000")
+		"--limits-back-end-burst", "1000000", "--limits-request-burst", "1000000",
+		"--limits-directory-burst", "1000000", "--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,9 +279,10 @@ func newFixture(t *testing.T, s *server) *fixture {
 	return f
 }
 
-// ban takes the blocked one out.
+// ban takes the blocked one out; the owner blocks them, too.
 func (f *fixture) ban() {
 	must[pb.RemoveMemberResponse](f.as(owner), removeMember, &pb.RemoveMemberRequest{Conversation: f.group, User: f.users[blocked], ClientId: newID(0)})
+	must[pb.BlockUserResponse](f.as(owner), blockUser, &pb.BlockUserRequest{User: f.users[blocked], ClientId: newID(0)})
 }
 
 // mute takes the muted one's voice.

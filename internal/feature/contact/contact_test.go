@@ -305,28 +305,32 @@ func TestWhatABlockedOneSendsIsRefusedAndGroupsAreNotConcerned(t *testing.T) {
 // was is not in the log behind it.
 func TestNothingOfABlockedOneIsStoredBehindTheBlock(t *testing.T) {
 	both(t, func(w *world) {
-		const senders, each = 8, 125
+		const senders, before = 8, 125
 		var sent, refused atomic.Int64
 		var wg sync.WaitGroup
 		started := make(chan struct{}, senders)
 		for range senders {
 			wg.Go(func() {
-				for i := range each {
-					switch err := w.send("bob", "ann", "hello"); im.CodeOf(err) {
-					case 0:
-						sent.Add(1)
-					case im.PermissionDenied:
-						refused.Add(1)
-					default:
-						t.Error(err)
-					}
-					if i == 20 {
+				for i := 0; ; i++ { // ends with the block
+					if i == before {
 						started <- struct{}{}
 					}
+					err := w.send("bob", "ann", "hello")
+					if err == nil {
+						sent.Add(1)
+						continue
+					}
+					if refused.Add(1); im.CodeOf(err) != im.PermissionDenied {
+						t.Error(err)
+					}
+					if i < before {
+						started <- struct{}{}
+					}
+					return
 				}
 			})
 		}
-		for range senders / 2 {
+		for range senders {
 			<-started
 		}
 		w.must(w.block("ann", "bob"))
@@ -335,8 +339,8 @@ func TestNothingOfABlockedOneIsStoredBehindTheBlock(t *testing.T) {
 		if got := w.head(im.Direct("ann", "bob")); got != behind {
 			t.Errorf("the log went from %d to %d after the block was acknowledged", behind, got)
 		}
-		if refused.Load() == 0 || sent.Load() == 0 {
-			t.Errorf("%d sent, %d refused: the block did not fall among the sends", sent.Load(), refused.Load())
+		if refused.Load() != senders || sent.Load() < senders*before {
+			t.Errorf("%d sent, %d refused", sent.Load(), refused.Load())
 		}
 		if int64(behind) != sent.Load()+1 {
 			t.Errorf("%d entries, %d acknowledged and the block", behind, sent.Load())

@@ -1,0 +1,93 @@
+package wire_test
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/skein-im/skein/proto/skein/v1"
+)
+
+const (
+	blockUser      = "/skein.v1.ContactService/BlockUser"
+	requestContact = "/skein.v1.ContactService/RequestContact"
+)
+
+// ofUsers is a verb about what a user has and a back end has not.
+const ofUsers = everybodys + `
+	INVALID_ARGUMENT foreign-app app
+`
+
+// onlyMember is a verb about something that the member alone has with the
+// owner: to the owner it is a request about oneself.
+const onlyMember = nobody + `
+	NOT_FOUND        foreign stranger guest ex blocked muted bot admin
+	INVALID_ARGUMENT owner foreign-app app
+	ok               member
+`
+
+// asked has the owner ask the member to be a contact.
+func (f *fixture) asked() {
+	must[pb.RequestContactResponse](f.as(owner), requestContact, &pb.RequestContactRequest{User: f.users[member], ClientId: newID(0)})
+}
+
+func peopleRows() []row {
+	asked := func(f *fixture, _ principal) { f.asked() }
+	contacts := func(f *fixture, _ principal) {
+		f.asked()
+		must[pb.AnswerContactRequestResponse](f.as(member), "/skein.v1.ContactService/AnswerContactRequest",
+			&pb.AnswerContactRequestRequest{User: f.users[owner], Accept: true, ClientId: newID(0)})
+	}
+	return []row{
+		{verb: "ProfileService/GetProfiles", cells: everybodys + "ok foreign-app app",
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.GetProfilesRequest{Users: []string{f.users[member], f.users[owner], f.newcomer()}}
+			}},
+		{verb: "ProfileService/UpdateProfile", cells: everybodys + "ok foreign-app app",
+			request: func(f *fixture, p principal) proto.Message {
+				r := &pb.UpdateProfileRequest{Profile: &pb.Profile{Name: "N"}, Fields: []string{"name"}}
+				if p == appAdmin || p == foreignApp {
+					r.Profile.User = f.users[member]
+				}
+				return r
+			}},
+		{verb: "ProfileService/GetPrivacy", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.GetPrivacyRequest{} }},
+		{verb: "ProfileService/UpdatePrivacy", cells: ofUsers,
+			request: func(*fixture, principal) proto.Message {
+				return &pb.UpdatePrivacyRequest{Privacy: &pb.Privacy{Bio: pb.Visibility_VISIBILITY_NOBODY}}
+			}},
+		{verb: "ProfileService/SearchDirectory", cells: everybodys + "ok foreign-app app",
+			request: func(f *fixture, _ principal) proto.Message { return &pb.SearchDirectoryRequest{User: f.users[owner]} }},
+		{verb: "ContactService/RequestContact", cells: nobody + `
+			PERMISSION_DENIED blocked
+			INVALID_ARGUMENT  owner foreign-app app
+			ok                foreign stranger guest ex muted member bot admin`,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.RequestContactRequest{User: f.users[owner], Greeting: "hi", ClientId: newID(0)}
+			}},
+		{verb: "ContactService/AnswerContactRequest", cells: onlyMember, prepare: asked,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.AnswerContactRequestRequest{User: f.users[owner], Accept: true, ClientId: newID(0)}
+			}},
+		{verb: "ContactService/RemoveContact", cells: onlyMember, prepare: contacts,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.RemoveContactRequest{User: f.users[owner], ClientId: newID(0)}
+			}},
+		{verb: "ContactService/UpdateContact", cells: onlyMember, prepare: contacts,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.UpdateContactRequest{Contact: &pb.Contact{User: f.users[owner], Remark: "boss"}, ClientId: newID(0)}
+			}},
+		{verb: "ContactService/ListContacts", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.ListContactsRequest{} }},
+		{verb: "ContactService/ListContactRequests", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.ListContactRequestsRequest{} }},
+		{verb: "ContactService/BlockUser", cells: ofUsers,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.BlockUserRequest{User: f.newcomer(), ClientId: newID(0)}
+			}},
+		{verb: "ContactService/UnblockUser", cells: onlyMember,
+			prepare: func(f *fixture, _ principal) {
+				must[pb.BlockUserResponse](f.as(member), blockUser, &pb.BlockUserRequest{User: f.users[owner], ClientId: newID(0)})
+			},
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.UnblockUserRequest{User: f.users[owner], ClientId: newID(0)}
+			}},
+		{verb: "ContactService/ListBlocked", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.ListBlockedRequest{} }},
+	}
+}
