@@ -15,11 +15,12 @@ inputs() {
   find tools/protoc-gen-openapi tools/validateproto -name '*.go' ! -name '*_test.go'
   printf '%s\n' buf.yaml buf.gen.yaml tools/buf/go.mod tools/es/package-lock.json \
     sdk/js/client/scripts/gen-wire.mjs
+  find sdk/js/client/src/modules -name wire.json
 }
 outputs() {
   find proto \( -name '*.pb.go' -o -name '*.connect.go' \)
   find sdk/js/client/src/gen -type f 2>/dev/null || true
-  find sdk/js/client/src/wire -name schema.ts 2>/dev/null || true
+  find sdk/js/client/src/wire sdk/js/client/src/modules \( -name schema.ts -o -name wire.ts \) 2>/dev/null || true
   find docs/reference -name openapi.json 2>/dev/null || true
 }
 sums() {

@@ -29,14 +29,14 @@ if [ "${1:-}" = --check ]; then
   diff -u "$validate" "$out/third_party/validate.proto" || status=1
   while read -r file; do
     diff -u "$file" "$out/$file" || status=1
-  done < <({ scripts/gen-sum.sh outputs | grep -v /wire/; cd "$out" && find proto sdk docs -type f; } | sort -u)
+  done < <({ scripts/gen-sum.sh outputs | grep -v src/wire/ | grep -v /wire.ts; cd "$out" && find proto sdk docs -type f; } | sort -u)
   node sdk/js/client/scripts/gen-wire.mjs --check || status=1
   [ $status = 0 ] || echo "generated files are stale: run make gen" >&2
   exit $status
 fi
 
 # What is no longer generated goes away.
-scripts/gen-sum.sh outputs | grep -v /wire/ | xargs -r rm -f
+scripts/gen-sum.sh outputs | grep -v src/wire/ | grep -v /wire.ts | xargs -r rm -f
 cp -r "$out/proto" "$out/sdk" "$out/docs" .
 # The browser SDK's own field tables are made from its generated descriptors.
 node sdk/js/client/scripts/gen-wire.mjs

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prints how much of a page's load the browser SDK is, compressed, and fails
-# above the budget. The SDK's build leaves one bundle for the core alone and
-# one for what a browser loads: the core with its store.
+# above the budget. The SDK's build leaves one bundle for the core alone, one
+# for what a browser loads: the core with its store, and one a module: what it
+# adds to the core, 4,000 bytes unless its wire.json says otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,5 +17,11 @@ check() { # file, limit in bytes, name
 bundle=sdk/js/client/dist/bundle
 check "$bundle/core.min.js" 30000 "SDK core"
 check "$bundle/browser.min.js" 60000 "SDK with browser store"
+for file in "$bundle"/modules/*.min.js; do
+  name=$(basename "$file" .min.js)
+  wire=sdk/js/client/src/modules/$name/wire.json
+  budget=$([ -f "$wire" ] && sed -n 's/.*"budget": *\([0-9]*\).*/\1/p' "$wire" || true)
+  check "$file" "${budget:-4000}" "module $name"
+done
 [ $status = 0 ] || echo "size: over the budget" >&2
 exit $status

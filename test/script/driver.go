@@ -36,6 +36,8 @@ type Command struct {
 	Remove       bool     `json:"remove,omitempty"`
 	Device       string   `json:"device,omitempty"`
 	Limit        int      `json:"limit,omitempty"`
+	// Data is what a domain's verb needs beside.
+	Data map[string]any `json:"data,omitempty"`
 	// Token replaces what the token supplier answers from now on.
 	Token string `json:"token,omitempty"`
 }

@@ -176,6 +176,12 @@ func (d *goDriver) Do(ctx context.Context, c Command) (json.RawMessage, error) {
 	return json.Marshal(res)
 }
 
+// goVerb runs a verb of a domain on a device of the Go SDK.
+type goVerb func(ctx context.Context, d *goDriver, client *skein.Client, c Command) (any, error)
+
+// goVerbs are the verbs of the domains, each in its go_driver_<domain>.go.
+var goVerbs = merged[goVerb]()
+
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {
 	switch c.Verb {
 	case "token":
@@ -190,6 +196,9 @@ func (d *goDriver) run(ctx context.Context, c Command) (any, error) {
 	client, err := d.open()
 	if err != nil {
 		return nil, err
+	}
+	if run, ok := goVerbs[c.Verb]; ok {
+		return run(ctx, d, client, c)
 	}
 	switch c.Verb {
 	case "connect":

@@ -9,9 +9,30 @@ import (
 	"strings"
 )
 
+// verb is one thing that a user does, with the words that follow its name.
+type verb func(ctx context.Context, w *world, d *device, a *args) error
+
 // verbs are what a user does; README.md explains each. A test holds the two
-// to each other.
-var verbs = map[string]func(ctx context.Context, w *world, d *device, a *args) error{
+// to each other. A domain has its own map in verbs_<domain>.go.
+var verbs = merged(
+	coreVerbs,
+)
+
+// merged puts the verbs of all domains together; a name belongs to one of them.
+func merged[V any](domains ...map[string]V) map[string]V {
+	all := map[string]V{}
+	for _, domain := range domains {
+		for name, v := range domain {
+			if _, ok := all[name]; ok {
+				panic("two domains have the verb " + name)
+			}
+			all[name] = v
+		}
+	}
+	return all
+}
+
+var coreVerbs = map[string]verb{
 	"connect": func(ctx context.Context, w *world, d *device, a *args) error {
 		return w.call(ctx, d, a, Command{Verb: "connect"})
 	},

@@ -229,6 +229,27 @@ func (w *world) until(ctx context.Context, d *device, conv string, holds func(v 
 	}
 }
 
+// result repeats a command until its result holds, and waits for changes of the device between.
+func (w *world) result(ctx context.Context, d *device, c Command, holds func(raw json.RawMessage) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		raw, err := d.driver.Do(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err = holds(raw); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-d.driver.Changed():
+		case <-time.After(time.Second): // what an SDK derives from the clock
+		}
+	}
+}
+
 // describe writes a view for a person who reads a failed run.
 func describe(v *View) string {
 	var b strings.Builder

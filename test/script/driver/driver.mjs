@@ -6,11 +6,25 @@
 //
 // Arguments: endpoint, app id, user, device. The store outlives a "restart":
 // it is an IndexedDB kept by this process, as a browser keeps it over a reload.
+//
+// The other files of this folder are parts: each adds a domain's modules and
+// verbs, and is found by itself. A part exports
+//   modules: {name: factory()}, what createClient gets (optional);
+//   verbs: (driver) => ({verb: async (command) => result}), where driver has
+//     client (the getter), at(command), find(command, id), outgoing(command), message(m);
+//   message: (m, client) => ({…}), what it adds to the view of a message (optional);
+//   conversation: (c, client) => ({…}), the same of a conversation (optional);
+//   listen: (client, changed) => void, calls changed when its view changes (optional).
 import "fake-indexeddb/auto";
+import { readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createClient as createCore, SkeinError } from "@skein/client/core";
+import { extras } from "@skein/client/extras";
 import { nodeTransport } from "@skein/client/node";
 import { indexedDBStore } from "@skein/client/store/indexeddb";
+
+const files = readdirSync(new URL(".", import.meta.url)).filter((name) => name.endsWith(".mjs") && name !== "driver.mjs");
+const parts = await Promise.all(files.sort().map((name) => import(`./${name}`)));
 
 const [endpoint, appId, user, deviceId] = process.argv.slice(2);
 let token = "";
@@ -38,7 +52,10 @@ function open() {
     token: () => token,
     store: indexedDBStore(),
     transport: nodeTransport(),
+    extras,
+    modules: Object.assign({}, ...parts.map((part) => part.modules ?? {})),
   });
+  for (const part of parts) part.listen?.(client, changed);
   for (const name of ["state", "message", "messageUpdated", "messageRemoved", "conversation", "typing", "presence"]) {
     client.on(name, changed);
   }
@@ -71,6 +88,7 @@ const message = (m) => ({
   replyTo: m.replyTo ?? 0,
   mentions: m.mentions,
   reactions: Object.fromEntries(m.reactions.map((r) => [r.emoji, r.count])),
+  ...Object.assign({}, ...parts.map((part) => part.message?.(m, client))),
 });
 
 const conversation = (c) => ({
@@ -85,6 +103,7 @@ const conversation = (c) => ({
   markers: Object.fromEntries([...c.readMarkers].map(([u, p]) => [u, p.seq])),
   // What a conversation that was not opened shows of itself is its newest message, in a list.
   messages: (c.window.opened || !c.lastMessage ? c.messages : [c.lastMessage]).map(message),
+  ...Object.assign({}, ...parts.map((part) => part.conversation?.(c, client))),
 });
 
 const presence = new Map();
@@ -154,6 +173,17 @@ const verbs = {
   search: async (c) =>
     (await client.search(c.text, c.conversation ? { conversation: c.conversation } : {})).map((h) => message(h.message)),
 };
+
+const driver = {
+  get client() {
+    return client;
+  },
+  at,
+  find,
+  outgoing,
+  message,
+};
+for (const part of parts) Object.assign(verbs, part.verbs?.(driver));
 
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);

@@ -1,32 +1,43 @@
-import { expect, test } from "vitest";
+/// <reference types="vite/client" />
+import { describe, expect, test } from "vitest";
 import { en } from "../src/i18n/en.ts";
 import { formatTag, pickLanguage, words } from "../src/i18n/language.ts";
 import { zh } from "../src/i18n/zh.ts";
 
-const keys = Object.keys(en) as (keyof typeof en)[];
+// Beside the words of the whole app, each part has its own in its folder.
+const parts = Object.entries(import.meta.glob<{ strings: { en: object; zh: object } }>("../src/*/strings.ts", { eager: true }));
+const all = [["i18n", { en, zh }], ...parts.filter(([path]) => !path.includes("/i18n/")).map(([path, { strings }]) => [path.split("/")[2], strings])] as unknown as [
+  string,
+  { en: Record<string, unknown>; zh: Record<string, unknown> },
+][];
 
-test("both languages have every key and no other", () => {
-  expect(Object.keys(zh).sort()).toEqual([...keys].sort());
-});
+// Names and terms that are the same everywhere.
+const same = new Set(["appName", "devCodeNode", "devCodeGo", "findCount", "at"]);
 
-test("a key is a text in both languages or a function of as many values in both", () => {
-  for (const key of keys) {
-    expect(typeof zh[key], key).toBe(typeof en[key]);
-    const [a, b]: unknown[] = [en[key], zh[key]];
-    if (typeof a === "function" && typeof b === "function") expect(b.length, key).toBe(a.length);
-  }
-});
+describe.each(all)("%s", (_, { en, zh }) => {
+  const keys = Object.keys(en);
 
-test("no text is empty, and every text is in its language", () => {
-  // Names and terms that are the same everywhere.
-  const same = new Set(["appName", "devCodeNode", "devCodeGo", "findCount", "at"]);
-  const call = (value: unknown): string => (typeof value === "function" ? String(value("A", "B", "C")) : String(value));
-  for (const key of keys) {
-    expect(call(en[key]).trim(), key).not.toBe("");
-    if (same.has(key)) continue;
-    expect(call(zh[key]), key).toMatch(/\p{Script=Han}/u);
-    expect(call(en[key]), key).not.toMatch(/\p{Script=Han}/u);
-  }
+  test("both languages have every key and no other", () => {
+    expect(Object.keys(zh).sort()).toEqual([...keys].sort());
+  });
+
+  test("a key is a text in both languages or a function of as many values in both", () => {
+    for (const key of keys) {
+      expect(typeof zh[key], key).toBe(typeof en[key]);
+      const [a, b]: unknown[] = [en[key], zh[key]];
+      if (typeof a === "function" && typeof b === "function") expect(b.length, key).toBe(a.length);
+    }
+  });
+
+  test("no text is empty, and every text is in its language", () => {
+    const call = (value: unknown): string => (typeof value === "function" ? String(value("A", "B", "C")) : String(value));
+    for (const key of keys) {
+      expect(call(en[key]).trim(), key).not.toBe("");
+      if (same.has(key)) continue;
+      expect(call(zh[key]), key).toMatch(/\p{Script=Han}/u);
+      expect(call(en[key]), key).not.toMatch(/\p{Script=Han}/u);
+    }
+  });
 });
 
 test("the first language of the browser that the app speaks is taken", () => {

@@ -2,7 +2,6 @@
 import { asSkeinError } from "./abort.js";
 import { SkeinError } from "./error.js";
 import { backOff } from "./machine/connection.js";
-import { memoryStore } from "./store/memory.js";
 import { type TokenSource, readClaims } from "./token.js";
 import type { Clock, Environment } from "./types/environment.js";
 import type { Partition, PartitionKey, Store } from "./types/store.js";
@@ -12,6 +11,8 @@ export interface BootOptions {
   readonly appId: string;
   readonly userId: string | undefined;
   readonly store: Store;
+  /** Stands in for a store that can not be opened; undefined = nothing does. */
+  readonly standIn: (() => Store) | undefined;
   readonly tokens: TokenSource;
   readonly clock: Clock;
   readonly environment: Environment | undefined;
@@ -60,12 +61,13 @@ function pause({ clock, environment }: BootOptions, ms: number): Promise<void> {
   });
 }
 
-/** Opens the partition. A store that can not be opened is told of, and memory stands in for it. */
-export async function openPartition({ store, error }: BootOptions, key: PartitionKey): Promise<Partition> {
+/** Opens the partition. A store that can not be opened is told of, and memory stands in for it where there is one. */
+export async function openPartition({ store, standIn, error }: BootOptions, key: PartitionKey): Promise<Partition> {
   try {
     return await store.open(key);
   } catch (cause) {
+    if (!standIn) throw cause;
     error(asSkeinError(cause, "storage", "the local store can not be opened; nothing will outlive this page"));
-    return memoryStore().open(key);
+    return standIn().open(key);
   }
 }

@@ -2,7 +2,6 @@ import { abortable, asSkeinError } from "./abort.js";
 import { ConversationView, type ConversationHost, type NewItem, kindOf } from "./conversation.js";
 import { Emitter } from "./emitter.js";
 import { Engine } from "./engine/engine.js";
-import type { Render } from "./engine/link.js";
 import { Ephemeral } from "./ephemeral.js";
 import { SkeinError } from "./error.js";
 import { IdMaker, uuidBytes } from "./ids.js";
@@ -11,9 +10,8 @@ import { defaultLimit } from "./pages.js";
 import { directId, showItem, showRecord } from "./project.js";
 import type { Change } from "./reduce/state.js";
 import { maxOutbox } from "./reduce/outbox.js";
-import { searchMessages } from "./search.js";
+import type { Extras } from "./modules/extras/index.js";
 import { findUser, openPartition } from "./boot.js";
-import { memoryStore } from "./store/memory.js";
 import { type Command, type Crew, type CrewHost, type News, type Status, alone, plain, revive } from "./tabs/crew.js";
 import { TokenSource } from "./token.js";
 import { platformTransport } from "./transport.js";
@@ -26,28 +24,27 @@ import type {
   ClientState,
   Conversations,
   Devices,
-  NewGroup,
-  Platform,
-  Presence,
   Presences,
   SearchHit,
   SearchOptions,
   Unsubscribe,
 } from "./types/client.js";
 import type { Conversation } from "./types/conversation.js";
+import type { ModuleCore, Modules } from "./types/module.js";
 import type { Clock, Random } from "./types/environment.js";
 import { Waiters } from "./waiters.js";
 import type { OutboxRecord, Partition, PartitionKey } from "./types/store.js";
 import type { Transport } from "./types/transport.js";
 import type { Init } from "./wire/codec.js";
+import type { Call } from "./wire/piece.js";
 import type { Methods } from "./wire/schema.js";
+import { coreCall } from "./rpc.js";
 
 /** The options with everything that has a default, which differs from entry to entry. */
 export interface FullOptions extends ClientOptions {
+  readonly modules?: Modules | undefined;
   /** With whom this client is one device. Default: with nobody. */
   readonly crew?: ((host: CrewHost) => Crew) | undefined;
-  /** How `frame` events show a frame. Default: as it was decoded. */
-  readonly render?: Render | undefined;
 }
 
 export const systemClock: Clock = {
@@ -83,6 +80,7 @@ export class SkeinClient implements Client {
   readonly #tokens: TokenSource;
   readonly #events = new Emitter<ClientEvents & { changed: undefined; list: undefined }>();
   readonly #ephemeral: Ephemeral;
+  readonly #modules: ModuleCore;
   readonly #views = new Map<string, ConversationView>();
   readonly #waiters = new Waiters();
   readonly #watches = new Map<symbol, readonly string[]>();
@@ -130,23 +128,24 @@ export class SkeinClient implements Client {
     this.#isReady = { resolve, reject };
     this.conversation = this.#conversations();
     this.devices = {
-      list: async ({ signal } = {}) => {
-        const { devices } = await this.#call("ListDevices", {}, signal);
-        return devices.map(({ id, platform, name, createdUs, lastSeenUs, online, current }) => ({
-          id,
-          platform: platforms[platform],
-          name,
-          created: Math.floor(createdUs / 1000),
-          lastSeen: Math.floor(lastSeenUs / 1000),
-          online,
-          current,
-        }));
-      },
+      list: (options) => this.#host().extras.listDevices(this.#host(), options),
       signOut: async (device, { signal } = {}) => {
-        await this.#call("SignOutDevice", { device }, signal);
+        await this.#call("DeviceService/SignOutDevice", { device }, signal);
       },
     };
     this.presence = this.#presences();
+    this.#modules = {
+      client: this,
+      host: () => this.#host(),
+      now: () => this.#clock.now() + this.#offset,
+      call: (call, input, signal) => this.#post(call, input, signal),
+      say: (frame, answered, signal) => abortable(this.#do({ type: "say", frame, answered }, signal) as Promise<Uint8Array | undefined>, signal),
+      hub: undefined,
+    };
+    for (const [name, make] of Object.entries(options.modules ?? {})) {
+      if (name in this) throw new SkeinError("invalid_argument", `a client has something else called ${name}`);
+      Object.assign(this, { [name]: make(this.#modules) });
+    }
   }
 
   get state(): ClientState {
@@ -207,11 +206,15 @@ export class SkeinClient implements Client {
   async #begin(): Promise<void> {
     const { endpoint, appId } = this;
     this.#setState("connecting", undefined, undefined);
+    const { extras } = this.#options;
+    const store = this.#options.store ?? extras?.memoryStore();
+    if (!store) throw new SkeinError("invalid_argument", "./core needs a store");
     const boot = {
       endpoint,
       appId,
       userId: this.#options.userId,
-      store: this.#options.store ?? memoryStore(),
+      store,
+      standIn: extras?.memoryStore,
       tokens: this.#tokens,
       clock: this.#clock,
       environment: this.#options.environment,
@@ -283,6 +286,7 @@ export class SkeinClient implements Client {
 
   #reloaded(ledger: Ledger): void {
     this.#listChanged();
+    this.#modules.hub?.reloaded();
     this.#set({ outbox: unsent(ledger) });
   }
 
@@ -304,6 +308,7 @@ export class SkeinClient implements Client {
       shown: (id) => this.#views.get(id)?.shown,
     });
     ledger.follower = true;
+    for (const [kind, fold] of this.#modules.hub?.folds ?? []) ledger.state.folds.set(kind, fold);
     return ledger;
   }
 
@@ -331,7 +336,7 @@ export class SkeinClient implements Client {
       platform: platform ?? "web",
       deviceName: deviceName ?? "",
       debug: debug ?? false,
-      render: this.#options.render ?? ((_: string, frame: unknown) => frame),
+      render: this.#options.extras?.frame,
     };
     const engine = new Engine(options, ledger, {
       state: (state, error, retryAt) => {
@@ -343,6 +348,7 @@ export class SkeinClient implements Client {
       sync: (sync) => this.#spread({ type: "sync", sync }),
       typing: (typing) => this.#spread({ type: "typing", typing }),
       presence: (presence) => this.#spread({ type: "presence", presence }),
+      fields: (fields) => this.#spread({ type: "fields", fields }),
       offset: (ms) => {
         this.#offset = ms;
         this.#crew?.tellStatus();
@@ -372,6 +378,9 @@ export class SkeinClient implements Client {
       case "sync":
         this.#events.emit("sync", news.sync);
         return;
+      case "fields":
+        this.#modules.hub?.hear(news.fields);
+        return;
       case "frame":
         if (this.#options.debug) this.#events.emit("frame", news.frame);
         return;
@@ -393,7 +402,9 @@ export class SkeinClient implements Client {
     if (!engine || !ledger) throw this.#closedError();
     switch (command.type) {
       case "call":
-        return engine.call(command.method, command.input as Init<Methods[keyof Methods]["input"]>);
+        return engine.post(command.path, command.body, command.takes);
+      case "say":
+        return engine.say(command.frame, command.answered);
       case "page":
         return engine.fetchPage(command.request);
       case "retry":
@@ -424,13 +435,18 @@ export class SkeinClient implements Client {
         engine.debug = true;
         return undefined;
       case "signOut":
-        await engine.call("SignOutDevice", { device: ledger.deviceId }).catch(() => undefined);
+        await engine.call("DeviceService/SignOutDevice", { device: ledger.deviceId }).catch(() => undefined);
         return this.#erase(ledger);
     }
   }
 
   #call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
-    return abortable(this.#do({ type: "call", method, input }, signal) as Promise<Methods[Name]["output"]>, signal);
+    return this.#post(coreCall(method), input, signal);
+  }
+
+  async #post<I, O>({ path, input, output, takes }: Call<I, O>, given: Init<I>, signal: AbortSignal | undefined): Promise<O> {
+    const command: Command = { type: "call", path, body: input.write(given), takes };
+    return output.read((await abortable(this.#do(command, signal), signal)) as Uint8Array);
   }
 
   /** What the reducer changed, as snapshots and events. */
@@ -449,6 +465,7 @@ export class SkeinClient implements Client {
   }
 
   #tellChange(ledger: Ledger, change: Change): void {
+    this.#modules.hub?.hear(change);
     switch (change.type) {
       case "message": {
         const conversation = this.#view(change.conversation);
@@ -467,7 +484,7 @@ export class SkeinClient implements Client {
       case "messageRemoved": {
         const { record, item } = change;
         if (item) this.#waiters.failed(item.id, new SkeinError("aborted", "the message was discarded"));
-        const message = record ? showRecord(record, ledger.state.user, []) : item && showItem(item, ledger.state.user, []);
+        const message = record ? showRecord(record, this.#host(), []) : item && !item.key && showItem(item, this.#host(), []);
         if (message) this.#events.emit("messageRemoved", { conversation: this.#view(change.conversation), message });
         return;
       }
@@ -504,6 +521,7 @@ export class SkeinClient implements Client {
     }
     this.#hosted ??= {
       me: ledger.state.user,
+      content: (fields) => this.#modules.hub?.content(fields) ?? { type: "unknown" },
       ledger,
       fetchPage: async (request, signal) => {
         await abortable(this.#do({ type: "page", request }, signal), signal);
@@ -530,6 +548,8 @@ export class SkeinClient implements Client {
       },
       typingIn: (id) => this.#ephemeral.typingIn(id),
       call: (method, input, signal) => this.#call(method, input, signal),
+      post: (call, input, signal) => this.#post(call, input, signal),
+      extras: this.#options.extras ?? none,
       newId: () => this.#newId(),
     };
     return this.#hosted;
@@ -580,12 +600,7 @@ export class SkeinClient implements Client {
       get: (id) => this.#view(id),
       list: () => (this.#list ??= this.#sorted()),
       subscribe: (listener) => this.#events.on("list", listener),
-      createGroup: async ({ id, title, members }: NewGroup, { signal } = {}) => {
-        const input = { id: id ?? "", title, members, clientId: uuidBytes(this.#newId()) };
-        const { conversation } = await this.#call("CreateGroup", input, signal);
-        if (!conversation) throw new SkeinError("internal", "the server made no group");
-        return this.#view(conversation.id);
-      },
+      createGroup: async (group, options) => this.#view(await this.#host().extras.createGroup(this.#host(), group, options)),
     };
   }
 
@@ -622,14 +637,7 @@ export class SkeinClient implements Client {
         };
       },
       get: (user) => this.#ephemeral.presenceOf(user),
-      fetch: async (users, { signal } = {}) => {
-        const { presences } = await this.#call("GetPresence", { users }, signal);
-        return presences.map(({ user, online, lastSeenUs }): Presence => ({
-          user,
-          online,
-          lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined,
-        }));
-      },
+      fetch: (users, options) => this.#host().extras.fetchPresence(this.#host(), users, options),
     };
   }
 
@@ -641,10 +649,10 @@ export class SkeinClient implements Client {
   }
 
   async search(text: string, { conversation, limit = defaultLimit, signal }: SearchOptions = {}): Promise<readonly SearchHit[]> {
-    const { ledger, me } = this.#host();
+    const { ledger } = this.#host();
     const one = typeof conversation === "object" ? conversation.id : conversation;
-    const hits = await searchMessages(ledger, one === undefined ? [...ledger.state.conversations.keys()] : [one], text, limit, signal);
-    return hits.map((record) => ({ conversation: this.#view(record.conversation), message: showRecord(record, me, []) }));
+    const hits = await this.#host().extras.search(ledger, one === undefined ? [...ledger.state.conversations.keys()] : [one], text, limit, signal);
+    return hits.map((record) => ({ conversation: this.#view(record.conversation), message: showRecord(record, this.#host(), []) }));
   }
 
   #setState(state: ClientState, error: SkeinError | undefined, retryAt: number | undefined): void {
@@ -700,7 +708,12 @@ export class SkeinClient implements Client {
   }
 }
 
-const platforms: readonly (Platform | undefined)[] = [undefined, "web", "android", "ios", "desktop", "server"];
+/** Extras that were not given: each rejects. */
+const none = /* @__PURE__ */ new Proxy({} as Extras, {
+  get: () => async () => {
+    throw new SkeinError("unsupported", "this is not part of ./core", { hint: "give createClient the extras of @skein/client/extras" });
+  },
+});
 
 function unsent(ledger: Ledger): number {
   return ledger.state.outbox.unacked;

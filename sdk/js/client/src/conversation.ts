@@ -1,10 +1,10 @@
 import { abortable, abortedError } from "./abort.js";
 import { SkeinError } from "./error.js";
-import { uuidBytes } from "./ids.js";
 import { type PageSource, defaultLimit, maxLimit, readPage } from "./pages.js";
-import { bodyOf, peerOf, roles, showItem, showRecord, showRevision } from "./project.js";
+import { type Viewer, bodyOf, peerOf, roles, showItem, showRecord } from "./project.js";
 import { type Change, type ConversationState, unreadOf } from "./reduce/state.js";
-import { searchMessages } from "./search.js";
+import type { Extras } from "./modules/extras/index.js";
+import type { Call } from "./wire/piece.js";
 import type { CallOptions, Unsubscribe } from "./types/client.js";
 import type {
   Conversation,
@@ -24,11 +24,10 @@ import { Window } from "./window.js";
 
 /** What of an outbox item the caller decides; the client adds ids and times. */
 export type NewItem = Pick<OutboxRecord, "op" | "conversation"> &
-  Partial<Pick<OutboxRecord, "body" | "emoji" | "remove" | "targetSeq" | "targetId">>;
+  Partial<Pick<OutboxRecord, "body" | "emoji" | "remove" | "key" | "options" | "rest" | "targetSeq" | "targetId">>;
 
 /** What a conversation needs of its client. */
-export interface ConversationHost extends PageSource {
-  readonly me: string;
+export interface ConversationHost extends PageSource, Viewer {
   /** Puts an item into the outbox. */
   enqueue(item: NewItem): OutboxRecord;
   /** Resolves with the seq when the item is done, rejects when it failed for good. */
@@ -39,6 +38,8 @@ export interface ConversationHost extends PageSource {
   setTyping(conversation: string, typing: boolean): void;
   typingIn(conversation: string): readonly string[];
   call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]>;
+  post<I, O>(call: Call<I, O>, input: Init<I>, signal: AbortSignal | undefined): Promise<O>;
+  readonly extras: Extras;
   newId(): string;
 }
 
@@ -46,7 +47,6 @@ const nowhere: Position = { seq: 0, ord: 0 };
 const nobody: readonly string[] = [];
 const noItems: readonly OutboxRecord[] = [];
 const noMarkers: ReadonlyMap<string, Position> = /* @__PURE__ */ new Map();
-const pageOfMembers = 100;
 
 export function kindOf(id: string): ConversationKind {
   return id.startsWith("@") ? "direct" : id.startsWith("~") ? "self" : "group";
@@ -169,8 +169,7 @@ export class ConversationView implements Conversation {
     const key = "version" in source ? source.seq : source.id;
     let cached = this.#cache.get(key) ?? into.get(key);
     if (!cached || cached.source !== source || !sameItems(cached.ops, ops)) {
-      const { me } = this.#host;
-      const message = "version" in source ? showRecord(source, me, ops) : showItem(source, me, ops);
+      const message = "version" in source ? showRecord(source, this.#host, ops) : showItem(source, this.#host, ops);
       cached = { source, ops, message };
     }
     into.set(key, cached);
@@ -202,6 +201,7 @@ export class ConversationView implements Conversation {
       lastMessage: last,
       activity: Math.floor(newest / 1000),
       memberCount: c?.members ?? 0,
+      fields: c?.rest,
       myRole: c && c.to === 0 ? roles[c.role] : undefined,
       readMarkers: c?.markers ?? noMarkers,
       typing: this.#host.typingIn(this.id),
@@ -219,19 +219,19 @@ export class ConversationView implements Conversation {
   /** The local echo of an outbox item. */
   echo(id: string): Message | undefined {
     const item = this.#host.ledger.state.outbox.get(id);
-    return item && showItem(item, this.#host.me, this.#opsOn(item.seq, id));
+    return item && showItem(item, this.#host, this.#opsOn(item.seq, id));
   }
 
   #shownAlone(record: MessageRecord): Message {
     const ops = this.#opsOn(record.seq, record.id);
     const cached = this.#cache.get(record.seq);
-    return cached?.source === record && sameItems(cached.ops, ops) ? cached.message : showRecord(record, this.#host.me, ops);
+    return cached?.source === record && sameItems(cached.ops, ops) ? cached.message : showRecord(record, this.#host, ops);
   }
 
   async open({ limit, signal }: WindowOptions = {}): Promise<void> {
     await abortable(this.#window.open(limit ?? defaultLimit), signal);
     const unknownGroup = this.kind === "group" && !this.#state()?.meta;
-    if (unknownGroup) await this.#host.call("GetConversation", { conversation: this.id }, signal).catch(() => undefined);
+    if (unknownGroup) await this.#host.call("ConversationService/GetConversation", { conversation: this.id }, signal).catch(() => undefined);
   }
 
   loadOlder({ limit, signal }: WindowOptions = {}): Promise<boolean> {
@@ -261,8 +261,8 @@ export class ConversationView implements Conversation {
   }
 
   sendLocal(message: Outgoing): Message {
-    const item = this.#host.enqueue({ op: "send", conversation: this.id, body: bodyOf(message, this.id) });
-    return showItem(item, this.#host.me, noItems);
+    const item = this.#host.enqueue({ op: "send", conversation: this.id, body: bodyOf(message, this.id), options: message.options, rest: message.fields });
+    return showItem(item, this.#host, noItems);
   }
 
   async send(message: Outgoing, { signal }: CallOptions = {}): Promise<Message> {
@@ -316,9 +316,8 @@ export class ConversationView implements Conversation {
     return record ? this.#shownAlone(record) : (this.echo(message.id) ?? message);
   }
 
-  async edits(message: Message, { signal }: CallOptions = {}): Promise<readonly Revision[]> {
-    const { revisions } = await this.#host.call("ListEdits", { conversation: this.id, seq: message.seq ?? 0 }, signal);
-    return revisions.map(showRevision);
+  edits(message: Message, options?: CallOptions): Promise<readonly Revision[]> {
+    return this.#host.extras.edits(this.#host, message, options);
   }
 
   read(upTo?: Message | number): void {
@@ -339,7 +338,7 @@ export class ConversationView implements Conversation {
   async *history({ before, after, limit, signal }: HistoryOptions = {}): AsyncGenerator<readonly Message[]> {
     if (before !== undefined && after !== undefined) throw new SkeinError("invalid_argument", "give before or after, not both");
     // Not one that this device knows, nor one of the user's own by its id: only the server can tell whether it exists.
-    if (!this.#state()?.meta && this.kind !== "self" && this.peer === undefined) await this.#host.call("GetConversation", { conversation: this.id }, signal);
+    if (!this.#state()?.meta && this.kind !== "self" && this.peer === undefined) await this.#host.call("ConversationService/GetConversation", { conversation: this.id }, signal);
     const seqOf = (place: Message | number): number => (typeof place === "number" ? place : (place.seq ?? Infinity));
     const up = after !== undefined;
     let at = up ? seqOf(after) + 1 : before === undefined ? Infinity : seqOf(before) - 1;
@@ -355,44 +354,31 @@ export class ConversationView implements Conversation {
   }
 
   async search(text: string, { limit = defaultLimit, signal }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly Message[]> {
-    const hits = await searchMessages(this.#host.ledger, [this.id], text, limit, signal);
+    const hits = await this.#host.extras.search(this.#host.ledger, [this.id], text, limit, signal);
     return hits.map((record) => this.#shownAlone(record));
   }
 
-  async *members({ limit = pageOfMembers, signal }: CallOptions & { readonly limit?: number | undefined } = {}): AsyncGenerator<readonly Member[]> {
-    for (let page = ""; ; ) {
-      const answer = await this.#host.call("ListMembers", { conversation: this.id, limit, page }, signal);
-      yield answer.members.map(({ user, role, readSeq, readOrd }) => ({
-        user,
-        role: roles[role] ?? "member",
-        read: { seq: readSeq, ord: readOrd },
-      }));
-      page = answer.nextPage;
-      if (!page) return;
-    }
+  members(options?: CallOptions & { readonly limit?: number | undefined }): AsyncIterable<readonly Member[]> {
+    return this.#host.extras.members(this.#host, this.id, options);
   }
 
-  async addMembers(users: readonly string[], { signal }: CallOptions = {}): Promise<void> {
-    await this.#host.call("AddMembers", { ...this.#idempotent(), users }, signal);
+  addMembers(users: readonly string[], options?: CallOptions): Promise<void> {
+    return this.#host.extras.addMembers(this.#host, this.id, users, options);
   }
 
-  async removeMember(user: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#host.call("RemoveMember", { ...this.#idempotent(), user }, signal);
+  removeMember(user: string, options?: CallOptions): Promise<void> {
+    return this.#host.extras.removeMember(this.#host, this.id, user, options);
   }
 
-  async leave({ signal }: CallOptions = {}): Promise<void> {
-    await this.#host.call("LeaveGroup", this.#idempotent(), signal);
+  leave(options?: CallOptions): Promise<void> {
+    return this.#host.extras.leave(this.#host, this.id, options);
   }
 
-  async setRole(user: string, role: Role, { signal }: CallOptions = {}): Promise<void> {
-    await this.#host.call("SetRole", { ...this.#idempotent(), user, role: roles.indexOf(role) }, signal);
+  setRole(user: string, role: Role, options?: CallOptions): Promise<void> {
+    return this.#host.extras.setRole(this.#host, this.id, user, role, options);
   }
 
-  async setTitle(title: string, { signal }: CallOptions = {}): Promise<void> {
-    await this.#host.call("UpdateGroup", { ...this.#idempotent(), title }, signal);
-  }
-
-  #idempotent(): { conversation: string; clientId: Uint8Array } {
-    return { conversation: this.id, clientId: uuidBytes(this.#host.newId()) };
+  setTitle(title: string, options?: CallOptions): Promise<void> {
+    return this.#host.extras.setTitle(this.#host, this.id, title, options);
   }
 }

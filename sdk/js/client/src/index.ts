@@ -11,9 +11,10 @@ import { memoryStore } from "./store/memory.js";
 import { type ChannelLike, browserTabs } from "./tabs/browser.js";
 import type { Crew, CrewHost } from "./tabs/crew.js";
 import { sharedCrew } from "./tabs/shared.js";
-import type { Client, ClientOptions } from "./types/client.js";
+import type { ClientOptions, ModuleOptions } from "./types/client.js";
+import type { ClientWith, Modules } from "./types/module.js";
 import { toBase64 } from "./wire/codec.js";
-import { toJson } from "./wire/json.js";
+import { extras } from "./modules/extras/index.js";
 
 export { SkeinError } from "./error.js";
 export type * from "./types/index.js";
@@ -30,13 +31,13 @@ function platformCrew(): ((host: CrewHost) => Crew) | undefined {
  * keeps everything there, and the tabs of a browser profile share one connection; with a store of your own, or
  * without an IndexedDB, each page is on its own.
  */
-export function createClient(options: ClientOptions): Client {
+export function createClient<const M extends Modules = {}>(options: ClientOptions & ModuleOptions<M>): ClientWith<M> {
   const persistent = options.store === undefined && typeof indexedDB !== "undefined";
   return new SkeinClient({
     ...options,
-    render: toJson,
+    extras,
     store: options.store ?? (persistent ? indexedDBStore() : memoryStore()),
     environment: options.environment ?? browserEnvironment(),
     crew: persistent ? platformCrew() : undefined,
-  });
+  }) as unknown as ClientWith<M>;
 }

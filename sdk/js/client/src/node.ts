@@ -7,9 +7,10 @@
 import WebSocketClient from "ws";
 import { SkeinClient } from "./client.js";
 import { type WebSocketLike, platformTransport, socketTransport } from "./transport.js";
-import type { Client, ClientOptions } from "./types/client.js";
+import type { ClientOptions, ModuleOptions } from "./types/client.js";
+import type { ClientWith, Modules } from "./types/module.js";
 import type { Transport } from "./types/transport.js";
-import { toJson } from "./wire/json.js";
+import { extras } from "./modules/extras/index.js";
 
 export { SkeinError } from "./error.js";
 export type * from "./types/index.js";
@@ -22,11 +23,11 @@ export function nodeTransport(): Transport {
 }
 
 /** Makes a client for one user of an app. It does nothing until `connect` is called. */
-export function createClient(options: ClientOptions): Client {
+export function createClient<const M extends Modules = {}>(options: ClientOptions & ModuleOptions<M>): ClientWith<M> {
   return new SkeinClient({
     ...options,
-    render: toJson,
+    extras,
     platform: options.platform ?? "server",
     transport: options.transport ?? nodeTransport(),
-  });
+  }) as unknown as ClientWith<M>;
 }

@@ -1,10 +1,11 @@
 // From what is kept to what is shown, and from what the user gives to what is sent.
 import { SkeinError } from "./error.js";
 import { react } from "./reduce/positions.js";
+import { deliveryOf, entryOptions } from "./reduce/reduction.js";
 import { kinds } from "./reduce/state.js";
-import type { CustomContent, MembersChange, Message, MessageKind, Outgoing, Revision, Role } from "./types/message.js";
+import type { CustomContent, MembersChange, Message, MessageContent, MessageKind, Outgoing, Role } from "./types/message.js";
 import type { MessageRecord, OutboxRecord } from "./types/store.js";
-import type { Body, Revision as WireRevision } from "./wire/schema.js";
+import type { Body } from "./wire/schema.js";
 
 export const roles: readonly (Role | undefined)[] = [undefined, "member", "admin", "owner"];
 
@@ -12,28 +13,36 @@ const schemeContent = 1;
 const none: readonly never[] = [];
 const noBytes = /* @__PURE__ */ new Uint8Array(0);
 
-interface Shown {
+/** Who looks, and with which modules. */
+export interface Viewer {
+  readonly me: string;
+  content(fields: Uint8Array): MessageContent;
+}
+
+export interface Shown {
   readonly kind: MessageKind;
   readonly text: string | undefined;
   readonly custom: CustomContent | undefined;
+  readonly content: MessageContent | undefined;
   readonly members: MembersChange | undefined;
   readonly title: string | undefined;
 }
 
 /** What of a body this SDK can read. */
-function readBody(body: Body | undefined): Shown {
+export function readBody(body: Body | undefined, viewer: Viewer): Shown {
   const content = body?.scheme === schemeContent ? body.content : undefined;
-  const shown = { text: undefined, custom: undefined, members: undefined, title: undefined };
+  const shown = { text: undefined, custom: undefined, content: undefined, members: undefined, title: undefined };
   if (content?.text) return { ...shown, kind: "text", text: content.text.text };
   if (content?.custom) return { ...shown, kind: "custom", custom: content.custom };
   if (content?.conversation) return { ...shown, kind: "conversation", title: content.conversation.title };
-  if (!content?.members) return { ...shown, kind: "unreadable" };
+  if (!content?.members) return content?.rest ? { ...shown, kind: "content", content: viewer.content(content.rest) } : { ...shown, kind: "unreadable" };
   const { added, removed, left, roleChanged, role } = content.members;
   return { ...shown, kind: "members", members: { added, removed, left, roleChanged, role: roles[role] } };
 }
 
 /** The message that a record is, with what the user did to it and the server has not confirmed on top. */
-export function showRecord(record: MessageRecord, me: string, ops: readonly OutboxRecord[]): Message {
+export function showRecord(record: MessageRecord, viewer: Viewer, ops: readonly OutboxRecord[]): Message {
+  const { me } = viewer;
   let { body, recalled, reactions } = record;
   let edited = record.version > 1;
   for (const op of ops) {
@@ -46,6 +55,7 @@ export function showRecord(record: MessageRecord, me: string, ops: readonly Outb
       recalled = true;
     }
   }
+  const fields = { content: body?.content?.rest, entry: record.entryRest, item: record.itemRest };
   return {
     conversation: record.conversation,
     id: record.id,
@@ -55,7 +65,9 @@ export function showRecord(record: MessageRecord, me: string, ops: readonly Outb
     sender: record.sender,
     mine: record.sender === me && record.kind === kinds.message,
     time: Math.floor(record.time / 1000),
-    ...readBody(body),
+    ...readBody(body, viewer),
+    delivery: record.delivery,
+    fields: fields.content || fields.entry || fields.item ? fields : undefined,
     replyTo: body?.content?.replyToSeq || undefined,
     mentions: body?.content?.mentions ?? none,
     state: "sent",
@@ -68,14 +80,14 @@ export function showRecord(record: MessageRecord, me: string, ops: readonly Outb
 }
 
 /** The local echo of a send. */
-export function showItem(item: OutboxRecord, me: string, ops: readonly OutboxRecord[]): Message {
+export function showItem(item: OutboxRecord, viewer: Viewer, ops: readonly OutboxRecord[]): Message {
   const record: MessageRecord = {
     conversation: item.conversation,
     seq: item.seq,
     ord: item.ord,
     id: item.id,
     kind: kinds.message,
-    sender: me,
+    sender: viewer.me,
     time: item.ackTime || item.time,
     version: 1,
     body: item.body,
@@ -83,19 +95,14 @@ export function showItem(item: OutboxRecord, me: string, ops: readonly OutboxRec
     folded: 0,
     asOf: item.seq,
     reactions: none,
+    delivery: deliveryOf(entryOptions(item.options, item.ackTime || item.time)),
   };
-  const message = showRecord(record, me, ops);
+  const message = showRecord(record, viewer, ops);
   return { ...message, seq: item.seq || undefined, ord: item.seq ? item.ord : undefined, state: item.state, error: item.error && failureOf(item) };
 }
 
 function failureOf({ error }: OutboxRecord): Message["error"] {
   return error && { code: error.code, message: error.message, hint: error.hint ?? "" };
-}
-
-/** What `edits` tells of one body. */
-export function showRevision(revision: WireRevision): Revision {
-  const { text, custom } = readBody(revision.body);
-  return { text, custom, time: Math.floor(revision.timeUs / 1000), editSeq: revision.editSeq || undefined };
 }
 
 const encoder = /* @__PURE__ */ new TextEncoder();
@@ -119,13 +126,14 @@ export function bodyOf(outgoing: Outgoing, conversation: string): Body {
     replyToSeq = replyTo.seq ?? refuse("invalid_argument", "replyTo is not sent yet, so that others could not find it");
   }
   if (mentions.length > maxMentions) refuse("too_large", `more than ${maxMentions} mentions`);
-  const shared = { reaction: undefined, members: undefined, conversation: undefined, replyToSeq, mentions: [...mentions] };
+  const shared = { reaction: undefined, members: undefined, conversation: undefined, replyToSeq, mentions: [...mentions], rest: outgoing.content };
   if (outgoing.text !== undefined) {
     if (outgoing.text === "") refuse("invalid_argument", "a text has at least one character");
     if (encoder.encode(outgoing.text).length > maxTextBytes) refuse("too_large", `a text has at most ${maxTextBytes} bytes of UTF-8`);
     return { scheme: schemeContent, content: { text: { text: outgoing.text }, custom: undefined, ...shared }, opaque: noBytes };
   }
   const given = outgoing.custom;
+  if (!given) return { scheme: schemeContent, content: { text: undefined, custom: undefined, ...shared }, opaque: noBytes };
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(given.type)) refuse("invalid_argument", "a custom type is 1 to 64 of a-z A-Z 0-9 . _ -");
   const data = typeof given.data === "string" ? encoder.encode(given.data) : given.data.slice();
   if (data.length > maxDataBytes) refuse("too_large", `custom data has at most ${maxDataBytes} bytes`);

@@ -5,8 +5,9 @@ import { type ErrorCode, SkeinError } from "./error.js";
 import type { TokenSource } from "./token.js";
 import type { Clock } from "./types/environment.js";
 import type { HttpResponse, Transport } from "./types/transport.js";
-import { decode, encode, fromBase64, type Init } from "./wire/codec.js";
-import { type Error as WireError, type Messages, type Methods, errorCodes, serviceMethods } from "./wire/schema.js";
+import { core, decode, fromBase64 } from "./wire/codec.js";
+import { type Call, callOf } from "./wire/piece.js";
+import { type Error as WireError, type Methods, errorCodes } from "./wire/schema.js";
 
 const timeoutMs = 30_000;
 const codes = /* @__PURE__ */ errorCodes.split(" ");
@@ -34,22 +35,17 @@ export interface Caller {
   readonly clock: Clock;
 }
 
-function serviceOf(method: string): string {
-  return serviceMethods.map((line) => line.split(" ")).find((words) => words.includes(method, 1))?.[0] ?? "";
+/** A call of the core's. */
+export function coreCall<Path extends keyof Methods>(path: Path): Call<Methods[Path]["input"], Methods[Path]["output"]> {
+  return callOf(core, path);
 }
 
-/** Calls a method. An expired or refused token is replaced once; nothing else is tried again. */
-export async function call<Name extends keyof Methods>(
-  caller: Caller,
-  method: Name,
-  input: Init<Methods[Name]["input"]>,
-  signal?: AbortSignal,
-): Promise<Methods[Name]["output"]> {
-  const body = encode(`${method}Request` as keyof Messages, input as Init<Messages[keyof Messages]>);
+/** Calls a method, `Service/Method`. An expired or refused token is replaced once; nothing else is tried again. */
+export async function call(caller: Caller, path: string, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
   for (let attempt = 1; ; attempt++) {
     const token = caller.tokens.current || (await caller.tokens.fetch());
-    const response = await post(caller, method, body, token, signal);
-    if (response.status === 200) return decode(`${method}Response` as keyof Messages, response.body) as Methods[Name]["output"];
+    const response = await post(caller, path, body, token, signal);
+    if (response.status === 200) return response.body;
     const error = errorOf(response);
     const refused = error.code === "unauthenticated" || error.code === "token_expired";
     if (!refused || attempt > 1) throw error;
@@ -57,7 +53,7 @@ export async function call<Name extends keyof Methods>(
   }
 }
 
-async function post(caller: Caller, method: keyof Methods, body: Uint8Array, token: string, signal?: AbortSignal): Promise<HttpResponse> {
+async function post(caller: Caller, path: string, body: Uint8Array, token: string, signal?: AbortSignal): Promise<HttpResponse> {
   const ended = new AbortController();
   const onAbort = (): void => ended.abort(signal?.reason);
   if (signal?.aborted) throw abortedError(signal);
@@ -65,7 +61,7 @@ async function post(caller: Caller, method: keyof Methods, body: Uint8Array, tok
   const stop = caller.clock.after(timeoutMs, () => ended.abort());
   try {
     return await caller.transport.post({
-      url: `${caller.endpoint}/skein.v1.${serviceOf(method)}/${method}`,
+      url: `${caller.endpoint}/skein.v1.${path}`,
       headers: {
         "Content-Type": "application/proto",
         "Connect-Protocol-Version": "1",
@@ -78,7 +74,7 @@ async function post(caller: Caller, method: keyof Methods, body: Uint8Array, tok
     });
   } catch (error) {
     if (signal?.aborted) throw abortedError(signal);
-    throw new SkeinError("unavailable", `${method}: the server was not reached`, { cause: error });
+    throw new SkeinError("unavailable", `${path}: the server was not reached`, { cause: error });
   } finally {
     stop();
     signal?.removeEventListener("abort", onAbort);

@@ -90,8 +90,8 @@ describe("calls", () => {
   const made = (transport: Transport, signal?: AbortSignal, clock = new ManualClock()): Promise<unknown> =>
     call(
       { endpoint: "http://skein.example", appId: "demo", deviceId: () => "дом", tokens: new TokenSource(() => tokenFor("alice")), transport, clock },
-      "ListDevices",
-      {},
+      "DeviceService/ListDevices",
+      new Uint8Array(0),
       signal,
     );
   const json = (value: unknown): Partial<HttpResponse> => ({

@@ -8,12 +8,13 @@ import { type ConnectionEffect, type ConnectionEvent, ConnectionMachine, type Re
 import { type OutboxEffect, type OutboxEvent, OutboxMachine } from "../machine/outbox.js";
 import type { PageRequest } from "../pages.js";
 import type { Change } from "../reduce/state.js";
-import { type Caller, WireFailure, call } from "../rpc.js";
+import { type Caller, WireFailure, call, coreCall } from "../rpc.js";
 import { readClaims } from "../token.js";
 import type { ClientState, FrameEvent, Platform, Presence, SyncEvent, Unsubscribe } from "../types/client.js";
 import type { EnvironmentSignal } from "../types/environment.js";
 import type { OutboxRecord, StoreBatch } from "../types/store.js";
-import type { Init } from "../wire/codec.js";
+import { type Init, chunksIn, decode } from "../wire/codec.js";
+import type { Take } from "../wire/piece.js";
 import type { Error as WireError, Methods, ServerFrame, ServerPacket, SyncResponse, Typing } from "../wire/schema.js";
 import { type Asked, Link, type Render } from "./link.js";
 import { Repair } from "./repair.js";
@@ -25,6 +26,8 @@ export interface EngineHooks {
   sync(event: SyncEvent): void;
   typing(typing: Typing): void;
   presence(presence: Presence): void;
+  /** News in fields of a frame that the core does not know. */
+  fields(fields: Uint8Array): void;
   /** News of the session that the other tabs have to know: the server's clock. */
   offset(ms: number): void;
 }
@@ -36,7 +39,7 @@ export interface EngineOptions extends Caller {
   readonly random: () => number;
   readonly ids: IdMaker;
   readonly debug: boolean;
-  readonly render: Render;
+  readonly render: Render | undefined;
 }
 
 interface Timer {
@@ -85,7 +88,7 @@ export class Engine {
     this.#hooks = hooks;
     this.#connection = new ConnectionMachine(options.random);
     this.#outbox = new OutboxMachine(options.random);
-    this.#repair = new Repair(ledger, options.clock, (request) => call(options, "ListMessages", request));
+    this.#repair = new Repair(ledger, options.clock, (request) => this.#ask("MessageService/ListMessages", request));
     this.#link = new Link(options.endpoint, options.transport, options.clock, {
       opened: (socket) => this.#step({ type: "opened", socket }),
       packet: (socket, packet) => this.#receive(socket, packet),
@@ -148,24 +151,46 @@ export class Engine {
     if (this.#connection.state === "online") this.#link.say({ typing: { conversation, stopped: !typing } }, { type: "other" });
   }
 
+  /** Says a frame of a module's. With `answered` it resolves with what the server answers in fields that the core does not know. */
+  say(frame: Uint8Array, answered: boolean): Promise<Uint8Array | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#connection.state !== "online") reject(new SkeinError("unavailable", "the client is not online"));
+      else this.#link.say({ rest: frame }, answered ? { type: "frame", resolve, reject } : { type: "other" });
+      if (!answered) resolve(undefined);
+    });
+  }
+
+  /** Calls a method whose answer is the caller's alone. */
+  async #ask<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
+    const { path, input: request, output } = coreCall(method);
+    return output.read(await call(this.#options, path, request.write(input), signal));
+  }
+
   /** Calls a method, and takes what it answers into the state. */
-  async call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
+  async call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>): Promise<Methods[Name]["output"]> {
+    const { path, input: request, output, takes } = coreCall(method);
+    return output.read(await this.post(path, request.write(input), takes));
+  }
+
+  /** Calls a method of which only the asker knows the messages, and takes entries and conversations of the answer into the state. */
+  async post(path: string, body: Uint8Array, takes: readonly Take[]): Promise<Uint8Array> {
     const { incarnation } = this.#ledger.state;
-    const output = await call(this.#options, method, input, signal);
+    const answer = await call(this.#options, path, body);
     // What another incarnation answered is about positions that are others now. If it is still true it comes as news.
-    if (incarnation && incarnation !== this.#ledger.state.incarnation) return output;
-    if ("entry" in output && output.entry) await this.#ledger.dispatch({ type: "answer", entry: output.entry });
-    if ("conversation" in output && output.conversation) {
-      await this.#ledger.dispatch({ type: "conversation", conversation: output.conversation });
+    if (incarnation && incarnation !== this.#ledger.state.incarnation) return answer;
+    for (const [number, bytes] of chunksIn(answer)) {
+      const type = takes.find((take) => take.number === number)?.type;
+      if (type === "Entry") await this.#ledger.dispatch({ type: "answer", entry: decode(type, bytes) });
+      else if (type) await this.#ledger.dispatch({ type: "conversation", conversation: decode(type, bytes) });
     }
     await this.#ledger.stored();
-    return output;
+    return answer;
   }
 
   /** Loads a page of history into the store. */
   async fetchPage({ conversation, before, after, limit }: PageRequest, signal?: AbortSignal): Promise<void> {
     const request = { conversation, beforeSeq: before ?? 0, afterSeq: after ?? 0, limit };
-    const page = await call(this.#options, "ListMessages", request, signal);
+    const page = await this.#ask("MessageService/ListMessages", request, signal);
     await this.#ledger.dispatch({ type: "page", repair: false, conversation, before: before ?? 0, after, page });
     await this.#ledger.stored();
   }
@@ -375,7 +400,7 @@ export class Engine {
       if (this.#ledger.conversation(id)?.meta !== 0 || this.#ended) return;
       this.#timer(`own:ask/${id}`, askAgainMs, () => this.#askAbout(id)); // not understood, or older than what came meanwhile
     };
-    this.call("GetConversation", { conversation: id }).then(again, (error: unknown) => {
+    this.call("ConversationService/GetConversation", { conversation: id }).then(again, (error: unknown) => {
       if (!(error instanceof SkeinError && (error.code === "not_found" || error.code === "permission_denied"))) again();
     });
   }
@@ -406,6 +431,8 @@ export class Engine {
   #takeFrame(socket: number, frame: ServerFrame): void {
     if (socket !== this.#connection.socket || this.#ended) return;
     const asked = frame.ref ? this.#link.answered(frame.ref) : undefined;
+    if (frame.rest && !frame.ref) this.#hooks.fields(frame.rest);
+    if (asked?.type === "frame" && !frame.error) asked.resolve(frame.rest);
     if (frame.welcome) {
       const { serverTimeUs, tokenExpiresUs, pingIntervalMs, sync, limits } = frame.welcome;
       this.#maxInFlight = limits?.maxInFlight ?? 0;
@@ -453,6 +480,9 @@ export class Engine {
         return;
       case "send":
         this.#refusedItem(asked.id, error);
+        return;
+      case "frame":
+        asked.reject(error);
         return;
       case "read":
         // It is told again with the next session; what does not exist any more is not worth a word.
@@ -509,8 +539,8 @@ export class Engine {
       void this.#transmitCall(item);
       return;
     }
-    const { conversation, body, toDevices, handshake, key } = item;
-    this.#link.say({ send: { conversation, clientId: uuidBytes(id), body, toDevices, handshake, key } }, { type: "send", id });
+    const { conversation, body, toDevices, handshake, key, options, rest } = item;
+    this.#link.say({ send: { conversation, clientId: uuidBytes(id), body, toDevices, handshake, key, ...options, rest } }, { type: "send", id });
   }
 
   /** Edits, recalls and reactions go by RPC. */
@@ -518,9 +548,9 @@ export class Engine {
     const about = { conversation: item.conversation, seq: item.targetSeq, clientId: uuidBytes(item.id) };
     const { incarnation } = this.#ledger.state;
     try {
-      if (item.op === "edit") await this.call("EditMessage", { ...about, body: item.body });
-      else if (item.op === "recall") await this.call("RecallMessage", about);
-      else await this.call("ReactToMessage", { ...about, emoji: item.emoji, remove: item.remove });
+      if (item.op === "edit") await this.call("MessageService/EditMessage", { ...about, body: item.body });
+      else if (item.op === "recall") await this.call("MessageService/RecallMessage", about);
+      else await this.call("MessageService/ReactToMessage", { ...about, emoji: item.emoji, remove: item.remove });
       if (incarnation && incarnation !== this.#ledger.state.incarnation) {
         this.#stepOutbox({ type: "networkError", id: item.id }); // done, and undone by a restore
         return;

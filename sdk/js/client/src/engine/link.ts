@@ -1,19 +1,22 @@
 // One socket at a time, and the packets on it: frames that are said in one turn go in one packet, answers find
 // by their ref what they answer.
+import { SkeinError } from "../error.js";
 import type { FrameEvent } from "../types/client.js";
 import type { Clock } from "../types/environment.js";
 import type { Socket, Transport } from "../types/transport.js";
 import { type Init, decode, encode } from "../wire/codec.js";
-import type { ClientFrame, Messages, ServerFrame, ServerPacket } from "../wire/schema.js";
+import type { ClientFrame, ServerFrame, ServerPacket } from "../wire/schema.js";
 
 /** What a ref stands for. */
 export type Asked =
   | { readonly type: "hello" | "sync" | "refresh" | "watch" | "other" }
   | { readonly type: "send"; readonly id: string }
+  /** A module's frame, which waits for its answer. */
+  | { readonly type: "frame"; resolve(fields: Uint8Array | undefined): void; reject(error: SkeinError): void }
   | { readonly type: "read"; readonly conversation: string };
 
-/** Makes a value for eyes out of a frame. */
-export type Render = <Name extends keyof Messages>(name: Name, message: Init<Messages[Name]>) => unknown;
+/** Makes an event for a developer's eyes out of a frame. */
+export type Render = (direction: "in" | "out", frame: Init<ClientFrame> | ServerFrame, time: number) => FrameEvent;
 
 export interface LinkHooks {
   opened(socket: number): void;
@@ -24,13 +27,12 @@ export interface LinkHooks {
   closed(socket: number, code: number, opened: boolean, reason: string): void;
   frame(event: FrameEvent): void;
   /** What a frame looks like to a developer. */
-  readonly render: Render;
+  readonly render: Render | undefined;
 }
 
 const maxFrames = 256;
 /** Room for the tags around a frame. */
 const framing = 8;
-const hidden = "…";
 
 export class Link {
   readonly #url: string;
@@ -55,7 +57,7 @@ export class Link {
 
   dial(socket: number): void {
     this.#number = socket;
-    this.#asked = new Map();
+    this.#forget();
     this.#outgoing = [];
     let opened = false;
     const current = (): boolean => this.#number === socket;
@@ -68,7 +70,9 @@ export class Link {
         if (current()) this.#receive(socket, data);
       },
       close: (code, reason) => {
-        if (current()) this.#hooks.closed(socket, code, opened, reason);
+        if (!current()) return;
+        this.#forget();
+        this.#hooks.closed(socket, code, opened, reason);
       },
     });
   }
@@ -78,8 +82,16 @@ export class Link {
     // What was said in this turn goes before the goodbye.
     this.#flush();
     this.#number = 0;
+    this.#forget();
     this.#socket?.close(code, "");
     this.#socket = undefined;
+  }
+
+  /** What was asked on a socket that is gone has no answer. */
+  #forget(): void {
+    const asked = [...this.#asked.values()];
+    this.#asked = new Map();
+    for (const one of asked) if (one.type === "frame") one.reject(new SkeinError("unavailable", "the connection was lost before the answer"));
   }
 
   /** Puts a frame into the next packet. */
@@ -132,13 +144,7 @@ export class Link {
   }
 
   #show(direction: "in" | "out", frame: Init<ClientFrame> | ServerFrame): void {
-    const { ref: _, ...parts } = frame;
-    const name = Object.entries(parts).find(([, value]) => value !== undefined)?.[0] ?? "";
-    let shown = frame;
-    if ("hello" in frame && frame.hello) shown = { ...frame, hello: { ...frame.hello, token: hidden } };
-    if ("refreshToken" in frame && frame.refreshToken) shown = { ...frame, refreshToken: { token: hidden } };
-    const { render } = this.#hooks;
-    const rendered = direction === "out" ? render("ClientFrame", shown as Init<ClientFrame>) : render("ServerFrame", shown as ServerFrame);
-    this.#hooks.frame({ direction, time: this.#clock.now(), name, frame: rendered });
+    const event = this.#hooks.render?.(direction, frame, this.#clock.now());
+    if (event) this.#hooks.frame(event);
   }
 }

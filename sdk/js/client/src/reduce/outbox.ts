@@ -3,7 +3,7 @@ import { uuidText } from "../ids.js";
 import type { FailureRecord, OutboxRecord } from "../types/store.js";
 import type { Entry, SendAck } from "../wire/schema.js";
 import { takeEntry } from "./positions.js";
-import type { Reduction } from "./reduction.js";
+import { type Reduction, entryOptions } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import { type ConversationState, kinds } from "./state.js";
 
@@ -20,6 +20,7 @@ export function enqueue(r: Reduction, item: OutboxRecord): void {
     if (old) {
       r.putItem(old.id, { ...item, order: old.order });
       r.changes.push({ type: "replaced", conversation: item.conversation, id: old.id, to: item.id });
+      updated(r, item);
       return;
     }
   }
@@ -32,8 +33,8 @@ export function enqueue(r: Reduction, item: OutboxRecord): void {
 /** What an item shows has changed: its own message, or the one that it is about. */
 function updated(r: Reduction, item: OutboxRecord): void {
   const { conversation } = item;
-  if (item.op === "send" && item.key) return;
-  if (item.op === "send") r.changes.push({ type: "messageUpdated", conversation, id: item.id });
+  if (item.key) r.changes.push({ type: "keyed", conversation, key: item.key });
+  else if (item.op === "send") r.changes.push({ type: "messageUpdated", conversation, id: item.id });
   else if (item.targetSeq) r.changes.push({ type: "messageUpdated", conversation, seq: item.targetSeq });
   else r.changes.push({ type: "messageUpdated", conversation, id: item.targetId });
 }
@@ -63,18 +64,11 @@ export function takeAck(r: Reduction, ack: SendAck): void {
     clientId: ack.clientId,
     version: 1,
     body: item.body,
-    targetSeq: 0,
     handshake: item.handshake,
     toDevices: item.toDevices,
     key: item.key,
     recalled: false,
-    toUsers: [],
-    silent: false,
-    priority: 0,
-    expiresUs: 0,
-    burnAfterS: 0,
-    uncounted: false,
-    expired: false,
+    ...entryOptions(item.options, ack.timeUs),
   });
   const held = r.item(item.id);
   if (held && held.seq > r.get(item.conversation).live) updated(r, held);

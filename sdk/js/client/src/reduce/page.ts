@@ -6,7 +6,7 @@ import { applyEntry, drain, modifyShown } from "./positions.js";
 import { type Reduction, isMessage, recordOf } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import type { ConversationState } from "./state.js";
-import { giveUp } from "./sync.js";
+import { giveUp, sameBytes } from "./sync.js";
 
 /** An answer to ListMessages with what was asked. */
 export interface PageEvent {
@@ -76,7 +76,7 @@ export function takePage(r: Reduction, event: PageEvent): void {
 }
 
 function pagedRecord(entry: Entry, item: HistoryItem, asOf: number): MessageRecord {
-  return { ...recordOf(entry), asOf, folded: Math.max(entry.version - 1, 0), reactions: item.reactions };
+  return { ...recordOf(entry), asOf, folded: Math.max(entry.version - 1, 0), reactions: item.reactions, itemRest: item.rest };
 }
 
 /** An item that is no news. */
@@ -97,6 +97,8 @@ function looksSame(a: MessageRecord, b: MessageRecord): boolean {
     a.version === b.version &&
     a.recalled === b.recalled &&
     a.reactions.length === b.reactions.length &&
-    a.reactions.every((reaction, i) => alike(reaction, b.reactions[i]))
+    a.reactions.every((reaction, i) => alike(reaction, b.reactions[i])) &&
+    sameBytes(a.itemRest, b.itemRest) &&
+    sameBytes(a.entryRest, b.entryRest)
   );
 }

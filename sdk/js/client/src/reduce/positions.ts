@@ -5,7 +5,7 @@ import type { Entry, MembersChange, ReactionSummary, Withheld } from "../wire/sc
 import { claim } from "./outbox.js";
 import { type Reduction, isMessage, isModification, limits, recordOf } from "./reduction.js";
 import { rangeAt } from "./spans.js";
-import { type ConversationState, type Early, kinds } from "./state.js";
+import { type ConversationState, type Early, type State, kinds } from "./state.js";
 
 /** Takes an entry as news: applied when it is next, kept when it is early, compared when it is old. */
 export function takeEntry(r: Reduction, c: ConversationState, entry: Entry): void {
@@ -60,7 +60,7 @@ export function drain(r: Reduction, c: ConversationState): void {
 
 /** An entry whose position was passed. */
 function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
-  if (isModification(entry.kind)) {
+  if (isModification(r.state, entry.kind)) {
     modify(r, c, entry);
     return;
   }
@@ -82,7 +82,7 @@ function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
 /** A newer copy of the same row says how it is now. */
 function takeRow(r: Reduction, c: ConversationState, there: MessageRecord, row: MessageRecord): boolean {
   if (row.version <= there.version) return false;
-  r.putMessage(c, { ...there, version: row.version, body: row.body, recalled: row.recalled });
+  r.putMessage(c, { ...there, version: row.version, body: row.body, recalled: row.recalled, delivery: row.delivery, entryRest: row.entryRest });
   return true;
 }
 
@@ -95,9 +95,10 @@ export function applyEntry(r: Reduction, c: ConversationState, entry: Entry, pag
   if (isMessage(entry.kind)) show(r, c, entry, own, covered, paged);
   else r.removeMessages(c, entry.seq, entry.seq); // what stood there in another incarnation
   const content = entry.body?.content;
+  if (entry.kind > kinds.keyed && !r.quiet) r.changes.push({ type: "entry", conversation: c.id, entry, missed: r.missed });
   if (entry.kind === kinds.message) r.mark(c, entry.sender, { seq: entry.seq, ord: entry.ord });
   else if (entry.kind === kinds.keyed) putKeyed(r, c, entry);
-  else if (isModification(entry.kind)) modify(r, c, entry);
+  else if (isModification(r.state, entry.kind)) modify(r, c, entry);
   else if (entry.kind === kinds.members && entry.seq > c.meta && content?.members) {
     changeMembers(r, c, entry.seq, content.members);
     known(c, entry.seq);
@@ -153,6 +154,7 @@ export function putKeyed(r: Reduction, c: ConversationState, entry: Entry): void
   const before = c.keyed.get(entry.key);
   if (before && before.seq >= entry.seq) return;
   c.keyed = new Map(c.keyed).set(entry.key, { key: entry.key, seq: entry.seq, body: entry.body });
+  r.changes.push({ type: "keyed", conversation: c.id, key: entry.key });
   r.touch(c);
 }
 
@@ -174,9 +176,10 @@ function remember(c: ConversationState, entry: Entry): void {
 export function modifyShown(r: Reduction, c: ConversationState, entry: Entry): void {
   const target = c.messages.get(entry.targetSeq);
   if (!target || entry.seq <= target.asOf) return;
-  const after = modified(r.state.user, target, entry);
+  const after = modified(r.state, target, entry);
   r.putMessage(c, after);
-  const same = after.version === target.version && after.recalled === target.recalled && after.reactions === target.reactions;
+  const same =
+    after.version === target.version && after.recalled === target.recalled && after.reactions === target.reactions && after.itemRest === target.itemRest;
   if (!same) r.changes.push({ type: "messageUpdated", conversation: c.id, seq: target.seq });
 }
 
@@ -184,8 +187,10 @@ export function modifyShown(r: Reduction, c: ConversationState, entry: Entry): v
  * The message after the entry. `folded` counts edits and recalls, since a row is served as it is now: read at
  * version 3 it is followed by the two edits that made it so, which change nothing any more.
  */
-function modified(me: string, m: MessageRecord, entry: Entry): MessageRecord {
+function modified({ user: me, folds }: State, m: MessageRecord, entry: Entry): MessageRecord {
   const asOf = entry.seq;
+  const fold = folds.get(entry.kind);
+  if (fold) return { ...m, asOf, itemRest: fold(m.itemRest, entry, me) };
   const folded = m.folded + 1;
   if (entry.kind === kinds.reaction) {
     const reaction = entry.body?.content?.reaction;

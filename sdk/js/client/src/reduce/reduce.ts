@@ -8,7 +8,7 @@ import { takeEntry, takeWithheld } from "./positions.js";
 import { Reduction, isModification } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import type { Change, State } from "./state.js";
-import { takeConversation, takeSync } from "./sync.js";
+import { sameBytes, takeConversation, takeSync } from "./sync.js";
 
 /** Something that happened to the state. */
 export type Event =
@@ -122,10 +122,6 @@ function readUpTo(r: Reduction, id: string, upTo: number): void {
   r.touch(c);
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
 /** Messages that have to be in memory before an event is reduced: positions, and ranges of them. */
 export interface Need {
   readonly conversation: string;
@@ -148,14 +144,14 @@ export function needsOf(state: State, event: Event): readonly Need[] {
   const wantEntry = (entry: Entry | undefined): void => {
     const c = entry && state.conversations.get(entry.conversation);
     if (!c) return;
-    if (isModification(entry.kind)) want(c.id, entry.targetSeq);
+    if (isModification(state, entry.kind)) want(c.id, entry.targetSeq);
     else if (entry.seq <= c.live || rangeAt(c.ranges, entry.seq)) want(c.id, entry.seq);
     wantHeld(c.id);
   };
   // Whatever closes a hole applies what was held back behind it.
   const wantHeld = (conversation: string): void => {
     for (const { entry } of state.conversations.get(conversation)?.held.values() ?? []) {
-      if (entry && isModification(entry.kind)) want(conversation, entry.targetSeq);
+      if (entry && isModification(state, entry.kind)) want(conversation, entry.targetSeq);
     }
   };
   const wantRange = (conversation: string, from: number, to: number): void => {

@@ -1,7 +1,7 @@
 // One event's way through the state: what it touched, and the changes that it made. The functions beside it
 // (positions, sync, pages, outbox) are the rules; this is the bookkeeping that they share.
 import type { Position } from "../types/conversation.js";
-import type { MessageRecord, OutboxRecord } from "../types/store.js";
+import type { Delivery, MessageRecord, OutboxRecord, SendOptions } from "../types/store.js";
 import type { Entry } from "../wire/schema.js";
 import { uuidText } from "../ids.js";
 import { addRange } from "./spans.js";
@@ -209,7 +209,23 @@ export function recordOf(entry: Entry): MessageRecord {
     folded: 0,
     asOf: entry.seq,
     reactions: [],
+    delivery: deliveryOf(entry),
+    entryRest: entry.rest,
   };
+}
+
+type Sent = Pick<Entry, "targetSeq" | "toUsers" | "silent" | "priority" | "expiresUs" | "burnAfterS" | "uncounted" | "expired">;
+
+/** How an entry was sent; undefined = as usual. */
+export function deliveryOf({ targetSeq: threadSeq, toUsers, silent, priority, expiresUs, burnAfterS, uncounted, expired }: Sent): Delivery | undefined {
+  const usual = !(threadSeq || toUsers.length || silent || priority || expiresUs || burnAfterS || uncounted || expired);
+  return usual ? undefined : { threadSeq, toUsers, silent, priority, expiresUs, burnAfterS, uncounted, expired };
+}
+
+/** What an entry says of how it was sent; `time` in microseconds is when it was stored. */
+export function entryOptions(options: SendOptions = {}, time: number): Sent {
+  const { threadSeq = 0, toUsers = [], silent = false, priority = 0, ttlS, burnAfterS = 0 } = options;
+  return { targetSeq: threadSeq, toUsers, silent, priority, expiresUs: ttlS ? time + ttlS * 1e6 : 0, burnAfterS, uncounted: false, expired: false };
 }
 
 /** Whether entries of this kind are lines of the conversation. */
@@ -218,6 +234,6 @@ export function isMessage(kind: number): boolean {
 }
 
 /** Whether entries of this kind say something about another one. */
-export function isModification(kind: number): boolean {
-  return kind === kinds.edit || kind === kinds.recall || kind === kinds.reaction;
+export function isModification({ folds }: State, kind: number): boolean {
+  return kind === kinds.edit || kind === kinds.recall || kind === kinds.reaction || folds.has(kind);
 }

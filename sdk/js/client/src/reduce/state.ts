@@ -45,6 +45,7 @@ export interface ConversationState {
   markers: ReadonlyMap<string, Position>;
   activity: number;
   keyed: ReadonlyMap<string, KeyedRecord>;
+  rest: Uint8Array | undefined;
   incarnation: string;
   last: MessageRecord | undefined;
   /** `last` was removed and its predecessor is not in memory. */
@@ -62,10 +63,18 @@ export interface State {
   outbox: Items;
   /** Conversations that miss something. */
   readonly holes: Set<string>;
+  /** By EntryKind. */
+  readonly folds: Map<number, Fold>;
   /** A sync that began with reset has more pages to come. */
   resetting: boolean;
   dirty: Dirty;
 }
+
+/**
+ * Folds an entry of a module's kind into what is kept of the message that it is about: fields of its HistoryItem, as the
+ * server writes them. Pure, since an entry may be folded again when the store did not take it.
+ */
+export type Fold = (item: Uint8Array | undefined, entry: Entry, me: string) => Uint8Array | undefined;
 
 /** What differs from the store. */
 export interface Dirty {
@@ -87,6 +96,10 @@ export type Change =
   | { readonly type: "replaced"; readonly conversation: string; readonly id: string; readonly to: string }
   | { readonly type: "failed"; readonly conversation: string; readonly id: string; readonly error: FailureRecord }
   | { readonly type: "conversation"; readonly conversation: string }
+  /** A value came, or began or ceased to wait in the outbox; without a key it may be any. */
+  | { readonly type: "keyed"; readonly conversation: string; readonly key?: string }
+  /** An entry of a kind that the core does not know. */
+  | { readonly type: "entry"; readonly conversation: string; readonly entry: Entry; readonly missed: boolean }
   | { readonly type: "conversationRemoved"; readonly conversation: string }
   | { readonly type: "gap"; readonly conversation: string }
   | { readonly type: "resync" };
@@ -106,7 +119,7 @@ export function newDirty(): Dirty {
 }
 
 export function newState(user: string): State {
-  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: new Items(), holes: new Set(), resetting: false, dirty: newDirty() };
+  return { user, incarnation: "", cursor: noBytes, conversations: new Map(), outbox: new Items(), holes: new Set(), folds: new Map(), resetting: false, dirty: newDirty() };
 }
 
 export function newConversation(id: string, incarnation: string): ConversationState {
@@ -129,6 +142,7 @@ export function newConversation(id: string, incarnation: string): ConversationSt
     markers: new Map(),
     activity: 0,
     keyed: new Map(),
+    rest: undefined,
     incarnation,
     last: undefined,
     lastUnknown: false,
@@ -166,6 +180,7 @@ export function toRecord(c: ConversationState): ConversationRecord {
     markers: [...c.markers],
     activity: c.activity,
     keyed: [...c.keyed.values()],
+    rest: c.rest,
     incarnation: c.incarnation,
     last: c.last,
   };

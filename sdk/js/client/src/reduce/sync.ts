@@ -53,12 +53,19 @@ function takeAttributes(r: Reduction, c: ConversationState, news: Conversation):
     role: news.membership?.role ?? 0,
     from: Math.max(news.membership?.fromSeq ?? 0, 1),
     to: news.membership?.toSeq ?? 0,
+    rest: news.rest,
   };
   const same = c.title === after.title && c.members === after.members && c.created === after.created;
-  if (!c.meta || !same || c.role !== after.role || c.from !== after.from || c.to !== after.to) r.touch(c);
+  if (!c.meta || !same || c.role !== after.role || c.from !== after.from || c.to !== after.to || !sameBytes(c.rest, after.rest)) r.touch(c);
   Object.assign(c, after);
   c.meta = news.headSeq;
   r.save(c);
+}
+
+const noBytes = /* @__PURE__ */ new Uint8Array(0);
+
+export function sameBytes(a: Uint8Array = noBytes, b: Uint8Array = noBytes): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** Takes one page of changes. */
@@ -102,6 +109,7 @@ function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, r
     if (reset) {
       c.held.clear();
       c.keyed = new Map();
+      r.changes.push({ type: "keyed", conversation: c.id });
       r.removeMessages(c, head + 1, maxSeq);
     }
     giveUp(r, c, maxSeq);

@@ -10,11 +10,15 @@ import type { ClientState, FrameEvent, Presence, SyncEvent } from "../types/clie
 import type { Clock, EnvironmentSignal } from "../types/environment.js";
 import type { FailureRecord, OutboxRecord, StoreBatch } from "../types/store.js";
 import type { Waiters } from "../waiters.js";
-import type { Methods, Typing } from "../wire/schema.js";
+import type { Take } from "../wire/piece.js";
+import type { Typing } from "../wire/schema.js";
 
 /** What any tab asks of the one that leads. */
 export type Command =
-  | { readonly type: "call"; readonly method: keyof Methods; readonly input: unknown }
+  /** A unary call: the tab that leads need not know its messages. */
+  | { readonly type: "call"; readonly path: string; readonly body: Uint8Array; readonly takes: readonly Take[] }
+  /** A frame of a module's. */
+  | { readonly type: "say"; readonly frame: Uint8Array; readonly answered: boolean }
   | { readonly type: "page"; readonly request: PageRequest }
   | { readonly type: "retry"; readonly id: string; readonly newId?: string | undefined }
   | { readonly type: "discard"; readonly id: string }
@@ -42,6 +46,7 @@ export type News =
   | { readonly type: "presence"; readonly presence: Presence }
   | { readonly type: "sync"; readonly sync: SyncEvent }
   | { readonly type: "frame"; readonly frame: FrameEvent }
+  | { readonly type: "fields"; readonly fields: Uint8Array }
   | { readonly type: "error"; readonly error: FailureRecord };
 
 /** What a crew needs of the client. */

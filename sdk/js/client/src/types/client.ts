@@ -2,7 +2,9 @@ import type { SkeinError } from "../error.js";
 import type { Conversation, Position } from "./conversation.js";
 import type { Clock, Environment, Random } from "./environment.js";
 import type { Message } from "./message.js";
+import type { Modules } from "./module.js";
 import type { Store } from "./store.js";
+import type { Extras } from "../modules/extras/index.js";
 import type { Transport } from "./transport.js";
 
 /** What every asynchronous call takes. */
@@ -22,6 +24,12 @@ export type Platform = "web" | "android" | "ios" | "desktop" | "server";
  * first connection, before the token ends, and when the server refuses it; never for every call.
  */
 export type TokenSupplier = (options: { readonly signal: AbortSignal }) => string | Promise<string>;
+
+/** Options of a client with modules. */
+export interface ModuleOptions<M extends Modules> {
+  /** Features beyond the core, by the name that they get on the client. Give a store's client the same ones each time. */
+  readonly modules?: M | undefined;
+}
 
 /** What `createClient` takes. There is no place for a secret, on purpose: a client can not keep one. */
 export interface ClientOptions {
@@ -49,6 +57,13 @@ export interface ClientOptions {
   readonly random?: Random | undefined;
   /** Tells of the network coming back and of the page becoming visible. */
   readonly environment?: Environment | undefined;
+  /**
+   * What the package root has by itself and `./core` has not, to stay small: the store in memory, local search, the list
+   * of devices, changes of groups and their members, earlier bodies of edited messages, `presence.fetch` and `frame`
+   * events. Without them those calls reject with `unsupported`, and `store` must be given. Import `extras` from
+   * `@skein/client/extras`.
+   */
+  readonly extras?: Extras | undefined;
   /** Emit `frame` events with every frame that goes in or out. They hold messages, never the token. */
   readonly debug?: boolean | undefined;
 }

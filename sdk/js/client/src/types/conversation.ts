@@ -56,6 +56,8 @@ export interface ConversationSnapshot {
   /** Milliseconds since 1970 UTC of the newest message, or of the creation: the list's order. */
   readonly activity: number;
   readonly memberCount: number;
+  /** Fields of the conversation that the core does not know, as protobuf bytes, for modules. */
+  readonly fields: Uint8Array | undefined;
   /** undefined when this user is no member (any more). */
   readonly myRole: Role | undefined;
   /** The others' read markers by user id: of a group the newest 50, of a direct conversation the peer's. */

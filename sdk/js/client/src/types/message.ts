@@ -1,9 +1,32 @@
+import type { Delivery, SendOptions } from "./store.js";
+
 /**
- * What a message shows. `members` and `conversation` are lines of the conversation itself ("Ann added
+ * Contents that modules add: the name of a kind → what a message of it holds. A module extends it by declaration
+ * merging, so that `message.content` knows what the app's modules know.
+ */
+export interface ModuleContents {}
+
+/** A content that a module reads; `unknown` when none of the client's modules does. */
+export type MessageContent =
+  | { [Type in keyof ModuleContents]: { readonly type: Type } & ModuleContents[Type] }[keyof ModuleContents]
+  | { readonly type: "unknown" };
+
+/** Fields that the core does not know, as protobuf bytes, for a module's pieces to read. */
+export interface MessageFields {
+  /** Of the body's content, beside what the core shows of it. */
+  readonly content: Uint8Array | undefined;
+  /** Of the entry. */
+  readonly entry: Uint8Array | undefined;
+  /** Of what later entries say about it (its HistoryItem). */
+  readonly item: Uint8Array | undefined;
+}
+
+/**
+ * What a message shows. `content` is one of a module's kinds: see `Message.content`. `members` and `conversation` are lines of the conversation itself ("Ann added
  * Bob", "the title is now …"); `unreadable` is a body that this device has no key or no code for, or that
  * is gone: look at `Message.recalled` first.
  */
-export type MessageKind = "text" | "custom" | "members" | "conversation" | "unreadable";
+export type MessageKind = "text" | "custom" | "members" | "conversation" | "content" | "unreadable";
 
 /**
  * How far an own message has come. `sending`: in the outbox, also across a reload or a long time
@@ -81,6 +104,12 @@ export interface Message {
   readonly text: string | undefined;
   /** Set with kind `custom`, unless recalled. */
   readonly custom: CustomContent | undefined;
+  /** Set with kind `content`, unless recalled: what the client's modules make of it. */
+  readonly content: MessageContent | undefined;
+  /** How it was sent, where that is not as usual. */
+  readonly delivery: Delivery | undefined;
+  /** What modules read of the message; undefined when there is nothing. */
+  readonly fields: MessageFields | undefined;
   /** Set with kind `members`. */
   readonly members: MembersChange | undefined;
   /** The new title, with kind `conversation`. */
@@ -101,10 +130,10 @@ export interface Message {
 }
 
 /**
- * What `send` takes: exactly one of `text` and `custom`. `data` of a custom message may be given as
+ * What `send` takes: exactly one of `text`, `custom`, and a content that a module made. `data` of a custom message may be given as
  * a string, which is stored as UTF-8.
  */
-export type Outgoing = OutgoingText | OutgoingCustom;
+export type Outgoing = OutgoingText | OutgoingCustom | OutgoingContent;
 
 /** What every outgoing message may have. */
 export interface OutgoingOptions {
@@ -112,6 +141,19 @@ export interface OutgoingOptions {
   readonly replyTo?: Message | number | undefined;
   /** User ids that it mentions; they must be members to be notified. At most 100. */
   readonly mentions?: readonly string[] | undefined;
+  /** Made by a module: a content of its kind, or what it adds to a text. */
+  readonly content?: Uint8Array | undefined;
+  /** How it is sent; modules have words for it. */
+  readonly options?: SendOptions | undefined;
+  /** Made by a module: fields of the request that the core does not know. */
+  readonly fields?: Uint8Array | undefined;
+}
+
+/** A message of a module's kind. */
+export interface OutgoingContent extends OutgoingOptions {
+  readonly text?: undefined;
+  readonly custom?: undefined;
+  readonly content: Uint8Array;
 }
 
 /** Plain text, 1 to 16,384 bytes of UTF-8. */
@@ -134,6 +176,7 @@ export interface OutgoingCustom extends OutgoingOptions {
 export interface Revision {
   readonly text: string | undefined;
   readonly custom: CustomContent | undefined;
+  readonly content: MessageContent | undefined;
   /** Milliseconds since 1970 UTC. */
   readonly time: number;
   /** The seq of the edit; undefined for the original. */

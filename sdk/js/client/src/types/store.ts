@@ -13,6 +13,37 @@ export interface PartitionKey {
 /** Positions [from, to] of a conversation, both inclusive. */
 export type Range = readonly [from: number, to: number];
 
+/** How a message was sent, beyond its body. */
+export interface Delivery {
+  /** The root of the thread that it belongs to; 0 = none. */
+  readonly threadSeq: number;
+  /** Who beside the sender may read it; empty = every member. */
+  readonly toUsers: readonly string[];
+  /** It disturbs nobody: no sound, no push. */
+  readonly silent: boolean;
+  /** 0 usual, 1 high, 2 low. */
+  readonly priority: number;
+  /** When its body goes, microseconds since 1970 UTC; 0 = never. */
+  readonly expiresUs: number;
+  /** Seconds after the peer has read it that its body goes; 0 = it stays. */
+  readonly burnAfterS: number;
+  /** It does not count as unread. */
+  readonly uncounted: boolean;
+  /** Its body is gone because its time was up. */
+  readonly expired: boolean;
+}
+
+/** How a message is to be sent. */
+export interface SendOptions {
+  readonly threadSeq?: number | undefined;
+  readonly toUsers?: readonly string[] | undefined;
+  readonly silent?: boolean | undefined;
+  readonly priority?: number | undefined;
+  /** Seconds after it was stored that its body goes. */
+  readonly ttlS?: number | undefined;
+  readonly burnAfterS?: number | undefined;
+}
+
 /**
  * A message as it is kept: an entry with what later entries said about it folded in. Records are plain
  * values that survive structured cloning; a store needs to look at `conversation`, `seq` and `id` only.
@@ -37,9 +68,15 @@ export interface MessageRecord {
   /** Edits, recalls and reactions up to this seq are in it. */
   readonly asOf: number;
   readonly reactions: readonly ReactionSummary[];
+  /** Absent when it was sent as usual. */
+  readonly delivery?: Delivery | undefined;
+  /** Fields of its entry that the core does not know, as protobuf bytes. */
+  readonly entryRest?: Uint8Array | undefined;
+  /** What later entries say about it, for modules: fields of its HistoryItem, kept up to date by their folds. */
+  readonly itemRest?: Uint8Array | undefined;
 }
 
-/** A value of the user's self conversation under a key. */
+/** A value of a conversation under a key: in the self conversation the user's own, in others what modules keep there. */
 export interface KeyedRecord {
   readonly key: string;
   readonly seq: number;
@@ -67,6 +104,8 @@ export interface ConversationRecord {
   readonly keyed: readonly KeyedRecord[];
   /** The journal's incarnation when the conversation was seen last. */
   readonly incarnation: string;
+  /** Fields of the conversation that the core does not know, as protobuf bytes. */
+  readonly rest?: Uint8Array | undefined;
   /** The newest message, for a list of conversations. */
   readonly last: MessageRecord | undefined;
 }
@@ -91,6 +130,9 @@ export interface OutboxRecord {
   readonly key: string;
   readonly toDevices: readonly string[];
   readonly handshake: boolean;
+  readonly options?: SendOptions | undefined;
+  /** Fields of the request that the core does not know, as protobuf bytes. */
+  readonly rest?: Uint8Array | undefined;
   /** The message that an edit, a recall or a reaction is about: its seq, or while it has none its id. */
   readonly targetSeq: number;
   readonly targetId: string;

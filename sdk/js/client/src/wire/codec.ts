@@ -1,7 +1,14 @@
 // The protobuf binary format (https://protobuf.dev/programming-guides/encoding/) for the messages of
-// schema.ts. Absent scalars read as their zero value, unknown fields are skipped. 64-bit values are numbers: seq, ord and microseconds stay far below
-// 2^53, and a packet that passes it is refused rather than rounded.
+// schema.ts, and of the modules' schemas. Absent scalars read as their zero value. Fields that a table does not have are
+// kept as they came in `rest`, and written again: what the core does not know a module decodes, and nothing is lost on
+// the way through the store and the tabs. 64-bit values are numbers: seq, ord and microseconds stay far below 2^53, and
+// a packet that passes it is refused rather than rounded.
 import { type Messages, fieldTables } from "./schema.js";
+
+/** What every message has beside its own fields: those that its table does not know, as they came. */
+export interface Rest {
+  rest?: Uint8Array | undefined;
+}
 
 /** A message to write: every field may be left out, also in nested messages. */
 export type Init<T> = T extends Uint8Array
@@ -23,13 +30,18 @@ export interface Field {
 
 export type Values = Record<string, unknown>;
 
-const parsed = /* @__PURE__ */ new Map<string, readonly Field[]>();
+/** The fields of messages, by the message's name. */
+export type Schema = (name: string) => readonly Field[];
 
-export function fieldsOf(name: string): readonly Field[] {
-  let fields = parsed.get(name);
-  if (!fields) {
-    const table = (fieldTables as Readonly<Record<string, string>>)[name] ?? "";
-    fields = [...table.matchAll(/(\d+)(\w)(\w+):?(\w*)/g)].map((match) => {
+/** A schema of tables as scripts/gen-wire.mjs writes them; names that they lack are looked up in `base`. */
+export function schemaOf(tables: Readonly<Record<string, string>>, base?: Schema): Schema {
+  const parsed = new Map<string, readonly Field[]>();
+  return (name) => {
+    let fields = parsed.get(name);
+    if (fields) return fields;
+    const table = tables[name];
+    if (table === undefined && base) return base(name);
+    fields = [...(table ?? "").matchAll(/(\d+)(\w)(\w+):?(\w*)/g)].map((match) => {
       const letter = match[2] ?? "";
       return {
         number: Number(match[1]),
@@ -40,9 +52,12 @@ export function fieldsOf(name: string): readonly Field[] {
       };
     });
     parsed.set(name, fields);
-  }
-  return fields;
+    return fields;
+  };
 }
+
+/** What the core knows. */
+export const core = /* @__PURE__ */ schemaOf(fieldTables);
 
 const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = /* @__PURE__ */ new TextEncoder();
@@ -110,10 +125,10 @@ function zero(field: Field): unknown {
   return field.type === "o" ? false : 0;
 }
 
-function readValue(reader: Reader, field: Field, before: unknown): unknown {
+function readValue(schema: Schema, reader: Reader, field: Field, before: unknown): unknown {
   switch (field.type) {
     case "m":
-      return decodeInto(field.ref, reader.chunk(), (field.repeated ? undefined : before) as Values | undefined);
+      return decodeInto(schema, field.ref, reader.chunk(), (field.repeated ? undefined : before) as Values | undefined);
     case "s":
       return decoder.decode(reader.chunk());
     case "b":
@@ -128,12 +143,14 @@ function readValue(reader: Reader, field: Field, before: unknown): unknown {
   }
 }
 
-function decodeInto(name: string, bytes: Uint8Array, into: Values | undefined): Values {
-  const fields = fieldsOf(name);
+function decodeInto(schema: Schema, name: string, bytes: Uint8Array, into: Values | undefined): Values {
+  const fields = schema(name);
   const values: Values = into ?? {};
   if (!into) for (const field of fields) if (field.repeated || field.type !== "m") values[field.name] = zero(field);
   const reader = new Reader(bytes);
+  let rest: Writer | undefined;
   while (reader.at < bytes.length) {
+    const start = reader.at;
     const tag = reader.unsigned();
     const number = Math.floor(tag / 8);
     const wireType = tag % 8;
@@ -141,23 +158,46 @@ function decodeInto(name: string, bytes: Uint8Array, into: Values | undefined): 
     if (!field || wireType !== (/[sbm]/.test(field.type) ? 2 : 0)) {
       if (number === 0) throw new RangeError("field number 0");
       reader.skip(wireType);
+      if (!field) (rest ??= new Writer(values.rest as Uint8Array | undefined)).raw(bytes.subarray(start, reader.at));
       continue;
     }
-    const value = readValue(reader, field, values[field.name]);
+    const value = readValue(schema, reader, field, values[field.name]);
     if (field.repeated) (values[field.name] as unknown[]).push(value);
     else values[field.name] = value;
   }
+  if (rest) values.rest = rest.done();
   return values;
 }
 
-/** Reads a message. Throws RangeError or TypeError when the bytes are not one. */
+/** Reads a message of a schema. Throws RangeError or TypeError when the bytes are not one. */
+export function decodeAs(schema: Schema, name: string, bytes: Uint8Array): unknown {
+  return decodeInto(schema, name, bytes, undefined);
+}
+
+/** Reads a message of the core's. Throws RangeError or TypeError when the bytes are not one. */
 export function decode<Name extends keyof Messages>(name: Name, bytes: Uint8Array): Messages[Name] {
-  return decodeInto(name, bytes, undefined) as unknown as Messages[Name];
+  return decodeInto(core, name, bytes, undefined) as unknown as Messages[Name];
+}
+
+/** The fields that `rest` holds, in the order in which they came: their numbers, and the bytes of those that have a length. */
+export function chunksIn(rest: Uint8Array | undefined): readonly (readonly [number: number, bytes: Uint8Array])[] {
+  const chunks: [number, Uint8Array][] = [];
+  const reader = new Reader(rest ?? noBytes);
+  while (reader.at < reader.bytes.length) {
+    const tag = reader.unsigned();
+    if (tag % 8 === 2) chunks.push([Math.floor(tag / 8), reader.chunk()]);
+    else reader.skip(tag % 8);
+  }
+  return chunks;
 }
 
 class Writer {
   #bytes = new Uint8Array(256);
   #length = 0;
+
+  constructor(start: Uint8Array = noBytes) {
+    this.raw(start);
+  }
 
   #room(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
@@ -179,6 +219,10 @@ class Writer {
 
   chunk(bytes: Uint8Array): void {
     this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  raw(bytes: Uint8Array): void {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
@@ -189,9 +233,9 @@ class Writer {
   }
 }
 
-function writeValue(writer: Writer, field: Field, value: unknown): void {
+function writeValue(schema: Schema, writer: Writer, field: Field, value: unknown): void {
   writer.varint(field.number * 8 + (/[sbm]/.test(field.type) ? 2 : 0));
-  if (field.type === "m") writer.chunk(encodeValues(field.ref, value as Values));
+  if (field.type === "m") writer.chunk(encodeAs(schema, field.ref, value as Values));
   else if (field.type === "s") writer.chunk(encoder.encode(value as string));
   else if (field.type === "b") writer.chunk(value as Uint8Array);
   else writer.varint(Number(value));
@@ -204,19 +248,21 @@ export function absent(field: Field, value: unknown): boolean {
   return field.type !== "m" && !value;
 }
 
-function encodeValues(name: string, values: Values): Uint8Array {
+/** Writes a message of a schema, fields in the order of their numbers and `rest` last: the same value always gives the same bytes. */
+export function encodeAs(schema: Schema, name: string, values: Values): Uint8Array {
   const writer = new Writer();
-  for (const field of fieldsOf(name)) {
+  for (const field of schema(name)) {
     const value = values[field.name];
-    if (field.repeated) for (const item of (value ?? []) as unknown[]) writeValue(writer, field, item);
-    else if (!absent(field, value)) writeValue(writer, field, value);
+    if (field.repeated) for (const item of (value ?? []) as unknown[]) writeValue(schema, writer, field, item);
+    else if (!absent(field, value)) writeValue(schema, writer, field, value);
   }
+  if (values.rest) writer.raw(values.rest as Uint8Array);
   return writer.done();
 }
 
-/** Writes a message, fields in the order of their numbers: the same value always gives the same bytes. */
+/** Writes a message of the core's. */
 export function encode<Name extends keyof Messages>(name: Name, message: Init<Messages[Name]>): Uint8Array {
-  return encodeValues(name, message as Values);
+  return encodeAs(core, name, message as Values);
 }
 
 /** Standard base64 with padding. */

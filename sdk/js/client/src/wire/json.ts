@@ -1,6 +1,6 @@
 // The proto3 JSON mapping (https://protobuf.dev/programming-guides/json/) of what crosses the wire. For eyes, in a
 // developer's panel: nothing reads it back.
-import { type Field, type Init, type Values, absent, fieldsOf, toBase64 } from "./codec.js";
+import { type Field, type Init, type Values, absent, core, toBase64 } from "./codec.js";
 import { type Messages, enumNames } from "./schema.js";
 
 function jsonValue(field: Field, value: unknown): unknown {
@@ -16,7 +16,7 @@ function jsonValue(field: Field, value: unknown): unknown {
 
 function jsonValues(name: string, values: Values): Values {
   const json: Values = {};
-  for (const field of fieldsOf(name)) {
+  for (const field of core(name)) {
     const value = values[field.name];
     if (field.repeated) {
       const items = value as readonly unknown[] | undefined;

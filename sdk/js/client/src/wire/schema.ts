@@ -1,23 +1,14 @@
 // Written by scripts/gen-wire.mjs from src/gen; `npm run gen -w @skein/client` writes it again.
 // What the fields mean stands in proto/skein/v1.
+import type { Rest } from "./codec.js";
 
-export interface AddMembersRequest {
-  conversation: string;
-  users: readonly string[];
-  clientId: Uint8Array;
-}
-
-export interface AddMembersResponse {
-  entry?: Entry | undefined;
-}
-
-export interface Body {
+export interface Body extends Rest {
   scheme: number;
   content?: Content | undefined;
   opaque: Uint8Array;
 }
 
-export interface ClientFrame {
+export interface ClientFrame extends Rest {
   ref: number;
   hello?: Hello | undefined;
   send?: SendMessageRequest | undefined;
@@ -30,11 +21,11 @@ export interface ClientFrame {
   refreshToken?: RefreshToken | undefined;
 }
 
-export interface ClientPacket {
+export interface ClientPacket extends Rest {
   frames: readonly ClientFrame[];
 }
 
-export interface Content {
+export interface Content extends Rest {
   text?: Text | undefined;
   custom?: Custom | undefined;
   reaction?: Reaction | undefined;
@@ -44,7 +35,7 @@ export interface Content {
   mentions: readonly string[];
 }
 
-export interface Conversation {
+export interface Conversation extends Rest {
   id: string;
   kind: number;
   title: string;
@@ -55,17 +46,14 @@ export interface Conversation {
   membership?: Membership | undefined;
   readMarkers: readonly ReadMarker[];
   createdUs: number;
-  settings?: Uint8Array | undefined;
-  grants: number;
 }
 
-export interface ConversationChange {
+export interface ConversationChange extends Rest {
   title: string;
   changed: readonly string[];
-  settings?: Uint8Array | undefined;
 }
 
-export interface ConversationDelta {
+export interface ConversationDelta extends Rest {
   conversation?: Conversation | undefined;
   entries: readonly Entry[];
   withheld: readonly Withheld[];
@@ -73,52 +61,31 @@ export interface ConversationDelta {
   keyed: readonly Entry[];
 }
 
-export interface CreateGroupRequest {
-  id: string;
-  title: string;
-  members: readonly string[];
-  clientId: Uint8Array;
-}
-
-export interface CreateGroupResponse {
-  conversation?: Conversation | undefined;
-}
-
-export interface CursorAck {
+export interface CursorAck extends Rest {
   cursor: Uint8Array;
 }
 
-export interface Custom {
+export interface Custom extends Rest {
   type: string;
   data: Uint8Array;
   summary: string;
 }
 
-export interface Device {
-  id: string;
-  platform: number;
-  name: string;
-  createdUs: number;
-  lastSeenUs: number;
-  online: boolean;
-  current: boolean;
+export interface Done extends Rest {
 }
 
-export interface Done {
-}
-
-export interface EditMessageRequest {
+export interface EditMessageRequest extends Rest {
   conversation: string;
   seq: number;
   body?: Body | undefined;
   clientId: Uint8Array;
 }
 
-export interface EditMessageResponse {
+export interface EditMessageResponse extends Rest {
   entry?: Entry | undefined;
 }
 
-export interface Entry {
+export interface Entry extends Rest {
   conversation: string;
   seq: number;
   ord: number;
@@ -143,7 +110,7 @@ export interface Entry {
   expired: boolean;
 }
 
-export interface Error {
+export interface Error extends Rest {
   code: number;
   message: string;
   hint: string;
@@ -151,28 +118,20 @@ export interface Error {
   serverTimeUs: number;
 }
 
-export interface GetConversationRequest {
+export interface GetConversationRequest extends Rest {
   conversation: string;
 }
 
-export interface GetConversationResponse {
+export interface GetConversationResponse extends Rest {
   conversation?: Conversation | undefined;
 }
 
-export interface GetPresenceRequest {
-  users: readonly string[];
-}
-
-export interface GetPresenceResponse {
-  presences: readonly Presence[];
-}
-
-export interface GoAway {
+export interface GoAway extends Rest {
   reason: string;
   retryAfterMs: number;
 }
 
-export interface Hello {
+export interface Hello extends Rest {
   protocol: number;
   app: string;
   token: string;
@@ -183,21 +142,12 @@ export interface Hello {
   sdk: string;
 }
 
-export interface HistoryItem {
+export interface HistoryItem extends Rest {
   entry?: Entry | undefined;
   reactions: readonly ReactionSummary[];
 }
 
-export interface LeaveGroupRequest {
-  conversation: string;
-  clientId: Uint8Array;
-}
-
-export interface LeaveGroupResponse {
-  entry?: Entry | undefined;
-}
-
-export interface Limits {
+export interface Limits extends Rest {
   maxTextBytes: number;
   maxBodyBytes: number;
   maxPacketBytes: number;
@@ -205,41 +155,14 @@ export interface Limits {
   maxGroupMembers: number;
 }
 
-export interface ListDevicesRequest {
-}
-
-export interface ListDevicesResponse {
-  devices: readonly Device[];
-}
-
-export interface ListEditsRequest {
-  conversation: string;
-  seq: number;
-}
-
-export interface ListEditsResponse {
-  revisions: readonly Revision[];
-}
-
-export interface ListMembersRequest {
-  conversation: string;
-  limit: number;
-  page: string;
-}
-
-export interface ListMembersResponse {
-  members: readonly Membership[];
-  nextPage: string;
-}
-
-export interface ListMessagesRequest {
+export interface ListMessagesRequest extends Rest {
   conversation: string;
   beforeSeq: number;
   afterSeq: number;
   limit: number;
 }
 
-export interface ListMessagesResponse {
+export interface ListMessagesResponse extends Rest {
   items: readonly HistoryItem[];
   fromSeq: number;
   toSeq: number;
@@ -250,40 +173,37 @@ export interface ListMessagesResponse {
   ordBefore: number;
 }
 
-export interface MembersChange {
+export interface MembersChange extends Rest {
   added: readonly string[];
   removed: readonly string[];
   left: readonly string[];
   roleChanged: readonly string[];
   role: number;
-  attrsChanged: readonly string[];
-  attrs?: Uint8Array | undefined;
 }
 
-export interface Membership {
+export interface Membership extends Rest {
   user: string;
   role: number;
   fromSeq: number;
   toSeq: number;
   readSeq: number;
   readOrd: number;
-  attrs?: Uint8Array | undefined;
 }
 
-export interface Ping {
+export interface Ping extends Rest {
 }
 
-export interface Pong {
+export interface Pong extends Rest {
   serverTimeUs: number;
 }
 
-export interface Presence {
+export interface Presence extends Rest {
   user: string;
   online: boolean;
   lastSeenUs: number;
 }
 
-export interface ReactToMessageRequest {
+export interface ReactToMessageRequest extends Rest {
   conversation: string;
   seq: number;
   emoji: string;
@@ -291,65 +211,49 @@ export interface ReactToMessageRequest {
   clientId: Uint8Array;
 }
 
-export interface ReactToMessageResponse {
+export interface ReactToMessageResponse extends Rest {
   entry?: Entry | undefined;
 }
 
-export interface Reaction {
+export interface Reaction extends Rest {
   emoji: string;
   removed: boolean;
 }
 
-export interface ReactionSummary {
+export interface ReactionSummary extends Rest {
   emoji: string;
   count: number;
   users: readonly string[];
   mine: boolean;
 }
 
-export interface ReadConversationRequest {
+export interface ReadConversationRequest extends Rest {
   conversation: string;
   seq: number;
 }
 
-export interface ReadMarker {
+export interface ReadMarker extends Rest {
   conversation: string;
   user: string;
   readSeq: number;
   readOrd: number;
 }
 
-export interface RecallMessageRequest {
+export interface RecallMessageRequest extends Rest {
   conversation: string;
   seq: number;
   clientId: Uint8Array;
 }
 
-export interface RecallMessageResponse {
+export interface RecallMessageResponse extends Rest {
   entry?: Entry | undefined;
 }
 
-export interface RefreshToken {
+export interface RefreshToken extends Rest {
   token: string;
 }
 
-export interface RemoveMemberRequest {
-  conversation: string;
-  user: string;
-  clientId: Uint8Array;
-}
-
-export interface RemoveMemberResponse {
-  entry?: Entry | undefined;
-}
-
-export interface Revision {
-  body?: Body | undefined;
-  timeUs: number;
-  editSeq: number;
-}
-
-export interface SendAck {
+export interface SendAck extends Rest {
   conversation: string;
   seq: number;
   ord: number;
@@ -357,7 +261,7 @@ export interface SendAck {
   clientId: Uint8Array;
 }
 
-export interface SendMessageRequest {
+export interface SendMessageRequest extends Rest {
   conversation: string;
   clientId: Uint8Array;
   body?: Body | undefined;
@@ -372,7 +276,7 @@ export interface SendMessageRequest {
   threadSeq: number;
 }
 
-export interface ServerFrame {
+export interface ServerFrame extends Rest {
   ref: number;
   welcome?: Welcome | undefined;
   ack?: SendAck | undefined;
@@ -389,71 +293,48 @@ export interface ServerFrame {
   conversation?: Conversation | undefined;
 }
 
-export interface ServerPacket {
+export interface ServerPacket extends Rest {
   frames: readonly ServerFrame[];
   cursor: Uint8Array;
 }
 
-export interface SetRoleRequest {
-  conversation: string;
-  user: string;
-  role: number;
-  clientId: Uint8Array;
-}
-
-export interface SetRoleResponse {
-  entry?: Entry | undefined;
-}
-
-export interface SignOutDeviceRequest {
+export interface SignOutDeviceRequest extends Rest {
   device: string;
 }
 
-export interface SignOutDeviceResponse {
+export interface SignOutDeviceResponse extends Rest {
 }
 
-export interface SyncRequest {
+export interface SyncRequest extends Rest {
   cursor: Uint8Array;
   conversations: number;
   entries: number;
-  follow: boolean;
 }
 
-export interface SyncResponse {
+export interface SyncResponse extends Rest {
   conversations: readonly ConversationDelta[];
   cursor: Uint8Array;
   more: boolean;
-  follows: boolean;
   reset: boolean;
   incarnation: string;
   serverTimeUs: number;
 }
 
-export interface Text {
+export interface Text extends Rest {
   text: string;
 }
 
-export interface Typing {
+export interface Typing extends Rest {
   conversation: string;
   user: string;
   stopped: boolean;
 }
 
-export interface UpdateGroupRequest {
-  conversation: string;
-  title: string;
-  clientId: Uint8Array;
-}
-
-export interface UpdateGroupResponse {
-  entry?: Entry | undefined;
-}
-
-export interface WatchPresence {
+export interface WatchPresence extends Rest {
   users: readonly string[];
 }
 
-export interface Welcome {
+export interface Welcome extends Rest {
   session: string;
   user: string;
   serverTimeUs: number;
@@ -463,7 +344,7 @@ export interface Welcome {
   limits?: Limits | undefined;
 }
 
-export interface Withheld {
+export interface Withheld extends Rest {
   conversation: string;
   fromSeq: number;
   toSeq: number;
@@ -472,8 +353,6 @@ export interface Withheld {
 
 /** Every message by its name. */
 export interface Messages {
-  AddMembersRequest: AddMembersRequest;
-  AddMembersResponse: AddMembersResponse;
   Body: Body;
   ClientFrame: ClientFrame;
   ClientPacket: ClientPacket;
@@ -481,11 +360,8 @@ export interface Messages {
   Conversation: Conversation;
   ConversationChange: ConversationChange;
   ConversationDelta: ConversationDelta;
-  CreateGroupRequest: CreateGroupRequest;
-  CreateGroupResponse: CreateGroupResponse;
   CursorAck: CursorAck;
   Custom: Custom;
-  Device: Device;
   Done: Done;
   EditMessageRequest: EditMessageRequest;
   EditMessageResponse: EditMessageResponse;
@@ -493,20 +369,10 @@ export interface Messages {
   Error: Error;
   GetConversationRequest: GetConversationRequest;
   GetConversationResponse: GetConversationResponse;
-  GetPresenceRequest: GetPresenceRequest;
-  GetPresenceResponse: GetPresenceResponse;
   GoAway: GoAway;
   Hello: Hello;
   HistoryItem: HistoryItem;
-  LeaveGroupRequest: LeaveGroupRequest;
-  LeaveGroupResponse: LeaveGroupResponse;
   Limits: Limits;
-  ListDevicesRequest: ListDevicesRequest;
-  ListDevicesResponse: ListDevicesResponse;
-  ListEditsRequest: ListEditsRequest;
-  ListEditsResponse: ListEditsResponse;
-  ListMembersRequest: ListMembersRequest;
-  ListMembersResponse: ListMembersResponse;
   ListMessagesRequest: ListMessagesRequest;
   ListMessagesResponse: ListMessagesResponse;
   MembersChange: MembersChange;
@@ -523,23 +389,16 @@ export interface Messages {
   RecallMessageRequest: RecallMessageRequest;
   RecallMessageResponse: RecallMessageResponse;
   RefreshToken: RefreshToken;
-  RemoveMemberRequest: RemoveMemberRequest;
-  RemoveMemberResponse: RemoveMemberResponse;
-  Revision: Revision;
   SendAck: SendAck;
   SendMessageRequest: SendMessageRequest;
   ServerFrame: ServerFrame;
   ServerPacket: ServerPacket;
-  SetRoleRequest: SetRoleRequest;
-  SetRoleResponse: SetRoleResponse;
   SignOutDeviceRequest: SignOutDeviceRequest;
   SignOutDeviceResponse: SignOutDeviceResponse;
   SyncRequest: SyncRequest;
   SyncResponse: SyncResponse;
   Text: Text;
   Typing: Typing;
-  UpdateGroupRequest: UpdateGroupRequest;
-  UpdateGroupResponse: UpdateGroupResponse;
   WatchPresence: WatchPresence;
   Welcome: Welcome;
   Withheld: Withheld;
@@ -547,20 +406,15 @@ export interface Messages {
 
 /** A message's fields: number, type (capital = repeated), name, and for messages and enums theirs. */
 export const fieldTables: Readonly<Record<keyof Messages, string>> = {
-  AddMembersRequest: "1sconversation 2Susers 3bclientId",
-  AddMembersResponse: "1mentry:Entry",
   Body: "1escheme:BodyScheme 2mcontent:Content 3bopaque",
   ClientFrame: "1uref 2mhello:Hello 3msend:SendMessageRequest 4mread:ReadConversationRequest 5mtyping:Typing 6mwatchPresence:WatchPresence 7msync:SyncRequest 8mcursorAck:CursorAck 9mping:Ping 10mrefreshToken:RefreshToken",
   ClientPacket: "1Mframes:ClientFrame",
   Content: "1mtext:Text 2mcustom:Custom 3mreaction:Reaction 4mmembers:MembersChange 5mconversation:ConversationChange 10lreplyToSeq 11Smentions",
-  Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs 11bsettings 12lgrants",
-  ConversationChange: "1stitle 2Schanged 3bsettings",
+  Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs",
+  ConversationChange: "1stitle 2Schanged",
   ConversationDelta: "1mconversation:Conversation 2Mentries:Entry 3Mwithheld:Withheld 4ogap 5Mkeyed:Entry",
-  CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId",
-  CreateGroupResponse: "1mconversation:Conversation",
   CursorAck: "1bcursor",
   Custom: "1stype 2bdata 3ssummary",
-  Device: "1sid 2eplatform:Platform 3sname 4icreatedUs 5ilastSeenUs 6oonline 7ocurrent",
   Done: "",
   EditMessageRequest: "1sconversation 2lseq 3mbody:Body 4bclientId",
   EditMessageResponse: "1mentry:Entry",
@@ -568,24 +422,14 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Error: "1ecode:ErrorCode 2smessage 3shint 4uretryAfterMs 5iserverTimeUs",
   GetConversationRequest: "1sconversation",
   GetConversationResponse: "1mconversation:Conversation",
-  GetPresenceRequest: "1Susers",
-  GetPresenceResponse: "1Mpresences:Presence",
   GoAway: "1sreason 2uretryAfterMs",
   Hello: "1uprotocol 2sapp 3stoken 4sdevice 5eplatform:Platform 6sdeviceName 7msync:SyncRequest 8ssdk",
   HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary",
-  LeaveGroupRequest: "1sconversation 2bclientId",
-  LeaveGroupResponse: "1mentry:Entry",
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
-  ListDevicesRequest: "",
-  ListDevicesResponse: "1Mdevices:Device",
-  ListEditsRequest: "1sconversation 2lseq",
-  ListEditsResponse: "1Mrevisions:Revision",
-  ListMembersRequest: "1sconversation 2ulimit 3spage",
-  ListMembersResponse: "1Mmembers:Membership 2snextPage",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
-  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role 6SattrsChanged 7battrs",
-  Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd 7battrs",
+  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role",
+  Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd",
   Ping: "",
   Pong: "1iserverTimeUs",
   Presence: "1suser 2oonline 3ilastSeenUs",
@@ -598,23 +442,16 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   RecallMessageRequest: "1sconversation 2lseq 3bclientId",
   RecallMessageResponse: "1mentry:Entry",
   RefreshToken: "1stoken",
-  RemoveMemberRequest: "1sconversation 2suser 3bclientId",
-  RemoveMemberResponse: "1mentry:Entry",
-  Revision: "1mbody:Body 2itimeUs 3leditSeq",
   SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId",
   SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq",
   ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
-  SetRoleRequest: "1sconversation 2suser 3erole:Role 4bclientId",
-  SetRoleResponse: "1mentry:Entry",
   SignOutDeviceRequest: "1sdevice",
   SignOutDeviceResponse: "",
-  SyncRequest: "1bcursor 2uconversations 3uentries 4ofollow",
-  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 7ofollows 4oreset 5sincarnation 6iserverTimeUs",
+  SyncRequest: "1bcursor 2uconversations 3uentries",
+  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 4oreset 5sincarnation 6iserverTimeUs",
   Text: "1stext",
   Typing: "1sconversation 2suser 3ostopped",
-  UpdateGroupRequest: "1sconversation 2stitle 3bclientId",
-  UpdateGroupResponse: "1mentry:Entry",
   WatchPresence: "1Susers",
   Welcome: "1ssession 2suser 3iserverTimeUs 4itokenExpiresUs 5upingIntervalMs 6msync:SyncResponse 7mlimits:Limits",
   Withheld: "1sconversation 2lfromSeq 3ltoSeq 4lord",
@@ -634,30 +471,12 @@ export const enumNames: Readonly<Record<string, string>> = {
   Role: "UNSPECIFIED MEMBER ADMIN OWNER",
 };
 
-/** A unary call: what it takes and what it answers. */
+/** A unary call by its path: what it takes and what it answers. */
 export interface Methods {
-  GetConversation: { input: GetConversationRequest; output: GetConversationResponse };
-  CreateGroup: { input: CreateGroupRequest; output: CreateGroupResponse };
-  UpdateGroup: { input: UpdateGroupRequest; output: UpdateGroupResponse };
-  ListMembers: { input: ListMembersRequest; output: ListMembersResponse };
-  AddMembers: { input: AddMembersRequest; output: AddMembersResponse };
-  RemoveMember: { input: RemoveMemberRequest; output: RemoveMemberResponse };
-  LeaveGroup: { input: LeaveGroupRequest; output: LeaveGroupResponse };
-  SetRole: { input: SetRoleRequest; output: SetRoleResponse };
-  ListDevices: { input: ListDevicesRequest; output: ListDevicesResponse };
-  SignOutDevice: { input: SignOutDeviceRequest; output: SignOutDeviceResponse };
-  EditMessage: { input: EditMessageRequest; output: EditMessageResponse };
-  RecallMessage: { input: RecallMessageRequest; output: RecallMessageResponse };
-  ReactToMessage: { input: ReactToMessageRequest; output: ReactToMessageResponse };
-  ListMessages: { input: ListMessagesRequest; output: ListMessagesResponse };
-  ListEdits: { input: ListEditsRequest; output: ListEditsResponse };
-  GetPresence: { input: GetPresenceRequest; output: GetPresenceResponse };
+  "ConversationService/GetConversation": { input: GetConversationRequest; output: GetConversationResponse };
+  "DeviceService/SignOutDevice": { input: SignOutDeviceRequest; output: SignOutDeviceResponse };
+  "MessageService/EditMessage": { input: EditMessageRequest; output: EditMessageResponse };
+  "MessageService/RecallMessage": { input: RecallMessageRequest; output: RecallMessageResponse };
+  "MessageService/ReactToMessage": { input: ReactToMessageRequest; output: ReactToMessageResponse };
+  "MessageService/ListMessages": { input: ListMessagesRequest; output: ListMessagesResponse };
 }
-
-/** Each service with its calls. */
-export const serviceMethods: readonly string[] = [
-  "ConversationService GetConversation CreateGroup UpdateGroup ListMembers AddMembers RemoveMember LeaveGroup SetRole",
-  "DeviceService ListDevices SignOutDevice",
-  "MessageService EditMessage RecallMessage ReactToMessage ListMessages ListEdits",
-  "PresenceService GetPresence",
-];

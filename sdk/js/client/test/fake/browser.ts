@@ -4,6 +4,7 @@ import { indexedDBStore } from "../../src/store/indexeddb.js";
 import { type ChannelLike, type LocksLike, browserTabs } from "../../src/tabs/browser.js";
 import { sharedCrew } from "../../src/tabs/shared.js";
 import type { Client } from "../../src/types/client.js";
+import type { Modules } from "../../src/types/module.js";
 import type { Partition, Store } from "../../src/types/store.js";
 import type { Transport } from "../../src/types/transport.js";
 import type { World } from "./world.js";
@@ -23,8 +24,11 @@ export class Profile {
   readonly #ports: { tab: Tab; name: string; port: ChannelLike }[] = [];
   #tabs = 0;
 
-  constructor(world: World) {
+  readonly modules: Modules;
+
+  constructor(world: World, { modules = {} }: { readonly modules?: Modules } = {}) {
     this.world = world;
+    this.modules = modules;
   }
 
   tab(user = "alice"): Tab {
@@ -105,6 +109,7 @@ export class Tab {
   constructor(profile: Profile, user: string, id: string) {
     this.#profile = profile;
     this.client = profile.world.client(user, {
+      modules: profile.modules,
       transport: this.#transport(profile.world.server),
       store: this.#store(indexedDBStore({ factory: profile.factory })),
       crew: sharedCrew(browserTabs({ locks: profile.locks(this), channel: (name) => profile.channel(this, name), id })),

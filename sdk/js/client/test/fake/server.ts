@@ -2,6 +2,8 @@
 // reactions and edits folded in. It speaks the wire through the SDK's own codec and is a Transport, so that a test
 // can cut, delay, reorder and repeat what it sends.
 import type { HttpRequest, HttpResponse, Socket, SocketHandlers, Transport } from "../../src/types/transport.js";
+import { calls } from "../../src/modules/extras/wire.js";
+import type { Call } from "../../src/wire/piece.js";
 import { type Init, decode, encode, toBase64 } from "../../src/wire/codec.js";
 import {
   type Body,
@@ -254,7 +256,8 @@ export class FakeServer implements Transport {
       const marker = { conversation: log.id, user: session.user, readSeq, readOrd };
       this.tell(session, [{ ref, readMarker: marker }]);
       for (const other of this.sessions) if (other !== session && log.members.has(other.user)) this.tell(other, [{ readMarker: marker }]);
-    } else if (frame.sync) this.tell(session, [{ ref, sync: this.sync(session.user, frame.sync) }]);
+    } else if (frame.rest) this.tell(session, [{ ref, ...this.moduleFrame(frame.rest) }]);
+    else if (frame.sync) this.tell(session, [{ ref, sync: this.sync(session.user, frame.sync) }]);
     else if (frame.ping) this.tell(session, [{ ref, pong: { serverTimeUs: this.#clock.now() * 1000 } }]);
     else if (frame.typing) {
       const typing = { ...frame.typing, user: session.user };
@@ -300,7 +303,6 @@ export class FakeServer implements Transport {
         .filter(([other]) => other !== user)
         .map(([other, { readSeq, readOrd }]) => ({ conversation: log.id, user: other, readSeq, readOrd })),
       createdUs: 1_700_000_000_000_000,
-      grants: 0,
     };
   }
 
@@ -368,17 +370,26 @@ export class FakeServer implements Transport {
     };
   }
 
+  /** Answers frames of modules. */
+  moduleFrame: (fields: Uint8Array) => Init<ServerFrame> = () => ({ done: {} });
+
+  /** Answers calls of modules, by the method. */
+  readonly modules = new Map<string, (body: Uint8Array) => Uint8Array>();
+
   async post({ url, headers, body }: HttpRequest): Promise<HttpResponse> {
     const method = url.split("/").at(-1) ?? "";
     this.heard.push(method);
     if (this.down) throw new TypeError("fetch failed");
-    const input = decode(`${method}Request` as keyof Messages, body) as unknown as Record<string, unknown>;
+    const module = this.modules.get(method);
+    if (module) return { status: 200, contentType: "application/proto", body: module(body) };
+    const call = (calls as Readonly<Record<string, Call<unknown, unknown>>>)[method];
+    const input = (call ? call.input.read(body) : decode(`${method}Request` as keyof Messages, body)) as Record<string, unknown>;
     const refused = this.refuse(method, input);
     if (refused) return problem(refused.code, refused.retryAfterMs);
     const claims = JSON.parse(atob((headers["Authorization"] ?? "").split(".")[1] ?? "")) as { sub: string };
     const output = this.#call(method, claims.sub, input);
     if (!output) return problem("not_found");
-    return { status: 200, contentType: "application/proto", body: encode(`${method}Response` as keyof Messages, output as never) };
+    return { status: 200, contentType: "application/proto", body: call ? call.output.write(output) : encode(`${method}Response` as keyof Messages, output as never) };
   }
 
   #call(method: string, user: string, input: Record<string, unknown>): unknown {

@@ -1,4 +1,5 @@
 import { SkeinClient, type FullOptions } from "../../src/client.js";
+import { extras } from "../../src/modules/extras/index.js";
 import { directId } from "../../src/project.js";
 import type { Client } from "../../src/types/client.js";
 import type { Environment, EnvironmentSignal } from "../../src/types/environment.js";
@@ -22,6 +23,7 @@ export class World {
       userId: user,
       transport: this.server,
       clock: this.clock,
+      extras,
       ...options,
     });
     this.#clients.push(client);

@@ -1,9 +1,9 @@
 // Local search: over the text of the messages that this device holds, newest first. Every word has to be there,
 // in any case and width of letters.
-import { abortable, abortedError } from "./abort.js";
-import type { Ledger } from "./ledger.js";
-import { kinds } from "./reduce/state.js";
-import type { MessageRecord } from "./types/store.js";
+import { abortable, abortedError } from "../../abort.js";
+import type { Ledger } from "../../ledger.js";
+import { kinds } from "../../reduce/state.js";
+import type { MessageRecord } from "../../types/store.js";
 
 const pageSize = 500;
 

@@ -1,0 +1,126 @@
+// What holds the modules of a client together: which of them reads what, and who hears of what. It comes with the first
+// module; a client without modules does not load it.
+import { abortable } from "./abort.js";
+import { Emitter } from "./emitter.js";
+import { uuidBytes } from "./ids.js";
+import type { Change, Fold } from "./reduce/state.js";
+import type { MessageContent } from "./types/message.js";
+import type { EntryNews, KeyedChange, KeyedValue, Module, ModuleCore, ModuleHost } from "./types/module.js";
+import { encode } from "./wire/codec.js";
+import type { Body } from "./wire/schema.js";
+
+const nothing: ReadonlyMap<string, KeyedValue> = /* @__PURE__ */ new Map();
+const unknown: MessageContent = { type: "unknown" };
+
+function contentOf(body: Body | undefined): Uint8Array | undefined {
+  const bytes = encode("Content", body?.content ?? {});
+  return bytes.length ? bytes : undefined;
+}
+
+/** What a client asks its modules. */
+export interface Hub {
+  readonly folds: ReadonlyMap<number, Fold>;
+  /** What the modules make of a content. */
+  content(fields: Uint8Array): MessageContent;
+  /** News of the state, or fields of a frame. */
+  hear(news: Change | Uint8Array): void;
+  /** The state was read from the store again. */
+  reloaded(): void;
+}
+
+/** A module that is made with a host: what every `name()` of a module returns. */
+export function defineModule<T>(make: (host: ModuleHost) => T): Module<T> {
+  return (core) => {
+    const hub = core.hub instanceof ModuleHub ? core.hub : new ModuleHub(core);
+    core.hub = hub;
+    return make(hub.host);
+  };
+}
+
+class ModuleHub implements Hub {
+  readonly host: ModuleHost;
+  readonly #events = new Emitter<{ frame: Uint8Array; entry: EntryNews; keyed: KeyedChange }>();
+  readonly folds = new Map<number, Fold>();
+  readonly #readers: ((fields: Uint8Array) => MessageContent | undefined)[] = [];
+  readonly #keyed = new Map<string, { readonly of: unknown; readonly values: ReadonlyMap<string, KeyedValue> }>();
+  readonly #core: ModuleCore;
+
+  constructor(core: ModuleCore) {
+    this.#core = core;
+    this.host = this.#makeHost();
+  }
+
+  content(fields: Uint8Array): MessageContent {
+    for (const read of this.#readers) {
+      const content = read(fields);
+      if (content) return content;
+    }
+    return unknown;
+  }
+
+  hear(news: Change | Uint8Array): void {
+    if (!("type" in news)) this.#events.emit("frame", news);
+    else if (news.type === "keyed") this.#changed(news.conversation, news.key);
+    else if (news.type === "entry") this.#events.emit("entry", news);
+  }
+
+  reloaded(): void {
+    for (const conversation of [...this.#keyed.keys()]) this.#changed(conversation, undefined);
+  }
+
+  /** Something about a conversation's values is different. */
+  #changed(conversation: string, key: string | undefined): void {
+    this.#keyed.delete(conversation);
+    this.#events.emit("keyed", { conversation, key });
+  }
+
+  #makeHost(): ModuleHost {
+    const { client, host, now, call, say } = this.#core;
+    const events = this.#events;
+    return {
+      get userId() {
+        return client.userId;
+      },
+      get state() {
+        return client.state;
+      },
+      ready: client.ready,
+      now,
+      newClientId: () => uuidBytes(host().newId()),
+      conversation: (id) => client.conversation.get(id),
+      on: (name, listener) => client.on(name, listener),
+      call: (method, input, { signal } = {}) => call(method, input, signal),
+      say: (frame) => void say(frame, false, undefined).catch(() => undefined),
+      ask: (frame, { signal } = {}) => say(frame, true, signal),
+      onFrame: (listener) => events.on("frame", listener),
+      contents: (read) => void this.#readers.push(read),
+      fold: (kind, fold) => void this.folds.set(kind, fold),
+      onEntry: (listener) => events.on("entry", listener),
+      keyed: (conversation) => this.#values(conversation),
+      onKeyed: (listener) => events.on("keyed", listener),
+      setKeyed: async (key, content, { signal } = {}) => {
+        const { me, enqueue, settled, discard } = host();
+        const body = { scheme: 1, content: { replyToSeq: 0, mentions: [], rest: content }, opaque: new Uint8Array(0) };
+        const { id } = enqueue({ op: "send", conversation: `~${me}`, key, body });
+        const done = settled(id);
+        // A value that was refused is not kept to be sent again: the app sets another one.
+        done.catch(() => discard(id).catch(() => undefined));
+        await abortable(done, signal);
+      },
+    };
+  }
+
+  #values(conversation: string): ReadonlyMap<string, KeyedValue> {
+    const { ledger } = this.#core.host();
+    const of = ledger.conversation(conversation)?.keyed;
+    const held = this.#keyed.get(conversation);
+    if (held && held.of === of) return held.values;
+    const values = new Map<string, KeyedValue>();
+    for (const { key, seq, body } of of?.values() ?? []) values.set(key, { key, seq, content: contentOf(body) });
+    for (const { key, state, body } of ledger.state.outbox.sends(conversation).values()) {
+      if (key && state !== "failed") values.set(key, { key, seq: 0, content: contentOf(body) });
+    }
+    this.#keyed.set(conversation, { of, values });
+    return values.size ? values : nothing;
+  }
+}
