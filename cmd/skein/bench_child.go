@@ -234,12 +234,12 @@ func (c *child) makeGroups(ctx context.Context, lists [][]im.UserID) ([]madeGrou
 	if err != nil {
 		return nil, err
 	}
-	groups := group.New(front, maxBenchMembers)
+	groups := group.New(front, maxBenchMembers, nil)
 	made := make([]madeGroup, len(lists))
 	err = bench.Each(len(lists), 256, func(i int) error {
 		owner := im.Actor{App: c.app, User: lists[i][0], Device: "bench"}
 		first := lists[i][1:min(len(lists[i]), benchBatch)]
-		conv, err := groups.Create(ctx, owner, im.ConvID(fmt.Sprintf("bench-%d", i)), "bench", first, bench.ClientID(uint32(i), 0))
+		conv, err := groups.Create(ctx, owner, im.ConvID(fmt.Sprintf("bench-%d", i)), "bench", first, nil, bench.ClientID(uint32(i), 0))
 		if err != nil {
 			return err
 		}

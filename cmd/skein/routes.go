@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/im"
@@ -19,10 +22,12 @@ import (
 func routes(cfg *config.Config, s *server, unary http.Handler, clock im.Clock) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/socket", s.gateway)
-	mux.Handle("/skein.v1.AdminService/", unary)
-	for _, service := range []string{"Conversation", "Message", "Sync", "Device", "Presence", "Profile", "Contact"} {
-		mux.Handle("/skein.v1."+service+"Service/", unary)
-	}
+	protoregistry.GlobalFiles.RangeFilesByPackage("skein.v1", func(f protoreflect.FileDescriptor) bool {
+		for i := range f.Services().Len() {
+			mux.Handle("/"+string(f.Services().Get(i).FullName())+"/", unary)
+		}
+		return true
+	})
 	for _, path := range []string{"GET /readyz", "GET /healthz"} { // the second is the older name
 		mux.HandleFunc(path, s.ops.readyInShort)
 	}

@@ -173,7 +173,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			session, err := a.AuthenticateCall(ctx, app, token, device)
 			return session.Actor, err
 		},
-		Verbs: rpc.Verbs{Chat: c, Groups: group.New(c, cfg.Limits.GroupMembers), Admin: back.admin, Timed: back.timed, Devices: devices{a, p},
+		Verbs: rpc.Verbs{Chat: c, Groups: back.groups, Admin: back.admin, Timed: back.timed, Devices: devices{a, p},
 			Presences: presences(p), CheckSend: gateway.CheckSend, Profiles: folk.profiles, Contacts: folk.contacts},
 		Allow: func(actor im.Actor) error {
 			if actor.Server {
@@ -201,8 +201,9 @@ func ownMigrations() map[string]fs.FS {
 
 // background is what works without being asked, as calls see it.
 type background struct {
-	admin *admin.Service
-	timed *timed.Service
+	admin  *admin.Service
+	timed  *timed.Service
+	groups *group.Service
 }
 
 // startBackground starts what works without being asked: jobs and followers.
@@ -214,7 +215,7 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	}
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	clocked := timedRunner(cfg, d, c, log)
-	kinds := append(clocked.Kinds(), job.Kind{
+	kinds := append(clocked.Kinds(), group.EndKind(c), job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
 			// A day more than the window, so that no id is both accepted and forgotten.
 			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
@@ -233,7 +234,13 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	}
 	followers.Start()
 	s.onClose(followers.Close)
-	return &background{service, timed.New(clocked, jobs)}, nil
+	groups := group.New(c, cfg.Limits.GroupMembers, func(ctx context.Context, app im.AppID, conv im.ConvID) error {
+		return d.Write(ctx, func(tx db.Tx) error {
+			_, _, err := jobs.Enqueue(tx, group.EndJob(app, conv))
+			return err
+		})
+	})
+	return &background{service, timed.New(clocked, jobs), groups}, nil
 }
 
 // runFences keeps this node's lease and applies fences until it is closed.

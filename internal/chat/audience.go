@@ -126,6 +126,20 @@ func (s *Service) Room(ctx context.Context, app im.AppID, conv im.ConvID) (*Room
 	return s.rooms.get(ctx, app, conv)
 }
 
+// RoomNow is Room as the journal has it at this moment, for answers to users
+// who may be in it no longer, or never were.
+func (s *Service) RoomNow(ctx context.Context, app im.AppID, conv im.ConvID) (*Room, error) {
+	var at int64
+	if err := s.j.View(ctx, func(v journal.View) error {
+		c, err := v.Conv(app, conv)
+		at = c.ACLVersion
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return s.RoomAt(ctx, app, conv, at)
+}
+
 // RoomAt is Room that is not older than a version of the member list.
 func (s *Service) RoomAt(ctx context.Context, app im.AppID, conv im.ConvID, version int64) (*Room, error) {
 	room, err := s.rooms.get(ctx, app, conv)

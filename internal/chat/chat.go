@@ -48,7 +48,7 @@ type Limits struct {
 
 // DefaultLimits are the documented ones.
 func DefaultLimits() Limits {
-	return Limits{TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 1000, Emoji: 50, Edits: 100,
+	return Limits{TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 5000, Emoji: 50, Edits: 100,
 		ReceiptMembers: 200, IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute}
 }
 
@@ -100,6 +100,9 @@ func New(d Deps) *Service {
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}
 }
+
+// Now is the time by which the front door decides.
+func (s *Service) Now() im.Micros { return im.MicrosOf(s.clock.Now()) }
 
 // checkID refuses client ids whose time the idempotency window can not cover.
 func (s *Service) checkID(id im.ClientID) error {

@@ -1,7 +1,10 @@
 package chat
 
 import (
+	"bytes"
 	"context"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -54,6 +57,11 @@ type Change struct {
 	// else changed (journal.Append.Raise).
 	Raise   bool
 	Content *skeinv1.Content // what the log says about it
+	// Request, if not nil, is a digest of what was asked for. With it a retry
+	// gets its first answer also when its entry would be another one by now;
+	// without, that is im.ClientIDReused.
+	Request []byte
+	Demand
 }
 
 // ErrNoChange is returned by a plan when everything is as asked already.
@@ -61,10 +69,12 @@ var ErrNoChange = im.Errorf(im.AlreadyExists, "nothing to change")
 
 // Change changes a group: plan looks at the room as it is and says what to
 // do, and is asked again when somebody else was faster. It is how features
-// speak through the front door.
+// speak through the front door. A plan that fails may return the change that
+// it would have been: who may not make that learns nothing but that.
 func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, plan func(*Room) (Change, error)) (journal.Result, error) {
-	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
-		a.Kind = im.KindMembers
+	var last *journal.Append
+	res, err := s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
+		last, a.Kind = a, im.KindMembers
 		if room.Kind != im.ConvGroup {
 			if _, ok := room.Member(actor.User); !ok {
 				return im.ErrNotFound
@@ -75,15 +85,35 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 			return im.ErrNotFound
 		}
 		c, err := plan(room)
-		if err != nil {
+		if c.Content == nil {
 			return err
 		}
-		if c.Verb != VerbMembers {
+		if c.Content.GetMembers() == nil {
 			a.Kind = im.KindConversation
 		}
+		c.Content.Request = c.Request
 		a.Members, a.Title, a.Attrs, a.Raise, a.Body = c.Members, c.Title, c.Attrs, c.Raise, encodeContent(c.Content)
-		return s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members})
+		if err := s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members, Demand: c.Demand}); err != nil {
+			return err
+		}
+		return err
 	})
+	if im.CodeOf(err) == im.ClientIDReused && last != nil {
+		if done, ok := s.repeated(ctx, last); ok && sameRequest(done.Entry.Body, last.Body) {
+			return done, nil
+		}
+	}
+	return res, err
+}
+
+// sameRequest tells whether two entries were made by the same call.
+func sameRequest(a, b []byte) bool {
+	var x, y skeinv1.Body
+	if proto.Unmarshal(a, &x) != nil || proto.Unmarshal(b, &y) != nil {
+		return false
+	}
+	r := x.GetContent().GetRequest()
+	return len(r) > 0 && bytes.Equal(r, y.GetContent().GetRequest())
 }
 
 // Create makes a group with its first entry. The caller has decided that it

@@ -47,8 +47,13 @@ func protoConv(v journal.View, c *journal.Conv, self *journal.Member) (*skeinv1.
 		out.HeadSeq, out.HeadOrd, out.AclVersion, out.MemberCount = uint64(self.To-1), uint64(ord), 0, 0
 		return out, nil
 	}
-	if c.Kind == im.ConvSelf {
+	switch c.Kind {
+	case im.ConvSelf:
 		return out, nil
+	case im.ConvGroup:
+		out.Settings = DecodeSettings(c.Attrs)
+		_, may, _ := standing(out.Settings, self)
+		out.Grants = uint64(may)
 	}
 	readers, err := v.Readers(c.App, c.ID, maxMarkers)
 	if err != nil {
@@ -65,7 +70,7 @@ func protoConv(v journal.View, c *journal.Conv, self *journal.Member) (*skeinv1.
 
 func protoMember(m journal.Member) *skeinv1.Membership {
 	return &skeinv1.Membership{User: string(m.User), Role: skeinv1.Role(m.Role), FromSeq: uint64(m.From), ToSeq: uint64(m.To),
-		ReadSeq: uint64(m.ReadSeq), ReadOrd: uint64(m.ReadOrd)}
+		ReadSeq: uint64(m.ReadSeq), ReadOrd: uint64(m.ReadOrd), Attrs: DecodeMember(m.Attrs)}
 }
 
 // List pages through the actor's current conversations, newest activity first.

@@ -19,8 +19,18 @@ const (
 	VerbRecall                  // empty a message
 	VerbReact                   // add or remove a reaction
 	VerbMembers                 // add, remove, leave, change roles
-	VerbTitle                   // change attributes
+	VerbTitle                   // change the title
 	VerbRelate                  // become contacts, block: a fact between the two of a direct conversation
+)
+
+// The verbs on what a group is like.
+const (
+	VerbSettings    Verb = iota + 101 // change settings
+	VerbRoles                         // make, change and delete roles
+	VerbMemberRoles                   // give roles to a member and take them
+	VerbNickname                      // name a member
+	VerbMute                          // mute a member, or everybody
+	VerbDissolve                      // end the group
 )
 
 // Action is what policies see.
@@ -36,6 +46,20 @@ type Action struct {
 	Changes []journal.MemberChange
 	// Content is that of a readable body which is sent, or edited in; else nil.
 	Content *skeinv1.Content
+	// Now is when it is decided.
+	Now im.Micros
+	Demand
+}
+
+// Demand is what an action in a group takes beside what its verb does.
+type Demand struct {
+	// Needs and Also are grants that the actor must have.
+	Needs, Also skeinv1.Grant
+	// Hands are grants that somebody gets or loses by it: the actor must have
+	// all of them.
+	Hands Grants
+	// Above, if > 0, is a rank that the actor's must be higher than.
+	Above int
 }
 
 // Policy says why an action is refused (an *im.Error) or nil. It must be
@@ -52,6 +76,9 @@ func (s *Service) decide(ctx context.Context, a *Action) error {
 		return im.ErrNotFound
 	}
 	a.Self = self
+	if a.Room.Kind == im.ConvGroup {
+		a.Now = s.Now()
+	}
 	if err := checkSpeaker(a); err != nil {
 		return err
 	}

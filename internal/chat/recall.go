@@ -10,7 +10,8 @@ import (
 )
 
 // Recall empties a message for everybody, with every body that its edits
-// had: the actor's own, or anybody's for an owner or admin of the group.
+// had: the actor's own, or in a group, where its policy has allowed it,
+// somebody else's.
 // A sender may do so within the app's recall window, which binds neither an
 // owner or admin of the group nor the app's back end.
 func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, id im.ClientID) (journal.Result, error) {
@@ -22,8 +23,8 @@ func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, se
 		if t.Sender == actor.User {
 			return s.inWindow(room, actor, t, "recalled", s.settings(actor.App).GetRecallWindowS())
 		}
-		if !actor.Server && !runs(room, actor.User) {
-			return im.Errorf(im.PermissionDenied, "only the sender, or an admin of the group, recalls a message")
+		if !actor.Server && room.Kind != im.ConvGroup {
+			return im.Errorf(im.PermissionDenied, "only the sender recalls a message")
 		}
 		return nil
 	})

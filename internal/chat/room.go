@@ -8,6 +8,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Room is a conversation with its current members, as of Version. It is
@@ -20,7 +21,11 @@ type Room struct {
 	Version int64 // acl_version; -1 = needs no check: the id alone says who is in
 	Created im.Micros
 	Attrs   []byte // the conversation's attributes, encoded; of a group
-	seats   *seats // nil for direct and self
+	// Settings are what Attrs say, with the defaults of the group's type filled
+	// in; nil for what is no group. They are shared: nobody changes them.
+	Settings *skeinv1.GroupSettings
+
+	seats *seats // nil for direct and self
 	// The newest entry when the room was read: by these a later reading tells
 	// that it continues this one, also after a database was put back.
 	head   im.Seq
@@ -244,7 +249,7 @@ func (rs *rooms) read(ctx context.Context, app im.AppID, conv im.ConvID, base *R
 		if err != nil {
 			return err
 		}
-		r = &Room{App: app, ID: conv, Kind: c.Kind, Title: c.Title, Version: c.ACLVersion, Created: c.Created, Attrs: c.Attrs, head: c.HeadSeq, last: c.LastPos}
+		r = &Room{App: app, ID: conv, Kind: c.Kind, Title: c.Title, Version: c.ACLVersion, Created: c.Created, Attrs: c.Attrs, Settings: DecodeSettings(c.Attrs), head: c.HeadSeq, last: c.LastPos}
 		if r.stamp, err = stampOf(v, r, r.head); err != nil {
 			return err
 		}

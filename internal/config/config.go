@@ -243,7 +243,8 @@ type Limits struct {
 	HelloBurst int `yaml:"hello_burst" min:"1" max:"1000000"`
 	// Devices bounds the signed-in devices of a user; one more signs out the one that was seen longest ago.
 	Devices int `yaml:"devices" min:"1" max:"100"`
-	// GroupMembers bounds the members of a group.
+	// GroupMembers bounds the members of a group; the app's back end may let one
+	// have up to 100000.
 	GroupMembers int `yaml:"group_members" min:"2" max:"100000"`
 	// ReceiptMembers is up to how many members read markers are announced; in larger groups they are fetched.
 	ReceiptMembers int `yaml:"receipt_members" min:"0" max:"10000"`
@@ -280,7 +281,7 @@ func Default() *Config {
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
 			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, StrangerRate: 0.1, StrangerBurst: 20,
-			Devices: 20, GroupMembers: 1000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
+			Devices: 20, GroupMembers: 5000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
 		},
 	}

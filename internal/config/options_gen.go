@@ -168,7 +168,7 @@ func docOf(path string) string {
 	case "Limits.Devices":
 		return "Bounds the signed-in devices of a user; one more signs out the one that was seen longest ago."
 	case "Limits.GroupMembers":
-		return "Bounds the members of a group."
+		return "Bounds the members of a group; the app's back end may let one have up to 100000."
 	case "Limits.ReceiptMembers":
 		return "Up to how many members read markers are announced; in larger groups they are fetched."
 	case "Limits.Emoji":

@@ -84,7 +84,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{HelloBytes: 4 << 10, PacketBytes: 256 << 10, Frames: 256, InFlight: 64, HelloTimeout: 5 * time.Second,
 		PingInterval: 25 * time.Second, QueueBytes: 2 << 20, QueueFrames: 8192, Watch: 500, SocketBuffer: 96 << 10,
-		TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 1000, SendRate: 1000, SendBurst: 2000, Connections: 100_000, QueueTotalBytes: 512 << 20,
+		TextBytes: 16 << 10, BodyBytes: 32 << 10, GroupMembers: 5000, SendRate: 1000, SendBurst: 2000, Connections: 100_000, QueueTotalBytes: 512 << 20,
 		LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000}
 }
 

@@ -13,16 +13,6 @@ import (
 	"github.com/skein-im/skein/proto/skein/v1/skeinv1connect"
 )
 
-// Groups is what changes groups; feature/group.
-type Groups interface {
-	Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, client im.ClientID) (*skeinv1.Conversation, error)
-	Update(ctx context.Context, a im.Actor, id im.ConvID, title string, client im.ClientID) (*im.Entry, error)
-	Add(ctx context.Context, a im.Actor, id im.ConvID, members []im.UserID, client im.ClientID) (*im.Entry, error)
-	Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, client im.ClientID) (*im.Entry, error)
-	Leave(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID) (*im.Entry, error)
-	SetRole(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, role im.Role, client im.ClientID) (*im.Entry, error)
-}
-
 // Admin is the server API; feature/admin.
 type Admin interface {
 	GetApp(ctx context.Context, a im.Actor, r *skeinv1.GetAppRequest) (*skeinv1.GetAppResponse, error)
@@ -59,6 +49,7 @@ func (s *server) table() map[string]http.Handler {
 	s.conversationCalls(t)
 	s.messageCalls(t)
 	s.otherCalls(t)
+	s.groupCalls(t)
 	s.timedCalls(t)
 	s.peopleCalls(t)
 	return t
@@ -81,7 +72,7 @@ func (s *server) conversationCalls(t map[string]http.Handler) {
 		if err != nil {
 			return nil, err
 		}
-		conv, err := g.Create(ctx, a, im.ConvID(r.Id), r.Title, users(r.Members), id)
+		conv, err := g.Create(ctx, a, im.ConvID(r.Id), r.Title, users(r.Members), r.Settings, id)
 		return &skeinv1.CreateGroupResponse{Conversation: conv}, err
 	})
 	at(t, s, skeinv1connect.ConversationServiceUpdateGroupProcedure, func(ctx context.Context, a im.Actor, r *skeinv1.UpdateGroupRequest) (*skeinv1.UpdateGroupResponse, error) {

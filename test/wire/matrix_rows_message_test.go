@@ -9,10 +9,12 @@ import (
 func messageRows() []row {
 	return []row{
 		{verb: "MessageService/SendMessage", cells: outside + `
-			ok muted member bot admin owner app`,
+			PERMISSION_DENIED muted
+			ok                member bot admin owner app`,
 			request: func(f *fixture, _ principal) proto.Message { return text(f.group, "hello") }},
 		{verb: "MessageService/EditMessage", cells: outside + `
-			ok muted member bot admin owner app`,
+			PERMISSION_DENIED muted
+			ok                member bot admin owner app`,
 			request: func(f *fixture, p principal) proto.Message {
 				return &pb.EditMessageRequest{Conversation: f.group, Seq: f.ownOr(p, member), Body: textBody("edited"), ClientId: newID(0)}
 			}},
@@ -23,7 +25,8 @@ func messageRows() []row {
 				return &pb.RecallMessageRequest{Conversation: f.group, Seq: f.own[member], ClientId: newID(0)}
 			}},
 		{verb: "MessageService/ReactToMessage", cells: outside + `
-			ok muted member bot admin owner app`,
+			PERMISSION_DENIED muted
+			ok                member bot admin owner app`,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.ReactToMessageRequest{Conversation: f.group, Seq: f.own[member], Emoji: "👍", ClientId: newID(0)}
 			}},

@@ -49,16 +49,18 @@ func socketRows() []row {
 				return &pb.ClientFrame{Frame: &pb.ClientFrame_Hello{Hello: &pb.Hello{}}}
 			}},
 		{verb: "socket/send", cells: onSocket + `
-			NOT_FOUND foreign stranger guest ex blocked
-			ok        muted member bot admin owner`,
+			NOT_FOUND         foreign stranger guest ex blocked
+			PERMISSION_DENIED muted
+			ok                member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message { return sendFrame(text(f.group, "hello")) }},
 		{verb: "socket/read", cells: onSocket + `
 			NOT_FOUND foreign stranger guest ex blocked
 			ok        muted member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message { return readFrame(f.group, f.own[member]) }},
 		{verb: "socket/typing", cells: onSocket + `
-			NOT_FOUND foreign stranger guest ex blocked
-			ok        muted member bot admin owner`,
+			NOT_FOUND         foreign stranger guest ex blocked
+			PERMISSION_DENIED muted
+			ok                member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message { return typingFrame(f.group) }},
 		{verb: "socket/watch_presence", cells: onSocket + `
 			ok foreign stranger guest ex blocked muted member bot admin owner`,

@@ -120,7 +120,7 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 
 // matrix is all rows.
 func matrix() []row {
-	return slices.Concat(conversationRows(), messageRows(), otherRows(), peopleRows(), socketRows())
+	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows())
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
@@ -284,9 +284,6 @@ func (f *fixture) ban() {
 	must[pb.RemoveMemberResponse](f.as(owner), removeMember, &pb.RemoveMemberRequest{Conversation: f.group, User: f.users[blocked], ClientId: newID(0)})
 	must[pb.BlockUserResponse](f.as(owner), blockUser, &pb.BlockUserRequest{User: f.users[blocked], ClientId: newID(0)})
 }
-
-// mute takes the muted one's voice.
-func (f *fixture) mute() {}
 
 // talk says something in the direct conversation and returns its seq.
 func (f *fixture) talk() uint64 { return f.as(member).say(f.direct, f.late).Seq }

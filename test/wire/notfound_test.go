@@ -50,6 +50,16 @@ func verbs(conv string) map[string]proto.Message {
 		readConversation: &pb.ReadConversationRequest{Conversation: conv, Seq: 1},
 		listMessages:     &pb.ListMessagesRequest{Conversation: conv},
 		listEdits:        &pb.ListEditsRequest{Conversation: conv, Seq: 1},
+		getGroupInfo:     &pb.GetGroupInfoRequest{Conversation: conv},
+		updateSettings:   &pb.UpdateGroupSettingsRequest{Conversation: conv, Fields: []string{"description"}, ClientId: id},
+		putGroupRole:     &pb.PutGroupRoleRequest{Conversation: conv, Role: &pb.GroupRole{Name: "r", Rank: 1}, ClientId: id},
+		deleteRole:       &pb.DeleteGroupRoleRequest{Conversation: conv, RoleId: "r", ClientId: id},
+		setMemberRoles:   &pb.SetMemberRolesRequest{Conversation: conv, User: "bob", ClientId: id},
+		setNickname:      &pb.SetNicknameRequest{Conversation: conv, User: "eve", Nickname: "E", ClientId: id},
+		muteMember:       &pb.MuteMemberRequest{Conversation: conv, User: "bob", Seconds: 60, ClientId: id},
+		muteGroup:        &pb.MuteGroupRequest{Conversation: conv, Seconds: 60, ClientId: id},
+		transferGroup:    &pb.TransferGroupRequest{Conversation: conv, User: "bob", ClientId: id},
+		dissolveGroup:    &pb.DissolveGroupRequest{Conversation: conv, ClientId: id},
 	}
 }
 

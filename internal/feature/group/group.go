@@ -11,7 +11,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sort"
+	"strconv"
 
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
@@ -21,21 +23,27 @@ import (
 
 // Service is the verbs on groups.
 type Service struct {
-	chat *chat.Service
-	max  int // members
+	chat  *chat.Service
+	max   int // members
+	later Later
 }
 
-// New returns the verbs on groups of at most max members.
-func New(c *chat.Service, max int) *Service {
-	return &Service{chat: c, max: max}
+// New returns the verbs on groups of at most max members. later is called
+// before a large group is dissolved; it can be nil where a crash in the middle
+// of that does not matter.
+func New(c *chat.Service, max int, later Later) *Service {
+	if later == nil {
+		later = func(context.Context, im.AppID, im.ConvID) error { return nil }
+	}
+	return &Service{chat: c, max: max, later: later}
 }
 
 // titleBytes is the limit of a title.
 const titleBytes = 128
 
-// Create makes a group owned by the actor. Errors: AlreadyExists, TooLarge,
+// Create makes a group owned by the actor; settings can be nil. Errors: AlreadyExists, TooLarge,
 // InvalidArgument.
-func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, client im.ClientID) (*skeinv1.Conversation, error) {
+func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error) {
 	if a.User == "" {
 		return nil, im.Errorf(im.InvalidArgument, "a group is created by a user")
 	}
@@ -54,10 +62,18 @@ func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title st
 	if err != nil {
 		return nil, err
 	}
-	if len(users)+1 > s.max {
-		return nil, im.Errorf(im.TooLarge, "a group has at most %d members", s.max)
+	first, err := s.firstSettings(a, settings)
+	if err != nil {
+		return nil, err
 	}
-	c := journal.Create{Kind: im.ConvGroup, Title: title, Members: []journal.NewMember{{User: a.User, Role: im.RoleOwner}}}
+	most := s.max
+	if n := int(settings.GetMaxMembers()); n > 0 {
+		most = n
+	}
+	if len(users)+1 > most {
+		return nil, im.Errorf(im.TooLarge, "a group has at most %d members", most)
+	}
+	c := journal.Create{Kind: im.ConvGroup, Title: title, Attrs: first, Members: []journal.NewMember{{User: a.User, Role: im.RoleOwner}}}
 	change := &skeinv1.MembersChange{Added: []string{string(a.User)}, Role: skeinv1.Role_ROLE_MEMBER}
 	for _, u := range users {
 		c.Members = append(c.Members, journal.NewMember{User: u, Role: im.RoleMember})
@@ -74,9 +90,9 @@ func (s *Service) Update(ctx context.Context, a im.Actor, id im.ConvID, title st
 	if err := checkTitle(title); err != nil {
 		return nil, err
 	}
-	return s.change(ctx, a, id, client, func(*chat.Room) (chat.Change, error) {
+	return s.change(ctx, a, id, client, ask("title", title), func(*chat.Room) (chat.Change, error) {
 		return chat.Change{Verb: chat.VerbTitle, Title: &title,
-			Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{Conversation: &skeinv1.ConversationChange{Title: title}}}}, nil
+			Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{Conversation: &skeinv1.ConversationChange{Title: title, Changed: []string{"title"}}}}}, nil
 	})
 }
 
@@ -87,44 +103,34 @@ func (s *Service) Add(ctx context.Context, a im.Actor, id im.ConvID, members []i
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+	return s.change(ctx, a, id, client, ask("add", names(users)...), func(room *chat.Room) (chat.Change, error) {
 		c := &skeinv1.MembersChange{Role: skeinv1.Role_ROLE_MEMBER}
 		var ms []journal.MemberChange
 		for _, u := range users {
 			if _, in := room.Member(u); !in {
-				ms = append(ms, journal.MemberChange{User: u, Role: im.RoleMember})
+				ms = append(ms, room.Joining(u))
 				c.Added = append(c.Added, string(u))
 			}
 		}
 		if room.Size() == 0 { // only the back end sees it: who comes first would have to own it
 			return chat.Change{}, im.Errorf(im.FailedPrecondition, "everybody has left the group")
 		}
-		if room.Size()+len(ms) > s.max {
-			return chat.Change{}, im.Errorf(im.TooLarge, "a group has at most %d members", s.max)
+		if most := room.MaxMembers(s.max); room.Size()+len(ms) > most {
+			return chat.Change{}, im.Errorf(im.TooLarge, "a group has at most %d members", most)
 		}
+		change := changeOf(ms, c)
 		if len(ms) == 0 {
-			return chat.Change{}, mayAdd(room, a)
+			change.Needs = skeinv1.Grant_GRANT_ADD_MEMBERS // as if it changed something
+			return change, chat.ErrNoChange
 		}
-		return changeOf(ms, c), nil
+		return change, nil
 	})
-	if errors.Is(err, chat.ErrNoChange) {
-		return nil, nil
-	}
-	return e, err
-}
-
-// mayAdd answers a call that would change nothing as one that would.
-func mayAdd(room *chat.Room, a im.Actor) error {
-	if self, _ := room.Member(a.User); !a.Server && self.Role < im.RoleAdmin {
-		return errRole
-	}
-	return chat.ErrNoChange
 }
 
 // Remove takes a user out. A strictly higher role than theirs is needed, and
 // nobody, the back end included, takes out the owner.
 func (s *Service) Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, client im.ClientID) (*im.Entry, error) {
-	return s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+	return s.change(ctx, a, id, client, ask("remove", string(user)), func(room *chat.Room) (chat.Change, error) {
 		if user == a.User {
 			return chat.Change{}, im.Errorf(im.InvalidArgument, "to go oneself is LeaveGroup")
 		}
@@ -142,7 +148,7 @@ func (s *Service) Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.
 // Leave ends the actor's membership. The owner hands over first, unless they
 // are the last one.
 func (s *Service) Leave(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID) (*im.Entry, error) {
-	return s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+	return s.change(ctx, a, id, client, ask("leave"), func(room *chat.Room) (chat.Change, error) {
 		if _, in := room.Member(a.User); !in { // the app's back end is in no group
 			return chat.Change{}, im.ErrNotFound
 		}
@@ -159,13 +165,13 @@ func (s *Service) SetRole(ctx context.Context, a im.Actor, id im.ConvID, user im
 	if role < im.RoleMember || role > im.RoleOwner {
 		return nil, im.Errorf(im.InvalidArgument, "role is MEMBER, ADMIN or OWNER")
 	}
-	e, err := s.change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+	return s.change(ctx, a, id, client, ask("role", string(user), strconv.Itoa(int(role))), func(room *chat.Room) (chat.Change, error) {
 		m, in := room.Member(user)
 		if !in {
 			return chat.Change{}, im.ErrNotFound
 		}
 		if self, _ := room.Member(a.User); !a.Server && self.Role != im.RoleOwner {
-			return chat.Change{}, errRole
+			return chat.Change{}, errOwner()
 		}
 		if m.Role == im.RoleOwner && role != im.RoleOwner {
 			return chat.Change{}, errOwned()
@@ -176,24 +182,79 @@ func (s *Service) SetRole(ctx context.Context, a im.Actor, id im.ConvID, user im
 		}
 		return changeOf(ms, &skeinv1.MembersChange{RoleChanged: []string{string(user)}, Role: skeinv1.Role(role)}), nil
 	})
-	return e, err
+}
+
+// Transfer makes a member the owner, and the owner an admin.
+func (s *Service) Transfer(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, client im.ClientID) (*im.Entry, error) {
+	if user == a.User && !a.Server {
+		return nil, im.Errorf(im.InvalidArgument, "a group is handed over to somebody else")
+	}
+	return s.SetRole(ctx, a, id, user, im.RoleOwner, client)
+}
+
+// firstSettings encodes what a group is like from its first moment.
+func (s *Service) firstSettings(a im.Actor, g *skeinv1.GroupSettings) ([]byte, error) {
+	if g == nil {
+		return nil, nil
+	}
+	if len(g.Roles) > 0 || g.MutedUntilUs != 0 || g.Dissolved {
+		return nil, im.Errorf(im.InvalidArgument, "roles, mutes and the end of a group have verbs of their own")
+	}
+	if err := s.checkSettings(a, g); err != nil {
+		return nil, err
+	}
+	first := new(skeinv1.GroupSettings) // of what there is, what can be set
+	for _, f := range settable() {
+		if err := take(first, g, f); err != nil {
+			return nil, err
+		}
+	}
+	return encode(first), nil
 }
 
 func errOwned() error {
 	return &im.Error{Code: im.FailedPrecondition, Message: "a group has an owner", Hint: "hand the group over with SetRole OWNER first"}
 }
 
-func (s *Service) change(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID, plan func(*chat.Room) (chat.Change, error)) (*im.Entry, error) {
-	res, err := s.chat.Change(ctx, a, id, client, plan)
-	if err != nil {
+// change has a change decided and made. Its answer is nil when everything is
+// as asked already.
+func (s *Service) change(ctx context.Context, a im.Actor, id im.ConvID, client im.ClientID, asked []byte, plan func(*chat.Room) (chat.Change, error)) (*im.Entry, error) {
+	res, err := s.chat.Change(ctx, a, id, client, func(room *chat.Room) (chat.Change, error) {
+		c, err := plan(room)
+		c.Request = asked
+		return c, err
+	})
+	switch {
+	case errors.Is(err, chat.ErrNoChange):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	return &res.Entry, nil
 }
 
+// ask is a digest of what a call asks for. It is kept with the entry, so that
+// a retry is told from another call with the same client id also when the
+// entry would be another one by now.
+func ask(verb string, parts ...string) []byte {
+	h := sha256.New()
+	for _, p := range append([]string{verb}, parts...) {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return h.Sum(nil)[:8]
+}
+
 // changeOf is a change of members with what the log says about it.
 func changeOf(ms []journal.MemberChange, c *skeinv1.MembersChange) chat.Change {
 	return chat.Change{Verb: chat.VerbMembers, Members: ms, Content: &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: c}}}
+}
+
+func names(users []im.UserID) []string {
+	out := make([]string, len(users))
+	for i, u := range users {
+		out[i] = string(u)
+	}
+	return out
 }
 
 func deriveID(a im.Actor, client im.ClientID) string {

@@ -48,7 +48,7 @@ func (w *world) node() (*chat.Service, *group.Service) {
 	w.t.Cleanup(b.Close)
 	c := chat.New(chat.Deps{Journal: w.j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chat.DefaultLimits(), Clock: im.SystemClock{},
 		CursorKey: []byte("0123456789abcdef")})
-	return c, group.New(c, maxMembers)
+	return c, group.New(c, maxMembers, nil)
 }
 
 func actor(name string) im.Actor {
@@ -76,7 +76,7 @@ func (w *world) make(id im.ConvID, owner, admin string, members ...string) {
 			us = append(us, im.UserID(m))
 		}
 	}
-	if _, err := w.g.Create(ctx, actor(owner), id, "title", us, newID(w.t)); err != nil {
+	if _, err := w.g.Create(ctx, actor(owner), id, "title", us, nil, newID(w.t)); err != nil {
 		w.t.Fatal(err)
 	}
 	if admin != "" {
@@ -236,7 +236,7 @@ func TestTheLastOneLeavesAnEmptyGroupThatStaysEmpty(t *testing.T) {
 	if got := w.members("g1"); got != "" {
 		t.Errorf("there are %s", got)
 	}
-	if _, err := w.g.Create(ctx, actor("mem"), "g1", "mine", nil, newID(t)); im.CodeOf(err) != im.AlreadyExists {
+	if _, err := w.g.Create(ctx, actor("mem"), "g1", "mine", nil, nil, newID(t)); im.CodeOf(err) != im.AlreadyExists {
 		t.Errorf("its id is used again: %v", err)
 	}
 }
@@ -244,11 +244,11 @@ func TestTheLastOneLeavesAnEmptyGroupThatStaysEmpty(t *testing.T) {
 func TestARetryHasNoSecondEffect(t *testing.T) {
 	w, ctx := newWorld(t), context.Background()
 	id := newID(t)
-	first, err := w.g.Create(ctx, actor("own"), "", "title", []im.UserID{"mem", "mem", "own"}, id)
+	first, err := w.g.Create(ctx, actor("own"), "", "title", []im.UserID{"mem", "mem", "own"}, nil, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := w.g.Create(ctx, actor("own"), "", "title", []im.UserID{"mem"}, id)
+	again, err := w.g.Create(ctx, actor("own"), "", "title", []im.UserID{"mem"}, nil, id)
 	if err != nil || again.Id != first.Id || again.HeadSeq != 1 || again.MemberCount != 2 {
 		t.Errorf("a second creation: %v %v", again, err)
 	}
@@ -339,11 +339,11 @@ func TestTooManyMembersAndNamesThatAreNoneAreRefused(t *testing.T) {
 		"an id of a direct one": {im.Direct("a", "b"), "", nil, im.InvalidArgument},
 		"an id that is none":    {"g 7", "", nil, im.InvalidArgument},
 	} {
-		if _, err := w.g.Create(ctx, actor("own"), c.id, c.title, c.users, newID(t)); im.CodeOf(err) != c.want {
+		if _, err := w.g.Create(ctx, actor("own"), c.id, c.title, c.users, nil, newID(t)); im.CodeOf(err) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := w.g.Create(ctx, actor("server"), "g8", "", nil, newID(t)); im.CodeOf(err) != im.InvalidArgument {
+	if _, err := w.g.Create(ctx, actor("server"), "g8", "", nil, nil, newID(t)); im.CodeOf(err) != im.InvalidArgument {
 		t.Errorf("the back end creates: %v", err)
 	}
 	if _, err := w.g.Add(ctx, actor("own"), im.Direct("own", "mem"), []im.UserID{"x"}, newID(t)); im.CodeOf(err) != im.FailedPrecondition {
@@ -515,8 +515,8 @@ func TestOneOfTwoWhoMakeTheSameGroupGetsIt(t *testing.T) {
 		id := im.ConvID(fmt.Sprint("g", i))
 		errs := make([]error, 2)
 		var wg sync.WaitGroup
-		wg.Go(func() { _, errs[0] = w.g.Create(ctx, actor("ann"), id, "a", nil, newID(t)) })
-		wg.Go(func() { _, errs[1] = there.Create(ctx, actor("bob"), id, "b", nil, newID(t)) })
+		wg.Go(func() { _, errs[0] = w.g.Create(ctx, actor("ann"), id, "a", nil, nil, newID(t)) })
+		wg.Go(func() { _, errs[1] = there.Create(ctx, actor("bob"), id, "b", nil, nil, newID(t)) })
 		wg.Wait()
 		codes := []im.Code{im.CodeOf(errs[0]), im.CodeOf(errs[1])}
 		slices.Sort(codes)

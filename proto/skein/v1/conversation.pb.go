@@ -589,7 +589,9 @@ type CreateGroupRequest struct {
 	// Beside the caller. At most 999.
 	Members []string `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
 	// UUIDv7: a retry with the same one makes no second group.
-	ClientId      []byte `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientId []byte `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// What the group is like; absent = a PRIVATE one with all defaults. Roles are made afterwards.
+	Settings      *GroupSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +650,13 @@ func (x *CreateGroupRequest) GetMembers() []string {
 func (x *CreateGroupRequest) GetClientId() []byte {
 	if x != nil {
 		return x.ClientId
+	}
+	return nil
+}
+
+func (x *CreateGroupRequest) GetSettings() *GroupSettings {
+	if x != nil {
+		return x.Settings
 	}
 	return nil
 }
@@ -1378,12 +1387,13 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\x04page\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x04page\"v\n" +
 	"\x19ListConversationsResponse\x12<\n" +
 	"\rconversations\x18\x01 \x03(\v2\x16.skein.v1.ConversationR\rconversations\x12\x1b\n" +
-	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\xc3\x01\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\xf8\x01\n" +
 	"\x12CreateGroupRequest\x12:\n" +
 	"\x02id\x18\x01 \x01(\tB*\xbaH'r%2#^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$R\x02id\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x05title\x12+\n" +
 	"\amembers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe7\a\"\x06r\x04 \x01(@R\amembers\x12$\n" +
-	"\tclient_id\x18\x04 \x01(\fB\a\xbaH\x04z\x02h\x10R\bclientId\"Q\n" +
+	"\tclient_id\x18\x04 \x01(\fB\a\xbaH\x04z\x02h\x10R\bclientId\x123\n" +
+	"\bsettings\x18\x05 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"Q\n" +
 	"\x13CreateGroupResponse\x12:\n" +
 	"\fconversation\x18\x01 \x01(\v2\x16.skein.v1.ConversationR\fconversation\"\x8a\x01\n" +
 	"\x12UpdateGroupRequest\x12.\n" +
@@ -1499,37 +1509,38 @@ var file_skein_v1_conversation_proto_depIdxs = []int32{
 	24, // 5: skein.v1.Conversation.settings:type_name -> skein.v1.GroupSettings
 	3,  // 6: skein.v1.GetConversationResponse.conversation:type_name -> skein.v1.Conversation
 	3,  // 7: skein.v1.ListConversationsResponse.conversations:type_name -> skein.v1.Conversation
-	3,  // 8: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
-	25, // 9: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
-	1,  // 10: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
-	25, // 11: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
-	25, // 12: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
-	25, // 13: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
-	22, // 14: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
-	25, // 15: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
-	4,  // 16: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
-	6,  // 17: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
-	8,  // 18: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
-	10, // 19: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
-	12, // 20: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
-	14, // 21: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
-	16, // 22: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
-	18, // 23: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
-	20, // 24: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
-	5,  // 25: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
-	7,  // 26: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
-	9,  // 27: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
-	11, // 28: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
-	13, // 29: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
-	15, // 30: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
-	17, // 31: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
-	19, // 32: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
-	21, // 33: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
-	25, // [25:34] is the sub-list for method output_type
-	16, // [16:25] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	24, // 8: skein.v1.CreateGroupRequest.settings:type_name -> skein.v1.GroupSettings
+	3,  // 9: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
+	25, // 10: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
+	1,  // 11: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
+	25, // 12: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
+	25, // 13: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
+	25, // 14: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
+	22, // 15: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
+	25, // 16: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
+	4,  // 17: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
+	6,  // 18: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
+	8,  // 19: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
+	10, // 20: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
+	12, // 21: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
+	14, // 22: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
+	16, // 23: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
+	18, // 24: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
+	20, // 25: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
+	5,  // 26: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
+	7,  // 27: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
+	9,  // 28: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
+	11, // 29: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
+	13, // 30: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
+	15, // 31: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
+	17, // 32: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
+	19, // 33: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
+	21, // 34: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
+	26, // [26:35] is the sub-list for method output_type
+	17, // [17:26] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_conversation_proto_init() }

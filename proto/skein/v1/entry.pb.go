@@ -404,7 +404,10 @@ type Content struct {
 	// Set by the server when the message was forwarded; a client that sets it is refused.
 	Forwarded *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
 	// How the text, or the caption of the attachments, is to be read.
-	Format        TextFormat `protobuf:"varint,16,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
+	Format TextFormat `protobuf:"varint,16,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
+	// A digest of the call, in what the server writes about members, settings and state. It tells the retry of a
+	// call from another call with the same client_id. Nobody else may set it.
+	Request       []byte `protobuf:"bytes,50,opt,name=request,proto3" json:"request,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +583,13 @@ func (x *Content) GetFormat() TextFormat {
 		return x.Format
 	}
 	return TextFormat_TEXT_FORMAT_UNSPECIFIED
+}
+
+func (x *Content) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
 }
 
 type isContent_Kind interface {
@@ -1016,8 +1026,10 @@ type MembersChange struct {
 	RoleChanged []string `protobuf:"bytes,4,rep,name=role_changed,json=roleChanged,proto3" json:"role_changed,omitempty"`
 	Role        Role     `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
 	// Users whose attributes are now `attrs`.
-	AttrsChanged  []string     `protobuf:"bytes,6,rep,name=attrs_changed,json=attrsChanged,proto3" json:"attrs_changed,omitempty"`
-	Attrs         *MemberAttrs `protobuf:"bytes,7,opt,name=attrs,proto3" json:"attrs,omitempty"`
+	AttrsChanged []string     `protobuf:"bytes,6,rep,name=attrs_changed,json=attrsChanged,proto3" json:"attrs_changed,omitempty"`
+	Attrs        *MemberAttrs `protobuf:"bytes,7,opt,name=attrs,proto3" json:"attrs,omitempty"`
+	// The group is being dissolved: `removed` are those whose membership ends here.
+	Dissolved     bool `protobuf:"varint,8,opt,name=dissolved,proto3" json:"dissolved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1099,6 +1111,13 @@ func (x *MembersChange) GetAttrs() *MemberAttrs {
 		return x.Attrs
 	}
 	return nil
+}
+
+func (x *MembersChange) GetDissolved() bool {
+	if x != nil {
+		return x.Dissolved
+	}
+	return false
 }
 
 // ConversationChange is the content of a CONVERSATION entry: the attributes after the change.
@@ -1605,7 +1624,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xbb\x06\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xde\x06\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1625,7 +1644,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\bmentions\x18\v \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10d\"\x06r\x04 \x01(@R\bmentions\x121\n" +
 	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwarded\x126\n" +
-	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06formatB\x06\n" +
+	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12!\n" +
+	"\arequest\x182 \x01(\fB\a\xbaH\x04z\x02\x18 R\arequestB\x06\n" +
 	"\x04kind\"'\n" +
 	"\x04Text\x12\x1f\n" +
 	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\"j\n" +
@@ -1648,7 +1668,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\asummary\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\asummary\"E\n" +
 	"\bReaction\x12\x1f\n" +
 	"\x05emoji\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01( R\x05emoji\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xec\x01\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x8a\x02\n" +
 	"\rMembersChange\x12\x14\n" +
 	"\x05added\x18\x01 \x03(\tR\x05added\x12\x18\n" +
 	"\aremoved\x18\x02 \x03(\tR\aremoved\x12\x12\n" +
@@ -1656,7 +1676,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\frole_changed\x18\x04 \x03(\tR\vroleChanged\x12\"\n" +
 	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleR\x04role\x12#\n" +
 	"\rattrs_changed\x18\x06 \x03(\tR\fattrsChanged\x12+\n" +
-	"\x05attrs\x18\a \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\"y\n" +
+	"\x05attrs\x18\a \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\x12\x1c\n" +
+	"\tdissolved\x18\b \x01(\bR\tdissolved\"y\n" +
 	"\x12ConversationChange\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12\x18\n" +
 	"\achanged\x18\x02 \x03(\tR\achanged\x123\n" +

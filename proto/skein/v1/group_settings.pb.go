@@ -366,7 +366,7 @@ func (x *GrantSet) GetBits() uint64 {
 // every member may.
 type GroupRole struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What members' attributes refer to.
+	// Made by the server, never used twice: what members' attributes refer to.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// 1 to 64 bytes.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -462,9 +462,9 @@ type GroupSettings struct {
 	Roles    []*GroupRole  `protobuf:"bytes,6,rep,name=roles,proto3" json:"roles,omitempty"`
 	JoinMode JoinMode      `protobuf:"varint,7,opt,name=join_mode,json=joinMode,proto3,enum=skein.v1.JoinMode" json:"join_mode,omitempty"`
 	History  HistoryAccess `protobuf:"varint,8,opt,name=history,proto3,enum=skein.v1.HistoryAccess" json:"history,omitempty"`
-	// Seconds that a member waits between two messages, at most a day; 0 = none. Who has rank above 0 does not wait.
+	// Seconds that a member waits between two messages, at most a day; 0 = none. Admins and the owner do not wait.
 	SlowModeS uint32 `protobuf:"varint,9,opt,name=slow_mode_s,json=slowModeS,proto3" json:"slow_mode_s,omitempty"`
-	// Until when nobody of rank 0 may write, microseconds since 1970 UTC; 0 = not muted. Changed by MuteGroup.
+	// Until when nobody below the admins may write, microseconds since 1970 UTC; 0 = not muted. Changed by MuteGroup.
 	MutedUntilUs int64 `protobuf:"varint,10,opt,name=muted_until_us,json=mutedUntilUs,proto3" json:"muted_until_us,omitempty"`
 	// 0 = the server's limit. Only the app's back end may set more than that, and at most 100,000.
 	MaxMembers uint32 `protobuf:"varint,11,opt,name=max_members,json=maxMembers,proto3" json:"max_members,omitempty"`
@@ -658,9 +658,9 @@ const file_skein_v1_group_settings_proto_rawDesc = "" +
 	"\n" +
 	"\x1dskein/v1/group_settings.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\x1e\n" +
 	"\bGrantSet\x12\x12\n" +
-	"\x04bits\x18\x01 \x01(\x04R\x04bits\"\xb6\x01\n" +
-	"\tGroupRole\x121\n" +
-	"\x02id\x18\x01 \x01(\tB!\xbaH\x1er\x1c2\x1a^[a-z0-9][a-z0-9_-]{0,31}$R\x02id\x12\x1d\n" +
+	"\x04bits\x18\x01 \x01(\x04R\x04bits\"\x9c\x01\n" +
+	"\tGroupRole\x12\x17\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02( R\x02id\x12\x1d\n" +
 	"\x04name\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04name\x12 \n" +
 	"\x05color\x18\x03 \x01(\rB\n" +
 	"\xbaH\a*\x05\x18\xff\xff\xff\aR\x05color\x12\x1d\n" +

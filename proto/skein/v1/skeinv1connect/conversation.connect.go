@@ -72,15 +72,15 @@ type ConversationServiceClient interface {
 	// ListConversations pages through the caller's conversations, newest activity first.
 	ListConversations(context.Context, *connect.Request[v1.ListConversationsRequest]) (*connect.Response[v1.ListConversationsResponse], error)
 	// CreateGroup makes a group owned by the caller. With an id it is idempotent for the same owner.
-	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more than 1,000 members).
+	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more members than a group may have).
 	CreateGroup(context.Context, *connect.Request[v1.CreateGroupRequest]) (*connect.Response[v1.CreateGroupResponse], error)
-	// UpdateGroup changes the title. Owner and admins only. Errors: NOT_FOUND, PERMISSION_DENIED.
+	// UpdateGroup changes the title. Grant: MANAGE. Errors: NOT_FOUND, PERMISSION_DENIED.
 	UpdateGroup(context.Context, *connect.Request[v1.UpdateGroupRequest]) (*connect.Response[v1.UpdateGroupResponse], error)
 	// ListMembers pages through the current members by user id. Errors: NOT_FOUND.
 	ListMembers(context.Context, *connect.Request[v1.ListMembersRequest]) (*connect.Response[v1.ListMembersResponse], error)
-	// AddMembers adds users to a group. Owner and admins only; users who are in it already are skipped.
+	// AddMembers adds users to a group. Grant: ADD_MEMBERS; users who are in it already are skipped.
 	AddMembers(context.Context, *connect.Request[v1.AddMembersRequest]) (*connect.Response[v1.AddMembersResponse], error)
-	// RemoveMember takes a user out. A strictly higher role than theirs is needed. After the answer nothing
+	// RemoveMember takes a user out. Grant: REMOVE_MEMBERS, and a strictly higher rank than theirs. After the answer nothing
 	// committed later reaches them.
 	RemoveMember(context.Context, *connect.Request[v1.RemoveMemberRequest]) (*connect.Response[v1.RemoveMemberResponse], error)
 	// LeaveGroup ends the caller's membership. The owner must hand over first: FAILED_PRECONDITION.
@@ -223,15 +223,15 @@ type ConversationServiceHandler interface {
 	// ListConversations pages through the caller's conversations, newest activity first.
 	ListConversations(context.Context, *connect.Request[v1.ListConversationsRequest]) (*connect.Response[v1.ListConversationsResponse], error)
 	// CreateGroup makes a group owned by the caller. With an id it is idempotent for the same owner.
-	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more than 1,000 members).
+	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more members than a group may have).
 	CreateGroup(context.Context, *connect.Request[v1.CreateGroupRequest]) (*connect.Response[v1.CreateGroupResponse], error)
-	// UpdateGroup changes the title. Owner and admins only. Errors: NOT_FOUND, PERMISSION_DENIED.
+	// UpdateGroup changes the title. Grant: MANAGE. Errors: NOT_FOUND, PERMISSION_DENIED.
 	UpdateGroup(context.Context, *connect.Request[v1.UpdateGroupRequest]) (*connect.Response[v1.UpdateGroupResponse], error)
 	// ListMembers pages through the current members by user id. Errors: NOT_FOUND.
 	ListMembers(context.Context, *connect.Request[v1.ListMembersRequest]) (*connect.Response[v1.ListMembersResponse], error)
-	// AddMembers adds users to a group. Owner and admins only; users who are in it already are skipped.
+	// AddMembers adds users to a group. Grant: ADD_MEMBERS; users who are in it already are skipped.
 	AddMembers(context.Context, *connect.Request[v1.AddMembersRequest]) (*connect.Response[v1.AddMembersResponse], error)
-	// RemoveMember takes a user out. A strictly higher role than theirs is needed. After the answer nothing
+	// RemoveMember takes a user out. Grant: REMOVE_MEMBERS, and a strictly higher rank than theirs. After the answer nothing
 	// committed later reaches them.
 	RemoveMember(context.Context, *connect.Request[v1.RemoveMemberRequest]) (*connect.Response[v1.RemoveMemberResponse], error)
 	// LeaveGroup ends the caller's membership. The owner must hand over first: FAILED_PRECONDITION.

@@ -179,6 +179,7 @@ export interface MembersChange extends Rest {
   left: readonly string[];
   roleChanged: readonly string[];
   role: number;
+  dissolved: boolean;
 }
 
 export interface Membership extends Rest {
@@ -428,7 +429,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
-  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role",
+  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role 8odissolved",
   Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd",
   Ping: "",
   Pong: "1iserverTimeUs",

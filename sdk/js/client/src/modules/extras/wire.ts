@@ -19,6 +19,7 @@ export interface CreateGroupRequest extends Rest {
   title: string;
   members: readonly string[];
   clientId: Uint8Array;
+  settings?: GroupSettings | undefined;
 }
 
 export interface CreateGroupResponse extends Rest {
@@ -41,6 +42,33 @@ export interface GetPresenceRequest extends Rest {
 
 export interface GetPresenceResponse extends Rest {
   presences: readonly Presence[];
+}
+
+export interface GrantSet extends Rest {
+  bits: number;
+}
+
+export interface GroupRole extends Rest {
+  id: string;
+  name: string;
+  color: number;
+  rank: number;
+  grants: number;
+}
+
+export interface GroupSettings extends Rest {
+  type: number;
+  description: string;
+  avatarUrl: string;
+  memberGrants?: GrantSet | undefined;
+  adminGrants?: GrantSet | undefined;
+  roles: readonly GroupRole[];
+  joinMode: number;
+  history: number;
+  slowModeS: number;
+  mutedUntilUs: number;
+  maxMembers: number;
+  dissolved: boolean;
 }
 
 export interface LeaveGroupRequest extends Rest {
@@ -120,11 +148,14 @@ const schema = /* @__PURE__ */ schemaOf(
   {
     AddMembersRequest: "1sconversation 2Susers 3bclientId",
     AddMembersResponse: "1mentry:Entry",
-    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId",
+    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId 5msettings:GroupSettings",
     CreateGroupResponse: "1mconversation:Conversation",
     Device: "1sid 2eplatform:Platform 3sname 4icreatedUs 5ilastSeenUs 6oonline 7ocurrent",
     GetPresenceRequest: "1Susers",
     GetPresenceResponse: "1Mpresences:Presence",
+    GrantSet: "1lbits",
+    GroupRole: "1sid 2sname 3ucolor 4urank 5lgrants",
+    GroupSettings: "1etype:GroupType 2sdescription 3savatarUrl 4mmemberGrants:GrantSet 5madminGrants:GrantSet 6Mroles:GroupRole 7ejoinMode:JoinMode 8ehistory:HistoryAccess 9uslowModeS 10imutedUntilUs 11umaxMembers 12odissolved",
     LeaveGroupRequest: "1sconversation 2bclientId",
     LeaveGroupResponse: "1mentry:Entry",
     ListDevicesRequest: "",
@@ -158,6 +189,15 @@ export const calls = {
   ListEdits: /* @__PURE__ */ callOf<ListEditsRequest, ListEditsResponse>(schema, "MessageService/ListEdits"),
   GetPresence: /* @__PURE__ */ callOf<GetPresenceRequest, GetPresenceResponse>(schema, "PresenceService/GetPresence"),
 } as const;
+
+/** The values of GroupType by number. */
+export const groupTypeNames = ["unspecified","private","public","broadcast","livestream","community"] as const;
+
+/** The values of HistoryAccess by number. */
+export const historyAccessNames = ["unspecified","hidden","visible"] as const;
+
+/** The values of JoinMode by number. */
+export const joinModeNames = ["unspecified","open","approval","invite"] as const;
 
 /** The values of Platform by number. */
 export const platformNames = ["unspecified","web","android","ios","desktop","server"] as const;

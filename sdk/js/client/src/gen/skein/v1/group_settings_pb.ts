@@ -43,7 +43,7 @@ export const GrantSetSchema: GenMessage<GrantSet> = /*@__PURE__*/
  */
 export type GroupRole = Message<"skein.v1.GroupRole"> & {
   /**
-   * What members' attributes refer to.
+   * Made by the server, never used twice: what members' attributes refer to.
    *
    * @generated from field: string id = 1;
    */
@@ -143,14 +143,14 @@ export type GroupSettings = Message<"skein.v1.GroupSettings"> & {
   history: HistoryAccess;
 
   /**
-   * Seconds that a member waits between two messages, at most a day; 0 = none. Who has rank above 0 does not wait.
+   * Seconds that a member waits between two messages, at most a day; 0 = none. Admins and the owner do not wait.
    *
    * @generated from field: uint32 slow_mode_s = 9;
    */
   slowModeS: number;
 
   /**
-   * Until when nobody of rank 0 may write, microseconds since 1970 UTC; 0 = not muted. Changed by MuteGroup.
+   * Until when nobody below the admins may write, microseconds since 1970 UTC; 0 = not muted. Changed by MuteGroup.
    *
    * @generated from field: int64 muted_until_us = 10;
    */
