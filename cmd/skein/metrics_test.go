@@ -71,7 +71,7 @@ func TestMetricsAreNamedAsPrometheusHasIt(t *testing.T) {
 				t.Errorf("%s: units are seconds and bytes", d.Name)
 			}
 		}
-		if len(d.Values) > 64 {
+		if len(d.Values) > 256 {
 			t.Errorf("%s has %d values of a label", d.Name, len(d.Values))
 		}
 	}

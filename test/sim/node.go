@@ -92,7 +92,7 @@ func (w *world) boot(n *node) {
 		n.rpc, err = rpc.New(rpc.Deps{Caller: doorman.call, Allow: func(im.Actor) error { return nil },
 			AllowStranger: func(string) error { return nil }, Address: func(*http.Request) string { return "10.0.0.1" },
 			Origin: func(*http.Request, im.AppID, string) bool { return true }, Log: log, MaxBytes: 1 << 20, Timeout: time.Hour,
-			Verbs: rpc.Verbs{Chat: n.chat, Groups: group.New(n.chat, 100, nil), Admin: noAdmin{}, Devices: doorman, Profiles: struct{ rpc.Profiles }{}, Contacts: struct{ rpc.Contacts }{},
+			Verbs: rpc.Verbs{Chat: n.chat, Groups: group.New(n.chat, 100, nil), Admin: noAdmin{}, Devices: doorman, Profiles: struct{ rpc.Profiles }{}, Contacts: struct{ rpc.Contacts }{}, Timed: struct{ rpc.Timed }{},
 				Presences: func(app im.AppID, users []im.UserID) (out []*skeinv1.Presence) {
 					for _, s := range mirror.Get(app, users...) {
 						out = append(out, &skeinv1.Presence{User: string(s.User), Online: s.Online, LastSeenUs: int64(s.LastSeen)})

@@ -265,7 +265,7 @@ func TestNoSecretIsInWhatACommandSaysThatFails(t *testing.T) {
 	for _, f := range list {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		cmd := exec.CommandContext(ctx, bin, f.args...)
-		cmd.Env = append(cleanEnv(), f.env...)
+		cmd.Env, cmd.Dir = append(cleanEnv(), f.env...), dir // what is no address is a folder
 		said, err := cmd.CombinedOutput()
 		cancel()
 		what := strings.ReplaceAll(strings.Join(f.args, " "), pw, "…")
