@@ -31,6 +31,21 @@ type Typing struct {
 	Stopped bool
 }
 
+// Command says something to the members of a conversation who are online, or
+// to some of them. It has no meaning here, and is stored nowhere.
+type Command struct {
+	App    im.AppID
+	Conv   im.ConvID
+	User   im.UserID   // who says it
+	Device im.DeviceID // on which it is said; it need not be told
+	// ACLVersion is that of the member list which it was decided on; a node
+	// with an older one reads it first. -1 = the id alone says who is in.
+	ACLVersion int64
+	Type       string
+	Data       []byte      // read only
+	To         []im.UserID // read only; empty = every member
+}
+
 // ReadMoved says that a user's read marker moved forward to Seq.
 type ReadMoved struct {
 	App    im.AppID
@@ -127,6 +142,12 @@ func (s Typing) Address() Address { return Address{App: s.App, Conv: s.Conv} }
 
 // Topic implements Signal.
 func (Typing) Topic() Topics { return Activity }
+
+// Address implements Signal: the conversation's members.
+func (s Command) Address() Address { return Address{App: s.App, Conv: s.Conv} }
+
+// Topic implements Signal.
+func (Command) Topic() Topics { return Activity }
 
 // Address implements Signal: the conversation's members.
 func (s ReadMoved) Address() Address { return Address{App: s.App, Conv: s.Conv} }

@@ -57,6 +57,9 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 			return im.Errorf(im.InvalidArgument, "a mention is not a user id")
 		}
 	}
+	if err := checkRoles(c); err != nil {
+		return err
+	}
 	switch k := c.Kind.(type) {
 	case *skeinv1.Content_Text:
 		return s.checkText(k.Text)

@@ -18,6 +18,11 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 	}
 	return s.onTarget(ctx, actor, conv, seq, id, &Action{Verb: VerbEdit, Content: content}, func(ctx context.Context, room *Room, t *im.Entry, a *journal.Append) error {
 		a.Kind, a.Body, a.Effect, a.TargetVersion = im.KindEdit, body, journal.ReplaceTarget, t.Version
+		if content != nil && content.ReplyToSeq > 0 {
+			if _, err := s.answered(ctx, actor, room, content.ReplyToSeq); err != nil {
+				return err
+			}
+		}
 		switch {
 		case t.Sender != actor.User:
 			return im.Errorf(im.PermissionDenied, "only the sender edits a message")

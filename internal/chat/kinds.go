@@ -15,6 +15,7 @@ import (
 // Bounds of the kinds of content; the protocol's, the same on every server.
 const (
 	maxMentions     = 100
+	maxMentionRoles = 10
 	maxPlaceName    = 128
 	maxAddress      = 256
 	maxShownName    = 128
@@ -53,8 +54,33 @@ func (s *Service) checkKind(c *skeinv1.Content) error {
 // checkSpeaker is the base rule on who may say what: a notice is the app's own
 // word, so its back end alone sends one.
 func checkSpeaker(a *Action) error {
+	if a.Content == nil {
+		return nil
+	}
 	if a.Content.GetNotice() != nil && !a.Actor.Server {
 		return im.Errorf(im.PermissionDenied, "only the app's back end sends a notice")
+	}
+	if a.Room.Kind != im.ConvGroup && MentionsMany(a.Content) {
+		return im.Errorf(im.InvalidArgument, "all, here and roles are mentioned in groups")
+	}
+	return nil
+}
+
+// MentionsMany tells whether a content calls more than the users whom it
+// names: all, who is online, or a role. Policies decide who may.
+func MentionsMany(c *skeinv1.Content) bool {
+	return c != nil && (c.MentionAll || c.MentionHere || len(c.MentionRoles) > 0)
+}
+
+// checkRoles holds the roles that a content mentions to their form.
+func checkRoles(c *skeinv1.Content) error {
+	if len(c.MentionRoles) > maxMentionRoles {
+		return im.Errorf(im.InvalidArgument, "a message mentions at most %d roles", maxMentionRoles)
+	}
+	for _, r := range c.MentionRoles {
+		if !validCode(r) || len(r) > 32 {
+			return im.Errorf(im.InvalidArgument, "a role has an id of 1 to 32 bytes of a-z A-Z 0-9 . _ -")
+		}
 	}
 	return nil
 }

@@ -108,6 +108,9 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 	}
 	a.Create = create(room)
 	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content})
+	if err == nil { // after it: who may not know of the conversation hears nothing about who is in it
+		err = s.checkReaders(ctx, actor, room, r, a)
+	}
 	if room.Kind == im.ConvGroup && a.Kind == im.KindMessage && !actor.Server {
 		a.MinGap = room.SlowMode(actor.User)
 	}

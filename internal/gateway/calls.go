@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 
+	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/presence"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -21,6 +22,8 @@ func (s *session) call(f *clientFrame) {
 		ev.frame, err = s.readConversation(ctx, m.Read)
 	case *skeinv1.ClientFrame_Typing:
 		ev.frame, err = done, s.g.Chat.Typing(ctx, s.actor(), im.ConvID(m.Typing.Conversation), m.Typing.Stopped)
+	case *skeinv1.ClientFrame_Command:
+		ev.frame, err = done, s.command(ctx, m.Command)
 	case *skeinv1.ClientFrame_WatchPresence:
 		ev.frame, err = done, s.watch(ctx, m.WatchPresence.Users)
 	case *skeinv1.ClientFrame_CursorAck:
@@ -48,6 +51,14 @@ func (s *session) readConversation(ctx context.Context, r *skeinv1.ReadConversat
 	}
 	return &skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{ReadMarker: &skeinv1.ReadMarker{
 		Conversation: r.Conversation, User: string(s.actor().User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}}, nil
+}
+
+func (s *session) command(ctx context.Context, c *skeinv1.Command) error {
+	to := make([]im.UserID, len(c.ToUsers))
+	for i, u := range c.ToUsers {
+		to[i] = im.UserID(u)
+	}
+	return s.g.Chat.Command(ctx, s.actor(), chat.Command{Conv: im.ConvID(c.Conversation), Type: c.Type, Data: c.Data, To: to})
 }
 
 // watch replaces the users whose presence the session hears of, and tells

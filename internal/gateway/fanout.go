@@ -275,6 +275,8 @@ func (f *fanout) signal(sig bus.Signal) {
 		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Typing{
 			Typing: &skeinv1.Typing{Conversation: string(m.Conv), User: string(m.User), Stopped: m.Stopped}}})
 		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, _ im.DeviceID) bool { return u != m.User })
+	case bus.Command:
+		f.command(&m)
 	case bus.ReadMoved:
 		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{
 			ReadMarker: &skeinv1.ReadMarker{Conversation: string(m.Conv), User: string(m.User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}})
@@ -294,4 +296,34 @@ func (f *fanout) toMembers(app im.AppID, conv im.ConvID, frame []byte, wants fun
 			}
 		}
 	})
+}
+
+// command passes a command on to those it is for that are here.
+func (f *fanout) command(c *bus.Command) {
+	room, err := f.g.Chat.RoomAt(f.g.ctx, c.App, c.Conv, c.ACLVersion)
+	if err != nil {
+		return
+	}
+	var frame []byte
+	tell := func(u im.UserID) {
+		for _, s := range f.g.hub.of(c.App, u) {
+			if u == c.User && s.actor().Device == c.Device {
+				continue
+			}
+			if frame == nil {
+				frame = encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Command{
+					Command: &skeinv1.Command{Conversation: string(c.Conv), Type: c.Type, Data: c.Data, User: string(c.User)}}})
+			}
+			s.handle(event{kind: evSignal, bytes: frame})
+		}
+	}
+	if len(c.To) == 0 {
+		room.Each(tell)
+		return
+	}
+	for _, u := range c.To {
+		if _, in := room.Member(u); in {
+			tell(u)
+		}
+	}
 }

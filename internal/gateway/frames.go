@@ -108,7 +108,7 @@ func decodeFrame(raw []byte, intern func([]byte) string) (clientFrame, error) {
 			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
 				return f, errBadPacket
 			}
-			if num >= 2 && num <= 10 {
+			if num >= 2 && num <= 15 {
 				return decodeSlow(raw)
 			}
 		}
@@ -126,7 +126,7 @@ func decodeFrame(raw []byte, intern func([]byte) string) (clientFrame, error) {
 	return f, nil
 }
 
-// maxDepth bounds nesting; the protocol needs 6.
+// maxDepth bounds nesting; the protocol needs 14.
 const maxDepth = 32
 
 func decodeSlow(raw []byte) (clientFrame, error) {

@@ -431,7 +431,7 @@ func (m *machine) admit(f *clientFrame, now time.Time) error {
 		return &im.Error{Code: im.RateLimited, Message: "too many frames wait for their answers", Hint: "wait for answers before sending more",
 			RetryAfter: 100 * time.Millisecond}
 	}
-	if f.send == nil {
+	if _, command := f.msg.GetFrame().(*skeinv1.ClientFrame_Command); f.send == nil && !command {
 		return nil
 	}
 	if d := now.Sub(m.filled); d > 0 {
@@ -439,7 +439,7 @@ func (m *machine) admit(f *clientFrame, now time.Time) error {
 		m.filled = now
 	}
 	if m.tokens < 1 {
-		return &im.Error{Code: im.RateLimited, Message: "too many messages a second",
+		return &im.Error{Code: im.RateLimited, Message: "too many messages and commands a second",
 			RetryAfter: time.Duration(float64(time.Second) / m.limits.SendRate * (1 - m.tokens))}
 	}
 	m.tokens--

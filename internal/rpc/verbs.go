@@ -52,6 +52,7 @@ func (s *server) table() map[string]http.Handler {
 	s.groupCalls(t)
 	s.timedCalls(t)
 	s.peopleCalls(t)
+	s.forwardCalls(t)
 	return t
 }
 

@@ -120,7 +120,7 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 
 // matrix is all rows.
 func matrix() []row {
-	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows())
+	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows(), forwardRows())
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	signalNodeAlive     = 8
 	signalRosterWanted  = 9
 	signalRoster        = 10
+	signalCommand       = 11
 )
 
 // The fields of signals. They share their numbers, so that one function
@@ -44,6 +45,9 @@ const (
 	partBuckets = 14 // packed
 	partBucket  = 15
 	partSession = 16 // repeated: app, user, device
+	partType    = 17 // of a command
+	partData    = 18
+	partTo      = 19 // repeated: a user
 )
 
 // appendSignal encodes a signal without a tag; nothing for a type that it does
@@ -65,6 +69,17 @@ func appendSignal(b []byte, s bus.Signal) []byte {
 		part = appendText(part, partDevice, string(s.Device))
 		part = appendUint(part, partSeq, uint64(s.Seq))
 		part = appendUint(part, partOrd, uint64(s.Ord))
+	case bus.Command:
+		which = signalCommand
+		part = appendConv(part, s.App, s.Conv)
+		part = appendText(part, partUser, string(s.User))
+		part = appendText(part, partDevice, string(s.Device))
+		part = appendUint(part, partVersion, uint64(s.ACLVersion+1))
+		part = appendText(part, partType, s.Type)
+		part = appendBytes(part, partData, s.Data)
+		for _, u := range s.To {
+			part = appendText(part, partTo, string(u))
+		}
 	case bus.MemberChanged:
 		which = signalMemberChanged
 		part = appendConv(part, s.App, s.Conv)
@@ -160,6 +175,9 @@ type parts struct {
 	buckets  []uint16
 	bucket   uint16
 	sessions []bus.Session
+	kind     string
+	data     []byte
+	to       []im.UserID
 }
 
 // decodeSignal returns nil for a type that this version does not know.
@@ -177,6 +195,8 @@ func decodeSignal(b []byte) (bus.Signal, error) {
 		return bus.Typing{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Stopped: p.flag}, nil
 	case signalReadMoved:
 		return bus.ReadMoved{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Seq: p.seq, Ord: p.ord}, nil
+	case signalCommand:
+		return bus.Command{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, ACLVersion: int64(p.version) - 1, Type: p.kind, Data: p.data, To: p.to}, nil
 	case signalMemberChanged:
 		return bus.MemberChanged{App: p.App, Conv: p.conv, User: p.User}, nil
 	case signalConvChanged:
@@ -231,6 +251,12 @@ func decodeParts(b []byte) (p parts, ok bool) {
 			p.buckets = decodeBuckets(&r)
 		case partBucket:
 			p.bucket = uint16(r.uint(bus.Buckets - 1))
+		case partType:
+			p.kind = r.id()
+		case partData:
+			p.data = r.blob()
+		case partTo:
+			p.to = append(p.to, im.UserID(r.id()))
 		case partSession:
 			s, good := decodeSession(r.blob())
 			if !good {

@@ -401,6 +401,12 @@ type Content struct {
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
 	// User ids that this message mentions; they must be members to be notified. At most 100.
 	Mentions []string `protobuf:"bytes,11,rep,name=mentions,proto3" json:"mentions,omitempty"`
+	// Roles that it mentions: "owner", "admin", or the id of one of the group's own roles. At most 10.
+	MentionRoles []string `protobuf:"bytes,12,rep,name=mention_roles,json=mentionRoles,proto3" json:"mention_roles,omitempty"`
+	// Everybody in the conversation is meant.
+	MentionAll bool `protobuf:"varint,13,opt,name=mention_all,json=mentionAll,proto3" json:"mention_all,omitempty"`
+	// Everybody who is online when it comes is meant.
+	MentionHere bool `protobuf:"varint,14,opt,name=mention_here,json=mentionHere,proto3" json:"mention_here,omitempty"`
 	// Set by the server when the message was forwarded; a client that sets it is refused.
 	Forwarded *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
 	// How the text, or the caption of the attachments, is to be read.
@@ -569,6 +575,27 @@ func (x *Content) GetMentions() []string {
 		return x.Mentions
 	}
 	return nil
+}
+
+func (x *Content) GetMentionRoles() []string {
+	if x != nil {
+		return x.MentionRoles
+	}
+	return nil
+}
+
+func (x *Content) GetMentionAll() bool {
+	if x != nil {
+		return x.MentionAll
+	}
+	return false
+}
+
+func (x *Content) GetMentionHere() bool {
+	if x != nil {
+		return x.MentionHere
+	}
+	return false
 }
 
 func (x *Content) GetForwarded() *Forwarded {
@@ -1624,7 +1651,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xde\x06\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xd9\a\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1642,7 +1669,13 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
 	"\bmentions\x18\v \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10d\"\x06r\x04 \x01(@R\bmentions\x121\n" +
+	"\x10d\"\x06r\x04 \x01(@R\bmentions\x125\n" +
+	"\rmention_roles\x18\f \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\n" +
+	"\"\x06r\x04 \x01( R\fmentionRoles\x12\x1f\n" +
+	"\vmention_all\x18\r \x01(\bR\n" +
+	"mentionAll\x12!\n" +
+	"\fmention_here\x18\x0e \x01(\bR\vmentionHere\x121\n" +
 	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwarded\x126\n" +
 	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12!\n" +
 	"\arequest\x182 \x01(\fB\a\xbaH\x04z\x02\x18 R\arequestB\x06\n" +

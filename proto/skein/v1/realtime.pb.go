@@ -179,6 +179,7 @@ type ClientFrame struct {
 	//	*ClientFrame_CursorAck
 	//	*ClientFrame_Ping
 	//	*ClientFrame_RefreshToken
+	//	*ClientFrame_Command
 	Frame         isClientFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -309,6 +310,15 @@ func (x *ClientFrame) GetRefreshToken() *RefreshToken {
 	return nil
 }
 
+func (x *ClientFrame) GetCommand() *Command {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_Command); ok {
+			return x.Command
+		}
+	}
+	return nil
+}
+
 type isClientFrame_Frame interface {
 	isClientFrame_Frame()
 }
@@ -352,6 +362,10 @@ type ClientFrame_RefreshToken struct {
 	RefreshToken *RefreshToken `protobuf:"bytes,10,opt,name=refresh_token,json=refreshToken,proto3,oneof"`
 }
 
+type ClientFrame_Command struct {
+	Command *Command `protobuf:"bytes,11,opt,name=command,proto3,oneof"`
+}
+
 func (*ClientFrame_Hello) isClientFrame_Frame() {}
 
 func (*ClientFrame_Send) isClientFrame_Frame() {}
@@ -369,6 +383,8 @@ func (*ClientFrame_CursorAck) isClientFrame_Frame() {}
 func (*ClientFrame_Ping) isClientFrame_Frame() {}
 
 func (*ClientFrame_RefreshToken) isClientFrame_Frame() {}
+
+func (*ClientFrame_Command) isClientFrame_Frame() {}
 
 // Hello authenticates, names the device and resumes.
 type Hello struct {
@@ -538,6 +554,90 @@ func (x *Typing) GetStopped() bool {
 	return false
 }
 
+// Command is something for the apps that are online now, such as "the call was taken on another device" or "look at slide 4".
+// It is never stored: whoever is offline does not get it, and it may get lost. Answered by done once it was passed on.
+// Errors: NOT_FOUND (no member of the conversation, or one of to_users is none), INVALID_ARGUMENT, PERMISSION_DENIED (may
+// not write there), FAILED_PRECONDITION (the conversation has more than 1,000 members and to_users is empty), RATE_LIMITED.
+type Command struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// The app's name for it, such as "slides.show". 1 to 64 bytes of a-z A-Z 0-9 . _ -
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// The app's data. At most 4 KiB.
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// Only these members get it, on all of their devices. At most 100; empty = every member, the sender's other devices included.
+	ToUsers []string `protobuf:"bytes,4,rep,name=to_users,json=toUsers,proto3" json:"to_users,omitempty"`
+	// Who said it. Set by the server.
+	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Command) Reset() {
+	*x = Command{}
+	mi := &file_skein_v1_realtime_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Command) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Command) ProtoMessage() {}
+
+func (x *Command) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_realtime_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Command.ProtoReflect.Descriptor instead.
+func (*Command) Descriptor() ([]byte, []int) {
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Command) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *Command) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Command) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Command) GetToUsers() []string {
+	if x != nil {
+		return x.ToUsers
+	}
+	return nil
+}
+
+func (x *Command) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
 // WatchPresence replaces the list of users whose presence this session wants to hear of.
 type WatchPresence struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -548,7 +648,7 @@ type WatchPresence struct {
 
 func (x *WatchPresence) Reset() {
 	*x = WatchPresence{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[4]
+	mi := &file_skein_v1_realtime_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +660,7 @@ func (x *WatchPresence) String() string {
 func (*WatchPresence) ProtoMessage() {}
 
 func (x *WatchPresence) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[4]
+	mi := &file_skein_v1_realtime_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +673,7 @@ func (x *WatchPresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPresence.ProtoReflect.Descriptor instead.
 func (*WatchPresence) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{4}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *WatchPresence) GetUsers() []string {
@@ -593,7 +693,7 @@ type CursorAck struct {
 
 func (x *CursorAck) Reset() {
 	*x = CursorAck{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[5]
+	mi := &file_skein_v1_realtime_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +705,7 @@ func (x *CursorAck) String() string {
 func (*CursorAck) ProtoMessage() {}
 
 func (x *CursorAck) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[5]
+	mi := &file_skein_v1_realtime_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +718,7 @@ func (x *CursorAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAck.ProtoReflect.Descriptor instead.
 func (*CursorAck) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{5}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CursorAck) GetCursor() []byte {
@@ -637,7 +737,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[6]
+	mi := &file_skein_v1_realtime_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +749,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[6]
+	mi := &file_skein_v1_realtime_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +762,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{6}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{7}
 }
 
 // RefreshToken carries a new token for the same user.
@@ -675,7 +775,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[7]
+	mi := &file_skein_v1_realtime_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +787,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[7]
+	mi := &file_skein_v1_realtime_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +800,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{7}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RefreshToken) GetToken() string {
@@ -722,7 +822,7 @@ type ServerPacket struct {
 
 func (x *ServerPacket) Reset() {
 	*x = ServerPacket{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[8]
+	mi := &file_skein_v1_realtime_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +834,7 @@ func (x *ServerPacket) String() string {
 func (*ServerPacket) ProtoMessage() {}
 
 func (x *ServerPacket) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[8]
+	mi := &file_skein_v1_realtime_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +847,7 @@ func (x *ServerPacket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerPacket.ProtoReflect.Descriptor instead.
 func (*ServerPacket) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{8}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ServerPacket) GetFrames() []*ServerFrame {
@@ -783,6 +883,7 @@ type ServerFrame struct {
 	//	*ServerFrame_GoAway
 	//	*ServerFrame_Done
 	//	*ServerFrame_Conversation
+	//	*ServerFrame_Command
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -790,7 +891,7 @@ type ServerFrame struct {
 
 func (x *ServerFrame) Reset() {
 	*x = ServerFrame{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[9]
+	mi := &file_skein_v1_realtime_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +903,7 @@ func (x *ServerFrame) String() string {
 func (*ServerFrame) ProtoMessage() {}
 
 func (x *ServerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[9]
+	mi := &file_skein_v1_realtime_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +916,7 @@ func (x *ServerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerFrame.ProtoReflect.Descriptor instead.
 func (*ServerFrame) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ServerFrame) GetRef() uint32 {
@@ -949,6 +1050,15 @@ func (x *ServerFrame) GetConversation() *Conversation {
 	return nil
 }
 
+func (x *ServerFrame) GetCommand() *Command {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_Command); ok {
+			return x.Command
+		}
+	}
+	return nil
+}
+
 type isServerFrame_Frame interface {
 	isServerFrame_Frame()
 }
@@ -1012,6 +1122,11 @@ type ServerFrame_Conversation struct {
 	Conversation *Conversation `protobuf:"bytes,14,opt,name=conversation,proto3,oneof"`
 }
 
+type ServerFrame_Command struct {
+	// News: somebody said a command.
+	Command *Command `protobuf:"bytes,15,opt,name=command,proto3,oneof"`
+}
+
 func (*ServerFrame_Welcome) isServerFrame_Frame() {}
 
 func (*ServerFrame_Ack) isServerFrame_Frame() {}
@@ -1038,6 +1153,8 @@ func (*ServerFrame_Done) isServerFrame_Frame() {}
 
 func (*ServerFrame_Conversation) isServerFrame_Frame() {}
 
+func (*ServerFrame_Command) isServerFrame_Frame() {}
+
 // Welcome answers hello. The sync page is part of it: resume takes one round trip.
 type Welcome struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1056,7 +1173,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[10]
+	mi := &file_skein_v1_realtime_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1185,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[10]
+	mi := &file_skein_v1_realtime_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1198,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Welcome) GetSession() string {
@@ -1148,7 +1265,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[11]
+	mi := &file_skein_v1_realtime_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1277,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[11]
+	mi := &file_skein_v1_realtime_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1173,7 +1290,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{11}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Limits) GetMaxTextBytes() uint32 {
@@ -1226,7 +1343,7 @@ type SendAck struct {
 
 func (x *SendAck) Reset() {
 	*x = SendAck{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[12]
+	mi := &file_skein_v1_realtime_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1355,7 @@ func (x *SendAck) String() string {
 func (*SendAck) ProtoMessage() {}
 
 func (x *SendAck) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[12]
+	mi := &file_skein_v1_realtime_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1368,7 @@ func (x *SendAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendAck.ProtoReflect.Descriptor instead.
 func (*SendAck) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{12}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SendAck) GetConversation() string {
@@ -1299,7 +1416,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[13]
+	mi := &file_skein_v1_realtime_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1428,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[13]
+	mi := &file_skein_v1_realtime_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1441,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{13}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Pong) GetServerTimeUs() int64 {
@@ -1345,7 +1462,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[14]
+	mi := &file_skein_v1_realtime_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1357,7 +1474,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[14]
+	mi := &file_skein_v1_realtime_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1370,7 +1487,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{14}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GoAway) GetReason() string {
@@ -1396,7 +1513,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[15]
+	mi := &file_skein_v1_realtime_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1525,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[15]
+	mi := &file_skein_v1_realtime_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1538,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{15}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{16}
 }
 
 var File_skein_v1_realtime_proto protoreflect.FileDescriptor
@@ -1430,7 +1547,7 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\n" +
 	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/sync.proto\"=\n" +
 	"\fClientPacket\x12-\n" +
-	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xf4\x03\n" +
+	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xa3\x04\n" +
 	"\vClientFrame\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\rR\x03ref\x12'\n" +
 	"\x05hello\x18\x02 \x01(\v2\x0f.skein.v1.HelloH\x00R\x05hello\x122\n" +
@@ -1443,7 +1560,8 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"cursor_ack\x18\b \x01(\v2\x13.skein.v1.CursorAckH\x00R\tcursorAck\x12$\n" +
 	"\x04ping\x18\t \x01(\v2\x0e.skein.v1.PingH\x00R\x04ping\x12=\n" +
 	"\rrefresh_token\x18\n" +
-	" \x01(\v2\x16.skein.v1.RefreshTokenH\x00R\frefreshTokenB\a\n" +
+	" \x01(\v2\x16.skein.v1.RefreshTokenH\x00R\frefreshToken\x12-\n" +
+	"\acommand\x18\v \x01(\v2\x11.skein.v1.CommandH\x00R\acommandB\a\n" +
 	"\x05frame\"\xa5\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1b\n" +
@@ -1460,7 +1578,15 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
-	"\astopped\x18\x03 \x01(\bR\astopped\"8\n" +
+	"\astopped\x18\x03 \x01(\bR\astopped\"\xcb\x01\n" +
+	"\aCommand\x12.\n" +
+	"\fconversation\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x121\n" +
+	"\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04type\x12\x1c\n" +
+	"\x04data\x18\x03 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04data\x12+\n" +
+	"\bto_users\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10d\"\x06r\x04 \x01(@R\atoUsers\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\"8\n" +
 	"\rWatchPresence\x12'\n" +
 	"\x05users\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xf4\x03\"\x06r\x04 \x01(@R\x05users\"-\n" +
 	"\tCursorAck\x12 \n" +
@@ -1471,7 +1597,7 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\xbaH\ar\x05 \x01(\x80\x10R\x05token\"U\n" +
 	"\fServerPacket\x12-\n" +
 	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ServerFrameR\x06frames\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\xfe\x04\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\xad\x05\n" +
 	"\vServerFrame\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\rR\x03ref\x12-\n" +
 	"\awelcome\x18\x02 \x01(\v2\x11.skein.v1.WelcomeH\x00R\awelcome\x12%\n" +
@@ -1488,7 +1614,8 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\x04pong\x18\v \x01(\v2\x0e.skein.v1.PongH\x00R\x04pong\x12+\n" +
 	"\ago_away\x18\f \x01(\v2\x10.skein.v1.GoAwayH\x00R\x06goAway\x12$\n" +
 	"\x04done\x18\r \x01(\v2\x0e.skein.v1.DoneH\x00R\x04done\x12<\n" +
-	"\fconversation\x18\x0e \x01(\v2\x16.skein.v1.ConversationH\x00R\fconversationB\a\n" +
+	"\fconversation\x18\x0e \x01(\v2\x16.skein.v1.ConversationH\x00R\fconversation\x12-\n" +
+	"\acommand\x18\x0f \x01(\v2\x11.skein.v1.CommandH\x00R\acommandB\a\n" +
 	"\x05frame\"\x87\x02\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
@@ -1544,71 +1671,74 @@ func file_skein_v1_realtime_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_realtime_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_skein_v1_realtime_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_skein_v1_realtime_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_skein_v1_realtime_proto_goTypes = []any{
 	(CloseCode)(0),                  // 0: skein.v1.CloseCode
 	(*ClientPacket)(nil),            // 1: skein.v1.ClientPacket
 	(*ClientFrame)(nil),             // 2: skein.v1.ClientFrame
 	(*Hello)(nil),                   // 3: skein.v1.Hello
 	(*Typing)(nil),                  // 4: skein.v1.Typing
-	(*WatchPresence)(nil),           // 5: skein.v1.WatchPresence
-	(*CursorAck)(nil),               // 6: skein.v1.CursorAck
-	(*Ping)(nil),                    // 7: skein.v1.Ping
-	(*RefreshToken)(nil),            // 8: skein.v1.RefreshToken
-	(*ServerPacket)(nil),            // 9: skein.v1.ServerPacket
-	(*ServerFrame)(nil),             // 10: skein.v1.ServerFrame
-	(*Welcome)(nil),                 // 11: skein.v1.Welcome
-	(*Limits)(nil),                  // 12: skein.v1.Limits
-	(*SendAck)(nil),                 // 13: skein.v1.SendAck
-	(*Pong)(nil),                    // 14: skein.v1.Pong
-	(*GoAway)(nil),                  // 15: skein.v1.GoAway
-	(*Done)(nil),                    // 16: skein.v1.Done
-	(*SendMessageRequest)(nil),      // 17: skein.v1.SendMessageRequest
-	(*ReadConversationRequest)(nil), // 18: skein.v1.ReadConversationRequest
-	(*SyncRequest)(nil),             // 19: skein.v1.SyncRequest
-	(Platform)(0),                   // 20: skein.v1.Platform
-	(*Error)(nil),                   // 21: skein.v1.Error
-	(*Entry)(nil),                   // 22: skein.v1.Entry
-	(*Withheld)(nil),                // 23: skein.v1.Withheld
-	(*ReadMarker)(nil),              // 24: skein.v1.ReadMarker
-	(*Presence)(nil),                // 25: skein.v1.Presence
-	(*SyncResponse)(nil),            // 26: skein.v1.SyncResponse
-	(*Conversation)(nil),            // 27: skein.v1.Conversation
+	(*Command)(nil),                 // 5: skein.v1.Command
+	(*WatchPresence)(nil),           // 6: skein.v1.WatchPresence
+	(*CursorAck)(nil),               // 7: skein.v1.CursorAck
+	(*Ping)(nil),                    // 8: skein.v1.Ping
+	(*RefreshToken)(nil),            // 9: skein.v1.RefreshToken
+	(*ServerPacket)(nil),            // 10: skein.v1.ServerPacket
+	(*ServerFrame)(nil),             // 11: skein.v1.ServerFrame
+	(*Welcome)(nil),                 // 12: skein.v1.Welcome
+	(*Limits)(nil),                  // 13: skein.v1.Limits
+	(*SendAck)(nil),                 // 14: skein.v1.SendAck
+	(*Pong)(nil),                    // 15: skein.v1.Pong
+	(*GoAway)(nil),                  // 16: skein.v1.GoAway
+	(*Done)(nil),                    // 17: skein.v1.Done
+	(*SendMessageRequest)(nil),      // 18: skein.v1.SendMessageRequest
+	(*ReadConversationRequest)(nil), // 19: skein.v1.ReadConversationRequest
+	(*SyncRequest)(nil),             // 20: skein.v1.SyncRequest
+	(Platform)(0),                   // 21: skein.v1.Platform
+	(*Error)(nil),                   // 22: skein.v1.Error
+	(*Entry)(nil),                   // 23: skein.v1.Entry
+	(*Withheld)(nil),                // 24: skein.v1.Withheld
+	(*ReadMarker)(nil),              // 25: skein.v1.ReadMarker
+	(*Presence)(nil),                // 26: skein.v1.Presence
+	(*SyncResponse)(nil),            // 27: skein.v1.SyncResponse
+	(*Conversation)(nil),            // 28: skein.v1.Conversation
 }
 var file_skein_v1_realtime_proto_depIdxs = []int32{
 	2,  // 0: skein.v1.ClientPacket.frames:type_name -> skein.v1.ClientFrame
 	3,  // 1: skein.v1.ClientFrame.hello:type_name -> skein.v1.Hello
-	17, // 2: skein.v1.ClientFrame.send:type_name -> skein.v1.SendMessageRequest
-	18, // 3: skein.v1.ClientFrame.read:type_name -> skein.v1.ReadConversationRequest
+	18, // 2: skein.v1.ClientFrame.send:type_name -> skein.v1.SendMessageRequest
+	19, // 3: skein.v1.ClientFrame.read:type_name -> skein.v1.ReadConversationRequest
 	4,  // 4: skein.v1.ClientFrame.typing:type_name -> skein.v1.Typing
-	5,  // 5: skein.v1.ClientFrame.watch_presence:type_name -> skein.v1.WatchPresence
-	19, // 6: skein.v1.ClientFrame.sync:type_name -> skein.v1.SyncRequest
-	6,  // 7: skein.v1.ClientFrame.cursor_ack:type_name -> skein.v1.CursorAck
-	7,  // 8: skein.v1.ClientFrame.ping:type_name -> skein.v1.Ping
-	8,  // 9: skein.v1.ClientFrame.refresh_token:type_name -> skein.v1.RefreshToken
-	20, // 10: skein.v1.Hello.platform:type_name -> skein.v1.Platform
-	19, // 11: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
-	10, // 12: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
-	11, // 13: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
-	13, // 14: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
-	21, // 15: skein.v1.ServerFrame.error:type_name -> skein.v1.Error
-	22, // 16: skein.v1.ServerFrame.entry:type_name -> skein.v1.Entry
-	23, // 17: skein.v1.ServerFrame.withheld:type_name -> skein.v1.Withheld
-	24, // 18: skein.v1.ServerFrame.read_marker:type_name -> skein.v1.ReadMarker
-	4,  // 19: skein.v1.ServerFrame.typing:type_name -> skein.v1.Typing
-	25, // 20: skein.v1.ServerFrame.presence:type_name -> skein.v1.Presence
-	26, // 21: skein.v1.ServerFrame.sync:type_name -> skein.v1.SyncResponse
-	14, // 22: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
-	15, // 23: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
-	16, // 24: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
-	27, // 25: skein.v1.ServerFrame.conversation:type_name -> skein.v1.Conversation
-	26, // 26: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
-	12, // 27: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	6,  // 5: skein.v1.ClientFrame.watch_presence:type_name -> skein.v1.WatchPresence
+	20, // 6: skein.v1.ClientFrame.sync:type_name -> skein.v1.SyncRequest
+	7,  // 7: skein.v1.ClientFrame.cursor_ack:type_name -> skein.v1.CursorAck
+	8,  // 8: skein.v1.ClientFrame.ping:type_name -> skein.v1.Ping
+	9,  // 9: skein.v1.ClientFrame.refresh_token:type_name -> skein.v1.RefreshToken
+	5,  // 10: skein.v1.ClientFrame.command:type_name -> skein.v1.Command
+	21, // 11: skein.v1.Hello.platform:type_name -> skein.v1.Platform
+	20, // 12: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
+	11, // 13: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
+	12, // 14: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
+	14, // 15: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
+	22, // 16: skein.v1.ServerFrame.error:type_name -> skein.v1.Error
+	23, // 17: skein.v1.ServerFrame.entry:type_name -> skein.v1.Entry
+	24, // 18: skein.v1.ServerFrame.withheld:type_name -> skein.v1.Withheld
+	25, // 19: skein.v1.ServerFrame.read_marker:type_name -> skein.v1.ReadMarker
+	4,  // 20: skein.v1.ServerFrame.typing:type_name -> skein.v1.Typing
+	26, // 21: skein.v1.ServerFrame.presence:type_name -> skein.v1.Presence
+	27, // 22: skein.v1.ServerFrame.sync:type_name -> skein.v1.SyncResponse
+	15, // 23: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
+	16, // 24: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
+	17, // 25: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
+	28, // 26: skein.v1.ServerFrame.conversation:type_name -> skein.v1.Conversation
+	5,  // 27: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
+	27, // 28: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
+	13, // 29: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_realtime_proto_init() }
@@ -1633,8 +1763,9 @@ func file_skein_v1_realtime_proto_init() {
 		(*ClientFrame_CursorAck)(nil),
 		(*ClientFrame_Ping)(nil),
 		(*ClientFrame_RefreshToken)(nil),
+		(*ClientFrame_Command)(nil),
 	}
-	file_skein_v1_realtime_proto_msgTypes[9].OneofWrappers = []any{
+	file_skein_v1_realtime_proto_msgTypes[10].OneofWrappers = []any{
 		(*ServerFrame_Welcome)(nil),
 		(*ServerFrame_Ack)(nil),
 		(*ServerFrame_Error)(nil),
@@ -1648,6 +1779,7 @@ func file_skein_v1_realtime_proto_init() {
 		(*ServerFrame_GoAway)(nil),
 		(*ServerFrame_Done)(nil),
 		(*ServerFrame_Conversation)(nil),
+		(*ServerFrame_Command)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1655,7 +1787,7 @@ func file_skein_v1_realtime_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_realtime_proto_rawDesc), len(file_skein_v1_realtime_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
