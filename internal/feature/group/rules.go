@@ -34,7 +34,7 @@ func Rules(_ context.Context, a *chat.Action) error {
 // Can says why a member of a group may not do something, or nil.
 func Can(a *chat.Action) error {
 	may, rank := a.Room.Grants(a.Actor.User, a.Now), a.Room.Rank(a.Actor.User)
-	need := chat.GrantsOf(verbGrant(a), contentGrant(a), a.Needs, a.Also) | a.Hands
+	need := chat.GrantsOf(verbGrant(a), contentGrant(a), mentionGrant(a), a.Needs, a.Also) | a.Hands
 	if missing := (need &^ 1) &^ may; missing != 0 { // bit 0 stands for no grant at all
 		return refuse(a, missing)
 	}
@@ -89,6 +89,18 @@ func contentGrant(a *chat.Action) skeinv1.Grant {
 		return 0
 	}
 	return skeinv1.Grant_GRANT_SEND_MEDIA
+}
+
+// smallGroup is up to how many members everybody may call all at once.
+const smallGroup = 100
+
+// mentionGrant is the grant that mentioning many takes: none in small groups,
+// where a message reaches everybody's eyes anyway.
+func mentionGrant(a *chat.Action) skeinv1.Grant {
+	if chat.MentionsMany(a.Content) && a.Room.Size() > smallGroup {
+		return skeinv1.Grant_GRANT_MENTION_ALL
+	}
+	return 0
 }
 
 // membersRule is about who is in the group, and the roles that every group has.
