@@ -134,7 +134,7 @@ var (
 // whole store, whatever is in it.
 var (
 	engineNames = []string{"db.SQLite", "db.Postgres"}
-	tellsEngine = []string{"internal/db", "internal/journal", "internal/journal/journaltest", "internal/move", "internal/fsck", "cmd/skein"}
+	tellsEngine = []string{"internal/db", "internal/feature/search", "internal/journal", "internal/journal/journaltest", "internal/move", "internal/fsck", "cmd/skein"}
 )
 
 // toolConfigs are scripts that somebody else's tool reads, in a form that the

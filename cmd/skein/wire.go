@@ -21,6 +21,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/profile"
+	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
@@ -173,8 +174,18 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			session, err := a.AuthenticateCall(ctx, app, token, device)
 			return session.Actor, err
 		},
-		Verbs: rpc.Verbs{Chat: c, Groups: back.groups, Admin: back.admin, Timed: back.timed, Devices: devices{a, p},
-			Presences: presences(p), CheckSend: gateway.CheckSend, Profiles: folk.profiles, Contacts: folk.contacts},
+		Verbs: rpc.Verbs{
+			Chat:      c,
+			Groups:    back.groups,
+			Admin:     back.admin,
+			Timed:     back.timed,
+			Search:    back.search,
+			Profiles:  folk.profiles,
+			Contacts:  folk.contacts,
+			Devices:   devices{a, p},
+			Presences: presences(p),
+			CheckSend: gateway.CheckSend,
+		},
 		Allow: func(actor im.Actor) error {
 			if actor.Server {
 				return backEnds.Allow(actor.App, 1, "calls of the app's back end")
@@ -195,8 +206,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 // ownMigrations are the tables of the packages that leave it to the server to
 // make them.
 func ownMigrations() map[string]fs.FS {
-	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations(),
-		"profile": profile.Migrations(), "timed": timed.Migrations()}
+	return map[string]fs.FS{
+		"admin":   admin.Migrations(),
+		"follow":  follow.Migrations(),
+		"health":  health.Migrations(),
+		"job":     job.Migrations(),
+		"profile": profile.Migrations(),
+		"search":  search.Migrations(),
+		"timed":   timed.Migrations(),
+	}
 }
 
 // background is what works without being asked, as calls see it.
@@ -204,6 +222,7 @@ type background struct {
 	admin  *admin.Service
 	timed  *timed.Service
 	groups *group.Service
+	search *search.Service
 }
 
 // startBackground starts what works without being asked: jobs and followers.
@@ -228,7 +247,11 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 	jobs.Start()
 	s.onClose(jobs.Close)
 	service := admin.New(a, d)
-	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, service.Usage(), contactsFollower(jobs))
+	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},
+		service.Usage(),
+		contactsFollower(jobs),
+		search.Index(),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +263,12 @@ func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.D
 			return err
 		})
 	})
-	return &background{service, timed.New(clocked, jobs), groups}, nil
+	return &background{
+		admin:  service,
+		timed:  timed.New(clocked, jobs),
+		groups: groups,
+		search: search.New(c, d),
+	}, nil
 }
 
 // runFences keeps this node's lease and applies fences until it is closed.

@@ -99,6 +99,10 @@ type Follower struct {
 	// Every is the least time between two transactions under load, 0 =
 	// DefaultEvery. An entry that comes after a pause is applied at once.
 	Every time.Duration
+	// Batch is the most entries of one Apply, 0 = MaxBatch. On SQLite an Apply
+	// keeps every other writer waiting, the journal's included: one that does
+	// much for an entry takes few.
+	Batch int
 }
 
 //go:embed migrations/*.sql
@@ -162,6 +166,9 @@ func New(o Options, followers ...Follower) (*Runner, error) {
 		seen[f.Name] = true
 		if f.Every <= 0 {
 			f.Every = DefaultEvery
+		}
+		if f.Batch <= 0 || f.Batch > MaxBatch {
+			f.Batch = MaxBatch
 		}
 	}
 	shards := o.Journal.Shards()

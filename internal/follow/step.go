@@ -31,8 +31,8 @@ type machine struct {
 	next    time.Time
 }
 
-func newMachine(every time.Duration) machine {
-	return machine{every: every, batch: MaxBatch, limit: MaxBatch}
+func newMachine(every time.Duration, batch int) machine {
+	return machine{every: every, batch: batch, limit: batch}
 }
 
 // event is what a machine is told.
@@ -102,7 +102,7 @@ func (m *machine) take(e event, now time.Time) {
 		}
 		*m = machine{every: m.every, batch: m.batch, limit: m.batch, held: true, epoch: e.epoch, pos: e.pos, due: true, next: now}
 	case revoked:
-		*m = newMachine(m.every)
+		*m = newMachine(m.every, m.batch)
 	case applied:
 		if m.due = e.n >= m.limit || m.suspect > e.pos; m.due {
 			m.next = now // there is more, so it does not wait for its pace

@@ -29,7 +29,7 @@ type world struct {
 }
 
 func newWorld(head im.Pos) *world {
-	w := &world{m: newMachine(DefaultEvery), now: start, head: head, poison: map[im.Pos]bool{}, damaged: map[im.Pos]bool{},
+	w := &world{m: newMachine(DefaultEvery, MaxBatch), now: start, head: head, poison: map[im.Pos]bool{}, damaged: map[im.Pos]bool{},
 		alone: map[im.Pos]int{}}
 	return w
 }
@@ -177,7 +177,7 @@ func TestUnderLoadAttemptsKeepTheirPace(t *testing.T) {
 }
 
 func TestTheMachineStandsStillWithoutALease(t *testing.T) {
-	m := newMachine(DefaultEvery)
+	m := newMachine(DefaultEvery, MaxBatch)
 	for _, e := range []event{{}, {kind: look}, {kind: empty}} {
 		if a := m.step(start, e); a.kind != wait || !a.until.IsZero() {
 			t.Errorf("after %v: %+v", e, a)
@@ -191,7 +191,7 @@ func TestTheMachineStandsStillWithoutALease(t *testing.T) {
 }
 
 func TestARenewedLeaseChangesNothingAndANewEpochStartsFromItsCursor(t *testing.T) {
-	m := newMachine(DefaultEvery)
+	m := newMachine(DefaultEvery, MaxBatch)
 	m.step(start, event{kind: granted, epoch: 1, pos: 10})
 	m.step(start, event{kind: applied, pos: 20, n: 10})
 	m.step(start, event{kind: granted, epoch: 1, pos: 10}) // read before the cursor moved
@@ -207,7 +207,7 @@ func TestARenewedLeaseChangesNothingAndANewEpochStartsFromItsCursor(t *testing.T
 }
 
 func TestADatabaseOutOfOrderIsWaitedForLongerAndLonger(t *testing.T) {
-	m := newMachine(DefaultEvery)
+	m := newMachine(DefaultEvery, MaxBatch)
 	m.step(start, event{kind: granted, epoch: 1})
 	now, last := start, time.Duration(0)
 	for i := range 10 {

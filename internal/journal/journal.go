@@ -248,6 +248,13 @@ type Member struct {
 	Sent im.Micros
 }
 
+// Place is a conversation that a user is in, or was in until To.
+type Place struct {
+	Conv im.ConvID
+	From im.Seq
+	To   im.Seq
+}
+
 // Changed is a conversation of a user that lies past a cursor.
 type Changed struct {
 	Conv   Conv
@@ -290,6 +297,8 @@ type View interface {
 	// Conv.ChangedPos or Member.Changed lies past the cursor of their shard, newest LastPos
 	// first; page by passing the last one's (LastPos, ID). since = nil: all.
 	Changes(app im.AppID, user im.UserID, since []im.Pos, before *PageKey, limit int) ([]Changed, error)
+	// Places returns the conversations that a user is or was in, by id, at most limit.
+	Places(app im.AppID, user im.UserID, limit int) ([]Place, error)
 	// OrdAt returns ord at a seq (0 at seq 0).
 	OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error)
 }

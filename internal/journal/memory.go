@@ -450,6 +450,18 @@ func (v *memView) Changes(app im.AppID, user im.UserID, since []im.Pos, before *
 	return out[:min(len(out), max(limit, 0))], nil
 }
 
+// Places implements View.
+func (v *memView) Places(app im.AppID, user im.UserID, limit int) (out []Place, err error) {
+	for k, c := range v.convs {
+		if list := c.intervals[user]; k.app == app && len(list) > 0 {
+			m := list[len(list)-1]
+			out = append(out, Place{Conv: k.conv, From: m.from, To: m.to})
+		}
+	}
+	slices.SortFunc(out, func(a, b Place) int { return strings.Compare(string(a.Conv), string(b.Conv)) })
+	return out[:min(len(out), max(limit, 0))], nil
+}
+
 // OrdAt implements View.
 func (v *memView) OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error) {
 	c := v.convs[convKey{app, conv}]

@@ -293,6 +293,25 @@ func cursorArg(d db.Dialect, since []im.Pos) any {
 	return int64(since[0])
 }
 
+// Places implements View.
+func (v *sqlView) Places(app im.AppID, user im.UserID, limit int) ([]Place, error) {
+	rows, err := v.tx.Query(`SELECT c.conv, m.from_seq, m.to_seq FROM membership m JOIN conversation c ON c.conv_no = m.conv_no
+WHERE m.app = $1 AND m.usr = $2 AND m.latest = 1 ORDER BY c.conv LIMIT $3`, app, user, max(limit, 0))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Place
+	for rows.Next() {
+		var p Place
+		if err := rows.Scan(&p.Conv, &p.From, &p.To); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
 // OrdAt implements View.
 func (v *sqlView) OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error) {
 	if seq == 0 {

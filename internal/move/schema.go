@@ -36,7 +36,7 @@ type table struct {
 // journal, because their positions count in another incarnation.
 func ownTables() map[string]bool {
 	return map[string]bool{"entry": true, "shard": true, "journal_meta": true,
-		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true}
+		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true, "search_doc": true}
 }
 
 // placed are the columns that hold a place in a shard. A table that has one
@@ -56,7 +56,7 @@ func tablesOf(tx db.Tx) ([]table, error) {
 	}
 	var out []table
 	for _, name := range names {
-		if ownTables()[name] || strings.HasPrefix(name, "sqlite_") || strings.HasPrefix(name, "move_") || strings.HasSuffix(name, "_migration") {
+		if ownTables()[name] || strings.HasPrefix(name, "sqlite_") || strings.HasPrefix(name, "move_") || strings.HasPrefix(name, "search_token") || strings.HasSuffix(name, "_migration") {
 			continue
 		}
 		t, err := tableOf(tx, name)

@@ -36,6 +36,7 @@ type Verbs struct {
 	Admin     Admin
 	Devices   Devices
 	Timed     Timed
+	Search    Search
 	Presences Presences
 	Profiles  Profiles
 	Contacts  Contacts
@@ -53,6 +54,7 @@ func (s *server) table() map[string]http.Handler {
 	s.timedCalls(t)
 	s.peopleCalls(t)
 	s.forwardCalls(t)
+	s.searchCalls(t)
 	return t
 }
 

@@ -121,6 +121,15 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 // matrix is all rows.
 func matrix() []row {
 	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows(), forwardRows())
+	return slices.Concat(
+		conversationRows(),
+		groupRows(),
+		messageRows(),
+		otherRows(),
+		peopleRows(),
+		searchRows(),
+		socketRows(),
+	)
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {

@@ -1,0 +1,188 @@
+package search
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/follow"
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// The index may lag behind under load, but it must not hold up the journal,
+// which shares SQLite's one writer: few entries a transaction, with pauses.
+const (
+	batch = 200
+	pace  = 20 * time.Millisecond
+)
+
+// Index returns the follower that keeps the index.
+func Index() follow.Follower {
+	return follow.Follower{Name: "search", Apply: apply, Reset: reset, Origin: follow.FromStart, Every: pace, Batch: batch, Wants: wants}
+}
+
+func wants(e *im.Entry) bool {
+	switch e.Kind {
+	case im.KindMessage, im.KindEdit, im.KindRecall, im.KindExpire:
+		return true
+	}
+	return false
+}
+
+// apply brings the index to what a batch says. Entries may come again.
+func apply(_ context.Context, tx db.Tx, entries []im.Entry) error {
+	for i := range entries {
+		e := &entries[i]
+		var err error
+		switch e.Kind {
+		case im.KindMessage:
+			err = add(tx, e)
+		case im.KindEdit:
+			err = replace(tx, e)
+		default:
+			err = remove(tx, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func reset(_ context.Context, tx db.Tx, shard int) error {
+	if tx.Dialect() == db.SQLite {
+		if _, err := tx.Exec("DELETE FROM search_token WHERE rowid IN (SELECT doc FROM search_doc WHERE shard = $1)", shard); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec("DELETE FROM search_doc WHERE shard = $1", shard)
+	return err
+}
+
+// slots is how many documents can have one microsecond.
+const slots = 1 << 10
+
+// add makes the document of a message, also of one that says nothing: an edit
+// may give it words.
+func add(tx db.Tx, e *im.Entry) error {
+	first := int64(e.Seq) % slots
+	for n := range int64(slots) {
+		doc := int64(e.Time)*slots + (first+n)%slots
+		made, err := insert(tx, doc, e)
+		if err != nil {
+			return err
+		}
+		if made {
+			return put(tx, doc, tokensOf(e))
+		}
+		switch known, err := find(tx, e, e.Seq); {
+		case err != nil:
+			return err
+		case known != 0: // it was applied before; what it says may have changed since
+			return reput(tx, known, tokensOf(e))
+		}
+	}
+	return im.Errorf(im.Internal, "too many messages in one microsecond")
+}
+
+func insert(tx db.Tx, doc int64, e *im.Entry) (bool, error) {
+	column, value := "", ""
+	if tx.Dialect() == db.Postgres {
+		column, value = ", tokens", ", ''"
+	}
+	n, err := tx.Exec("INSERT INTO search_doc (doc, shard, app, conv, seq"+column+") VALUES ($1, $2, $3, $4, $5"+value+") ON CONFLICT DO NOTHING",
+		doc, e.Shard, e.App, e.Conv, e.Seq)
+	return n == 1, err
+}
+
+// find returns the document of a message, 0 = none.
+func find(tx db.Tx, e *im.Entry, seq im.Seq) (doc int64, err error) {
+	err = tx.QueryRow("SELECT coalesce((SELECT doc FROM search_doc WHERE app = $1 AND conv = $2 AND seq = $3), 0)", e.App, e.Conv, seq).Scan(&doc)
+	return doc, err
+}
+
+// put gives a new document its tokens.
+func put(tx db.Tx, doc int64, tokens []string) error {
+	if tx.Dialect() == db.Postgres {
+		_, err := tx.Exec("UPDATE search_doc SET tokens = array_to_tsvector($2::text[]) WHERE doc = $1", doc, tokens)
+		return err
+	}
+	_, err := tx.Exec("INSERT INTO search_token (rowid, tokens) VALUES ($1, $2)", doc, strings.Join(tokens, " "))
+	return err
+}
+
+// reput gives a document other tokens.
+func reput(tx db.Tx, doc int64, tokens []string) error {
+	if tx.Dialect() == db.SQLite {
+		if _, err := tx.Exec("DELETE FROM search_token WHERE rowid = $1", doc); err != nil {
+			return err
+		}
+	}
+	return put(tx, doc, tokens)
+}
+
+// replace is an edit: the document says what the edit says.
+func replace(tx db.Tx, e *im.Entry) error {
+	if len(e.Body) == 0 { // the message was recalled, or has expired
+		return nil
+	}
+	doc, err := find(tx, e, e.Target)
+	if err != nil || doc == 0 {
+		return err
+	}
+	return reput(tx, doc, tokensOf(e))
+}
+
+// remove is a recall or an expiry.
+func remove(tx db.Tx, e *im.Entry) error {
+	doc, err := find(tx, e, e.Target)
+	if err != nil || doc == 0 {
+		return err
+	}
+	if tx.Dialect() == db.SQLite {
+		if _, err := tx.Exec("DELETE FROM search_token WHERE rowid = $1", doc); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec("DELETE FROM search_doc WHERE doc = $1", doc)
+	return err
+}
+
+// A mark begins with a character of private use, which no word has.
+const mark = "\ue000"
+
+func markOf(what string, names ...string) string {
+	sum := sha256.Sum256([]byte(what + "\x00" + strings.Join(names, "\x00")))
+	return mark + what + hex.EncodeToString(sum[:8])
+}
+
+func appMark(app im.AppID) string                 { return markOf("a", string(app)) }
+func convMark(app im.AppID, c im.ConvID) string   { return markOf("c", string(app), string(c)) }
+func senderMark(app im.AppID, u im.UserID) string { return markOf("s", string(app), string(u)) }
+func kindMark(k skeinv1.SearchKind) string        { return mark + "k" + strconv.Itoa(int(k)) }
+
+// tokensOf returns the tokens of a message's, or an edit's, document.
+func tokensOf(e *im.Entry) []string {
+	out := []string{appMark(e.App), convMark(e.App, e.Conv), senderMark(e.App, e.Sender)}
+	content := contentOf(e)
+	for _, k := range kindsOf(content) {
+		out = append(out, kindMark(k))
+	}
+	return append(out, tokens(words(content))...)
+}
+
+// contentOf decodes a readable body; nil of any other.
+func contentOf(e *im.Entry) *skeinv1.Content {
+	var b skeinv1.Body
+	if len(e.Body) == 0 || proto.Unmarshal(e.Body, &b) != nil || b.Scheme != skeinv1.BodyScheme_BODY_SCHEME_CONTENT {
+		return nil
+	}
+	return b.Content
+}

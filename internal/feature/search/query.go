@@ -1,0 +1,299 @@
+package search
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Bounds of a search.
+const (
+	maxQuery  = 256
+	defaultN  = 20
+	maxN      = 50
+	maxPlaces = 10_000
+	// fewPlaces: up to so many conversations the index is asked for those of
+	// the caller; beyond, for the app's, and what is not theirs is passed over.
+	fewPlaces = 300
+	// scanned bounds the candidates of one call: what is full of hits that the
+	// caller may not read costs a short page rather than a slow one.
+	scanned   = 2000
+	candidate = 100 // candidates read at a time
+)
+
+// Search answers SearchMessages.
+func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest) (*skeinv1.SearchMessagesResponse, error) {
+	q, err := s.compile(ctx, actor, r)
+	out := &skeinv1.SearchMessagesResponse{}
+	if err != nil || q == nil {
+		return out, err
+	}
+	for seen := 0; seen < scanned; seen += candidate {
+		list, err := s.candidates(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		entries, err := s.read(ctx, actor, q, list)
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			q.below = list[i].doc
+			if h := hit(q, entries[list[i].place]); h != nil {
+				if out.Hits = append(out.Hits, h); len(out.Hits) == q.limit {
+					if i+1 < len(list) || len(list) == candidate {
+						out.NextPage = s.seal(actor, q)
+					}
+					return out, nil
+				}
+			}
+		}
+		if len(list) < candidate {
+			return out, nil
+		}
+	}
+	out.NextPage = s.seal(actor, q)
+	return out, nil
+}
+
+// query is a request as the index is asked.
+type query struct {
+	hash   []byte // of all but the page
+	limit  int
+	terms  []term
+	must   []string // tokens, all of them
+	any    []string // tokens, one of them; empty = all the same
+	mine   map[im.ConvID]bool
+	above  int64 // documents from here on
+	below  int64 // and below this
+	prefix string
+}
+
+// compile checks a request; nil when it can find nothing.
+func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest) (*query, error) {
+	q := &query{limit: int(r.Limit), terms: parse(r.Query), below: math.MaxInt64, must: []string{appMark(actor.App)}}
+	if q.limit == 0 {
+		q.limit = defaultN
+	}
+	filtered := r.Conversation != "" || r.Sender != "" || len(r.Kinds) > 0
+	switch {
+	case q.limit < 1 || q.limit > maxN:
+		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxN)
+	case len(r.Query) > maxQuery || !utf8.ValidString(r.Query):
+		return nil, im.Errorf(im.InvalidArgument, "a query has at most %d bytes", maxQuery)
+	case len(q.terms) > maxTerms:
+		return nil, im.Errorf(im.InvalidArgument, "a query has at most %d words", maxTerms)
+	case strings.TrimSpace(r.Query) == "" && !filtered:
+		return nil, im.Errorf(im.InvalidArgument, "say what to search for, or where")
+	case len(q.terms) == 0 && strings.TrimSpace(r.Query) != "": // signs alone
+		return nil, nil
+	case r.Sender != "" && !im.ValidName(r.Sender):
+		return nil, im.Errorf(im.InvalidArgument, "sender is not a user id")
+	case r.Conversation != "" && im.ConvID(r.Conversation).Kind() == im.ConvInvalid:
+		return nil, nil // no conversation can have such an id
+	}
+	if err := q.times(r); err != nil {
+		return nil, err
+	}
+	for i := range q.terms {
+		t := &q.terms[i]
+		if t.prefix {
+			q.prefix = string(t.runes)
+			continue
+		}
+		q.must = append(q.must, t.tokens()...)
+	}
+	if r.Sender != "" {
+		q.must = append(q.must, senderMark(actor.App, im.UserID(r.Sender)))
+	}
+	if err := s.page(actor, r, q); err != nil {
+		return nil, err
+	}
+	if err := s.where(ctx, actor, r, q); err != nil || q.mine != nil && len(q.mine) == 0 {
+		return nil, err
+	}
+	return q, nil
+}
+
+// times turns times into documents.
+func (q *query) times(r *skeinv1.SearchMessagesRequest) error {
+	const latest = math.MaxInt64 / slots
+	if r.AfterUs < 0 || r.BeforeUs < 0 {
+		return im.Errorf(im.InvalidArgument, "times are microseconds since 1970")
+	}
+	q.above = min(r.AfterUs, latest) * slots
+	if r.BeforeUs > 0 {
+		q.below = min(r.BeforeUs, latest) * slots
+	}
+	return nil
+}
+
+// where narrows a query to what the actor is or was in. The app's back end
+// sees all of its app.
+func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest, q *query) error {
+	kinds := make([]string, len(r.Kinds))
+	for i, k := range r.Kinds {
+		kinds[i] = kindMark(k)
+	}
+	if !actor.Server {
+		places, err := s.chat.Places(ctx, actor, maxPlaces)
+		if err != nil {
+			return err
+		}
+		q.mine = make(map[im.ConvID]bool, len(places))
+		for _, p := range places {
+			if r.Conversation == "" || p.Conv == im.ConvID(r.Conversation) {
+				q.mine[p.Conv] = true
+			}
+		}
+	}
+	switch {
+	case r.Conversation != "":
+		q.must = append(q.must, convMark(actor.App, im.ConvID(r.Conversation)))
+		q.any = kinds
+	case len(kinds) > 0: // few have them; what is not the actor's is passed over
+		q.any = kinds
+	case q.mine != nil && len(q.mine) <= fewPlaces:
+		for c := range q.mine {
+			q.any = append(q.any, convMark(actor.App, c))
+		}
+	}
+	return nil
+}
+
+// page goes on where the page before ended.
+func (s *Service) page(actor im.Actor, r *skeinv1.SearchMessagesRequest, q *query) error {
+	bare := proto.Clone(r).(*skeinv1.SearchMessagesRequest)
+	bare.Page, bare.Limit = "", 0
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
+	if err != nil {
+		return im.Errorf(im.InvalidArgument, "the query is not UTF-8")
+	}
+	sum := sha256.Sum256(raw)
+	q.hash = sum[:8]
+	if r.Page == "" {
+		return nil
+	}
+	b, ok := s.chat.Unseal(actor, 's', r.Page)
+	if !ok || len(b) != 16 || string(b[:8]) != string(q.hash) {
+		return im.Errorf(im.InvalidArgument, "page is not one that this search gave")
+	}
+	q.below = int64(binary.BigEndian.Uint64(b[8:]))
+	return nil
+}
+
+func (s *Service) seal(actor im.Actor, q *query) string {
+	return s.chat.Seal(actor, 's', binary.BigEndian.AppendUint64(q.hash[:8:8], uint64(q.below)))
+}
+
+// place is where a message is.
+type place struct {
+	conv im.ConvID
+	seq  im.Seq
+}
+
+// found is a candidate.
+type found struct {
+	place
+	doc int64
+}
+
+// candidates asks the index.
+func (s *Service) candidates(ctx context.Context, q *query) (out []found, err error) {
+	err = s.db.Read(ctx, func(tx db.Tx) error {
+		out = out[:0]
+		text := `SELECT d.conv, d.seq, d.doc FROM search_token CROSS JOIN search_doc d ON d.doc = search_token.rowid
+WHERE search_token MATCH $1 AND search_token.rowid >= $2 AND search_token.rowid < $3 ORDER BY search_token.rowid DESC LIMIT $4`
+		if tx.Dialect() == db.Postgres {
+			text = "SELECT conv, seq, doc FROM search_doc WHERE tokens @@ $1::tsquery AND doc >= $2 AND doc < $3 ORDER BY doc DESC LIMIT $4"
+		}
+		rows, err := tx.Query(text, q.expression(tx.Dialect()), q.above, q.below, candidate)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var f found
+			if err := rows.Scan(&f.conv, &f.seq, &f.doc); err != nil {
+				return err
+			}
+			out = append(out, f)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// expression writes a query for an engine. Tokens are letters, digits, marks
+// and characters of private use, so that quotes suffice.
+func (q *query) expression(d db.Dialect) string {
+	quote, and, or, prefix := `"`, " AND ", " OR ", "*"
+	if d == db.Postgres {
+		quote, and, or, prefix = "'", " & ", " | ", ":*"
+	}
+	parts := make([]string, 0, len(q.must)+2)
+	for _, t := range q.must {
+		parts = append(parts, quote+t+quote)
+	}
+	if q.prefix != "" {
+		parts = append(parts, quote+q.prefix+quote+prefix)
+	}
+	if len(q.any) > 0 {
+		any := make([]string, len(q.any))
+		for i, t := range q.any {
+			any[i] = quote + t + quote
+		}
+		parts = append(parts, "("+strings.Join(any, or)+")")
+	}
+	return strings.Join(parts, and)
+}
+
+// read reads candidates as the actor.
+func (s *Service) read(ctx context.Context, actor im.Actor, q *query, list []found) (map[place]*im.Entry, error) {
+	seqs := map[im.ConvID][]im.Seq{}
+	var order []im.ConvID
+	for _, f := range list {
+		if q.mine != nil && !q.mine[f.conv] {
+			continue
+		}
+		if seqs[f.conv] == nil {
+			order = append(order, f.conv)
+		}
+		seqs[f.conv] = append(seqs[f.conv], f.seq)
+	}
+	out := make(map[place]*im.Entry, len(list))
+	for _, c := range order {
+		entries, err := s.chat.Glance(ctx, actor, c, seqs[c])
+		if err != nil {
+			return nil, err
+		}
+		for i := range entries {
+			out[place{c, entries[i].Seq}] = &entries[i]
+		}
+	}
+	return out, nil
+}
+
+// hit is a candidate as it is shown; nil when it is none after all: it cannot
+// be read, or says something else by now.
+func hit(q *query, e *im.Entry) *skeinv1.SearchHit {
+	if e == nil {
+		return nil
+	}
+	text := words(contentOf(e))
+	spans, ok := matches(text, q.terms)
+	if !ok {
+		return nil
+	}
+	return &skeinv1.SearchHit{Entry: chat.ProtoEntry(e), Excerpt: excerpt(text, spans)}
+}

@@ -1,0 +1,59 @@
+// Package search finds messages. A follower keeps an index of what messages
+// say (index.go); a query asks the index for candidates and then reads each of
+// them through package chat, as the caller, so that nobody finds what they may
+// not read at this moment, whatever the index says (query.go).
+//
+// The index holds tokens that this package makes (token.go): words of scripts
+// with spaces, and single characters and pairs of scripts without. So it needs
+// no dictionary, and both engines, FTS5 on SQLite and tsvector with GIN on
+// PostgreSQL, are asked the same and answer the same.
+//
+// Beside words a document has marks, tokens that no text can have: its app,
+// its conversation, its sender, its kinds. A query asks for the marks of the
+// conversations that the caller is in, so that its cost follows what they can
+// see and not what the app has.
+package search
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+)
+
+// Reader reads as an actor; package chat.
+type Reader interface {
+	// Glance returns the messages at some places of a conversation, as they
+	// are now, without those that the actor may not read.
+	Glance(ctx context.Context, actor im.Actor, conv im.ConvID, seqs []im.Seq) ([]im.Entry, error)
+	// Places returns the conversations that a user is or was in.
+	Places(ctx context.Context, actor im.Actor, limit int) ([]journal.Place, error)
+	// Seal makes an opaque token of the actor's; Unseal reads it back.
+	Seal(actor im.Actor, what byte, payload []byte) string
+	Unseal(actor im.Actor, what byte, token string) ([]byte, bool)
+}
+
+// Service answers skein.v1.SearchService.
+type Service struct {
+	chat Reader
+	db   *db.DB
+}
+
+// New builds the service. The tables must have been migrated.
+func New(c Reader, d *db.DB) *Service { return &Service{chat: c, db: d} }
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations returns the tables of this package, for db.Migrate under the
+// name "search".
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return sub
+}
