@@ -120,9 +120,9 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 
 // matrix is all rows.
 func matrix() []row {
-	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows(), forwardRows())
 	return slices.Concat(
 		conversationRows(),
+		forwardRows(),
 		groupRows(),
 		messageRows(),
 		otherRows(),
