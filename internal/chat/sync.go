@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/im"
@@ -15,15 +16,26 @@ import (
 // as a request allows could have gigabytes.
 const pageBytes = 1 << 20
 
+// followBytes is about how large the pages get that follow each other by
+// themselves: the reader takes one apart while the next is read.
+const followBytes = 128 << 10
+
+// followRows is how many conversations are looked up at once for such pages.
+const followRows = 2000
+
 // SyncRequest asks what changed since a cursor.
 type SyncRequest struct {
 	Cursor        []byte
-	Conversations int // a page; 0 = 100, at most 500
+	Conversations int // a page; 0 = 100, at most 500. Pages that follow are bounded by their bytes alone.
 	Entries       int // newest a conversation; 0 = 50, at most 200
+	// Follow: the pages are for SyncPages, which goes on by itself.
+	Follow bool
 }
 
 // SyncResult is a page, and where the reader stands after it.
 type SyncResult struct {
+	// Page of SyncPages has its conversations in encoded form, as fields that
+	// the message does not know, which it passes on when it is encoded itself.
 	Page *skeinv1.SyncResponse
 	// Heads is the snapshot that a page without More has brought the device
 	// to: live entries with a larger pos come next.
@@ -31,13 +43,27 @@ type SyncResult struct {
 	More  bool
 }
 
-// Sync returns what changed since the cursor: its cost follows what changed.
+// Sync returns a page of what changed since the cursor.
+func (s *Service) Sync(ctx context.Context, actor im.Actor, r SyncRequest) (res SyncResult, err error) {
+	r.Follow = false
+	if err = s.SyncPages(ctx, actor, r, func(p SyncResult) bool { res = p; return false }); err != nil {
+		return SyncResult{}, err
+	}
+	raw := res.Page.ProtoReflect().GetUnknown()
+	res.Page.ProtoReflect().SetUnknown(nil)
+	return res, (proto.UnmarshalOptions{Merge: true}).Unmarshal(raw, res.Page)
+}
+
+// SyncPages calls page with what changed since the cursor, in pages of one
+// snapshot, until it returns false, or this reading is at its end. A page with
+// More that was the last has the cursor to go on from. Its cost follows what
+// changed. page must not wait: a snapshot is open.
 //
-// Several pages read one after the other see several snapshots. A
-// conversation that moves to the top meanwhile would be passed over by the
-// page key, so that the last page is followed by another round: what changed
-// since the first snapshot, with entries from the original cursor on.
-func (s *Service) Sync(ctx context.Context, actor im.Actor, r SyncRequest) (SyncResult, error) {
+// Pages that are read from several snapshots can miss something: a conversation
+// that moves to the top meanwhile would be passed over by the page key. So the
+// last of those is followed by another round: what changed since the first
+// snapshot, with entries from the original cursor on.
+func (s *Service) SyncPages(ctx context.Context, actor im.Actor, r SyncRequest, page func(SyncResult) bool) error {
 	if r.Conversations == 0 {
 		r.Conversations = 100
 	}
@@ -45,14 +71,13 @@ func (s *Service) Sync(ctx context.Context, actor im.Actor, r SyncRequest) (Sync
 		r.Entries = defaultPage
 	}
 	if r.Conversations < 1 || r.Conversations > 500 || r.Entries < 1 || r.Entries > maxPage {
-		return SyncResult{}, im.Errorf(im.InvalidArgument, "a sync page has 1 to 500 conversations of 1 to %d entries", maxPage)
+		return im.Errorf(im.InvalidArgument, "a sync page has 1 to 500 conversations of 1 to %d entries", maxPage)
 	}
 	cur, known, err := s.cursors.open(actor, r.Cursor)
 	if err != nil {
-		return SyncResult{}, err
+		return err
 	}
-	res := SyncResult{Page: &skeinv1.SyncResponse{Reset_: !known, Incarnation: s.j.Incarnation(), ServerTimeUs: int64(im.MicrosOf(s.clock.Now()))}}
-	err = s.j.View(ctx, func(v journal.View) error {
+	return s.j.View(ctx, func(v journal.View) error {
 		heads, err := v.Heads()
 		if err != nil {
 			return err
@@ -67,9 +92,8 @@ func (s *Service) Sync(ctx context.Context, actor im.Actor, r SyncRequest) (Sync
 		if ahead(cur.base, heads) { // the journal lost what the device has seen: only a restored one can
 			return &im.Error{Code: im.CursorInvalid, Message: "the cursor is ahead of the journal", Hint: "sync without a cursor"}
 		}
-		return s.fillSync(v, actor, r, cur, heads, &res)
+		return s.syncPages(v, actor, r, cur, !known, heads, page)
 	})
-	return res, err
 }
 
 func ahead(a, b []im.Pos) bool {
@@ -81,50 +105,52 @@ func ahead(a, b []im.Pos) bool {
 	return false
 }
 
-func (s *Service) fillSync(v journal.View, actor im.Actor, r SyncRequest, cur cursor, heads []im.Pos, res *SyncResult) error {
-	fresh := res.Page.Reset_
-	since := cur.since
+func (s *Service) syncPages(v journal.View, actor im.Actor, r SyncRequest, cur cursor, fresh bool, heads []im.Pos, page func(SyncResult) bool) error {
+	since, limit, most := cur.since, r.Conversations, pageBytes/2
+	if r.Follow {
+		limit, most = followRows, followBytes
+	}
 	// The pages of a first sync begin at nothing as well. A cursor at rest that
 	// stands at nothing is of a device that came before the first entry: it may
 	// know a group by now, and has to learn that it was left.
 	if fresh || cur.key != nil && isZero(since) {
 		since = nil
 	}
-	rows, err := v.Changes(actor.App, actor.User, since, cur.key, r.Conversations)
+	rows, err := v.Changes(actor.App, actor.User, since, cur.key, limit)
 	if err != nil {
 		return err
 	}
-	told := len(rows)
-	for i, size := 0, 0; i < len(rows); i++ {
-		if size > pageBytes/2 {
-			told = i
-			break
+	resumed := cur.key != nil // the pages before were of another snapshot
+	for told := 0; ; {
+		res := SyncResult{Page: &skeinv1.SyncResponse{Reset_: fresh && told == 0, Incarnation: s.j.Incarnation(), ServerTimeUs: int64(im.MicrosOf(s.clock.Now()))}}
+		var raw []byte
+		for ; told < len(rows) && len(raw) <= most; told++ {
+			if since == nil && rows[told].Member.To > 0 {
+				continue // a new device does not learn of groups that were left
+			}
+			if raw, err = appendDelta(raw, v, actor, &rows[told], cur.base, r.Entries); err != nil {
+				return err
+			}
 		}
-		if since == nil && rows[i].Member.To > 0 {
-			continue // a new device does not learn of groups that were left
+		switch {
+		case told < len(rows) || len(rows) == limit:
+			last := rows[told-1].Conv
+			cur.key = &journal.PageKey{LastPos: last.LastPos, Conv: last.ID}
+			res.More = true
+		case resumed: // the last of several pages: one more round
+			cur.key, cur.since = nil, cur.snap
+			res.More = true
+		default:
+			cur = cursor{base: heads, since: heads, snap: heads}
+			res.Heads = heads
 		}
-		d, err := delta(v, actor, &rows[i], cur.base, r.Entries)
-		if err != nil {
-			return err
+		res.Page.More, res.Page.Follows = res.More, res.More && r.Follow
+		res.Page.Cursor = s.cursors.seal(actor, cur)
+		res.Page.ProtoReflect().SetUnknown(raw)
+		if !page(res) || told == len(rows) {
+			return nil
 		}
-		size += proto.Size(d)
-		res.Page.Conversations = append(res.Page.Conversations, d)
 	}
-	switch {
-	case told < len(rows) || len(rows) == r.Conversations:
-		last := rows[told-1].Conv
-		cur.key = &journal.PageKey{LastPos: last.LastPos, Conv: last.ID}
-		res.More = true
-	case cur.key != nil: // the last of several pages: one more round
-		cur.key, cur.since = nil, cur.snap
-		res.More = true
-	default:
-		cur = cursor{base: heads, since: heads, snap: heads}
-		res.Heads = heads
-	}
-	res.Page.More = res.More
-	res.Page.Cursor = s.cursors.seal(actor, cur)
-	return nil
 }
 
 func isZero(ps []im.Pos) bool {
@@ -136,52 +162,81 @@ func isZero(ps []im.Pos) bool {
 	return true
 }
 
-// delta is what one conversation has to tell a device that holds everything
-// up to base: at most limit newest entries, contiguous up to the head.
-func delta(v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, limit int) (*skeinv1.ConversationDelta, error) {
+// The fields that appendDelta writes; a test holds them to the descriptors.
+const (
+	fieldSyncConversations = 1
+
+	fieldDeltaConversation = 1
+	fieldDeltaEntries      = 2
+	fieldDeltaWithheld     = 3
+	fieldDeltaGap          = 4
+	fieldDeltaKeyed        = 5
+)
+
+// appendDelta appends what one conversation has to tell a device that holds
+// everything up to base, as an element of SyncResponse.conversations: at most
+// limit newest entries, contiguous up to the head. Entries are written as they
+// are, because a device that was away for long gets thousands of them.
+func appendDelta(raw []byte, v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, limit int) ([]byte, error) {
 	c, self := &row.Conv, &row.Member
 	pc, err := protoConv(v, c, self)
 	if err != nil {
-		return nil, err
+		return raw, err
 	}
-	d := &skeinv1.ConversationDelta{Conversation: pc}
+	d, err := appendMessage(nil, fieldDeltaConversation, pc)
+	if err != nil {
+		return raw, err
+	}
 	low, head := max(self.From, 1), c.HeadSeq
 	if self.To > 0 {
 		head = self.To - 1
 	}
+	var one []byte
 	if (c.Kind == im.ConvSelf || c.Bits&journal.BitKeyed != 0) && self.To == 0 {
 		keyed, err := v.Keyed(c.App, c.ID)
 		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
-			return nil, err
+			return raw, err
 		}
 		for i := range keyed {
 			if keyed[i].Pos > base[c.Shard] {
-				d.Keyed = append(d.Keyed, ProtoEntry(&keyed[i]))
+				one = AppendEntry(one[:0], &keyed[i])
+				d = protowire.AppendBytes(protowire.AppendTag(d, fieldDeltaKeyed, protowire.BytesType), one)
 			}
 		}
 	}
-	if c.LastPos <= base[c.Shard] || low > head {
-		return d, nil
-	}
-	es, err := newsOf(v, c, low, head, base[c.Shard], limit)
-	if err != nil {
-		return nil, err
-	}
-	if len(es) == 0 {
-		return d, nil
+	var es []im.Entry
+	if c.LastPos > base[c.Shard] && low <= head {
+		if es, err = newsOf(v, c, low, head, base[c.Shard], limit); err != nil {
+			return raw, err
+		}
 	}
 	held := len(es)
 	es = newest(es, pageBytes/2)
-	d.Gap = held > len(es) || held == limit && es[0].Seq > low
+	var withheld []*skeinv1.Withheld
 	for i := range es {
 		e := &es[i]
-		if !e.Withheld(actor.User, actor.Device) {
-			d.Entries = append(d.Entries, ProtoEntry(e))
+		if e.Withheld(actor.User, actor.Device) {
+			withheld = appendWithheld(withheld, e)
 			continue
 		}
-		d.Withheld = appendWithheld(d.Withheld, e)
+		one = AppendEntry(one[:0], e)
+		d = protowire.AppendBytes(protowire.AppendTag(d, fieldDeltaEntries, protowire.BytesType), one)
 	}
-	return d, nil
+	for _, w := range withheld {
+		if d, err = appendMessage(d, fieldDeltaWithheld, w); err != nil {
+			return raw, err
+		}
+	}
+	if held > len(es) || held == limit && len(es) > 0 && es[0].Seq > low {
+		d = appendUint(d, fieldDeltaGap, 1)
+	}
+	return protowire.AppendBytes(protowire.AppendTag(raw, fieldSyncConversations, protowire.BytesType), d), nil
+}
+
+func appendMessage(b []byte, n protowire.Number, m proto.Message) ([]byte, error) {
+	size := proto.Size(m)
+	b = protowire.AppendVarint(protowire.AppendTag(b, n, protowire.BytesType), uint64(size))
+	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m)
 }
 
 // firstNews is how many entries of a conversation a sync reads at first: most

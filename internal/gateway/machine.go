@@ -294,8 +294,14 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 		return out
 	}
 	frame := &skeinv1.ServerFrame{Ref: ev.ref}
-	if m.welcomed {
+	follows := ev.sync.Page.Follows // then the request has no last answer yet
+	switch {
+	case m.welcomed && !follows:
 		m.inFlight--
+	case !m.welcomed && follows:
+		m.inFlight++
+	}
+	if m.welcomed {
 		frame.Frame = &skeinv1.ServerFrame_Sync{Sync: ev.sync.Page}
 	} else {
 		frame.Frame = &skeinv1.ServerFrame_Welcome{Welcome: &skeinv1.Welcome{

@@ -55,6 +55,8 @@ type session struct {
 	flying  int  // bytes that the writing goroutine has taken
 	writing bool // a goroutine writes out what is queued
 	closing bool
+	failed  bool          // a write has failed
+	spare   chan struct{} // somebody waits for the queue to get shorter; nil = nobody
 	code    ws.CloseCode
 	reason  string
 
@@ -337,6 +339,7 @@ func (s *session) write() {
 		s.mu.Lock()
 		batch, closing := s.out, s.closing
 		s.flying = s.outSize
+		s.shorter()
 		s.out, s.outSize = nil, 0
 		if len(batch) == 0 {
 			s.writing = false
@@ -348,6 +351,9 @@ func (s *session) write() {
 		}
 		s.mu.Unlock()
 		if err := s.send(batch); err != nil {
+			s.mu.Lock()
+			s.failed = true
+			s.mu.Unlock()
 			s.conn.Close() // the reader sees it and ends the session
 		}
 	}
@@ -523,25 +529,6 @@ func (s *session) admit(ctx context.Context, h *skeinv1.Hello) (auth.Session, er
 	}
 	return s.g.Doorman.Authenticate(ctx, im.AppID(h.App), h.Token,
 		auth.DeviceInfo{ID: im.DeviceID(h.Device), Platform: auth.Platform(h.Platform), Name: h.DeviceName})
-}
-
-func (s *session) sync(f *clientFrame, ref uint32) {
-	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
-	defer cancel()
-	began := s.g.Clock.Now()
-	res, err := s.page(ctx, f.msg.GetSync())
-	now := s.g.Clock.Now()
-	s.g.counts.syncs.Observe(now.Sub(began).Seconds())
-	s.handle(event{kind: evSynced, now: now, ref: ref, sync: res, err: s.internal("sync", err)})
-}
-
-// page waits for its turn and reads a page of a sync.
-func (s *session) page(ctx context.Context, r *skeinv1.SyncRequest) (chat.SyncResult, error) {
-	if !s.g.gate.enter(ctx, true) {
-		return chat.SyncResult{}, s.g.errBusy()
-	}
-	defer s.g.gate.leave()
-	return s.g.Chat.Sync(ctx, s.actor(), chat.SyncRequest{Cursor: r.GetCursor(), Conversations: int(r.GetConversations()), Entries: int(r.GetEntries())})
 }
 
 // internal logs an error that is not for the client's eyes, once, and
