@@ -269,7 +269,7 @@ func newsOf(v journal.View, c *journal.Conv, low, head im.Seq, base im.Pos, limi
 		if held > 0 {
 			break
 		}
-		n *= 4
+		n *= 16
 	}
 	return es, nil
 }

@@ -60,6 +60,7 @@ type connEvent struct {
 	ExpiresMS      int64  `json:"expiresMs,omitempty"`
 	PingIntervalMS int64  `json:"pingIntervalMs,omitempty"`
 	More           bool   `json:"more,omitempty"`
+	Follows        bool   `json:"follows,omitempty"` // more is on its way
 }
 
 // connEffect is something the driver has to do.
@@ -166,6 +167,7 @@ func (m *connection) connected(ev connEvent) {
 	case m.state == Connecting && ev.Type == "helloError" && m.phase == phaseHello:
 		m.shut()
 		m.refused(ev)
+	case m.state == Syncing && ev.Type == "sync" && ev.More && ev.Follows:
 	case m.state == Syncing && ev.Type == "sync" && ev.More:
 		m.send("sync")
 	case m.state == Syncing && ev.Type == "sync":
@@ -263,7 +265,9 @@ func (m *connection) welcome(ev connEvent) {
 	m.set("stable", stableTime)
 	if ev.More {
 		m.setState(Syncing, "", nil)
-		m.send("sync")
+		if !ev.Follows {
+			m.send("sync")
+		}
 		return
 	}
 	m.goOnline()

@@ -238,7 +238,7 @@ func (c *Client) welcomed(n int, w *skeinv1.Welcome) {
 	c.after(func() {
 		emit(c, &c.on.sync, SyncEvent{Done: c.synced, More: w.GetSync().GetMore()})
 		c.step(connEvent{Type: "welcome", Socket: n, ServerTimeMS: w.GetServerTimeUs() / 1000, ExpiresMS: w.GetTokenExpiresUs() / 1000,
-			PingIntervalMS: int64(w.GetPingIntervalMs()), More: w.GetSync().GetMore()})
+			PingIntervalMS: int64(w.GetPingIntervalMs()), More: w.GetSync().GetMore(), Follows: w.GetSync().GetFollows()})
 	})
 }
 
@@ -246,11 +246,11 @@ func (c *Client) synchronised(n int, s *skeinv1.SyncResponse) {
 	c.synced += len(s.GetConversations())
 	c.after(func() {
 		emit(c, &c.on.sync, SyncEvent{Done: c.synced, More: s.GetMore()})
-		if c.conn.state == Online && s.GetMore() { // asked for outside the connecting
+		if c.conn.state == Online && s.GetMore() && !s.GetFollows() { // asked for outside the connecting
 			c.send(c.syncFrame(), awaited{kind: "sync"})
 			return
 		}
-		c.step(connEvent{Type: "sync", Socket: n, More: s.GetMore()})
+		c.step(connEvent{Type: "sync", Socket: n, More: s.GetMore(), Follows: s.GetFollows()})
 	})
 }
 
@@ -294,7 +294,7 @@ func (c *Client) effect(e connEffect) {
 	case "hello":
 		c.send(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Hello{Hello: &skeinv1.Hello{
 			Protocol: 1, App: c.opt.AppID, Token: c.tokens.held(), Device: c.device, Platform: c.opt.Platform.wire(),
-			DeviceName: c.opt.DeviceName, Sync: &skeinv1.SyncRequest{Cursor: c.st.cursor}, Sdk: "skein-go/" + Version,
+			DeviceName: c.opt.DeviceName, Sync: c.syncRequest(), Sdk: "skein-go/" + Version,
 		}}}, awaited{kind: "hello"})
 	case "sync":
 		c.send(c.syncFrame(), awaited{kind: "sync"})
@@ -336,7 +336,11 @@ func (c *Client) effect(e connEffect) {
 }
 
 func (c *Client) syncFrame() *skeinv1.ClientFrame {
-	return &skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Sync{Sync: &skeinv1.SyncRequest{Cursor: c.st.cursor}}}
+	return &skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Sync{Sync: c.syncRequest()}}
+}
+
+func (c *Client) syncRequest() *skeinv1.SyncRequest {
+	return &skeinv1.SyncRequest{Cursor: c.st.cursor, Follow: true}
 }
 
 // because returns what is known of the last failure, if it is of that code.

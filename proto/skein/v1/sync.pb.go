@@ -107,13 +107,13 @@ type SyncResponse struct {
 	Cursor []byte `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	// Ask again with the cursor for the rest.
 	More bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
-	// With `more`: the next page is on its way, ask for nothing.
-	Follows bool `protobuf:"varint,7,opt,name=follows,proto3" json:"follows,omitempty"`
 	// The journal has another incarnation, or there was no cursor: what the device holds is compared by
 	// (conversation, seq, client_id) and replaced where it differs.
-	Reset_        bool   `protobuf:"varint,4,opt,name=reset,proto3" json:"reset,omitempty"`
-	Incarnation   string `protobuf:"bytes,5,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	ServerTimeUs  int64  `protobuf:"varint,6,opt,name=server_time_us,json=serverTimeUs,proto3" json:"server_time_us,omitempty"`
+	Reset_       bool   `protobuf:"varint,4,opt,name=reset,proto3" json:"reset,omitempty"`
+	Incarnation  string `protobuf:"bytes,5,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	ServerTimeUs int64  `protobuf:"varint,6,opt,name=server_time_us,json=serverTimeUs,proto3" json:"server_time_us,omitempty"`
+	// With `more`: the next page is on its way, ask for nothing.
+	Follows       bool `protobuf:"varint,7,opt,name=follows,proto3" json:"follows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,13 +169,6 @@ func (x *SyncResponse) GetMore() bool {
 	return false
 }
 
-func (x *SyncResponse) GetFollows() bool {
-	if x != nil {
-		return x.Follows
-	}
-	return false
-}
-
 func (x *SyncResponse) GetReset_() bool {
 	if x != nil {
 		return x.Reset_
@@ -195,6 +188,13 @@ func (x *SyncResponse) GetServerTimeUs() int64 {
 		return x.ServerTimeUs
 	}
 	return 0
+}
+
+func (x *SyncResponse) GetFollows() bool {
+	if x != nil {
+		return x.Follows
+	}
+	return false
 }
 
 // ConversationDelta is what changed in one conversation.
@@ -290,11 +290,11 @@ const file_skein_v1_sync_proto_rawDesc = "" +
 	"\fSyncResponse\x12A\n" +
 	"\rconversations\x18\x01 \x03(\v2\x1b.skein.v1.ConversationDeltaR\rconversations\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\fR\x06cursor\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\x12\x18\n" +
-	"\afollows\x18\a \x01(\bR\afollows\x12\x14\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\x12\x14\n" +
 	"\x05reset\x18\x04 \x01(\bR\x05reset\x12 \n" +
 	"\vincarnation\x18\x05 \x01(\tR\vincarnation\x12$\n" +
-	"\x0eserver_time_us\x18\x06 \x01(\x03R\fserverTimeUs\"\xe3\x01\n" +
+	"\x0eserver_time_us\x18\x06 \x01(\x03R\fserverTimeUs\x12\x18\n" +
+	"\afollows\x18\a \x01(\bR\afollows\"\xe3\x01\n" +
 	"\x11ConversationDelta\x12:\n" +
 	"\fconversation\x18\x01 \x01(\v2\x16.skein.v1.ConversationR\fconversation\x12)\n" +
 	"\aentries\x18\x02 \x03(\v2\x0f.skein.v1.EntryR\aentries\x12.\n" +

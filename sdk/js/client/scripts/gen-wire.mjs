@@ -35,8 +35,6 @@ const coreFiles = ["conversation", "device", "entry", "error", "message", "prese
 const left = {
   Conversation: ["grants"],
   MembersChange: ["attrsChanged"],
-  SyncRequest: ["follow"],
-  SyncResponse: ["follows"],
 };
 /** Of contents it knows the first: every later kind, and what goes with one, is a module's. */
 const lastContent = 11;

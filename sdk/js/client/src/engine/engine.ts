@@ -356,14 +356,18 @@ export class Engine {
       device: deviceId(),
       platform: platforms.indexOf(platform) + 1,
       deviceName,
-      sync: { cursor: this.#ledger.state.cursor },
+      sync: this.#syncRequest(),
       sdk: sdkName,
     };
     this.#link.say({ hello }, { type: "hello" });
   }
 
   #saySync(): void {
-    this.#link.say({ sync: { cursor: this.#ledger.state.cursor } }, { type: "sync" });
+    this.#link.say({ sync: this.#syncRequest() }, { type: "sync" });
+  }
+
+  #syncRequest() {
+    return { cursor: this.#ledger.state.cursor, follow: true };
   }
 
   #sayWatch(): void {
@@ -438,15 +442,17 @@ export class Engine {
       this.#maxInFlight = limits?.maxInFlight ?? 0;
       if (limits?.maxPacketBytes) this.#link.maxPacketBytes = limits.maxPacketBytes;
       const more = sync?.more ?? false;
+      const follows = sync?.follows ?? false;
       this.#synced = 0;
       const [serverTimeMs, expiresMs] = [Math.floor(serverTimeUs / 1000), Math.floor(tokenExpiresUs / 1000)];
-      this.#step({ type: "welcome", socket, serverTimeMs, expiresMs, pingIntervalMs, more });
+      this.#step({ type: "welcome", socket, serverTimeMs, expiresMs, pingIntervalMs, more, follows });
       this.#hooks.offset(this.#connection.offset);
       this.#progress(sync);
     } else if (frame.sync) {
-      this.#step({ type: "sync", socket, more: frame.sync.more });
+      const { more, follows } = frame.sync;
+      this.#step({ type: "sync", socket, more, follows });
       // A sync asked for while online, because the journal is another one, has further pages of its own.
-      if (frame.sync.more && this.#connection.state === "online") this.#saySync();
+      if (more && !follows && this.#connection.state === "online") this.#saySync();
       this.#progress(frame.sync);
     } else if (frame.error) this.#refused(socket, asked, frame.error);
     else if (frame.typing) this.#hooks.typing(frame.typing);

@@ -23,8 +23,10 @@ export type ConnectionEvent =
       readonly expiresMs: number;
       readonly pingIntervalMs: number;
       readonly more: boolean;
+      /** With more: the next page is on its way. */
+      readonly follows?: boolean;
     }
-  | { readonly type: "sync"; readonly socket: number; readonly more: boolean }
+  | { readonly type: "sync"; readonly socket: number; readonly more: boolean; readonly follows?: boolean }
   | { readonly type: "helloError" | "syncError" | "refreshError"; readonly socket: number; readonly error: Reason }
   | { readonly type: "goAway"; readonly socket: number; readonly retryAfterMs: number }
   | { readonly type: "timer"; readonly name: TimerName };
@@ -180,7 +182,7 @@ export class ConnectionMachine {
     this.#timer("stable", stableMs);
     if (event.more) {
       this.#setState("syncing");
-      this.#say({ type: "sync", socket: this.socket });
+      if (!event.follows) this.#say({ type: "sync", socket: this.socket });
     } else this.#online();
   }
 
@@ -193,8 +195,8 @@ export class ConnectionMachine {
     switch (event.type) {
       case "sync":
         if (this.state !== "syncing") return;
-        if (event.more) this.#say({ type: "sync", socket: this.socket });
-        else this.#online();
+        if (!event.more) this.#online();
+        else if (!event.follows) this.#say({ type: "sync", socket: this.socket });
         return;
       case "syncError":
         this.#syncError(event.error);

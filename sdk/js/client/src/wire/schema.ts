@@ -320,6 +320,7 @@ export interface SyncRequest extends Rest {
   cursor: Uint8Array;
   conversations: number;
   entries: number;
+  follow: boolean;
 }
 
 export interface SyncResponse extends Rest {
@@ -329,6 +330,7 @@ export interface SyncResponse extends Rest {
   reset: boolean;
   incarnation: string;
   serverTimeUs: number;
+  follows: boolean;
 }
 
 export interface Text extends Rest {
@@ -461,8 +463,8 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
   SignOutDeviceRequest: "1sdevice",
   SignOutDeviceResponse: "",
-  SyncRequest: "1bcursor 2uconversations 3uentries",
-  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 4oreset 5sincarnation 6iserverTimeUs",
+  SyncRequest: "1bcursor 2uconversations 3uentries 4ofollow",
+  SyncResponse: "1Mconversations:ConversationDelta 2bcursor 3omore 4oreset 5sincarnation 6iserverTimeUs 7ofollows",
   Text: "1stext",
   Typing: "1sconversation 2suser 3ostopped",
   WatchPresence: "1Susers",

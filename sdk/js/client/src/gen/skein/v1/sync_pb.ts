@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/sync.proto.
  */
 export const file_skein_v1_sync: GenFile = /*@__PURE__*/
-  fileDesc("ChNza2Vpbi92MS9zeW5jLnByb3RvEghza2Vpbi52MSJVCgtTeW5jUmVxdWVzdBIOCgZjdXJzb3IYASABKAwSFQoNY29udmVyc2F0aW9ucxgCIAEoDRIPCgdlbnRyaWVzGAMgASgNEg4KBmZvbGxvdxgEIAEoCCKtAQoMU3luY1Jlc3BvbnNlEjIKDWNvbnZlcnNhdGlvbnMYASADKAsyGy5za2Vpbi52MS5Db252ZXJzYXRpb25EZWx0YRIOCgZjdXJzb3IYAiABKAwSDAoEbW9yZRgDIAEoCBIPCgdmb2xsb3dzGAcgASgIEg0KBXJlc2V0GAQgASgIEhMKC2luY2FybmF0aW9uGAUgASgJEhYKDnNlcnZlcl90aW1lX3VzGAYgASgDIrYBChFDb252ZXJzYXRpb25EZWx0YRIsCgxjb252ZXJzYXRpb24YASABKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SIAoHZW50cmllcxgCIAMoCzIPLnNrZWluLnYxLkVudHJ5EiQKCHdpdGhoZWxkGAMgAygLMhIuc2tlaW4udjEuV2l0aGhlbGQSCwoDZ2FwGAQgASgIEh4KBWtleWVkGAUgAygLMg8uc2tlaW4udjEuRW50cnkyRAoLU3luY1NlcnZpY2USNQoEU3luYxIVLnNrZWluLnYxLlN5bmNSZXF1ZXN0GhYuc2tlaW4udjEuU3luY1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_conversation, file_skein_v1_entry]);
+  fileDesc("ChNza2Vpbi92MS9zeW5jLnByb3RvEghza2Vpbi52MSJVCgtTeW5jUmVxdWVzdBIOCgZjdXJzb3IYASABKAwSFQoNY29udmVyc2F0aW9ucxgCIAEoDRIPCgdlbnRyaWVzGAMgASgNEg4KBmZvbGxvdxgEIAEoCCKtAQoMU3luY1Jlc3BvbnNlEjIKDWNvbnZlcnNhdGlvbnMYASADKAsyGy5za2Vpbi52MS5Db252ZXJzYXRpb25EZWx0YRIOCgZjdXJzb3IYAiABKAwSDAoEbW9yZRgDIAEoCBINCgVyZXNldBgEIAEoCBITCgtpbmNhcm5hdGlvbhgFIAEoCRIWCg5zZXJ2ZXJfdGltZV91cxgGIAEoAxIPCgdmb2xsb3dzGAcgASgIIrYBChFDb252ZXJzYXRpb25EZWx0YRIsCgxjb252ZXJzYXRpb24YASABKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SIAoHZW50cmllcxgCIAMoCzIPLnNrZWluLnYxLkVudHJ5EiQKCHdpdGhoZWxkGAMgAygLMhIuc2tlaW4udjEuV2l0aGhlbGQSCwoDZ2FwGAQgASgIEh4KBWtleWVkGAUgAygLMg8uc2tlaW4udjEuRW50cnkyRAoLU3luY1NlcnZpY2USNQoEU3luYxIVLnNrZWluLnYxLlN5bmNSZXF1ZXN0GhYuc2tlaW4udjEuU3luY1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_conversation, file_skein_v1_entry]);
 
 /**
  * SyncRequest asks what changed; the socket's sync frame carries the same message.
@@ -89,13 +89,6 @@ export type SyncResponse = Message<"skein.v1.SyncResponse"> & {
   more: boolean;
 
   /**
-   * With `more`: the next page is on its way, ask for nothing.
-   *
-   * @generated from field: bool follows = 7;
-   */
-  follows: boolean;
-
-  /**
    * The journal has another incarnation, or there was no cursor: what the device holds is compared by
    * (conversation, seq, client_id) and replaced where it differs.
    *
@@ -112,6 +105,13 @@ export type SyncResponse = Message<"skein.v1.SyncResponse"> & {
    * @generated from field: int64 server_time_us = 6;
    */
   serverTimeUs: bigint;
+
+  /**
+   * With `more`: the next page is on its way, ask for nothing.
+   *
+   * @generated from field: bool follows = 7;
+   */
+  follows: boolean;
 };
 
 /**
