@@ -22,6 +22,8 @@ type Client struct {
 	tokens *tokens
 	on     listeners
 
+	profiles profileCache
+
 	tasks  turn.Scheduler  // nil = goroutines
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -67,6 +69,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		opt: o, log: o.Logger, tasks: turn.Of(o.Clock), ctx: ctx, cancel: cancel, cmds: make(chan func(), 64), events: make(chan func()),
 		values: map[string]*Conversation{}, waiting: map[string]*Conversation{}, status: Idle, presence: map[string]Presence{},
+		profiles: profileCache{kept: map[string]keptProfile{}},
 	}
 	if c.tasks != nil {
 		c.events = make(chan func(), 1) // tasks can not meet in an unbuffered channel

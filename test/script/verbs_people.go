@@ -1,0 +1,128 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// peopleVerbs are what users do about themselves and one another:
+//
+//	profile FIELD "text"             set a field of one's own: name, bio, gender, birthday, language, avatar, or a custom one
+//	privacy SETTING VALUE            name contacts, lastSeen nobody, contacts anyone …
+//	sees USER FIELD "text"           what is shown of a user, at last; sees USER nothing
+//	find name "An" gives USER …      the directory's answer; also find user, find FIELD
+//	ask USER "greeting"              ask to be a contact
+//	accept USER, decline USER        answer
+//	unfriend USER, remark USER "text" LABEL …
+//	block USER, unblock USER
+func peopleVerbs() map[string]func(ctx context.Context, w *world, d *device, a *args) error {
+	user := func(verb string, remove bool) func(ctx context.Context, w *world, d *device, a *args) error {
+		return func(ctx context.Context, w *world, d *device, a *args) error {
+			return w.call(ctx, d, a, Command{Verb: verb, Users: []string{a.next("a user")}, Remove: remove})
+		}
+	}
+	return map[string]func(ctx context.Context, w *world, d *device, a *args) error{
+		"profile": func(ctx context.Context, w *world, d *device, a *args) error {
+			return w.call(ctx, d, a, Command{Verb: "setProfile", Type: a.next("a field"), Text: a.text("the text")})
+		},
+		"privacy": func(ctx context.Context, w *world, d *device, a *args) error {
+			return w.call(ctx, d, a, Command{Verb: "setPrivacy", Type: a.next("a setting"), Text: a.next("a value")})
+		},
+		"sees": sees,
+		"find": find_,
+		"ask": func(ctx context.Context, w *world, d *device, a *args) error {
+			return w.call(ctx, d, a, Command{Verb: "askContact", Users: []string{a.next("a user")}, Text: a.text("the greeting")})
+		},
+		"accept":   user("answerContact", false),
+		"decline":  user("answerContact", true),
+		"unfriend": user("removeContact", false),
+		"remark": func(ctx context.Context, w *world, d *device, a *args) error {
+			c := Command{Verb: "remark", Users: []string{a.next("a user")}, Text: a.text("the remark")}
+			c.Mentions = a.rest()
+			return w.call(ctx, d, a, c)
+		},
+		"block":   user("block", false),
+		"unblock": user("block", true),
+	}
+}
+
+// sees waits until a profile shows a value.
+func sees(ctx context.Context, _ *world, d *device, a *args) error {
+	user, field := a.next("a user"), a.next("a field, or nothing")
+	want := ""
+	if field != "nothing" {
+		want = a.text("the text")
+	}
+	if err := a.done(); err != nil {
+		return err
+	}
+	var last string
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		raw, err := d.driver.Do(ctx, Command{Verb: "profile", Users: []string{user}})
+		if err != nil {
+			return err
+		}
+		var got map[string]string
+		if err := json.Unmarshal(raw, &got); err != nil {
+			return err
+		}
+		if last = string(raw); field == "nothing" && len(got) == 0 || field != "nothing" && got[field] == want {
+			return nil
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	return fmt.Errorf("%s shows %s", user, last)
+}
+
+// find_ compares what the directory finds.
+func find_(ctx context.Context, _ *world, d *device, a *args) error {
+	c := Command{Verb: "find", Type: a.next("name, user or a field"), Text: a.text("what to find")}
+	if !a.word("gives") {
+		if err := a.done(); err != nil {
+			return err
+		}
+		_, err := d.driver.Do(ctx, c)
+		return err
+	}
+	want := a.rest()
+	if err := a.done(); err != nil {
+		return err
+	}
+	raw, err := d.driver.Do(ctx, c)
+	if err != nil {
+		return err
+	}
+	var got []string
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return err
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		return fmt.Errorf("found are %s", strings.Join(got, " "))
+	}
+	return nil
+}
+
+// expectPeople waits until the device's lists are exactly these lines:
+//
+//	expect people "contact bob" "from eve hi" …
+func expectPeople(ctx context.Context, w *world, d *device, a *args) error {
+	var want []string
+	for a.quoted() {
+		want = append(want, a.text("a line"))
+	}
+	if err := a.done(); err != nil {
+		return err
+	}
+	slices.Sort(want)
+	return w.until(ctx, d, func(v *View) error {
+		got := slices.Clone(v.People)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			return fmt.Errorf("the lists are %q", got)
+		}
+		return nil
+	})
+}
