@@ -52,7 +52,13 @@ func (w *world) expect(ctx context.Context, d *device, a *args) error {
 	})
 }
 
-var expectations = map[string]func(ctx context.Context, w *world, d *device, a *args) error{
+// expectations are what can be expected; a domain has its own map in verbs_<domain>.go.
+var expectations = merged(
+	coreExpectations,
+	map[string]verb{"people": expectPeople},
+)
+
+var coreExpectations = map[string]verb{
 	"recalled": expectMessage(func(v *MessageView, _ []string) error {
 		if !v.Recalled || v.Text != "" {
 			return fmt.Errorf("not recalled")

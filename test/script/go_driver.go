@@ -180,7 +180,9 @@ func (d *goDriver) Do(ctx context.Context, c Command) (json.RawMessage, error) {
 type goVerb func(ctx context.Context, d *goDriver, client *skein.Client, c Command) (any, error)
 
 // goVerbs are the verbs of the domains, each in its go_driver_<domain>.go.
-var goVerbs = merged[goVerb]()
+var goVerbs = merged[goVerb](
+	goPeopleVerbs(),
+)
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {
 	switch c.Verb {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // peopleVerbs are what users do about themselves and one another:
@@ -19,13 +18,13 @@ import (
 //	accept USER, decline USER        answer
 //	unfriend USER, remark USER "text" LABEL …
 //	block USER, unblock USER
-func peopleVerbs() map[string]func(ctx context.Context, w *world, d *device, a *args) error {
-	user := func(verb string, remove bool) func(ctx context.Context, w *world, d *device, a *args) error {
+func peopleVerbs() map[string]verb {
+	user := func(name string, remove bool) verb {
 		return func(ctx context.Context, w *world, d *device, a *args) error {
-			return w.call(ctx, d, a, Command{Verb: verb, Users: []string{a.next("a user")}, Remove: remove})
+			return w.call(ctx, d, a, Command{Verb: name, Users: []string{a.next("a user")}, Remove: remove})
 		}
 	}
-	return map[string]func(ctx context.Context, w *world, d *device, a *args) error{
+	return map[string]verb{
 		"profile": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "setProfile", Type: a.next("a field"), Text: a.text("the text")})
 		},
@@ -33,7 +32,7 @@ func peopleVerbs() map[string]func(ctx context.Context, w *world, d *device, a *
 			return w.call(ctx, d, a, Command{Verb: "setPrivacy", Type: a.next("a setting"), Text: a.next("a value")})
 		},
 		"sees": sees,
-		"find": find_,
+		"find": findUsers,
 		"ask": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "askContact", Users: []string{a.next("a user")}, Text: a.text("the greeting")})
 		},
@@ -51,7 +50,7 @@ func peopleVerbs() map[string]func(ctx context.Context, w *world, d *device, a *
 }
 
 // sees waits until a profile shows a value.
-func sees(ctx context.Context, _ *world, d *device, a *args) error {
+func sees(ctx context.Context, w *world, d *device, a *args) error {
 	user, field := a.next("a user"), a.next("a field, or nothing")
 	want := ""
 	if field != "nothing" {
@@ -60,26 +59,20 @@ func sees(ctx context.Context, _ *world, d *device, a *args) error {
 	if err := a.done(); err != nil {
 		return err
 	}
-	var last string
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		raw, err := d.driver.Do(ctx, Command{Verb: "profile", Users: []string{user}})
-		if err != nil {
-			return err
-		}
+	return w.result(ctx, d, Command{Verb: "profile", Users: []string{user}}, func(raw json.RawMessage) error {
 		var got map[string]string
 		if err := json.Unmarshal(raw, &got); err != nil {
 			return err
 		}
-		if last = string(raw); field == "nothing" && len(got) == 0 || field != "nothing" && got[field] == want {
+		if field == "nothing" && len(got) == 0 || field != "nothing" && got[field] == want {
 			return nil
 		}
-		<-time.After(20 * time.Millisecond)
-	}
-	return fmt.Errorf("%s shows %s", user, last)
+		return fmt.Errorf("%s shows %s", user, raw)
+	})
 }
 
-// find_ compares what the directory finds.
-func find_(ctx context.Context, _ *world, d *device, a *args) error {
+// findUsers compares what the directory finds.
+func findUsers(ctx context.Context, _ *world, d *device, a *args) error {
 	c := Command{Verb: "find", Type: a.next("name, user or a field"), Text: a.text("what to find")}
 	if !a.word("gives") {
 		if err := a.done(); err != nil {
@@ -118,8 +111,11 @@ func expectPeople(ctx context.Context, w *world, d *device, a *args) error {
 		return err
 	}
 	slices.Sort(want)
-	return w.until(ctx, d, func(v *View) error {
-		got := slices.Clone(v.People)
+	return w.result(ctx, d, Command{Verb: "people"}, func(raw json.RawMessage) error {
+		got := []string{}
+		if err := json.Unmarshal(raw, &got); err != nil {
+			return err
+		}
 		if slices.Sort(got); !slices.Equal(got, want) {
 			return fmt.Errorf("the lists are %q", got)
 		}

@@ -1,0 +1,43 @@
+// Profiles, contacts and blocks.
+import { people } from "@skein/client/people";
+
+export const modules = { people: people() };
+
+export const listen = (client, changed) => client.people.onChange(changed);
+
+const setting = (name, value) => ({ [name]: value });
+
+const lists = (people) => [
+  ...people.contacts.map((c) => [`contact ${c.user}`, c.remark, ...c.labels].filter(Boolean).join(" ")),
+  ...people.requests.map((r) => `${r.outgoing ? "to" : "from"} ${r.user} ${r.greeting}${r.declined ? " (declined)" : ""}`),
+  ...people.blocked.map((b) => `blocks ${b.user}`),
+];
+
+const fields = { avatar: "avatarUrl" };
+const own = ["name", "avatarUrl", "bio", "gender", "birthday", "language"];
+
+export const verbs = (driver) => ({
+  people: async () => lists(driver.client.people),
+  setProfile: async (c) => {
+    const name = fields[c.type] ?? c.type;
+    await driver.client.people.updateProfile(own.includes(name) ? setting(name, c.text ?? "") : { custom: setting(name, c.text ?? "") });
+  },
+  setPrivacy: async (c) => driver.client.people.updatePrivacy(setting(c.type, c.text)),
+  profile: async (c) => {
+    const profile = (await driver.client.people.profiles(c.users, { fresh: true })).get(c.users[0]);
+    if (!profile) return {};
+    const { user, custom, avatarUrl, ...rest } = profile;
+    return Object.fromEntries(Object.entries({ ...rest, avatar: avatarUrl, ...custom }).filter(([, value]) => value));
+  },
+  find: async (c) => {
+    const query = c.type === "name" || c.type === "user" ? setting(c.type, c.text) : { field: { name: c.type, value: c.text } };
+    const out = [];
+    for await (const page of driver.client.people.searchDirectory(query)) out.push(...page.map((p) => p.user));
+    return out;
+  },
+  askContact: async (c) => driver.client.people.requestContact(c.users[0], c.text),
+  answerContact: async (c) => (c.remove ? driver.client.people.declineContact(c.users[0]) : driver.client.people.acceptContact(c.users[0])),
+  removeContact: async (c) => driver.client.people.removeContact(c.users[0]),
+  remark: async (c) => driver.client.people.updateContact(c.users[0], { remark: c.text ?? "", labels: c.mentions ?? [] }),
+  block: async (c) => (c.remove ? driver.client.people.unblock(c.users[0]) : driver.client.people.block(c.users[0])),
+});
