@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/skein-im/skein/internal/turn"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -50,7 +51,9 @@ type Client struct {
 	device   string
 	limits   *skeinv1.Limits
 	offsetMS int64 // server - local
-	fatal    *Error
+	// onlineSince is the server's time when the client came online last.
+	onlineSince time.Time
+	fatal       *Error
 
 	driver // owned by the loop
 }

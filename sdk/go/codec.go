@@ -135,8 +135,9 @@ type itemRow struct {
 	Remove, Handshake bool     `json:",omitempty"`
 	Key               string   `json:",omitempty"`
 	ToDevices         []string `json:",omitempty"`
-	TargetID          string   `json:",omitempty"`
-	TargetSeq         uint64   `json:",omitempty"`
+	Options           sendOptions
+	TargetID          string `json:",omitempty"`
+	TargetSeq         uint64 `json:",omitempty"`
 	Time              int64
 	State             MessageState
 	Code              Code   `json:",omitempty"`
@@ -149,7 +150,7 @@ type itemRow struct {
 
 func encodeItem(it *item) (SavedItem, error) {
 	r := itemRow{Conversation: it.conv, Op: it.op, Emoji: it.emoji, Remove: it.remove, Handshake: it.handshake, Key: it.key,
-		ToDevices: it.toDevices, TargetID: it.targetID, TargetSeq: it.targetSeq, Time: it.time, State: it.state,
+		ToDevices: it.toDevices, Options: it.opts, TargetID: it.targetID, TargetSeq: it.targetSeq, Time: it.time, State: it.state,
 		Seq: it.seq, Ord: it.ord, AckTime: it.ackTime, Attempts: it.attempts, FirstTryMS: it.firstTryMS}
 	if it.body != nil {
 		b, err := proto.Marshal(it.body)
@@ -171,7 +172,7 @@ func decodeItem(s SavedItem) (*item, error) {
 		return nil, errorf(Storage, err, "a stored outbox item is damaged")
 	}
 	it := &item{id: s.ID, order: s.Order, conv: r.Conversation, op: r.Op, emoji: r.Emoji, remove: r.Remove, handshake: r.Handshake,
-		key: r.Key, toDevices: r.ToDevices, targetID: r.TargetID, targetSeq: r.TargetSeq, time: r.Time, state: r.State,
+		key: r.Key, toDevices: r.ToDevices, opts: r.Options, targetID: r.TargetID, targetSeq: r.TargetSeq, time: r.Time, state: r.State,
 		seq: r.Seq, ord: r.Ord, ackTime: r.AckTime, attempts: r.Attempts, firstTryMS: r.FirstTryMS}
 	if r.Body != nil {
 		it.body = &skeinv1.Body{}

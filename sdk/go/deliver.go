@@ -356,6 +356,8 @@ func (c *Client) transmit(id string, first int64) {
 	}
 	c.send(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Send{Send: &skeinv1.SendMessageRequest{
 		Conversation: it.conv, ClientId: idBytes(it.id), Body: it.body, ToDevices: it.toDevices, Handshake: it.handshake, Key: it.key,
+		ToUsers: it.opts.ToUsers, Silent: it.opts.Silent, Priority: skeinv1.Priority(it.opts.Priority), TtlS: it.opts.TTLS,
+		BurnAfterS: it.opts.BurnS, ThreadSeq: it.opts.ThreadSeq,
 	}}}, awaited{kind: "send", id: id})
 }
 

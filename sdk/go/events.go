@@ -106,6 +106,7 @@ type listeners struct {
 	sync                                    handlers[SyncEvent]
 	errors                                  handlers[ErrorEvent]
 	frames                                  handlers[FrameEvent]
+	command                                 handlers[CommandEvent]
 }
 
 // OnMessage is called for each new message, from anybody, including what the

@@ -54,9 +54,10 @@ type wake struct{ stop func() }
 
 // awaited says what a frame was that waits for an answer.
 type awaited struct {
-	kind string // hello, sync, send, read, watch, refresh, ping
-	id   string // of send: the item
-	conv string // of read
+	kind string       // hello, sync, send, read, watch, refresh, ping, command
+	id   string       // of send: the item
+	conv string       // of read
+	done chan outcome // of command: room for one
 }
 
 type typist struct{ conv, user string }

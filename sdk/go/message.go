@@ -68,9 +68,19 @@ type Message struct {
 
 	ReplyTo  uint64   // seq of the message that this one answers, 0 = none
 	Mentions []string // user ids
-	Opaque   []byte   // KindUnreadable: the bytes of another scheme
+	// MentionRoles, MentionAll and MentionHere call a group's roles, everybody,
+	// and everybody who is online; MentionsMe tells whether that is the reader.
+	MentionRoles []string
+	MentionAll   bool
+	MentionHere  bool
+	Opaque       []byte // KindUnreadable: the bytes of another scheme
 	// ToDevices are the devices that this message is for; empty: all.
 	ToDevices []string
+	// ToUsers are the members whom it is for, beside the sender; empty: all.
+	ToUsers []string
+	// Silent: nobody is to be disturbed by it.
+	Silent   bool
+	Priority Priority
 
 	State    MessageState
 	Err      *Error // Failed: why
@@ -115,6 +125,7 @@ func (s *state) viewMessage(c *conv, m *msg) Message {
 		ID: idText(e.GetClientId()), Conversation: c.id, Seq: e.GetSeq(), Ord: e.GetOrd(), Sender: e.GetSender(),
 		Time: time.UnixMicro(e.GetTimeUs()).UTC(), State: Sent, Recalled: e.GetRecalled(),
 		Edited: e.GetVersion() > 1 && !e.GetRecalled(), ToDevices: slices.Clone(e.GetToDevices()),
+		ToUsers: slices.Clone(e.GetToUsers()), Silent: e.GetSilent(), Priority: priorityOf(e.GetPriority()),
 	}
 	body, reactions := e.GetBody(), m.reactions
 	for _, op := range s.outbox {
@@ -134,6 +145,7 @@ func (s *state) viewItem(it *item) Message {
 	v := Message{
 		ID: it.id, Conversation: it.conv, Seq: it.seq, Ord: it.ord, Sender: s.user, Time: time.UnixMicro(it.time).UTC(),
 		State: it.state, Err: it.err, ToDevices: slices.Clone(it.toDevices),
+		ToUsers: slices.Clone(it.opts.ToUsers), Silent: it.opts.Silent, Priority: priorityOf(skeinv1.Priority(it.opts.Priority)),
 	}
 	if it.ackTime != 0 {
 		v.Time = time.UnixMicro(it.ackTime).UTC()
@@ -176,6 +188,7 @@ func (v *Message) setBody(b *skeinv1.Body) {
 func (v *Message) setContent(c *skeinv1.Content) {
 	v.Kind = KindUnreadable
 	v.ReplyTo, v.Mentions, v.Format = c.GetReplyToSeq(), slices.Clone(c.GetMentions()), formatOf(c.GetFormat())
+	v.MentionRoles, v.MentionAll, v.MentionHere = slices.Clone(c.GetMentionRoles()), c.GetMentionAll(), c.GetMentionHere()
 	if f := c.GetForwarded(); f != nil {
 		v.Forwarded = &Forwarded{Sender: f.GetSender(), Time: time.UnixMicro(f.GetTimeUs()).UTC()}
 	}
@@ -218,6 +231,18 @@ type Outgoing struct {
 	ReplyTo uint64
 	// Mentions are user ids, at most 100.
 	Mentions []string
+	// MentionRoles are "owner", "admin" or ids of the group's own roles, at most
+	// 10; with MentionAll and MentionHere they are for groups, and in groups of
+	// more than 100 members for those who have the grant: PermissionDenied.
+	MentionRoles []string
+	MentionAll   bool
+	MentionHere  bool
+	// ToUsers limits who may read it to these members and the sender; at most
+	// 100. An answer to such a message goes to its readers alone.
+	ToUsers []string
+	// Silent disturbs nobody: no sound, no push.
+	Silent   bool
+	Priority Priority
 	// ToDevices limits who may read it to these devices of members; at most 100.
 	ToDevices []string
 	// Handshake keeps it until every member device has passed it.
@@ -247,7 +272,8 @@ func (o Outgoing) body() (*skeinv1.Body, error) {
 		}
 		return &skeinv1.Body{Scheme: scheme, Opaque: slices.Clone(o.Opaque)}, nil
 	}
-	c := &skeinv1.Content{ReplyToSeq: o.ReplyTo, Mentions: slices.Clone(o.Mentions)}
+	c := &skeinv1.Content{ReplyToSeq: o.ReplyTo, Mentions: slices.Clone(o.Mentions),
+		MentionRoles: slices.Clone(o.MentionRoles), MentionAll: o.MentionAll, MentionHere: o.MentionHere}
 	if err := o.fill(c); err != nil {
 		return nil, err
 	}

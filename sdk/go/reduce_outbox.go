@@ -75,9 +75,15 @@ func (r *reducer) ack(a *skeinv1.SendAck) {
 	if it.key != "" {
 		kind = skeinv1.EntryKind_ENTRY_KIND_KEYED
 	}
+	expires := int64(0)
+	if it.opts.TTLS > 0 {
+		expires = a.GetTimeUs() + int64(it.opts.TTLS)*1_000_000
+	}
 	r.position(r.current(it.conv), &skeinv1.Entry{
 		Conversation: it.conv, Seq: a.GetSeq(), Ord: a.GetOrd(), Kind: kind, Sender: r.st.user, TimeUs: a.GetTimeUs(),
 		ClientId: a.GetClientId(), Version: 1, Body: it.body, ToDevices: it.toDevices, Handshake: it.handshake, Key: it.key,
+		ToUsers: it.opts.ToUsers, Silent: it.opts.Silent, Priority: skeinv1.Priority(it.opts.Priority), ExpiresUs: expires,
+		BurnAfterS: it.opts.BurnS, TargetSeq: it.opts.ThreadSeq, Uncounted: it.opts.ThreadSeq > 0,
 	})
 	if _, still := r.st.itemByID(it.id); still != nil && it.seq > r.st.convs[it.conv].live {
 		r.updated(it)

@@ -41,7 +41,8 @@ func (v *Conversation) enqueue(ctx context.Context, o Outgoing) (Message, chan o
 	if o.Key != "" && v.Kind() != Self {
 		return Message{}, nil, errorf(InvalidArgument, nil, "only the self conversation has keys")
 	}
-	return v.c.put(ctx, &item{conv: id, op: opSend, body: body, key: o.Key, toDevices: slices.Clone(o.ToDevices), handshake: o.Handshake})
+	return v.c.put(ctx, &item{conv: id, op: opSend, body: body, key: o.Key, toDevices: slices.Clone(o.ToDevices), handshake: o.Handshake,
+		opts: v.options(o)})
 }
 
 // put takes an item into the outbox.

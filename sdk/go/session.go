@@ -54,7 +54,7 @@ func (c *Client) dial(n int) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	s := &session{n: n, ctx: ctx, cancel: cancel, in: make(chan inbound, inQueue), out: make(chan []byte, outQueue)}
 	c.sess = s
-	clear(c.refs)
+	c.abandon()
 	c.frames = nil
 	c.start(func() { c.serve(s) })
 }
@@ -176,6 +176,7 @@ func (c *Client) lost(n int, err error) {
 		c.sess.end(closeNormal)
 		c.sess = nil
 	}
+	c.abandon()
 	c.step(connEvent{Type: "closed", Socket: n, Code: code})
 }
 
@@ -222,9 +223,14 @@ func (c *Client) frame(n int, f *skeinv1.ServerFrame) {
 		c.log.Info("the server is going away", "retry_after_ms", f.GoAway.GetRetryAfterMs())
 		c.step(connEvent{Type: "goAway", Socket: n, RetryAfterMS: int64(f.GoAway.GetRetryAfterMs())})
 	case *skeinv1.ServerFrame_Done:
-		if asked.kind == "refresh" {
+		switch asked.kind {
+		case "refresh":
 			c.step(connEvent{Type: "refreshed", Socket: n})
+		case "command":
+			asked.done <- outcome{}
 		}
+	case *skeinv1.ServerFrame_Command:
+		c.commanded(f.Command)
 	}
 }
 
@@ -270,6 +276,8 @@ func (c *Client) refused(n int, asked awaited, e *skeinv1.Error) {
 		c.step(ev)
 	case "send":
 		c.itemRefused(asked.id, err)
+	case "command":
+		asked.done <- outcome{err: err}
 	case "read":
 		c.log.Warn("a read marker was refused", "conversation", asked.conv, "code", err.Code)
 	default:
@@ -378,6 +386,9 @@ func (c *Client) newState(e connEffect) {
 	}
 	c.mu.Lock()
 	c.status = e.State
+	if e.State == Online && before != Online {
+		c.onlineSince = time.UnixMilli(c.serverNow())
+	}
 	c.mu.Unlock()
 	if before == Online && e.State != Online {
 		c.down()

@@ -102,6 +102,7 @@ type item struct {
 	remove     bool
 	key        string
 	toDevices  []string
+	opts       sendOptions
 	handshake  bool
 	targetID   string // the message an op is about: by id while it is in the outbox,
 	targetSeq  uint64 // by seq once it has one
@@ -113,6 +114,16 @@ type item struct {
 	order      int64 // ascending in the outbox
 	attempts   int
 	firstTryMS int64 // server time of the first attempt, 0 = never
+}
+
+// sendOptions is how a message is sent, beside what it says.
+type sendOptions struct {
+	ToUsers   []string `json:",omitempty"`
+	Silent    bool     `json:",omitempty"`
+	Priority  int32    `json:",omitempty"` // of the wire
+	TTLS      uint32   `json:",omitempty"` // seconds
+	BurnS     uint32   `json:",omitempty"` // seconds
+	ThreadSeq uint64   `json:",omitempty"`
 }
 
 func newState(user string) *state {

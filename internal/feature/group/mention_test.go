@@ -21,7 +21,7 @@ func TestInALargeGroupOnlyWhoHasTheGrantMentionsAll(t *testing.T) {
 	for i := range members {
 		members[i] = fmt.Sprintf("m%d", i)
 	}
-	w.make("small", "olga", "adam", append(members, "mia")...)                // 100
+	w.make("small", "olga", "adam", append(members, "mia")...)                 // 100
 	w.make("large", "olga", "adam", append(members, "mia", "one-too-many")...) // 101
 	many := []*skeinv1.Content{{MentionAll: true}, {MentionHere: true}, {MentionRoles: []string{"admin"}}}
 	for _, tc := range []struct {
