@@ -14,6 +14,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/contact"
+	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
@@ -52,12 +53,12 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 		return err
 	}
 	defer j.Close(ctx)
-	jobs, err := job.New(job.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}, contact.New(contact.Deps{}).Jobs())
+	jobs, err := job.New(job.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}, append(timed.Kinds(nil, nil), contact.Jobs(nil))...)
 	if err != nil {
 		return err
 	}
 	r, err := follow.New(follow.Options{DB: d, Journal: j, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)},
-		admin.New(nil, d).Usage(), contactsFollower(jobs))
+		admin.New(nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs))
 	if err != nil {
 		return err
 	}

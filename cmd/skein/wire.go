@@ -4,30 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
-	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
-	"github.com/skein-im/skein/internal/health"
 	"github.com/skein-im/skein/internal/im"
-	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/metrics"
 	"github.com/skein-im/skein/internal/presence"
@@ -126,15 +121,18 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.onClose(j.Close)
 	s.db, s.journal, s.node = d, j, node
 
+	back, err := newBackground(ctx, s, cfg, a, log)
+	if err != nil {
+		return nil, err
+	}
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
-		Settings: a.Settings})
+		Settings: a.Settings, Reading: back.burns.Reading})
 	limits := newLimits(cfg, ops.metrics, clock)
 	folk, err := newPeople(j, d, c, a, key, limits)
 	if err != nil {
 		return nil, err
 	}
-	back, err := startBackground(ctx, s, cfg, d, j, b, a, c, folk, log)
-	if err != nil {
+	if err := back.start(s, cfg, c, b, folk, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}

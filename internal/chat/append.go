@@ -88,6 +88,7 @@ func (s *Service) wait(ctx context.Context, a *journal.Append) (journal.Result, 
 	ch := make(chan outcome, 1)
 	s.j.Submit(a, func(r journal.Result, err error) { ch <- outcome{r, err} })
 	if o, ok := turn.ReceiveOr(s.tasks, ch, ctx.Done()); ok {
+		o.res.Entry = *s.Shown(&o.res.Entry) // a repetition can come late
 		return o.res, o.err
 	}
 	return journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the outcome is not known yet", Hint: "retry with the same client id"}

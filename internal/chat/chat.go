@@ -13,6 +13,7 @@
 package chat
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -59,10 +60,12 @@ type Signaller interface {
 
 // Service is the front door. All methods may be called from any goroutine.
 type Service struct {
-	j        journal.Journal
+	j        journal.Journal // nobody reads a body after its time there (expiring)
+	stored   journal.Journal // the rows as they are
 	signals  Signaller
 	policies []Policy
 	settings func(im.AppID) *skeinv1.AppSettings // Deps.Settings; never nil
+	burning  func(ctx context.Context, app im.AppID, conv im.ConvID, reader im.UserID, seq im.Seq) error
 	limits   Limits
 	clock    im.Clock
 	tasks    turn.Scheduler // of clock
@@ -86,6 +89,10 @@ type Deps struct {
 	// asked often, and what it returns is not changed. nil = every app has the
 	// defaults.
 	Settings func(im.AppID) *skeinv1.AppSettings
+	// Reading is told of a reader of a direct conversation before their marker
+	// moves up to seq: messages that burn after reading begin to burn. An error
+	// keeps the marker where it is. nil = nothing burns.
+	Reading func(ctx context.Context, app im.AppID, conv im.ConvID, reader im.UserID, seq im.Seq) error
 }
 
 // New returns a Service that works.
@@ -95,7 +102,7 @@ func New(d Deps) *Service {
 		d.Settings = func(im.AppID) *skeinv1.AppSettings { return all }
 	}
 	return &Service{
-		j: d.Journal, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
+		j: expiring{d.Journal, d.Clock}, stored: d.Journal, burning: d.Reading, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
 		rooms:   newRooms(d.Journal, 50_000, 4_000_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}

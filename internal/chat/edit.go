@@ -28,6 +28,8 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 			return im.Errorf(im.PermissionDenied, "only the sender edits a message")
 		case t.Recalled:
 			return im.Errorf(im.FailedPrecondition, "the message was recalled")
+		case t.Expired:
+			return errExpired()
 		case int(t.Version) > s.limits.Edits:
 			return im.Errorf(im.FailedPrecondition, "a message is edited at most %d times", s.limits.Edits)
 		case isForward(t.Body):

@@ -92,7 +92,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 	for i := range es {
 		e := &es[i]
 		switch e.Kind {
-		case im.KindEdit, im.KindRecall, im.KindReaction:
+		case im.KindEdit, im.KindRecall, im.KindReaction, im.KindExpire:
 			continue
 		}
 		if e.Withheld(actor.User, actor.Device) {
@@ -238,7 +238,7 @@ func (s *Service) Edits(ctx context.Context, actor im.Actor, conv im.ConvID, seq
 		if err != nil || len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.User, actor.Device) {
 			return orNotFound(err)
 		}
-		if es[0].Recalled {
+		if es[0].Recalled || es[0].Expired {
 			return nil
 		}
 		edits, err := v.Targeting(actor.App, conv, seq, seq, s.limits.Edits+1, im.KindEdit)

@@ -24,6 +24,9 @@ func (s *Service) React(ctx context.Context, actor im.Actor, conv im.ConvID, seq
 		if t.Recalled {
 			return im.Errorf(im.FailedPrecondition, "the message was recalled")
 		}
+		if t.Expired {
+			return errExpired()
+		}
 		if remove {
 			return nil
 		}

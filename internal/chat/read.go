@@ -22,6 +22,11 @@ func (s *Service) Read(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 	if err := s.decide(ctx, &Action{Verb: VerbRead, Actor: actor, Room: room}); err != nil {
 		return journal.Marker{}, err
 	}
+	if s.burning != nil && room.Kind == im.ConvDirect {
+		if err := s.burning(ctx, actor.App, conv, actor.User, seq); err != nil {
+			return journal.Marker{}, err
+		}
+	}
 	m, err := s.j.Mark(ctx, actor.App, conv, actor.User, seq)
 	if err != nil {
 		return m, err

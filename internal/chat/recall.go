@@ -20,6 +20,9 @@ func (s *Service) Recall(ctx context.Context, actor im.Actor, conv im.ConvID, se
 		if t.Recalled {
 			return im.Errorf(im.FailedPrecondition, "the message was recalled already")
 		}
+		if t.Expired {
+			return errExpired()
+		}
 		if t.Sender == actor.User {
 			return s.inWindow(room, actor, t, "recalled", s.settings(actor.App).GetRecallWindowS())
 		}

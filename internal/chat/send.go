@@ -90,6 +90,8 @@ func checkOptions(r *SendRequest) error {
 		return im.Errorf(im.InvalidArgument, "ttl_s is at most a year")
 	case r.Burn < 0 || r.Burn > maxBurn:
 		return im.Errorf(im.InvalidArgument, "burn_after_s is at most a week")
+	case r.Key != "" && (r.TTL > 0 || r.Burn > 0):
+		return im.Errorf(im.InvalidArgument, "the value of a key stays until the next one")
 	case r.Thread < 0:
 		return im.Errorf(im.InvalidArgument, "thread_seq starts at 1")
 	}
@@ -113,6 +115,9 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 	}
 	if room.Kind == im.ConvGroup && a.Kind == im.KindMessage && !actor.Server {
 		a.MinGap = room.SlowMode(actor.User)
+	}
+	if err == nil && r.Burn > 0 && room.Kind != im.ConvDirect {
+		err = im.Errorf(im.FailedPrecondition, "only messages between two users burn after reading")
 	}
 	span.End(err)
 	return err

@@ -214,6 +214,7 @@ func (f *fanout) since(shard int, after im.Pos, limit int) (es []im.Entry, err e
 // reports false when the audience is not known and the entry is to be tried
 // again; nobody has got it then.
 func (f *fanout) deliver(e *im.Entry) bool {
+	e = f.g.Chat.Shown(e)
 	var frame, hidden []byte
 	added, _, _ := chat.Affected(e)
 	slices.Sort(added)

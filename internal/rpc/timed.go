@@ -20,9 +20,15 @@ type Timed interface {
 
 func (s *server) timedCalls(t map[string]http.Handler) {
 	v := s.Verbs.Timed
-	at(t, s, skeinv1connect.TimedServiceScheduleMessageProcedure, v.ScheduleMessage)
-	at(t, s, skeinv1connect.TimedServiceListScheduledProcedure, v.ListScheduled)
-	at(t, s, skeinv1connect.TimedServiceUpdateScheduledProcedure, v.UpdateScheduled)
-	at(t, s, skeinv1connect.TimedServiceCancelScheduledProcedure, v.CancelScheduled)
-	at(t, s, skeinv1connect.TimedServiceSendScheduledNowProcedure, v.SendScheduledNow)
+	at(t, s, skeinv1connect.TimedServiceScheduleMessageProcedure, bind(v, Timed.ScheduleMessage))
+	at(t, s, skeinv1connect.TimedServiceListScheduledProcedure, bind(v, Timed.ListScheduled))
+	at(t, s, skeinv1connect.TimedServiceUpdateScheduledProcedure, bind(v, Timed.UpdateScheduled))
+	at(t, s, skeinv1connect.TimedServiceCancelScheduledProcedure, bind(v, Timed.CancelScheduled))
+	at(t, s, skeinv1connect.TimedServiceSendScheduledNowProcedure, bind(v, Timed.SendScheduledNow))
+}
+
+// bind makes a verb of a method. A server without the part that has it answers
+// everything else (the simulation does so).
+func bind[V, Req, Res any](v V, method func(V, context.Context, im.Actor, *Req) (*Res, error)) func(context.Context, im.Actor, *Req) (*Res, error) {
+	return func(ctx context.Context, a im.Actor, r *Req) (*Res, error) { return method(v, ctx, a, r) }
 }

@@ -433,7 +433,7 @@ func TestListsAreWrittenByTheFollowerWhenWhoCalledDied(t *testing.T) {
 		})
 		defer off()
 		log := slog.New(slog.DiscardHandler)
-		jobs, err := job.New(job.Options{DB: w.d, Clock: w.clock, Entropy: im.SystemEntropy(), Log: log}, w.s.Jobs())
+		jobs, err := job.New(job.Options{DB: w.d, Clock: w.clock, Entropy: im.SystemEntropy(), Log: log}, contact.Jobs(func() *contact.Service { return w.s }))
 		w.must(err)
 		jobs.Start()
 		r, err := follow.New(follow.Options{DB: w.d, Journal: w.j, Bus: w.b, Clock: w.clock, Entropy: im.SystemEntropy(), Log: log},

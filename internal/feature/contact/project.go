@@ -51,9 +51,11 @@ func Follower(enqueue func(tx db.Tx, s job.Spec) error) follow.Follower {
 		}}
 }
 
-// Jobs is the kind of job that Follower makes.
-func (s *Service) Jobs() job.Kind {
+// Jobs is the kind of job that Follower makes. A queue has to know it before
+// there is a service, so late is asked when a job runs.
+func Jobs(late func() *Service) job.Kind {
 	return job.Kind{Name: jobKind, PerTarget: 8, Run: func(ctx context.Context, j job.Job) error {
+		s := late()
 		var w where
 		if err := json.Unmarshal(j.Body, &w); err != nil {
 			return job.Permanent(err)

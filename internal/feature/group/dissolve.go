@@ -109,11 +109,12 @@ func stepID(now im.Micros, app im.AppID, id im.ConvID, n int) im.ClientID {
 }
 
 // EndKind is the kind of the jobs that complete the end of large groups, which
-// the server's queue runs.
-func EndKind(c *chat.Service) job.Kind {
-	s := &Service{chat: c}
+// the server's queue runs. The queue is made before the front door, which is
+// asked for when a job runs.
+func EndKind(late func() *chat.Service) job.Kind {
 	return job.Kind{Name: endKind, Timeout: 5 * time.Minute, Tries: 100, Run: func(ctx context.Context, j job.Job) error {
-		conv := im.ConvID(j.Body)
+		c := late()
+		s, conv := &Service{chat: c}, im.ConvID(j.Body)
 		for {
 			left, err := s.end(ctx, j.App, conv, endAtOnce)
 			switch {

@@ -82,7 +82,7 @@ func (s *Service) plan(tx db.Tx, r *row, now im.Micros) error {
 	if err := r.store(tx); err != nil {
 		return err
 	}
-	_, _, err := s.queue.Enqueue(tx, job.Spec{Kind: scheduledKind, App: r.app, Key: string(r.user) + "/" + r.id + "/" + strconv.FormatInt(r.version, 10),
+	_, _, err := s.d.Queue.Enqueue(tx, job.Spec{Kind: scheduledKind, App: r.app, Key: string(r.user) + "/" + r.id + "/" + strconv.FormatInt(r.version, 10),
 		Delay: time.Duration(max(0, r.sendAt-now)) * time.Microsecond})
 	return err
 }
@@ -265,19 +265,19 @@ func (s *Service) is(ctx context.Context, a im.Actor, id string, state int64) bo
 
 // tell has every device of a user read the list again. It is a hint: who
 // misses it reads the list when it is opened.
-func (r *Runner) tell(ctx context.Context, a im.Actor) {
+func (s *Service) tell(ctx context.Context, a im.Actor) {
 	a.Device = "" // the device that made the change hears of it as well
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	id, err := im.NewClientID(r.d.Clock.Now(), r.d.Entropy)
+	id, err := im.NewClientID(s.d.Clock.Now(), s.d.Entropy)
 	if err == nil {
 		body, merr := proto.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: &skeinv1.Content{
 			Kind: &skeinv1.Content_Custom{Custom: &skeinv1.Custom{Type: "skein.scheduled", Data: id[:]}}}})
 		if err = merr; err == nil {
-			_, err = r.d.Chat.Send(ctx, a, chat.SendRequest{Conv: im.Self(a.User), ClientID: id, Key: "scheduled", Body: body})
+			_, err = s.d.Chat.Send(ctx, a, chat.SendRequest{Conv: im.Self(a.User), ClientID: id, Key: "scheduled", Body: body})
 		}
 	}
 	if err != nil {
-		r.d.Log.Warn("devices were not told of a change of scheduled messages", "app", a.App, "err", err)
+		s.d.Log.Warn("devices were not told of a change of scheduled messages", "app", a.App, "err", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,10 +36,18 @@ type world struct {
 	j     journal.Journal
 	c     *chat.Service
 	front *front
-	run   job.Kind
+	kinds map[string]job.Kind
+	run   job.Kind // of scheduled messages
 	s     *timed.Service
+	burns *timed.Burns
+	clock *clock
 	queue *queue
 }
+
+// clock is the machine's, moved by as much as a test says.
+type clock struct{ shift atomic.Int64 }
+
+func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.shift.Load())) }
 
 // front is the front door, whose answers can get lost.
 type front struct {
@@ -79,7 +88,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 		t.Run(name, func(t *testing.T) {
 			d, err := db.Open(t.Context(), target(t), db.Options{Conns: 8})
 			must(t, err)
-			w := &world{t: t, d: d, queue: &queue{}}
+			w := &world{t: t, d: d, queue: &queue{}, kinds: map[string]job.Kind{}, clock: &clock{}}
 			must(t, d.Migrate(t.Context(), "timed", timed.Migrations()))
 			b := bus.NewLocal()
 			w.j, err = journal.Open(t.Context(), d, journal.Options{Clock: im.SystemClock{}, Committed: b.Ring})
@@ -89,12 +98,17 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 				b.Close()
 				must(t, d.Close())
 			})
-			w.c = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: im.SystemClock{},
+			w.burns = timed.NewBurns(d, w.j, w.queue)
+			w.front = &front{}
+			w.front.Service = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: w.clock, Reading: w.burns.Reading,
 				Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
-			w.front = &front{Service: w.c}
-			r := timed.NewRunner(timed.Deps{DB: d, Chat: w.front, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
+			w.c = w.front.Service
+			w.s = timed.New(timed.Deps{DB: d, Chat: w.front, Queue: w.queue, Clock: w.clock, Entropy: im.SystemEntropy(),
 				Log: slog.New(slog.DiscardHandler), Decode: gateway.DecodeSend, IDWindow: 30 * 24 * time.Hour})
-			w.run, w.s = r.Kinds()[0], timed.New(r, w.queue)
+			for _, k := range timed.Kinds(func() *timed.Service { return w.s }, func() *timed.Burns { return w.burns }) {
+				w.kinds[k.Name] = k
+			}
+			w.run = w.kinds["scheduled"]
 			test(t, w)
 		})
 	}

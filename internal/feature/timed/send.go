@@ -23,7 +23,7 @@ const scheduledTries = 34
 
 // runScheduled sends a message whose time has come. A row that was changed
 // since the job was made has another job.
-func (r *Runner) runScheduled(ctx context.Context, j job.Job) error {
+func (s *Service) runScheduled(ctx context.Context, j job.Job) error {
 	// The key is user/id/version; a user's id can have slashes.
 	rest, v, ok := cutLast(j.Key)
 	user, id, ok2 := cutLast(rest)
@@ -32,11 +32,11 @@ func (r *Runner) runScheduled(ctx context.Context, j job.Job) error {
 		return job.Permanent(errors.New("the job's key is not one of a scheduled message"))
 	}
 	actor := im.Actor{App: j.App, User: im.UserID(user)}
-	row, err := r.claim(ctx, actor, id, version)
+	row, err := s.claim(ctx, actor, id, version)
 	if err != nil || row == nil {
 		return err
 	}
-	_, err = r.deliver(ctx, row, j.Try >= scheduledTries)
+	_, err = s.deliver(ctx, row, j.Try >= scheduledTries)
 	if !definitive(err) && j.Try < scheduledTries {
 		return err
 	}
@@ -54,9 +54,9 @@ func cutLast(s string) (before, after string, ok bool) {
 // claim makes a row one that is being sent, with the client id that every
 // attempt will have. nil = there is nothing to send (any more). version 0 is
 // any.
-func (r *Runner) claim(ctx context.Context, a im.Actor, id string, version int64) (*row, error) {
+func (s *Service) claim(ctx context.Context, a im.Actor, id string, version int64) (*row, error) {
 	var out *row
-	err := r.d.DB.Write(ctx, func(tx db.Tx) error {
+	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
 		out = nil
 		row, err := load(tx, a, id)
 		if im.CodeOf(err) == im.NotFound {
@@ -73,7 +73,7 @@ func (r *Runner) claim(ctx context.Context, a im.Actor, id string, version int64
 			return err
 		}
 		if row.sendID == nil {
-			cid, err := im.NewClientID(r.d.Clock.Now(), r.d.Entropy)
+			cid, err := im.NewClientID(s.d.Clock.Now(), s.d.Entropy)
 			if err != nil {
 				return err
 			}
@@ -105,12 +105,12 @@ func definitive(err error) bool {
 
 // deliver sends a claimed row and writes down what came of it. With last, what
 // may have failed for a moment only counts as failed.
-func (r *Runner) deliver(ctx context.Context, row *row, last bool) (journal.Result, error) {
-	res, err := r.say(ctx, row)
+func (s *Service) deliver(ctx context.Context, row *row, last bool) (journal.Result, error) {
+	res, err := s.say(ctx, row)
 	if err != nil && !definitive(err) && !last {
 		return res, err
 	}
-	storeErr := r.d.DB.Write(ctx, func(tx db.Tx) error {
+	storeErr := s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, terr := tx.Now()
 		if terr != nil {
 			return terr
@@ -134,21 +134,21 @@ func (r *Runner) deliver(ctx context.Context, row *row, last bool) (journal.Resu
 	if storeErr != nil {
 		return res, storeErr
 	}
-	r.tell(ctx, row.actor())
+	s.tell(ctx, row.actor())
 	return res, err
 }
 
-func (r *Runner) say(ctx context.Context, row *row) (journal.Result, error) {
+func (s *Service) say(ctx context.Context, row *row) (journal.Result, error) {
 	m := new(skeinv1.SendMessageRequest)
 	if err := proto.Unmarshal(row.message, m); err != nil {
 		return journal.Result{}, im.Errorf(im.InvalidArgument, "the stored message can not be read")
 	}
 	m.ClientId = row.sendID
-	send, err := r.d.Decode(m)
+	send, err := s.d.Decode(m)
 	if err != nil {
 		return journal.Result{}, err
 	}
-	return r.d.Chat.Send(ctx, row.actor(), send)
+	return s.d.Chat.Send(ctx, row.actor(), send)
 }
 
 // SendScheduledNow sends a message that waits or has failed.
@@ -202,13 +202,13 @@ func (s *Service) hurry(ctx context.Context, a im.Actor, id string) (*row, error
 }
 
 // purge removes what is over, once no client can repeat the call that made it.
-func (r *Runner) purge(ctx context.Context, _ job.Job) error {
-	return r.d.DB.Write(ctx, func(tx db.Tx) error {
+func (s *Service) purge(ctx context.Context, _ job.Job) error {
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec("DELETE FROM scheduled WHERE state IN (3, 5) AND updated < $1", now-im.Micros((r.d.IDWindow+24*time.Hour)/time.Microsecond))
+		_, err = tx.Exec("DELETE FROM scheduled WHERE state IN (3, 5) AND updated < $1", now-im.Micros((s.d.IDWindow+24*time.Hour)/time.Microsecond))
 		return err
 	})
 }

@@ -37,12 +37,14 @@ type Chat interface {
 	Send(ctx context.Context, actor im.Actor, r chat.SendRequest) (journal.Result, error)
 	Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*skeinv1.Conversation, error)
 	CheckSend(r *chat.SendRequest) error
+	Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error
 }
 
 // Deps are what this package is made of; all are needed.
 type Deps struct {
 	DB      *db.DB
 	Chat    Chat
+	Queue   Queue // with the Kinds of this package
 	Clock   im.Clock
 	Entropy im.Entropy
 	Log     *slog.Logger
@@ -53,24 +55,24 @@ type Deps struct {
 	IDWindow time.Duration
 }
 
-// Runner does what is due. It is made before the queue that calls it, and the
-// Service after that.
-type Runner struct{ d Deps }
-
-// NewRunner returns a runner. The tables must have been migrated.
-func NewRunner(d Deps) *Runner { return &Runner{d: d} }
-
 // The kinds of jobs.
 const (
 	scheduledKind = "scheduled"
 	purgeKind     = "scheduled_purge"
+	expireKind    = "expire"
+	lookKind      = "burn_look"
+	sweepKind     = "burn_sweep"
 )
 
-// Kinds are the jobs that a queue has to run for this package.
-func (r *Runner) Kinds() []job.Kind {
+// Kinds are the jobs of this package. A queue has to know them before there is
+// a service, which needs a queue: late and burns are asked when a job runs.
+func Kinds(late func() *Service, burns func() *Burns) []job.Kind {
 	return []job.Kind{
-		{Name: scheduledKind, Run: r.runScheduled, Tries: scheduledTries, PerTarget: 8},
-		{Name: purgeKind, Run: r.purge, Every: 6 * time.Hour, Timeout: 5 * time.Minute},
+		{Name: scheduledKind, Tries: scheduledTries, PerTarget: 8, Run: func(ctx context.Context, j job.Job) error { return late().runScheduled(ctx, j) }},
+		{Name: purgeKind, Every: 6 * time.Hour, Timeout: 5 * time.Minute, Run: func(ctx context.Context, j job.Job) error { return late().purge(ctx, j) }},
+		{Name: expireKind, Tries: scheduledTries, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runExpire(ctx, j) }},
+		{Name: lookKind, PerTarget: 8, Run: func(ctx context.Context, j job.Job) error { return burns().look(ctx, j) }},
+		{Name: sweepKind, Every: sweepEvery, Timeout: 5 * time.Minute, Run: func(ctx context.Context, j job.Job) error { return burns().sweep(ctx, j) }},
 	}
 }
 
@@ -79,14 +81,11 @@ type Queue interface {
 	Enqueue(tx db.Tx, s job.Spec) (id string, added bool, err error)
 }
 
-// Service answers skein.v1.TimedService.
-type Service struct {
-	*Runner
-	queue Queue
-}
+// Service answers skein.v1.TimedService and does what is due.
+type Service struct{ d Deps }
 
-// New returns a service whose jobs a queue with the runner's kinds runs.
-func New(r *Runner, q Queue) *Service { return &Service{r, q} }
+// New returns a service. The tables must have been migrated.
+func New(d Deps) *Service { return &Service{d} }
 
 //go:embed migrations/*.sql
 var migrations embed.FS
