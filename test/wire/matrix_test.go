@@ -130,6 +130,10 @@ func matrix() []row {
 		searchRows(),
 		socketRows(),
 	)
+	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows(), forwardRows())
+	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows())
+	return slices.Concat(conversationRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
+	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
