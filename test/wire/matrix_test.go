@@ -134,6 +134,14 @@ func matrix() []row {
 	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows())
 	return slices.Concat(conversationRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
 	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
+		groupRows(),
+		messageRows(),
+		forwardRows(),
+		otherRows(),
+		timedRows(),
+		peopleRows(),
+		socketRows(),
+	)
 }
 
 func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
