@@ -15,6 +15,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/profile"
+	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
@@ -36,13 +37,21 @@ type background struct {
 	folk   *people
 	chat   *chat.Service
 	groups *group.Service
+	search *search.Service
 }
 
 // ownMigrations are the tables of the packages that leave it to the server to
 // make them.
 func ownMigrations() map[string]fs.FS {
-	return map[string]fs.FS{"admin": admin.Migrations(), "follow": follow.Migrations(), "health": health.Migrations(), "job": job.Migrations(),
-		"profile": profile.Migrations(), "timed": timed.Migrations()}
+	return map[string]fs.FS{
+		"admin":   admin.Migrations(),
+		"follow":  follow.Migrations(),
+		"health":  health.Migrations(),
+		"job":     job.Migrations(),
+		"profile": profile.Migrations(),
+		"search":  search.Migrations(),
+		"timed":   timed.Migrations(),
+	}
 }
 
 // newBackground makes the tables, the queue, and what the front door needs.
@@ -79,12 +88,17 @@ func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b 
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
 	followers, err := follow.New(follow.Options{DB: s.db, Journal: s.journal, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},
-		back.admin.Usage(), back.burns.Follower(), contactsFollower(back.jobs))
+		back.admin.Usage(),
+		back.burns.Follower(),
+		contactsFollower(back.jobs),
+		search.Index(),
+	)
 	if err != nil {
 		return err
 	}
 	followers.Start()
 	s.onClose(followers.Close)
+	back.search = search.New(c, s.db)
 	back.groups = group.New(c, cfg.Limits.GroupMembers, func(ctx context.Context, app im.AppID, conv im.ConvID) error {
 		return s.db.Write(ctx, func(tx db.Tx) error {
 			_, _, err := back.jobs.Enqueue(tx, group.EndJob(app, conv))

@@ -17,10 +17,6 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/group"
-	"github.com/skein-im/skein/internal/feature/profile"
-	"github.com/skein-im/skein/internal/feature/search"
-	"github.com/skein-im/skein/internal/feature/timed"
-	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -199,74 +195,6 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	s.handler, err = routes(cfg, s, unary, clock)
 	return s, err
-}
-
-// ownMigrations are the tables of the packages that leave it to the server to
-// make them.
-func ownMigrations() map[string]fs.FS {
-	return map[string]fs.FS{
-		"admin":   admin.Migrations(),
-		"follow":  follow.Migrations(),
-		"health":  health.Migrations(),
-		"job":     job.Migrations(),
-		"profile": profile.Migrations(),
-		"search":  search.Migrations(),
-		"timed":   timed.Migrations(),
-	}
-}
-
-// background is what works without being asked, as calls see it.
-type background struct {
-	admin  *admin.Service
-	timed  *timed.Service
-	groups *group.Service
-	search *search.Service
-}
-
-// startBackground starts what works without being asked: jobs and followers.
-func startBackground(ctx context.Context, s *server, cfg *config.Config, d *db.DB, j journal.Journal, b bus.Bus, a *auth.Auth, c *chat.Service, folk *people, log *slog.Logger) (*background, error) {
-	for name, files := range ownMigrations() {
-		if err := d.Migrate(ctx, name, files); err != nil {
-			return nil, err
-		}
-	}
-	clock, entropy := im.SystemClock{}, im.SystemEntropy()
-	clocked := timedRunner(cfg, d, c, log)
-	kinds := append(clocked.Kinds(), group.EndKind(c), job.Kind{
-		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
-			// A day more than the window, so that no id is both accepted and forgotten.
-			_, err := journal.PurgeIdempotency(ctx, j, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
-			return err
-		}}, folk.contacts.Jobs())
-	jobs, err := job.New(job.Options{DB: d, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics}, kinds...)
-	if err != nil {
-		return nil, err
-	}
-	jobs.Start()
-	s.onClose(jobs.Close)
-	service := admin.New(a, d)
-	followers, err := follow.New(follow.Options{DB: d, Journal: j, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},
-		service.Usage(),
-		contactsFollower(jobs),
-		search.Index(),
-	)
-	if err != nil {
-		return nil, err
-	}
-	followers.Start()
-	s.onClose(followers.Close)
-	groups := group.New(c, cfg.Limits.GroupMembers, func(ctx context.Context, app im.AppID, conv im.ConvID) error {
-		return d.Write(ctx, func(tx db.Tx) error {
-			_, _, err := jobs.Enqueue(tx, group.EndJob(app, conv))
-			return err
-		})
-	})
-	return &background{
-		admin:  service,
-		timed:  timed.New(clocked, jobs),
-		groups: groups,
-		search: search.New(c, d),
-	}, nil
 }
 
 // runFences keeps this node's lease and applies fences until it is closed.
