@@ -129,18 +129,7 @@ func matrix() []row {
 		peopleRows(),
 		searchRows(),
 		socketRows(),
-	)
-	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows(), forwardRows())
-	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), peopleRows(), socketRows())
-	return slices.Concat(conversationRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
-	return slices.Concat(conversationRows(), groupRows(), messageRows(), otherRows(), timedRows(), peopleRows(), socketRows())
-		groupRows(),
-		messageRows(),
-		forwardRows(),
-		otherRows(),
 		timedRows(),
-		peopleRows(),
-		socketRows(),
 	)
 }
 
