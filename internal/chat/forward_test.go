@@ -112,7 +112,7 @@ func TestNothingIsForwardedThatTheCallerDoesNotSeeOrThatShallGoAway(t *testing.T
 	if _, err := w.c.Recall(ctx, alice, "team", recalled, w.id()); err != nil {
 		t.Fatal(err)
 	}
-	burning := options(func(r *chat.SendRequest) { r.Burn = 5 })
+	burning := options(func(r *chat.SendRequest) { r.Conv, r.Burn = ab, 5 })
 	dying := options(func(r *chat.SendRequest) { r.TTL = time.Hour })
 	mine := options(func(r *chat.SendRequest) { r.ToUsers = []im.UserID{"alice"} })
 	forBob := options(func(r *chat.SendRequest) { r.ToUsers = []im.UserID{"bob"} })
@@ -137,7 +137,7 @@ func TestNothingIsForwardedThatTheCallerDoesNotSeeOrThatShallGoAway(t *testing.T
 		"for somebody else":      {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{plain, mine}, To: to}, im.NotFound},
 		"for some":               {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{forBob}, To: to}, im.FailedPrecondition},
 		"recalled":               {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{recalled}, To: to}, im.FailedPrecondition},
-		"burning":                {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{burning}, To: to}, im.FailedPrecondition},
+		"burning":                {bob, chat.ForwardRequest{From: ab, Seqs: []im.Seq{burning}, To: to}, im.FailedPrecondition},
 		"expiring":               {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{dying}, To: to}, im.FailedPrecondition},
 		"opaque":                 {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{opaque}, To: to}, im.FailedPrecondition},
 		"a notice":               {bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{notice.Entry.Seq}, To: to}, im.FailedPrecondition},

@@ -30,7 +30,11 @@ func (s *Service) ScheduleMessage(ctx context.Context, a im.Actor, req *skeinv1.
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.d.Chat.Open(ctx, a, conv); err != nil {
+	seen, err := s.d.Chat.Open(ctx, a, conv)
+	if err == nil && seen.GetMembership().GetToSeq() != 0 { // whether they may speak is decided later, but who has left will not
+		err = im.ErrNotFound
+	}
+	if err != nil {
 		return nil, err
 	}
 	at := im.Micros(req.GetSendAtUs())
