@@ -85,7 +85,7 @@ func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.Search
 	if q.limit == 0 {
 		q.limit = defaultN
 	}
-	filtered := r.Conversation != "" || r.Sender != "" || len(r.Kinds) > 0
+	filtered := r.Conversation != "" || r.Sender != "" || r.Kind != 0
 	switch {
 	case q.limit < 1 || q.limit > maxN:
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxN)
@@ -141,9 +141,8 @@ func (q *query) times(r *skeinv1.SearchMessagesRequest) error {
 // where narrows a query to what the actor is or was in. The app's back end
 // sees all of its app.
 func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest, q *query) error {
-	kinds := make([]string, len(r.Kinds))
-	for i, k := range r.Kinds {
-		kinds[i] = kindMark(k)
+	if r.Kind != 0 {
+		q.must = append(q.must, kindMark(r.Kind))
 	}
 	if !actor.Server {
 		places, err := s.chat.Places(ctx, actor, maxPlaces)
@@ -160,9 +159,6 @@ func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMe
 	switch {
 	case r.Conversation != "":
 		q.must = append(q.must, convMark(actor.App, im.ConvID(r.Conversation)))
-		q.any = kinds
-	case len(kinds) > 0: // few have them; what is not the actor's is passed over
-		q.any = kinds
 	case q.mine != nil && len(q.mine) <= fewPlaces:
 		for c := range q.mine {
 			q.any = append(q.any, convMark(actor.App, c))

@@ -328,7 +328,7 @@ func TestBothEnginesFindTheSameAndAllOfIt(t *testing.T) {
 	for _, who := range people {
 		for _, q := range queries {
 			for _, r := range []*skeinv1.SearchMessagesRequest{{Query: q, Limit: 50}, {Query: q, Limit: 50, Conversation: "g1"}, {Query: q, Limit: 50, Sender: "ann"},
-				{Query: q, Limit: 50, AfterUs: log[100].at, BeforeUs: log[300].at}, {Query: q, Limit: 50, Kinds: []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_TEXT}}} {
+				{Query: q, Limit: 50, AfterUs: log[100].at, BeforeUs: log[300].at}, {Query: q, Limit: 50, Kind: skeinv1.SearchKind_SEARCH_KIND_TEXT}} {
 				var want []string
 				for _, s := range slices.Backward(log) {
 					in := s.conv == "g1" && who != "cid" || s.conv == "g2" && who != "bob"

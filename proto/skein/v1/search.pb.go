@@ -97,8 +97,8 @@ type SearchMessagesRequest struct {
 	Conversation string `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"`
 	// Only by this user.
 	Sender string `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
-	// Only of these kinds.
-	Kinds []SearchKind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=skein.v1.SearchKind" json:"kinds,omitempty"`
+	// Only of this kind; UNSPECIFIED = of any.
+	Kind SearchKind `protobuf:"varint,4,opt,name=kind,proto3,enum=skein.v1.SearchKind" json:"kind,omitempty"`
 	// Only messages from this time on, microseconds since 1970 UTC; 0 = from the first.
 	AfterUs int64 `protobuf:"varint,5,opt,name=after_us,json=afterUs,proto3" json:"after_us,omitempty"`
 	// Only messages before this time; 0 = up to the newest.
@@ -162,11 +162,11 @@ func (x *SearchMessagesRequest) GetSender() string {
 	return ""
 }
 
-func (x *SearchMessagesRequest) GetKinds() []SearchKind {
+func (x *SearchMessagesRequest) GetKind() SearchKind {
 	if x != nil {
-		return x.Kinds
+		return x.Kind
 	}
-	return nil
+	return SearchKind_SEARCH_KIND_UNSPECIFIED
 }
 
 func (x *SearchMessagesRequest) GetAfterUs() int64 {
@@ -364,12 +364,12 @@ var File_skein_v1_search_proto protoreflect.FileDescriptor
 
 const file_skein_v1_search_proto_rawDesc = "" +
 	"\n" +
-	"\x15skein/v1/search.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xcc\x02\n" +
+	"\x15skein/v1/search.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xc1\x02\n" +
 	"\x15SearchMessagesRequest\x12\x1e\n" +
 	"\x05query\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x05query\x12,\n" +
 	"\fconversation\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x88\x01R\fconversation\x12\x1f\n" +
-	"\x06sender\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\x06sender\x12=\n" +
-	"\x05kinds\x18\x04 \x03(\x0e2\x14.skein.v1.SearchKindB\x11\xbaH\x0e\x92\x01\v\x10\a\"\a\x82\x01\x04\x10\x01 \x00R\x05kinds\x12\"\n" +
+	"\x06sender\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\x06sender\x122\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x14.skein.v1.SearchKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12\"\n" +
 	"\bafter_us\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\aafterUs\x12$\n" +
 	"\tbefore_us\x18\x06 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bbeforeUs\x12\x1d\n" +
 	"\x05limit\x18\a \x01(\rB\a\xbaH\x04*\x02\x182R\x05limit\x12\x1c\n" +
@@ -419,7 +419,7 @@ var file_skein_v1_search_proto_goTypes = []any{
 	(*Entry)(nil),                  // 5: skein.v1.Entry
 }
 var file_skein_v1_search_proto_depIdxs = []int32{
-	0, // 0: skein.v1.SearchMessagesRequest.kinds:type_name -> skein.v1.SearchKind
+	0, // 0: skein.v1.SearchMessagesRequest.kind:type_name -> skein.v1.SearchKind
 	3, // 1: skein.v1.SearchMessagesResponse.hits:type_name -> skein.v1.SearchHit
 	5, // 2: skein.v1.SearchHit.entry:type_name -> skein.v1.Entry
 	4, // 3: skein.v1.SearchHit.excerpt:type_name -> skein.v1.SearchPiece
