@@ -29,7 +29,7 @@ type ForwardMessagesRequest struct {
 	// The conversation that the messages are in.
 	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	// Which; sent in their order. At most 100 merged, at most 20 otherwise.
-	Seqs []uint64 `protobuf:"varint,2,rep,packed,name=seqs,proto3" json:"seqs,omitempty"`
+	Seqs []uint64 `protobuf:"varint,2,rep,name=seqs,proto3" json:"seqs,omitempty"`
 	// The conversation that they go to.
 	To string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	// Makes one message of them.
@@ -173,11 +173,11 @@ var File_skein_v1_forward_proto protoreflect.FileDescriptor
 
 const file_skein_v1_forward_proto_rawDesc = "" +
 	"\n" +
-	"\x16skein/v1/forward.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xff\x01\n" +
+	"\x16skein/v1/forward.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\x81\x02\n" +
 	"\x16ForwardMessagesRequest\x12\x1e\n" +
 	"\x04from\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x88\x01R\x04from\x12&\n" +
-	"\x04seqs\x18\x02 \x03(\x04B\x12\xbaH\x0f\x92\x01\f\b\x01\x10d\x18\x01\"\x042\x02(\x01R\x04seqs\x12\x1a\n" +
+	"\xbaH\ar\x05 \x01(\x88\x01R\x04from\x12(\n" +
+	"\x04seqs\x18\x02 \x03(\x04B\x14\xbaH\x0f\x92\x01\f\b\x01\x10d\x18\x01\"\x042\x02(\x01\x10\x00R\x04seqs\x12\x1a\n" +
 	"\x02to\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\x02to\x12\x16\n" +
 	"\x06merged\x18\x04 \x01(\bR\x06merged\x12\x1e\n" +

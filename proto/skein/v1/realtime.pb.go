@@ -554,90 +554,6 @@ func (x *Typing) GetStopped() bool {
 	return false
 }
 
-// Command is something for the apps that are online now, such as "the call was taken on another device" or "look at slide 4".
-// It is never stored: whoever is offline does not get it, and it may get lost. Answered by done once it was passed on.
-// Errors: NOT_FOUND (no member of the conversation, or one of to_users is none), INVALID_ARGUMENT, PERMISSION_DENIED (may
-// not write there), FAILED_PRECONDITION (the conversation has more than 1,000 members and to_users is empty), RATE_LIMITED.
-type Command struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	// The app's name for it, such as "slides.show". 1 to 64 bytes of a-z A-Z 0-9 . _ -
-	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// The app's data. At most 4 KiB.
-	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
-	// Only these members get it, on all of their devices. At most 100; empty = every member, the sender's other devices included.
-	ToUsers []string `protobuf:"bytes,4,rep,name=to_users,json=toUsers,proto3" json:"to_users,omitempty"`
-	// Who said it. Set by the server.
-	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Command) Reset() {
-	*x = Command{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Command) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Command) ProtoMessage() {}
-
-func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Command.ProtoReflect.Descriptor instead.
-func (*Command) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Command) GetConversation() string {
-	if x != nil {
-		return x.Conversation
-	}
-	return ""
-}
-
-func (x *Command) GetType() string {
-	if x != nil {
-		return x.Type
-	}
-	return ""
-}
-
-func (x *Command) GetData() []byte {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-func (x *Command) GetToUsers() []string {
-	if x != nil {
-		return x.ToUsers
-	}
-	return nil
-}
-
-func (x *Command) GetUser() string {
-	if x != nil {
-		return x.User
-	}
-	return ""
-}
-
 // WatchPresence replaces the list of users whose presence this session wants to hear of.
 type WatchPresence struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -648,7 +564,7 @@ type WatchPresence struct {
 
 func (x *WatchPresence) Reset() {
 	*x = WatchPresence{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[5]
+	mi := &file_skein_v1_realtime_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +576,7 @@ func (x *WatchPresence) String() string {
 func (*WatchPresence) ProtoMessage() {}
 
 func (x *WatchPresence) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[5]
+	mi := &file_skein_v1_realtime_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +589,7 @@ func (x *WatchPresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPresence.ProtoReflect.Descriptor instead.
 func (*WatchPresence) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{5}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *WatchPresence) GetUsers() []string {
@@ -693,7 +609,7 @@ type CursorAck struct {
 
 func (x *CursorAck) Reset() {
 	*x = CursorAck{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[6]
+	mi := &file_skein_v1_realtime_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +621,7 @@ func (x *CursorAck) String() string {
 func (*CursorAck) ProtoMessage() {}
 
 func (x *CursorAck) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[6]
+	mi := &file_skein_v1_realtime_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +634,7 @@ func (x *CursorAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CursorAck.ProtoReflect.Descriptor instead.
 func (*CursorAck) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{6}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CursorAck) GetCursor() []byte {
@@ -737,7 +653,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[7]
+	mi := &file_skein_v1_realtime_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -749,7 +665,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[7]
+	mi := &file_skein_v1_realtime_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -762,7 +678,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{7}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{6}
 }
 
 // RefreshToken carries a new token for the same user.
@@ -775,7 +691,7 @@ type RefreshToken struct {
 
 func (x *RefreshToken) Reset() {
 	*x = RefreshToken{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[8]
+	mi := &file_skein_v1_realtime_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +703,7 @@ func (x *RefreshToken) String() string {
 func (*RefreshToken) ProtoMessage() {}
 
 func (x *RefreshToken) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[8]
+	mi := &file_skein_v1_realtime_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +716,7 @@ func (x *RefreshToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefreshToken.ProtoReflect.Descriptor instead.
 func (*RefreshToken) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{8}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RefreshToken) GetToken() string {
@@ -822,7 +738,7 @@ type ServerPacket struct {
 
 func (x *ServerPacket) Reset() {
 	*x = ServerPacket{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[9]
+	mi := &file_skein_v1_realtime_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +750,7 @@ func (x *ServerPacket) String() string {
 func (*ServerPacket) ProtoMessage() {}
 
 func (x *ServerPacket) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[9]
+	mi := &file_skein_v1_realtime_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +763,7 @@ func (x *ServerPacket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerPacket.ProtoReflect.Descriptor instead.
 func (*ServerPacket) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServerPacket) GetFrames() []*ServerFrame {
@@ -891,7 +807,7 @@ type ServerFrame struct {
 
 func (x *ServerFrame) Reset() {
 	*x = ServerFrame{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[10]
+	mi := &file_skein_v1_realtime_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +819,7 @@ func (x *ServerFrame) String() string {
 func (*ServerFrame) ProtoMessage() {}
 
 func (x *ServerFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[10]
+	mi := &file_skein_v1_realtime_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +832,7 @@ func (x *ServerFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerFrame.ProtoReflect.Descriptor instead.
 func (*ServerFrame) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ServerFrame) GetRef() uint32 {
@@ -1173,7 +1089,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[11]
+	mi := &file_skein_v1_realtime_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1101,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[11]
+	mi := &file_skein_v1_realtime_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1114,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{11}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Welcome) GetSession() string {
@@ -1265,7 +1181,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[12]
+	mi := &file_skein_v1_realtime_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1193,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[12]
+	mi := &file_skein_v1_realtime_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1206,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{12}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Limits) GetMaxTextBytes() uint32 {
@@ -1343,7 +1259,7 @@ type SendAck struct {
 
 func (x *SendAck) Reset() {
 	*x = SendAck{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[13]
+	mi := &file_skein_v1_realtime_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1271,7 @@ func (x *SendAck) String() string {
 func (*SendAck) ProtoMessage() {}
 
 func (x *SendAck) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[13]
+	mi := &file_skein_v1_realtime_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1284,7 @@ func (x *SendAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendAck.ProtoReflect.Descriptor instead.
 func (*SendAck) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{13}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SendAck) GetConversation() string {
@@ -1416,7 +1332,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[14]
+	mi := &file_skein_v1_realtime_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1344,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[14]
+	mi := &file_skein_v1_realtime_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1357,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{14}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Pong) GetServerTimeUs() int64 {
@@ -1462,7 +1378,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[15]
+	mi := &file_skein_v1_realtime_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1390,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[15]
+	mi := &file_skein_v1_realtime_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1403,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{15}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GoAway) GetReason() string {
@@ -1513,7 +1429,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_skein_v1_realtime_proto_msgTypes[16]
+	mi := &file_skein_v1_realtime_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1441,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_realtime_proto_msgTypes[16]
+	mi := &file_skein_v1_realtime_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,14 +1454,14 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{16}
+	return file_skein_v1_realtime_proto_rawDescGZIP(), []int{15}
 }
 
 var File_skein_v1_realtime_proto protoreflect.FileDescriptor
 
 const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/sync.proto\"=\n" +
+	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/command.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/sync.proto\"=\n" +
 	"\fClientPacket\x12-\n" +
 	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xa3\x04\n" +
 	"\vClientFrame\x12\x10\n" +
@@ -1578,15 +1494,7 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
-	"\astopped\x18\x03 \x01(\bR\astopped\"\xcb\x01\n" +
-	"\aCommand\x12.\n" +
-	"\fconversation\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x121\n" +
-	"\x04type\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04type\x12\x1c\n" +
-	"\x04data\x18\x03 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\x04data\x12+\n" +
-	"\bto_users\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x10d\"\x06r\x04 \x01(@R\atoUsers\x12\x12\n" +
-	"\x04user\x18\x05 \x01(\tR\x04user\"8\n" +
+	"\astopped\x18\x03 \x01(\bR\astopped\"8\n" +
 	"\rWatchPresence\x12'\n" +
 	"\x05users\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xf4\x03\"\x06r\x04 \x01(@R\x05users\"-\n" +
 	"\tCursorAck\x12 \n" +
@@ -1671,29 +1579,29 @@ func file_skein_v1_realtime_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_realtime_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_skein_v1_realtime_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_skein_v1_realtime_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_skein_v1_realtime_proto_goTypes = []any{
 	(CloseCode)(0),                  // 0: skein.v1.CloseCode
 	(*ClientPacket)(nil),            // 1: skein.v1.ClientPacket
 	(*ClientFrame)(nil),             // 2: skein.v1.ClientFrame
 	(*Hello)(nil),                   // 3: skein.v1.Hello
 	(*Typing)(nil),                  // 4: skein.v1.Typing
-	(*Command)(nil),                 // 5: skein.v1.Command
-	(*WatchPresence)(nil),           // 6: skein.v1.WatchPresence
-	(*CursorAck)(nil),               // 7: skein.v1.CursorAck
-	(*Ping)(nil),                    // 8: skein.v1.Ping
-	(*RefreshToken)(nil),            // 9: skein.v1.RefreshToken
-	(*ServerPacket)(nil),            // 10: skein.v1.ServerPacket
-	(*ServerFrame)(nil),             // 11: skein.v1.ServerFrame
-	(*Welcome)(nil),                 // 12: skein.v1.Welcome
-	(*Limits)(nil),                  // 13: skein.v1.Limits
-	(*SendAck)(nil),                 // 14: skein.v1.SendAck
-	(*Pong)(nil),                    // 15: skein.v1.Pong
-	(*GoAway)(nil),                  // 16: skein.v1.GoAway
-	(*Done)(nil),                    // 17: skein.v1.Done
-	(*SendMessageRequest)(nil),      // 18: skein.v1.SendMessageRequest
-	(*ReadConversationRequest)(nil), // 19: skein.v1.ReadConversationRequest
-	(*SyncRequest)(nil),             // 20: skein.v1.SyncRequest
+	(*WatchPresence)(nil),           // 5: skein.v1.WatchPresence
+	(*CursorAck)(nil),               // 6: skein.v1.CursorAck
+	(*Ping)(nil),                    // 7: skein.v1.Ping
+	(*RefreshToken)(nil),            // 8: skein.v1.RefreshToken
+	(*ServerPacket)(nil),            // 9: skein.v1.ServerPacket
+	(*ServerFrame)(nil),             // 10: skein.v1.ServerFrame
+	(*Welcome)(nil),                 // 11: skein.v1.Welcome
+	(*Limits)(nil),                  // 12: skein.v1.Limits
+	(*SendAck)(nil),                 // 13: skein.v1.SendAck
+	(*Pong)(nil),                    // 14: skein.v1.Pong
+	(*GoAway)(nil),                  // 15: skein.v1.GoAway
+	(*Done)(nil),                    // 16: skein.v1.Done
+	(*SendMessageRequest)(nil),      // 17: skein.v1.SendMessageRequest
+	(*ReadConversationRequest)(nil), // 18: skein.v1.ReadConversationRequest
+	(*SyncRequest)(nil),             // 19: skein.v1.SyncRequest
+	(*Command)(nil),                 // 20: skein.v1.Command
 	(Platform)(0),                   // 21: skein.v1.Platform
 	(*Error)(nil),                   // 22: skein.v1.Error
 	(*Entry)(nil),                   // 23: skein.v1.Entry
@@ -1706,20 +1614,20 @@ var file_skein_v1_realtime_proto_goTypes = []any{
 var file_skein_v1_realtime_proto_depIdxs = []int32{
 	2,  // 0: skein.v1.ClientPacket.frames:type_name -> skein.v1.ClientFrame
 	3,  // 1: skein.v1.ClientFrame.hello:type_name -> skein.v1.Hello
-	18, // 2: skein.v1.ClientFrame.send:type_name -> skein.v1.SendMessageRequest
-	19, // 3: skein.v1.ClientFrame.read:type_name -> skein.v1.ReadConversationRequest
+	17, // 2: skein.v1.ClientFrame.send:type_name -> skein.v1.SendMessageRequest
+	18, // 3: skein.v1.ClientFrame.read:type_name -> skein.v1.ReadConversationRequest
 	4,  // 4: skein.v1.ClientFrame.typing:type_name -> skein.v1.Typing
-	6,  // 5: skein.v1.ClientFrame.watch_presence:type_name -> skein.v1.WatchPresence
-	20, // 6: skein.v1.ClientFrame.sync:type_name -> skein.v1.SyncRequest
-	7,  // 7: skein.v1.ClientFrame.cursor_ack:type_name -> skein.v1.CursorAck
-	8,  // 8: skein.v1.ClientFrame.ping:type_name -> skein.v1.Ping
-	9,  // 9: skein.v1.ClientFrame.refresh_token:type_name -> skein.v1.RefreshToken
-	5,  // 10: skein.v1.ClientFrame.command:type_name -> skein.v1.Command
+	5,  // 5: skein.v1.ClientFrame.watch_presence:type_name -> skein.v1.WatchPresence
+	19, // 6: skein.v1.ClientFrame.sync:type_name -> skein.v1.SyncRequest
+	6,  // 7: skein.v1.ClientFrame.cursor_ack:type_name -> skein.v1.CursorAck
+	7,  // 8: skein.v1.ClientFrame.ping:type_name -> skein.v1.Ping
+	8,  // 9: skein.v1.ClientFrame.refresh_token:type_name -> skein.v1.RefreshToken
+	20, // 10: skein.v1.ClientFrame.command:type_name -> skein.v1.Command
 	21, // 11: skein.v1.Hello.platform:type_name -> skein.v1.Platform
-	20, // 12: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
-	11, // 13: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
-	12, // 14: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
-	14, // 15: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
+	19, // 12: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
+	10, // 13: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
+	11, // 14: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
+	13, // 15: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
 	22, // 16: skein.v1.ServerFrame.error:type_name -> skein.v1.Error
 	23, // 17: skein.v1.ServerFrame.entry:type_name -> skein.v1.Entry
 	24, // 18: skein.v1.ServerFrame.withheld:type_name -> skein.v1.Withheld
@@ -1727,13 +1635,13 @@ var file_skein_v1_realtime_proto_depIdxs = []int32{
 	4,  // 20: skein.v1.ServerFrame.typing:type_name -> skein.v1.Typing
 	26, // 21: skein.v1.ServerFrame.presence:type_name -> skein.v1.Presence
 	27, // 22: skein.v1.ServerFrame.sync:type_name -> skein.v1.SyncResponse
-	15, // 23: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
-	16, // 24: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
-	17, // 25: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
+	14, // 23: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
+	15, // 24: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
+	16, // 25: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
 	28, // 26: skein.v1.ServerFrame.conversation:type_name -> skein.v1.Conversation
-	5,  // 27: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
+	20, // 27: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
 	27, // 28: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
-	13, // 29: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
+	12, // 29: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
 	30, // [30:30] is the sub-list for method output_type
 	30, // [30:30] is the sub-list for method input_type
 	30, // [30:30] is the sub-list for extension type_name
@@ -1746,6 +1654,7 @@ func file_skein_v1_realtime_proto_init() {
 	if File_skein_v1_realtime_proto != nil {
 		return
 	}
+	file_skein_v1_command_proto_init()
 	file_skein_v1_conversation_proto_init()
 	file_skein_v1_device_proto_init()
 	file_skein_v1_entry_proto_init()
@@ -1765,7 +1674,7 @@ func file_skein_v1_realtime_proto_init() {
 		(*ClientFrame_RefreshToken)(nil),
 		(*ClientFrame_Command)(nil),
 	}
-	file_skein_v1_realtime_proto_msgTypes[10].OneofWrappers = []any{
+	file_skein_v1_realtime_proto_msgTypes[9].OneofWrappers = []any{
 		(*ServerFrame_Welcome)(nil),
 		(*ServerFrame_Ack)(nil),
 		(*ServerFrame_Error)(nil),
@@ -1787,7 +1696,7 @@ func file_skein_v1_realtime_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_realtime_proto_rawDesc), len(file_skein_v1_realtime_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -74,7 +74,7 @@ function describe(message, field) {
   else if (field.enum) type = "e";
   else type = scalar[field.scalar];
   if (!type) throw new Error(`${where}: the codec does not know scalar ${field.scalar}`);
-  if (repeated && !["s", "b", "m"].includes(type)) throw new Error(`${where}: the codec knows no packed fields`);
+  if (repeated && !["s", "b", "m"].includes(type) && field.packed !== false) throw new Error(`${where}: the codec knows no packed fields`);
   if (type !== "m" && (field.oneof || field.presence === 1)) throw new Error(`${where}: the codec knows no optional scalars`);
   return { number: field.number, type, repeated, name: field.localName, ref: (field.message ?? field.enum)?.name };
 }

@@ -19,19 +19,10 @@ export interface ClientFrame extends Rest {
   cursorAck?: CursorAck | undefined;
   ping?: Ping | undefined;
   refreshToken?: RefreshToken | undefined;
-  command?: Command | undefined;
 }
 
 export interface ClientPacket extends Rest {
   frames: readonly ClientFrame[];
-}
-
-export interface Command extends Rest {
-  conversation: string;
-  type: string;
-  data: Uint8Array;
-  toUsers: readonly string[];
-  user: string;
 }
 
 export interface Content extends Rest {
@@ -301,7 +292,6 @@ export interface ServerFrame extends Rest {
   goAway?: GoAway | undefined;
   done?: Done | undefined;
   conversation?: Conversation | undefined;
-  command?: Command | undefined;
 }
 
 export interface ServerPacket extends Rest {
@@ -369,7 +359,6 @@ export interface Messages {
   Body: Body;
   ClientFrame: ClientFrame;
   ClientPacket: ClientPacket;
-  Command: Command;
   Content: Content;
   Conversation: Conversation;
   ConversationChange: ConversationChange;
@@ -421,9 +410,8 @@ export interface Messages {
 /** A message's fields: number, type (capital = repeated), name, and for messages and enums theirs. */
 export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Body: "1escheme:BodyScheme 2mcontent:Content 3bopaque",
-  ClientFrame: "1uref 2mhello:Hello 3msend:SendMessageRequest 4mread:ReadConversationRequest 5mtyping:Typing 6mwatchPresence:WatchPresence 7msync:SyncRequest 8mcursorAck:CursorAck 9mping:Ping 10mrefreshToken:RefreshToken 11mcommand:Command",
+  ClientFrame: "1uref 2mhello:Hello 3msend:SendMessageRequest 4mread:ReadConversationRequest 5mtyping:Typing 6mwatchPresence:WatchPresence 7msync:SyncRequest 8mcursorAck:CursorAck 9mping:Ping 10mrefreshToken:RefreshToken",
   ClientPacket: "1Mframes:ClientFrame",
-  Command: "1sconversation 2stype 3bdata 4StoUsers 5suser",
   Content: "1mtext:Text 2mcustom:Custom 3mreaction:Reaction 4mmembers:MembersChange 5mconversation:ConversationChange 10lreplyToSeq 11Smentions",
   Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs",
   ConversationChange: "1stitle 2Schanged",
@@ -459,7 +447,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   RefreshToken: "1stoken",
   SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId",
   SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq",
-  ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation 15mcommand:Command",
+  ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
   SignOutDeviceRequest: "1sdevice",
   SignOutDeviceResponse: "",

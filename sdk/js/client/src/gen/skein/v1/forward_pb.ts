@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/forward.proto.
  */
 export const file_skein_v1_forward: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9mb3J3YXJkLnByb3RvEghza2Vpbi52MSKDAQoWRm9yd2FyZE1lc3NhZ2VzUmVxdWVzdBIMCgRmcm9tGAEgASgJEgwKBHNlcXMYAiADKAQSCgoCdG8YAyABKAkSDgoGbWVyZ2VkGAQgASgIEg0KBXRpdGxlGAUgASgJEg8KB2NvbW1lbnQYBiABKAkSEQoJY2xpZW50X2lkGAcgASgMIjsKF0ZvcndhcmRNZXNzYWdlc1Jlc3BvbnNlEiAKB2VudHJpZXMYASADKAsyDy5za2Vpbi52MS5FbnRyeTJoCg5Gb3J3YXJkU2VydmljZRJWCg9Gb3J3YXJkTWVzc2FnZXMSIC5za2Vpbi52MS5Gb3J3YXJkTWVzc2FnZXNSZXF1ZXN0GiEuc2tlaW4udjEuRm9yd2FyZE1lc3NhZ2VzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_entry]);
+  fileDesc("ChZza2Vpbi92MS9mb3J3YXJkLnByb3RvEghza2Vpbi52MSKHAQoWRm9yd2FyZE1lc3NhZ2VzUmVxdWVzdBIMCgRmcm9tGAEgASgJEhAKBHNlcXMYAiADKARCAhAAEgoKAnRvGAMgASgJEg4KBm1lcmdlZBgEIAEoCBINCgV0aXRsZRgFIAEoCRIPCgdjb21tZW50GAYgASgJEhEKCWNsaWVudF9pZBgHIAEoDCI7ChdGb3J3YXJkTWVzc2FnZXNSZXNwb25zZRIgCgdlbnRyaWVzGAEgAygLMg8uc2tlaW4udjEuRW50cnkyaAoORm9yd2FyZFNlcnZpY2USVgoPRm9yd2FyZE1lc3NhZ2VzEiAuc2tlaW4udjEuRm9yd2FyZE1lc3NhZ2VzUmVxdWVzdBohLnNrZWluLnYxLkZvcndhcmRNZXNzYWdlc1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_entry]);
 
 /**
  * @generated from message skein.v1.ForwardMessagesRequest
@@ -30,7 +30,7 @@ export type ForwardMessagesRequest = Message<"skein.v1.ForwardMessagesRequest"> 
   /**
    * Which; sent in their order. At most 100 merged, at most 20 otherwise.
    *
-   * @generated from field: repeated uint64 seqs = 2;
+   * @generated from field: repeated uint64 seqs = 2 [packed = false];
    */
   seqs: bigint[];
 

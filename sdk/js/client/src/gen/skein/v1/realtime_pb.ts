@@ -7,6 +7,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Command } from "./command_pb.js";
+import { file_skein_v1_command } from "./command_pb.js";
 import type { Conversation, ReadMarker } from "./conversation_pb.js";
 import { file_skein_v1_conversation } from "./conversation_pb.js";
 import type { Platform } from "./device_pb.js";
@@ -27,7 +29,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/realtime.proto.
  */
 export const file_skein_v1_realtime: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi92MS9yZWFsdGltZS5wcm90bxIIc2tlaW4udjEiNQoMQ2xpZW50UGFja2V0EiUKBmZyYW1lcxgBIAMoCzIVLnNrZWluLnYxLkNsaWVudEZyYW1lIsYDCgtDbGllbnRGcmFtZRILCgNyZWYYASABKA0SIAoFaGVsbG8YAiABKAsyDy5za2Vpbi52MS5IZWxsb0gAEiwKBHNlbmQYAyABKAsyHC5za2Vpbi52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABIxCgRyZWFkGAQgASgLMiEuc2tlaW4udjEuUmVhZENvbnZlcnNhdGlvblJlcXVlc3RIABIiCgZ0eXBpbmcYBSABKAsyEC5za2Vpbi52MS5UeXBpbmdIABIxCg53YXRjaF9wcmVzZW5jZRgGIAEoCzIXLnNrZWluLnYxLldhdGNoUHJlc2VuY2VIABIlCgRzeW5jGAcgASgLMhUuc2tlaW4udjEuU3luY1JlcXVlc3RIABIpCgpjdXJzb3JfYWNrGAggASgLMhMuc2tlaW4udjEuQ3Vyc29yQWNrSAASHgoEcGluZxgJIAEoCzIOLnNrZWluLnYxLlBpbmdIABIvCg1yZWZyZXNoX3Rva2VuGAogASgLMhYuc2tlaW4udjEuUmVmcmVzaFRva2VuSAASJAoHY29tbWFuZBgLIAEoCzIRLnNrZWluLnYxLkNvbW1hbmRIAEIHCgVmcmFtZSKyAQoFSGVsbG8SEAoIcHJvdG9jb2wYASABKA0SCwoDYXBwGAIgASgJEg0KBXRva2VuGAMgASgJEg4KBmRldmljZRgEIAEoCRIkCghwbGF0Zm9ybRgFIAEoDjISLnNrZWluLnYxLlBsYXRmb3JtEhMKC2RldmljZV9uYW1lGAYgASgJEiMKBHN5bmMYByABKAsyFS5za2Vpbi52MS5TeW5jUmVxdWVzdBILCgNzZGsYCCABKAkiPQoGVHlwaW5nEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIMCgR1c2VyGAIgASgJEg8KB3N0b3BwZWQYAyABKAgiWwoHQ29tbWFuZBIUCgxjb252ZXJzYXRpb24YASABKAkSDAoEdHlwZRgCIAEoCRIMCgRkYXRhGAMgASgMEhAKCHRvX3VzZXJzGAQgAygJEgwKBHVzZXIYBSABKAkiHgoNV2F0Y2hQcmVzZW5jZRINCgV1c2VycxgBIAMoCSIbCglDdXJzb3JBY2sSDgoGY3Vyc29yGAEgASgMIgYKBFBpbmciHQoMUmVmcmVzaFRva2VuEg0KBXRva2VuGAEgASgJIkUKDFNlcnZlclBhY2tldBIlCgZmcmFtZXMYASADKAsyFS5za2Vpbi52MS5TZXJ2ZXJGcmFtZRIOCgZjdXJzb3IYAiABKAwiswQKC1NlcnZlckZyYW1lEgsKA3JlZhgBIAEoDRIkCgd3ZWxjb21lGAIgASgLMhEuc2tlaW4udjEuV2VsY29tZUgAEiAKA2FjaxgDIAEoCzIRLnNrZWluLnYxLlNlbmRBY2tIABIgCgVlcnJvchgEIAEoCzIPLnNrZWluLnYxLkVycm9ySAASIAoFZW50cnkYBSABKAsyDy5za2Vpbi52MS5FbnRyeUgAEiYKCHdpdGhoZWxkGAYgASgLMhIuc2tlaW4udjEuV2l0aGhlbGRIABIrCgtyZWFkX21hcmtlchgHIAEoCzIULnNrZWluLnYxLlJlYWRNYXJrZXJIABIiCgZ0eXBpbmcYCCABKAsyEC5za2Vpbi52MS5UeXBpbmdIABImCghwcmVzZW5jZRgJIAEoCzISLnNrZWluLnYxLlByZXNlbmNlSAASJgoEc3luYxgKIAEoCzIWLnNrZWluLnYxLlN5bmNSZXNwb25zZUgAEh4KBHBvbmcYCyABKAsyDi5za2Vpbi52MS5Qb25nSAASIwoHZ29fYXdheRgMIAEoCzIQLnNrZWluLnYxLkdvQXdheUgAEh4KBGRvbmUYDSABKAsyDi5za2Vpbi52MS5Eb25lSAASLgoMY29udmVyc2F0aW9uGA4gASgLMhYuc2tlaW4udjEuQ29udmVyc2F0aW9uSAASJAoHY29tbWFuZBgPIAEoCzIRLnNrZWluLnYxLkNvbW1hbmRIAEIHCgVmcmFtZSK8AQoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgJEgwKBHVzZXIYAiABKAkSFgoOc2VydmVyX3RpbWVfdXMYAyABKAMSGAoQdG9rZW5fZXhwaXJlc191cxgEIAEoAxIYChBwaW5nX2ludGVydmFsX21zGAUgASgNEiQKBHN5bmMYBiABKAsyFi5za2Vpbi52MS5TeW5jUmVzcG9uc2USIAoGbGltaXRzGAcgASgLMhAuc2tlaW4udjEuTGltaXRzIoQBCgZMaW1pdHMSFgoObWF4X3RleHRfYnl0ZXMYASABKA0SFgoObWF4X2JvZHlfYnl0ZXMYAiABKA0SGAoQbWF4X3BhY2tldF9ieXRlcxgDIAEoDRIVCg1tYXhfaW5fZmxpZ2h0GAQgASgNEhkKEW1heF9ncm91cF9tZW1iZXJzGAUgASgNIl0KB1NlbmRBY2sSFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBILCgNvcmQYAyABKAQSDwoHdGltZV91cxgEIAEoAxIRCgljbGllbnRfaWQYBSABKAwiHgoEUG9uZxIWCg5zZXJ2ZXJfdGltZV91cxgBIAEoAyIwCgZHb0F3YXkSDgoGcmVhc29uGAEgASgJEhYKDnJldHJ5X2FmdGVyX21zGAIgASgNIgYKBERvbmUqgAMKCUNsb3NlQ29kZRIaChZDTE9TRV9DT0RFX1VOU1BFQ0lGSUVEEAASHgoZQ0xPU0VfQ09ERV9IRUxMT19FWFBFQ1RFRBCwIhIfChpDTE9TRV9DT0RFX1VOQVVUSEVOVElDQVRFRBCxIhIdChhDTE9TRV9DT0RFX1RPS0VOX0VYUElSRUQQsiISGgoVQ0xPU0VfQ09ERV9TSUdORURfT1VUELMiEhoKFUNMT1NFX0NPREVfQkFEX1BBQ0tFVBC0IhIYChNDTE9TRV9DT0RFX1JFUExBQ0VEELUiEhsKFkNMT1NFX0NPREVfVU5TVVBQT1JURUQQtiISGgoVQ0xPU0VfQ09ERV9HT0lOR19BV0FZEJQjEhsKFkNMT1NFX0NPREVfU0xPV19SRUFERVIQlSMSGwoWQ0xPU0VfQ09ERV9VTkFWQUlMQUJMRRCWIxIUCg9DTE9TRV9DT0RFX0lETEUQlyMSHAoXQ0xPU0VfQ09ERV9SQVRFX0xJTUlURUQQmCNCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_conversation, file_skein_v1_device, file_skein_v1_entry, file_skein_v1_error, file_skein_v1_message, file_skein_v1_presence, file_skein_v1_sync]);
+  fileDesc("Chdza2Vpbi92MS9yZWFsdGltZS5wcm90bxIIc2tlaW4udjEiNQoMQ2xpZW50UGFja2V0EiUKBmZyYW1lcxgBIAMoCzIVLnNrZWluLnYxLkNsaWVudEZyYW1lIsYDCgtDbGllbnRGcmFtZRILCgNyZWYYASABKA0SIAoFaGVsbG8YAiABKAsyDy5za2Vpbi52MS5IZWxsb0gAEiwKBHNlbmQYAyABKAsyHC5za2Vpbi52MS5TZW5kTWVzc2FnZVJlcXVlc3RIABIxCgRyZWFkGAQgASgLMiEuc2tlaW4udjEuUmVhZENvbnZlcnNhdGlvblJlcXVlc3RIABIiCgZ0eXBpbmcYBSABKAsyEC5za2Vpbi52MS5UeXBpbmdIABIxCg53YXRjaF9wcmVzZW5jZRgGIAEoCzIXLnNrZWluLnYxLldhdGNoUHJlc2VuY2VIABIlCgRzeW5jGAcgASgLMhUuc2tlaW4udjEuU3luY1JlcXVlc3RIABIpCgpjdXJzb3JfYWNrGAggASgLMhMuc2tlaW4udjEuQ3Vyc29yQWNrSAASHgoEcGluZxgJIAEoCzIOLnNrZWluLnYxLlBpbmdIABIvCg1yZWZyZXNoX3Rva2VuGAogASgLMhYuc2tlaW4udjEuUmVmcmVzaFRva2VuSAASJAoHY29tbWFuZBgLIAEoCzIRLnNrZWluLnYxLkNvbW1hbmRIAEIHCgVmcmFtZSKyAQoFSGVsbG8SEAoIcHJvdG9jb2wYASABKA0SCwoDYXBwGAIgASgJEg0KBXRva2VuGAMgASgJEg4KBmRldmljZRgEIAEoCRIkCghwbGF0Zm9ybRgFIAEoDjISLnNrZWluLnYxLlBsYXRmb3JtEhMKC2RldmljZV9uYW1lGAYgASgJEiMKBHN5bmMYByABKAsyFS5za2Vpbi52MS5TeW5jUmVxdWVzdBILCgNzZGsYCCABKAkiPQoGVHlwaW5nEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIMCgR1c2VyGAIgASgJEg8KB3N0b3BwZWQYAyABKAgiHgoNV2F0Y2hQcmVzZW5jZRINCgV1c2VycxgBIAMoCSIbCglDdXJzb3JBY2sSDgoGY3Vyc29yGAEgASgMIgYKBFBpbmciHQoMUmVmcmVzaFRva2VuEg0KBXRva2VuGAEgASgJIkUKDFNlcnZlclBhY2tldBIlCgZmcmFtZXMYASADKAsyFS5za2Vpbi52MS5TZXJ2ZXJGcmFtZRIOCgZjdXJzb3IYAiABKAwiswQKC1NlcnZlckZyYW1lEgsKA3JlZhgBIAEoDRIkCgd3ZWxjb21lGAIgASgLMhEuc2tlaW4udjEuV2VsY29tZUgAEiAKA2FjaxgDIAEoCzIRLnNrZWluLnYxLlNlbmRBY2tIABIgCgVlcnJvchgEIAEoCzIPLnNrZWluLnYxLkVycm9ySAASIAoFZW50cnkYBSABKAsyDy5za2Vpbi52MS5FbnRyeUgAEiYKCHdpdGhoZWxkGAYgASgLMhIuc2tlaW4udjEuV2l0aGhlbGRIABIrCgtyZWFkX21hcmtlchgHIAEoCzIULnNrZWluLnYxLlJlYWRNYXJrZXJIABIiCgZ0eXBpbmcYCCABKAsyEC5za2Vpbi52MS5UeXBpbmdIABImCghwcmVzZW5jZRgJIAEoCzISLnNrZWluLnYxLlByZXNlbmNlSAASJgoEc3luYxgKIAEoCzIWLnNrZWluLnYxLlN5bmNSZXNwb25zZUgAEh4KBHBvbmcYCyABKAsyDi5za2Vpbi52MS5Qb25nSAASIwoHZ29fYXdheRgMIAEoCzIQLnNrZWluLnYxLkdvQXdheUgAEh4KBGRvbmUYDSABKAsyDi5za2Vpbi52MS5Eb25lSAASLgoMY29udmVyc2F0aW9uGA4gASgLMhYuc2tlaW4udjEuQ29udmVyc2F0aW9uSAASJAoHY29tbWFuZBgPIAEoCzIRLnNrZWluLnYxLkNvbW1hbmRIAEIHCgVmcmFtZSK8AQoHV2VsY29tZRIPCgdzZXNzaW9uGAEgASgJEgwKBHVzZXIYAiABKAkSFgoOc2VydmVyX3RpbWVfdXMYAyABKAMSGAoQdG9rZW5fZXhwaXJlc191cxgEIAEoAxIYChBwaW5nX2ludGVydmFsX21zGAUgASgNEiQKBHN5bmMYBiABKAsyFi5za2Vpbi52MS5TeW5jUmVzcG9uc2USIAoGbGltaXRzGAcgASgLMhAuc2tlaW4udjEuTGltaXRzIoQBCgZMaW1pdHMSFgoObWF4X3RleHRfYnl0ZXMYASABKA0SFgoObWF4X2JvZHlfYnl0ZXMYAiABKA0SGAoQbWF4X3BhY2tldF9ieXRlcxgDIAEoDRIVCg1tYXhfaW5fZmxpZ2h0GAQgASgNEhkKEW1heF9ncm91cF9tZW1iZXJzGAUgASgNIl0KB1NlbmRBY2sSFAoMY29udmVyc2F0aW9uGAEgASgJEgsKA3NlcRgCIAEoBBILCgNvcmQYAyABKAQSDwoHdGltZV91cxgEIAEoAxIRCgljbGllbnRfaWQYBSABKAwiHgoEUG9uZxIWCg5zZXJ2ZXJfdGltZV91cxgBIAEoAyIwCgZHb0F3YXkSDgoGcmVhc29uGAEgASgJEhYKDnJldHJ5X2FmdGVyX21zGAIgASgNIgYKBERvbmUqgAMKCUNsb3NlQ29kZRIaChZDTE9TRV9DT0RFX1VOU1BFQ0lGSUVEEAASHgoZQ0xPU0VfQ09ERV9IRUxMT19FWFBFQ1RFRBCwIhIfChpDTE9TRV9DT0RFX1VOQVVUSEVOVElDQVRFRBCxIhIdChhDTE9TRV9DT0RFX1RPS0VOX0VYUElSRUQQsiISGgoVQ0xPU0VfQ09ERV9TSUdORURfT1VUELMiEhoKFUNMT1NFX0NPREVfQkFEX1BBQ0tFVBC0IhIYChNDTE9TRV9DT0RFX1JFUExBQ0VEELUiEhsKFkNMT1NFX0NPREVfVU5TVVBQT1JURUQQtiISGgoVQ0xPU0VfQ09ERV9HT0lOR19BV0FZEJQjEhsKFkNMT1NFX0NPREVfU0xPV19SRUFERVIQlSMSGwoWQ0xPU0VfQ09ERV9VTkFWQUlMQUJMRRCWIxIUCg9DTE9TRV9DT0RFX0lETEUQlyMSHAoXQ0xPU0VfQ09ERV9SQVRFX0xJTUlURUQQmCNCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_command, file_skein_v1_conversation, file_skein_v1_device, file_skein_v1_entry, file_skein_v1_error, file_skein_v1_message, file_skein_v1_presence, file_skein_v1_sync]);
 
 /**
  * ClientPacket is one WebSocket message to the server. At most 4 KiB before hello was accepted, 256 KiB after.
@@ -238,56 +240,6 @@ export const TypingSchema: GenMessage<Typing> = /*@__PURE__*/
   messageDesc(file_skein_v1_realtime, 3);
 
 /**
- * Command is something for the apps that are online now, such as "the call was taken on another device" or "look at slide 4".
- * It is never stored: whoever is offline does not get it, and it may get lost. Answered by done once it was passed on.
- * Errors: NOT_FOUND (no member of the conversation, or one of to_users is none), INVALID_ARGUMENT, PERMISSION_DENIED (may
- * not write there), FAILED_PRECONDITION (the conversation has more than 1,000 members and to_users is empty), RATE_LIMITED.
- *
- * @generated from message skein.v1.Command
- */
-export type Command = Message<"skein.v1.Command"> & {
-  /**
-   * @generated from field: string conversation = 1;
-   */
-  conversation: string;
-
-  /**
-   * The app's name for it, such as "slides.show". 1 to 64 bytes of a-z A-Z 0-9 . _ -
-   *
-   * @generated from field: string type = 2;
-   */
-  type: string;
-
-  /**
-   * The app's data. At most 4 KiB.
-   *
-   * @generated from field: bytes data = 3;
-   */
-  data: Uint8Array;
-
-  /**
-   * Only these members get it, on all of their devices. At most 100; empty = every member, the sender's other devices included.
-   *
-   * @generated from field: repeated string to_users = 4;
-   */
-  toUsers: string[];
-
-  /**
-   * Who said it. Set by the server.
-   *
-   * @generated from field: string user = 5;
-   */
-  user: string;
-};
-
-/**
- * Describes the message skein.v1.Command.
- * Use `create(CommandSchema)` to create a new message.
- */
-export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 4);
-
-/**
  * WatchPresence replaces the list of users whose presence this session wants to hear of.
  *
  * @generated from message skein.v1.WatchPresence
@@ -304,7 +256,7 @@ export type WatchPresence = Message<"skein.v1.WatchPresence"> & {
  * Use `create(WatchPresenceSchema)` to create a new message.
  */
 export const WatchPresenceSchema: GenMessage<WatchPresence> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 5);
+  messageDesc(file_skein_v1_realtime, 4);
 
 /**
  * CursorAck lets the server know how far a device is; at most one in 10 s is needed.
@@ -323,7 +275,7 @@ export type CursorAck = Message<"skein.v1.CursorAck"> & {
  * Use `create(CursorAckSchema)` to create a new message.
  */
 export const CursorAckSchema: GenMessage<CursorAck> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 6);
+  messageDesc(file_skein_v1_realtime, 5);
 
 /**
  * Ping asks for a pong.
@@ -338,7 +290,7 @@ export type Ping = Message<"skein.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 7);
+  messageDesc(file_skein_v1_realtime, 6);
 
 /**
  * RefreshToken carries a new token for the same user.
@@ -357,7 +309,7 @@ export type RefreshToken = Message<"skein.v1.RefreshToken"> & {
  * Use `create(RefreshTokenSchema)` to create a new message.
  */
 export const RefreshTokenSchema: GenMessage<RefreshToken> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 8);
+  messageDesc(file_skein_v1_realtime, 7);
 
 /**
  * ServerPacket is one WebSocket message to the client.
@@ -383,7 +335,7 @@ export type ServerPacket = Message<"skein.v1.ServerPacket"> & {
  * Use `create(ServerPacketSchema)` to create a new message.
  */
 export const ServerPacketSchema: GenMessage<ServerPacket> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 9);
+  messageDesc(file_skein_v1_realtime, 8);
 
 /**
  * ServerFrame is an answer (ref set) or news (ref 0).
@@ -507,7 +459,7 @@ export type ServerFrame = Message<"skein.v1.ServerFrame"> & {
  * Use `create(ServerFrameSchema)` to create a new message.
  */
 export const ServerFrameSchema: GenMessage<ServerFrame> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 10);
+  messageDesc(file_skein_v1_realtime, 9);
 
 /**
  * Welcome answers hello. The sync page is part of it: resume takes one round trip.
@@ -560,7 +512,7 @@ export type Welcome = Message<"skein.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 11);
+  messageDesc(file_skein_v1_realtime, 10);
 
 /**
  * Limits of this server, so that a client can refuse early.
@@ -601,7 +553,7 @@ export type Limits = Message<"skein.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 12);
+  messageDesc(file_skein_v1_realtime, 11);
 
 /**
  * SendAck is the durable answer to a send: committed and fsynced. The sending session gets this
@@ -641,7 +593,7 @@ export type SendAck = Message<"skein.v1.SendAck"> & {
  * Use `create(SendAckSchema)` to create a new message.
  */
 export const SendAckSchema: GenMessage<SendAck> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 13);
+  messageDesc(file_skein_v1_realtime, 12);
 
 /**
  * Pong answers ping.
@@ -660,7 +612,7 @@ export type Pong = Message<"skein.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 14);
+  messageDesc(file_skein_v1_realtime, 13);
 
 /**
  * GoAway announces a close.
@@ -684,7 +636,7 @@ export type GoAway = Message<"skein.v1.GoAway"> & {
  * Use `create(GoAwaySchema)` to create a new message.
  */
 export const GoAwaySchema: GenMessage<GoAway> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 15);
+  messageDesc(file_skein_v1_realtime, 14);
 
 /**
  * Done is an empty answer.
@@ -699,7 +651,7 @@ export type Done = Message<"skein.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_skein_v1_realtime, 16);
+  messageDesc(file_skein_v1_realtime, 15);
 
 /**
  * CloseCode are the WebSocket close codes of the protocol. 45xx: come back; 44xx: do not, until something changed.
