@@ -40,8 +40,8 @@ func (s *Service) checkBody(raw []byte) (*skeinv1.Content, error) {
 }
 
 func (s *Service) checkContent(c *skeinv1.Content) error {
-	if len(c.Request) > 0 {
-		return im.Errorf(im.InvalidArgument, "content.request is the server's")
+	if len(c.Request) > 0 || c.GroupChange != nil {
+		return im.Errorf(im.InvalidArgument, "content.request and content.group_change are the server's")
 	}
 	if c.Forwarded != nil {
 		return im.Errorf(im.InvalidArgument, "only ForwardMessages says that a message was forwarded")

@@ -43,7 +43,7 @@ func (s *Service) planEnd(ctx context.Context, a *journal.Append, most int) (lef
 		if err != nil {
 			return err
 		}
-		said := &skeinv1.MembersChange{Dissolved: true}
+		said := &skeinv1.MembersChange{}
 		for _, m := range ms {
 			if len(a.Members) == most || m.Role == im.RoleOwner && len(ms) > 1 {
 				continue
@@ -52,7 +52,7 @@ func (s *Service) planEnd(ctx context.Context, a *journal.Append, most int) (lef
 			said.Removed = append(said.Removed, string(m.User))
 		}
 		a.ACLVersion, left = c.ACLVersion, c.Members-len(a.Members)
-		a.Body = encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Members{Members: said}})
+		a.Body = encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Members{Members: said}, GroupChange: &skeinv1.GroupChange{Dissolved: true}})
 		return nil
 	})
 	return left, err

@@ -53,7 +53,7 @@ func protoConv(v journal.View, c *journal.Conv, self *journal.Member) (*skeinv1.
 	case im.ConvGroup:
 		out.Settings = DecodeSettings(c.Attrs)
 		_, may, _ := standing(out.Settings, self)
-		out.Grants = uint64(may)
+		out.Grants, out.Attrs = uint64(may), out.Membership.Attrs
 	}
 	readers, err := v.Readers(c.App, c.ID, maxMarkers)
 	if err != nil {

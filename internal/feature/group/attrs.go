@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -84,10 +85,25 @@ func (s *Service) changeMember(ctx context.Context, a im.Actor, id im.ConvID, us
 		c, err := plan(room, after)
 		attrs := encode(after)
 		c.Members = []journal.MemberChange{{User: user, Role: m.Role, Attrs: &attrs}}
-		c.Content = &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{AttrsChanged: []string{string(user)}, Attrs: after}}}
+		c.Content = &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{}},
+			GroupChange: &skeinv1.GroupChange{User: string(user), Attrs: after, Changed: changedAttrs(before, after)}}
 		if err == nil && proto.Equal(before, after) {
 			err = chat.ErrNoChange
 		}
 		return c, err
 	})
+}
+
+// changedAttrs names the attributes that differ.
+func changedAttrs(a, b *skeinv1.MemberAttrs) (out []string) {
+	if a.MutedUntilUs != b.MutedUntilUs {
+		out = append(out, "muted_until_us")
+	}
+	if a.Nickname != b.Nickname {
+		out = append(out, "nickname")
+	}
+	if !slices.Equal(a.RoleIds, b.RoleIds) {
+		out = append(out, "role_ids")
+	}
+	return out
 }

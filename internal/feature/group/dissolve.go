@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
@@ -61,7 +63,8 @@ func (s *Service) Dissolve(ctx context.Context, a im.Actor, id im.ConvID, client
 
 // planDissolve is the first entry of the end.
 func planDissolve(room *chat.Room, large bool) (chat.Change, error) {
-	c := chat.Change{Verb: chat.VerbDissolve, Content: &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{Dissolved: true}}}}
+	c := chat.Change{Verb: chat.VerbDissolve, Content: &skeinv1.Content{
+		Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{}}, GroupChange: &skeinv1.GroupChange{Dissolved: true, Changed: []string{"dissolved"}}}}
 	if room.Dissolved() {
 		return c, chat.ErrNoChange
 	}
@@ -71,7 +74,7 @@ func planDissolve(room *chat.Room, large bool) (chat.Change, error) {
 	after := stored(room)
 	after.Dissolved = true
 	attrs := encode(after)
-	c.Attrs = &attrs
+	c.Attrs, c.Content.GroupChange.Settings = &attrs, chat.ResolveSettings(proto.CloneOf(after))
 	var users []im.UserID
 	room.Each(func(u im.UserID) { users = append(users, u) })
 	sort.SliceStable(users, func(i, j int) bool { return users[i] != room.Owner() && users[j] == room.Owner() })

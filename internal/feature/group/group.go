@@ -92,7 +92,7 @@ func (s *Service) Update(ctx context.Context, a im.Actor, id im.ConvID, title st
 	}
 	return s.change(ctx, a, id, client, ask("title", title), func(*chat.Room) (chat.Change, error) {
 		return chat.Change{Verb: chat.VerbTitle, Title: &title,
-			Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{Conversation: &skeinv1.ConversationChange{Title: title, Changed: []string{"title"}}}}}, nil
+			Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{Conversation: &skeinv1.ConversationChange{Title: title}}}}, nil
 	})
 }
 

@@ -160,7 +160,8 @@ func stored(room *chat.Room) *skeinv1.GroupSettings {
 func settingsChange(room *chat.Room, after *skeinv1.GroupSettings, fields ...string) chat.Change {
 	attrs := encode(after)
 	return chat.Change{Verb: chat.VerbSettings, Attrs: &attrs, Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{
-		Conversation: &skeinv1.ConversationChange{Title: room.Title, Changed: slices.Sorted(slices.Values(fields)), Settings: chat.ResolveSettings(proto.CloneOf(after))}}}}
+		Conversation: &skeinv1.ConversationChange{Title: room.Title}}, GroupChange: &skeinv1.GroupChange{Changed: slices.Sorted(slices.Values(fields)),
+		Settings: chat.ResolveSettings(proto.CloneOf(after))}}}
 }
 
 func encode(m proto.Message) []byte {

@@ -266,7 +266,9 @@ type Conversation struct {
 	// What a group is like; absent for other kinds.
 	Settings *GroupSettings `protobuf:"bytes,11,opt,name=settings,proto3" json:"settings,omitempty"`
 	// What the reader may do in a group: bit 1 << Grant for each.
-	Grants        uint64 `protobuf:"varint,12,opt,name=grants,proto3" json:"grants,omitempty"`
+	Grants uint64 `protobuf:"varint,12,opt,name=grants,proto3" json:"grants,omitempty"`
+	// What the group keeps of the reader; absent = nothing.
+	Attrs         *MemberAttrs `protobuf:"bytes,13,opt,name=attrs,proto3" json:"attrs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +385,13 @@ func (x *Conversation) GetGrants() uint64 {
 		return x.Grants
 	}
 	return 0
+}
+
+func (x *Conversation) GetAttrs() *MemberAttrs {
+	if x != nil {
+		return x.Attrs
+	}
+	return nil
 }
 
 type GetConversationRequest struct {
@@ -1358,7 +1367,7 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x19\n" +
 	"\bread_seq\x18\x03 \x01(\x04R\areadSeq\x12\x19\n" +
-	"\bread_ord\x18\x04 \x01(\x04R\areadOrd\"\xb9\x03\n" +
+	"\bread_ord\x18\x04 \x01(\x04R\areadOrd\"\xe6\x03\n" +
 	"\fConversation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.skein.v1.ConversationKindR\x04kind\x12\x14\n" +
@@ -1376,7 +1385,8 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"created_us\x18\n" +
 	" \x01(\x03R\tcreatedUs\x123\n" +
 	"\bsettings\x18\v \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\x12\x16\n" +
-	"\x06grants\x18\f \x01(\x04R\x06grants\"H\n" +
+	"\x06grants\x18\f \x01(\x04R\x06grants\x12+\n" +
+	"\x05attrs\x18\r \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\"H\n" +
 	"\x16GetConversationRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\"U\n" +
@@ -1507,40 +1517,41 @@ var file_skein_v1_conversation_proto_depIdxs = []int32{
 	1,  // 3: skein.v1.Conversation.membership:type_name -> skein.v1.Membership
 	2,  // 4: skein.v1.Conversation.read_markers:type_name -> skein.v1.ReadMarker
 	24, // 5: skein.v1.Conversation.settings:type_name -> skein.v1.GroupSettings
-	3,  // 6: skein.v1.GetConversationResponse.conversation:type_name -> skein.v1.Conversation
-	3,  // 7: skein.v1.ListConversationsResponse.conversations:type_name -> skein.v1.Conversation
-	24, // 8: skein.v1.CreateGroupRequest.settings:type_name -> skein.v1.GroupSettings
-	3,  // 9: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
-	25, // 10: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
-	1,  // 11: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
-	25, // 12: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
-	25, // 13: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
-	25, // 14: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
-	22, // 15: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
-	25, // 16: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
-	4,  // 17: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
-	6,  // 18: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
-	8,  // 19: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
-	10, // 20: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
-	12, // 21: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
-	14, // 22: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
-	16, // 23: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
-	18, // 24: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
-	20, // 25: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
-	5,  // 26: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
-	7,  // 27: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
-	9,  // 28: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
-	11, // 29: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
-	13, // 30: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
-	15, // 31: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
-	17, // 32: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
-	19, // 33: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
-	21, // 34: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
-	26, // [26:35] is the sub-list for method output_type
-	17, // [17:26] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	23, // 6: skein.v1.Conversation.attrs:type_name -> skein.v1.MemberAttrs
+	3,  // 7: skein.v1.GetConversationResponse.conversation:type_name -> skein.v1.Conversation
+	3,  // 8: skein.v1.ListConversationsResponse.conversations:type_name -> skein.v1.Conversation
+	24, // 9: skein.v1.CreateGroupRequest.settings:type_name -> skein.v1.GroupSettings
+	3,  // 10: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
+	25, // 11: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
+	1,  // 12: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
+	25, // 13: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
+	25, // 14: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
+	25, // 15: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
+	22, // 16: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
+	25, // 17: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
+	4,  // 18: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
+	6,  // 19: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
+	8,  // 20: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
+	10, // 21: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
+	12, // 22: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
+	14, // 23: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
+	16, // 24: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
+	18, // 25: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
+	20, // 26: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
+	5,  // 27: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
+	7,  // 28: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
+	9,  // 29: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
+	11, // 30: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
+	13, // 31: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
+	15, // 32: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
+	17, // 33: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
+	19, // 34: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
+	21, // 35: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
+	27, // [27:36] is the sub-list for method output_type
+	18, // [18:27] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_conversation_proto_init() }

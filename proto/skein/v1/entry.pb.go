@@ -413,7 +413,9 @@ type Content struct {
 	Format TextFormat `protobuf:"varint,16,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
 	// A digest of the call, in what the server writes about members, settings and state. It tells the retry of a
 	// call from another call with the same client_id. Nobody else may set it.
-	Request       []byte `protobuf:"bytes,50,opt,name=request,proto3" json:"request,omitempty"`
+	Request []byte `protobuf:"bytes,50,opt,name=request,proto3" json:"request,omitempty"`
+	// Beside `members` or `conversation`: what else changed in a group. Nobody but the server may set it.
+	GroupChange   *GroupChange `protobuf:"bytes,51,opt,name=group_change,json=groupChange,proto3" json:"group_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,6 +617,13 @@ func (x *Content) GetFormat() TextFormat {
 func (x *Content) GetRequest() []byte {
 	if x != nil {
 		return x.Request
+	}
+	return nil
+}
+
+func (x *Content) GetGroupChange() *GroupChange {
+	if x != nil {
+		return x.GroupChange
 	}
 	return nil
 }
@@ -1050,13 +1059,8 @@ type MembersChange struct {
 	// Users who left by themselves.
 	Left []string `protobuf:"bytes,3,rep,name=left,proto3" json:"left,omitempty"`
 	// Users whose role is now `role`.
-	RoleChanged []string `protobuf:"bytes,4,rep,name=role_changed,json=roleChanged,proto3" json:"role_changed,omitempty"`
-	Role        Role     `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
-	// Users whose attributes are now `attrs`.
-	AttrsChanged []string     `protobuf:"bytes,6,rep,name=attrs_changed,json=attrsChanged,proto3" json:"attrs_changed,omitempty"`
-	Attrs        *MemberAttrs `protobuf:"bytes,7,opt,name=attrs,proto3" json:"attrs,omitempty"`
-	// The group is being dissolved: `removed` are those whose membership ends here.
-	Dissolved     bool `protobuf:"varint,8,opt,name=dissolved,proto3" json:"dissolved,omitempty"`
+	RoleChanged   []string `protobuf:"bytes,4,rep,name=role_changed,json=roleChanged,proto3" json:"role_changed,omitempty"`
+	Role          Role     `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1126,35 +1130,10 @@ func (x *MembersChange) GetRole() Role {
 	return Role_ROLE_UNSPECIFIED
 }
 
-func (x *MembersChange) GetAttrsChanged() []string {
-	if x != nil {
-		return x.AttrsChanged
-	}
-	return nil
-}
-
-func (x *MembersChange) GetAttrs() *MemberAttrs {
-	if x != nil {
-		return x.Attrs
-	}
-	return nil
-}
-
-func (x *MembersChange) GetDissolved() bool {
-	if x != nil {
-		return x.Dissolved
-	}
-	return false
-}
-
 // ConversationChange is the content of a CONVERSATION entry: the attributes after the change.
 type ConversationChange struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Title string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
-	// Names of the fields of `settings` that changed, and "title".
-	Changed []string `protobuf:"bytes,2,rep,name=changed,proto3" json:"changed,omitempty"`
-	// A group's settings after the change; absent when they did not change.
-	Settings      *GroupSettings `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1194,20 +1173,6 @@ func (x *ConversationChange) GetTitle() string {
 		return x.Title
 	}
 	return ""
-}
-
-func (x *ConversationChange) GetChanged() []string {
-	if x != nil {
-		return x.Changed
-	}
-	return nil
-}
-
-func (x *ConversationChange) GetSettings() *GroupSettings {
-	if x != nil {
-		return x.Settings
-	}
-	return nil
 }
 
 // Entry is one line of a conversation's log. seq, kind, sender and time never change;
@@ -1651,7 +1616,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xd9\a\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x93\b\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1678,7 +1643,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\fmention_here\x18\x0e \x01(\bR\vmentionHere\x121\n" +
 	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwarded\x126\n" +
 	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12!\n" +
-	"\arequest\x182 \x01(\fB\a\xbaH\x04z\x02\x18 R\arequestB\x06\n" +
+	"\arequest\x182 \x01(\fB\a\xbaH\x04z\x02\x18 R\arequest\x128\n" +
+	"\fgroup_change\x183 \x01(\v2\x15.skein.v1.GroupChangeR\vgroupChangeB\x06\n" +
 	"\x04kind\"'\n" +
 	"\x04Text\x12\x1f\n" +
 	"\x04text\x18\x01 \x01(\tB\v\xbaH\br\x06 \x01(\x80\x80\x01R\x04text\"j\n" +
@@ -1701,20 +1667,15 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\asummary\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\asummary\"E\n" +
 	"\bReaction\x12\x1f\n" +
 	"\x05emoji\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01( R\x05emoji\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x8a\x02\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\x9a\x01\n" +
 	"\rMembersChange\x12\x14\n" +
 	"\x05added\x18\x01 \x03(\tR\x05added\x12\x18\n" +
 	"\aremoved\x18\x02 \x03(\tR\aremoved\x12\x12\n" +
 	"\x04left\x18\x03 \x03(\tR\x04left\x12!\n" +
 	"\frole_changed\x18\x04 \x03(\tR\vroleChanged\x12\"\n" +
-	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleR\x04role\x12#\n" +
-	"\rattrs_changed\x18\x06 \x03(\tR\fattrsChanged\x12+\n" +
-	"\x05attrs\x18\a \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\x12\x1c\n" +
-	"\tdissolved\x18\b \x01(\bR\tdissolved\"y\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleR\x04role\"*\n" +
 	"\x12ConversationChange\x12\x14\n" +
-	"\x05title\x18\x01 \x01(\tR\x05title\x12\x18\n" +
-	"\achanged\x18\x02 \x03(\tR\achanged\x123\n" +
-	"\bsettings\x18\x03 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"\x9f\x05\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\"\x9f\x05\n" +
 	"\x05Entry\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
@@ -1829,9 +1790,8 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*Notice)(nil),             // 22: skein.v1.Notice
 	(*ContactChange)(nil),      // 23: skein.v1.ContactChange
 	(*Forwarded)(nil),          // 24: skein.v1.Forwarded
-	(*Attachment)(nil),         // 25: skein.v1.Attachment
-	(*MemberAttrs)(nil),        // 26: skein.v1.MemberAttrs
-	(*GroupSettings)(nil),      // 27: skein.v1.GroupSettings
+	(*GroupChange)(nil),        // 25: skein.v1.GroupChange
+	(*Attachment)(nil),         // 26: skein.v1.Attachment
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1850,23 +1810,22 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	23, // 13: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
 	24, // 14: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
 	2,  // 15: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	25, // 16: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 17: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 18: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 19: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	26, // 20: skein.v1.MembersChange.attrs:type_name -> skein.v1.MemberAttrs
-	27, // 21: skein.v1.ConversationChange.settings:type_name -> skein.v1.GroupSettings
-	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	25, // 16: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	26, // 17: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 18: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 19: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 20: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 21: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 22: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 23: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 24: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 25: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 26: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }

@@ -588,6 +588,87 @@ func (x *GroupSettings) GetDissolved() bool {
 	return false
 }
 
+// GroupChange is what a MEMBERS or CONVERSATION entry of a group says beside who came, who went and the title.
+type GroupChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of the fields of `settings`, or of `attrs`, that changed.
+	Changed []string `protobuf:"bytes,1,rep,name=changed,proto3" json:"changed,omitempty"`
+	// The settings after the change, whole; absent when they did not change.
+	Settings *GroupSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Whose attributes are now `attrs`.
+	User  string       `protobuf:"bytes,3,opt,name=user,proto3" json:"user,omitempty"`
+	Attrs *MemberAttrs `protobuf:"bytes,4,opt,name=attrs,proto3" json:"attrs,omitempty"`
+	// The group is being dissolved: who is removed here leaves it for that reason.
+	Dissolved     bool `protobuf:"varint,5,opt,name=dissolved,proto3" json:"dissolved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupChange) Reset() {
+	*x = GroupChange{}
+	mi := &file_skein_v1_group_settings_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupChange) ProtoMessage() {}
+
+func (x *GroupChange) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_group_settings_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupChange.ProtoReflect.Descriptor instead.
+func (*GroupChange) Descriptor() ([]byte, []int) {
+	return file_skein_v1_group_settings_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GroupChange) GetChanged() []string {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *GroupChange) GetSettings() *GroupSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *GroupChange) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *GroupChange) GetAttrs() *MemberAttrs {
+	if x != nil {
+		return x.Attrs
+	}
+	return nil
+}
+
+func (x *GroupChange) GetDissolved() bool {
+	if x != nil {
+		return x.Dissolved
+	}
+	return false
+}
+
 // MemberAttrs is what a group keeps of a member beside their role.
 type MemberAttrs struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -603,7 +684,7 @@ type MemberAttrs struct {
 
 func (x *MemberAttrs) Reset() {
 	*x = MemberAttrs{}
-	mi := &file_skein_v1_group_settings_proto_msgTypes[3]
+	mi := &file_skein_v1_group_settings_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +696,7 @@ func (x *MemberAttrs) String() string {
 func (*MemberAttrs) ProtoMessage() {}
 
 func (x *MemberAttrs) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_group_settings_proto_msgTypes[3]
+	mi := &file_skein_v1_group_settings_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +709,7 @@ func (x *MemberAttrs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberAttrs.ProtoReflect.Descriptor instead.
 func (*MemberAttrs) Descriptor() ([]byte, []int) {
-	return file_skein_v1_group_settings_proto_rawDescGZIP(), []int{3}
+	return file_skein_v1_group_settings_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MemberAttrs) GetNickname() string {
@@ -681,7 +762,13 @@ const file_skein_v1_group_settings_proto_rawDesc = "" +
 	" \x01(\x03R\fmutedUntilUs\x12*\n" +
 	"\vmax_members\x18\v \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06R\n" +
 	"maxMembers\x12\x1c\n" +
-	"\tdissolved\x18\f \x01(\bR\tdissolved\"\x85\x01\n" +
+	"\tdissolved\x18\f \x01(\bR\tdissolved\"\xbb\x01\n" +
+	"\vGroupChange\x12\x18\n" +
+	"\achanged\x18\x01 \x03(\tR\achanged\x123\n" +
+	"\bsettings\x18\x02 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\x12\x12\n" +
+	"\x04user\x18\x03 \x01(\tR\x04user\x12+\n" +
+	"\x05attrs\x18\x04 \x01(\v2\x15.skein.v1.MemberAttrsR\x05attrs\x12\x1c\n" +
+	"\tdissolved\x18\x05 \x01(\bR\tdissolved\"\x85\x01\n" +
 	"\vMemberAttrs\x12#\n" +
 	"\bnickname\x18\x01 \x01(\tB\a\xbaH\x04r\x02(@R\bnickname\x12$\n" +
 	"\x0emuted_until_us\x18\x02 \x01(\x03R\fmutedUntilUs\x12+\n" +
@@ -742,7 +829,7 @@ func file_skein_v1_group_settings_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_group_settings_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_skein_v1_group_settings_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_skein_v1_group_settings_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_skein_v1_group_settings_proto_goTypes = []any{
 	(GroupType)(0),        // 0: skein.v1.GroupType
 	(Grant)(0),            // 1: skein.v1.Grant
@@ -751,7 +838,8 @@ var file_skein_v1_group_settings_proto_goTypes = []any{
 	(*GrantSet)(nil),      // 4: skein.v1.GrantSet
 	(*GroupRole)(nil),     // 5: skein.v1.GroupRole
 	(*GroupSettings)(nil), // 6: skein.v1.GroupSettings
-	(*MemberAttrs)(nil),   // 7: skein.v1.MemberAttrs
+	(*GroupChange)(nil),   // 7: skein.v1.GroupChange
+	(*MemberAttrs)(nil),   // 8: skein.v1.MemberAttrs
 }
 var file_skein_v1_group_settings_proto_depIdxs = []int32{
 	0, // 0: skein.v1.GroupSettings.type:type_name -> skein.v1.GroupType
@@ -760,11 +848,13 @@ var file_skein_v1_group_settings_proto_depIdxs = []int32{
 	5, // 3: skein.v1.GroupSettings.roles:type_name -> skein.v1.GroupRole
 	2, // 4: skein.v1.GroupSettings.join_mode:type_name -> skein.v1.JoinMode
 	3, // 5: skein.v1.GroupSettings.history:type_name -> skein.v1.HistoryAccess
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 6: skein.v1.GroupChange.settings:type_name -> skein.v1.GroupSettings
+	8, // 7: skein.v1.GroupChange.attrs:type_name -> skein.v1.MemberAttrs
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_group_settings_proto_init() }
@@ -778,7 +868,7 @@ func file_skein_v1_group_settings_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_group_settings_proto_rawDesc), len(file_skein_v1_group_settings_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

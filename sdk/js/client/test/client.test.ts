@@ -693,7 +693,7 @@ describe("groups", () => {
     await world.until(() => there.title === "Team", "the title, which no entry told");
     world.server.append("team", "alice", {
       kind: kinds.conversation,
-      body: { ...textBody("x"), content: { conversation: { title: "Squad", changed: ["title"] }, replyToSeq: 0, mentions: [] } },
+      body: { ...textBody("x"), content: { conversation: { title: "Squad" }, replyToSeq: 0, mentions: [] } },
     });
     await world.until(() => there.title === "Squad");
     const members = [];

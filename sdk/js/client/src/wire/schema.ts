@@ -50,7 +50,6 @@ export interface Conversation extends Rest {
 
 export interface ConversationChange extends Rest {
   title: string;
-  changed: readonly string[];
 }
 
 export interface ConversationDelta extends Rest {
@@ -179,7 +178,6 @@ export interface MembersChange extends Rest {
   left: readonly string[];
   roleChanged: readonly string[];
   role: number;
-  dissolved: boolean;
 }
 
 export interface Membership extends Rest {
@@ -414,7 +412,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   ClientPacket: "1Mframes:ClientFrame",
   Content: "1mtext:Text 2mcustom:Custom 3mreaction:Reaction 4mmembers:MembersChange 5mconversation:ConversationChange 10lreplyToSeq 11Smentions",
   Conversation: "1sid 2ekind:ConversationKind 3stitle 4lheadSeq 5lheadOrd 6laclVersion 7umemberCount 8mmembership:Membership 9MreadMarkers:ReadMarker 10icreatedUs",
-  ConversationChange: "1stitle 2Schanged",
+  ConversationChange: "1stitle",
   ConversationDelta: "1mconversation:Conversation 2Mentries:Entry 3Mwithheld:Withheld 4ogap 5Mkeyed:Entry",
   CursorAck: "1bcursor",
   Custom: "1stype 2bdata 3ssummary",
@@ -431,7 +429,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
-  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role 8odissolved",
+  MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role",
   Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd",
   Ping: "",
   Pong: "1iserverTimeUs",

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/group_settings.proto.
  */
 export const file_skein_v1_group_settings: GenFile = /*@__PURE__*/
-  fileDesc("Ch1za2Vpbi92MS9ncm91cF9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEiGAoIR3JhbnRTZXQSDAoEYml0cxgBIAEoBCJSCglHcm91cFJvbGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVjb2xvchgDIAEoDRIMCgRyYW5rGAQgASgNEg4KBmdyYW50cxgFIAEoBCL6AgoNR3JvdXBTZXR0aW5ncxIhCgR0eXBlGAEgASgOMhMuc2tlaW4udjEuR3JvdXBUeXBlEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhIKCmF2YXRhcl91cmwYAyABKAkSKQoNbWVtYmVyX2dyYW50cxgEIAEoCzISLnNrZWluLnYxLkdyYW50U2V0EigKDGFkbWluX2dyYW50cxgFIAEoCzISLnNrZWluLnYxLkdyYW50U2V0EiIKBXJvbGVzGAYgAygLMhMuc2tlaW4udjEuR3JvdXBSb2xlEiUKCWpvaW5fbW9kZRgHIAEoDjISLnNrZWluLnYxLkpvaW5Nb2RlEigKB2hpc3RvcnkYCCABKA4yFy5za2Vpbi52MS5IaXN0b3J5QWNjZXNzEhMKC3Nsb3dfbW9kZV9zGAkgASgNEhYKDm11dGVkX3VudGlsX3VzGAogASgDEhMKC21heF9tZW1iZXJzGAsgASgNEhEKCWRpc3NvbHZlZBgMIAEoCCJJCgtNZW1iZXJBdHRycxIQCghuaWNrbmFtZRgBIAEoCRIWCg5tdXRlZF91bnRpbF91cxgCIAEoAxIQCghyb2xlX2lkcxgDIAMoCSqlAQoJR3JvdXBUeXBlEhoKFkdST1VQX1RZUEVfVU5TUEVDSUZJRUQQABIWChJHUk9VUF9UWVBFX1BSSVZBVEUQARIVChFHUk9VUF9UWVBFX1BVQkxJQxACEhgKFEdST1VQX1RZUEVfQlJPQURDQVNUEAMSGQoVR1JPVVBfVFlQRV9MSVZFU1RSRUFNEAQSGAoUR1JPVVBfVFlQRV9DT01NVU5JVFkQBSqLAwoFR3JhbnQSFQoRR1JBTlRfVU5TUEVDSUZJRUQQABIOCgpHUkFOVF9TRU5EEAESFAoQR1JBTlRfU0VORF9NRURJQRACEg8KC0dSQU5UX1JFQUNUEAMSFQoRR1JBTlRfTUVOVElPTl9BTEwQBBINCglHUkFOVF9QSU4QBRIQCgxHUkFOVF9JTlZJVEUQBhIVChFHUkFOVF9BRERfTUVNQkVSUxAHEhgKFEdSQU5UX1JFTU9WRV9NRU1CRVJTEAgSDgoKR1JBTlRfTVVURRAJEhAKDEdSQU5UX01BTkFHRRAKEhYKEkdSQU5UX01BTkFHRV9ST0xFUxALEhIKDkdSQU5UX0FOTk9VTkNFEAwSFwoTR1JBTlRfUkVDQUxMX09USEVSUxANEhAKDEdSQU5UX1RPUElDUxAOEhcKE0dSQU5UX0NSRUFURV9USFJFQUQQDxIOCgpHUkFOVF9QT0xMEBASEwoPR1JBTlRfTklDS05BTUVTEBESFAoQR1JBTlRfQVRUUklCVVRFUxASKmcKCEpvaW5Nb2RlEhkKFUpPSU5fTU9ERV9VTlNQRUNJRklFRBAAEhIKDkpPSU5fTU9ERV9PUEVOEAESFgoSSk9JTl9NT0RFX0FQUFJPVkFMEAISFAoQSk9JTl9NT0RFX0lOVklURRADKmYKDUhpc3RvcnlBY2Nlc3MSHgoaSElTVE9SWV9BQ0NFU1NfVU5TUEVDSUZJRUQQABIZChVISVNUT1JZX0FDQ0VTU19ISURERU4QARIaChZISVNUT1JZX0FDQ0VTU19WSVNJQkxFEAJCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("Ch1za2Vpbi92MS9ncm91cF9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEiGAoIR3JhbnRTZXQSDAoEYml0cxgBIAEoBCJSCglHcm91cFJvbGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVjb2xvchgDIAEoDRIMCgRyYW5rGAQgASgNEg4KBmdyYW50cxgFIAEoBCL6AgoNR3JvdXBTZXR0aW5ncxIhCgR0eXBlGAEgASgOMhMuc2tlaW4udjEuR3JvdXBUeXBlEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhIKCmF2YXRhcl91cmwYAyABKAkSKQoNbWVtYmVyX2dyYW50cxgEIAEoCzISLnNrZWluLnYxLkdyYW50U2V0EigKDGFkbWluX2dyYW50cxgFIAEoCzISLnNrZWluLnYxLkdyYW50U2V0EiIKBXJvbGVzGAYgAygLMhMuc2tlaW4udjEuR3JvdXBSb2xlEiUKCWpvaW5fbW9kZRgHIAEoDjISLnNrZWluLnYxLkpvaW5Nb2RlEigKB2hpc3RvcnkYCCABKA4yFy5za2Vpbi52MS5IaXN0b3J5QWNjZXNzEhMKC3Nsb3dfbW9kZV9zGAkgASgNEhYKDm11dGVkX3VudGlsX3VzGAogASgDEhMKC21heF9tZW1iZXJzGAsgASgNEhEKCWRpc3NvbHZlZBgMIAEoCCKQAQoLR3JvdXBDaGFuZ2USDwoHY2hhbmdlZBgBIAMoCRIpCghzZXR0aW5ncxgCIAEoCzIXLnNrZWluLnYxLkdyb3VwU2V0dGluZ3MSDAoEdXNlchgDIAEoCRIkCgVhdHRycxgEIAEoCzIVLnNrZWluLnYxLk1lbWJlckF0dHJzEhEKCWRpc3NvbHZlZBgFIAEoCCJJCgtNZW1iZXJBdHRycxIQCghuaWNrbmFtZRgBIAEoCRIWCg5tdXRlZF91bnRpbF91cxgCIAEoAxIQCghyb2xlX2lkcxgDIAMoCSqlAQoJR3JvdXBUeXBlEhoKFkdST1VQX1RZUEVfVU5TUEVDSUZJRUQQABIWChJHUk9VUF9UWVBFX1BSSVZBVEUQARIVChFHUk9VUF9UWVBFX1BVQkxJQxACEhgKFEdST1VQX1RZUEVfQlJPQURDQVNUEAMSGQoVR1JPVVBfVFlQRV9MSVZFU1RSRUFNEAQSGAoUR1JPVVBfVFlQRV9DT01NVU5JVFkQBSqLAwoFR3JhbnQSFQoRR1JBTlRfVU5TUEVDSUZJRUQQABIOCgpHUkFOVF9TRU5EEAESFAoQR1JBTlRfU0VORF9NRURJQRACEg8KC0dSQU5UX1JFQUNUEAMSFQoRR1JBTlRfTUVOVElPTl9BTEwQBBINCglHUkFOVF9QSU4QBRIQCgxHUkFOVF9JTlZJVEUQBhIVChFHUkFOVF9BRERfTUVNQkVSUxAHEhgKFEdSQU5UX1JFTU9WRV9NRU1CRVJTEAgSDgoKR1JBTlRfTVVURRAJEhAKDEdSQU5UX01BTkFHRRAKEhYKEkdSQU5UX01BTkFHRV9ST0xFUxALEhIKDkdSQU5UX0FOTk9VTkNFEAwSFwoTR1JBTlRfUkVDQUxMX09USEVSUxANEhAKDEdSQU5UX1RPUElDUxAOEhcKE0dSQU5UX0NSRUFURV9USFJFQUQQDxIOCgpHUkFOVF9QT0xMEBASEwoPR1JBTlRfTklDS05BTUVTEBESFAoQR1JBTlRfQVRUUklCVVRFUxASKmcKCEpvaW5Nb2RlEhkKFUpPSU5fTU9ERV9VTlNQRUNJRklFRBAAEhIKDkpPSU5fTU9ERV9PUEVOEAESFgoSSk9JTl9NT0RFX0FQUFJPVkFMEAISFAoQSk9JTl9NT0RFX0lOVklURRADKmYKDUhpc3RvcnlBY2Nlc3MSHgoaSElTVE9SWV9BQ0NFU1NfVU5TUEVDSUZJRUQQABIZChVISVNUT1JZX0FDQ0VTU19ISURERU4QARIaChZISVNUT1JZX0FDQ0VTU19WSVNJQkxFEAJCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * GrantSet is a set of grants that can be absent.
@@ -179,6 +179,53 @@ export const GroupSettingsSchema: GenMessage<GroupSettings> = /*@__PURE__*/
   messageDesc(file_skein_v1_group_settings, 2);
 
 /**
+ * GroupChange is what a MEMBERS or CONVERSATION entry of a group says beside who came, who went and the title.
+ *
+ * @generated from message skein.v1.GroupChange
+ */
+export type GroupChange = Message<"skein.v1.GroupChange"> & {
+  /**
+   * Names of the fields of `settings`, or of `attrs`, that changed.
+   *
+   * @generated from field: repeated string changed = 1;
+   */
+  changed: string[];
+
+  /**
+   * The settings after the change, whole; absent when they did not change.
+   *
+   * @generated from field: skein.v1.GroupSettings settings = 2;
+   */
+  settings?: GroupSettings | undefined;
+
+  /**
+   * Whose attributes are now `attrs`.
+   *
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * @generated from field: skein.v1.MemberAttrs attrs = 4;
+   */
+  attrs?: MemberAttrs | undefined;
+
+  /**
+   * The group is being dissolved: who is removed here leaves it for that reason.
+   *
+   * @generated from field: bool dissolved = 5;
+   */
+  dissolved: boolean;
+};
+
+/**
+ * Describes the message skein.v1.GroupChange.
+ * Use `create(GroupChangeSchema)` to create a new message.
+ */
+export const GroupChangeSchema: GenMessage<GroupChange> = /*@__PURE__*/
+  messageDesc(file_skein_v1_group_settings, 3);
+
+/**
  * MemberAttrs is what a group keeps of a member beside their role.
  *
  * @generated from message skein.v1.MemberAttrs
@@ -211,7 +258,7 @@ export type MemberAttrs = Message<"skein.v1.MemberAttrs"> & {
  * Use `create(MemberAttrsSchema)` to create a new message.
  */
 export const MemberAttrsSchema: GenMessage<MemberAttrs> = /*@__PURE__*/
-  messageDesc(file_skein_v1_group_settings, 3);
+  messageDesc(file_skein_v1_group_settings, 4);
 
 /**
  * GroupType gives a group its defaults: what members may do, who may come in, what newcomers may read.
