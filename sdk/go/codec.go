@@ -62,6 +62,8 @@ type convRow struct {
 	Role              int32                `json:",omitempty"`
 	From, To          uint64               `json:",omitempty"`
 	Head, Read        [2]uint64            `json:",omitempty"`
+	Settings, Attrs   []byte               `json:",omitempty"` // encoded
+	LastOwn           int64                `json:",omitempty"`
 	Live, ReadUnsent  uint64               `json:",omitempty"`
 	Ranges            [][2]uint64          `json:",omitempty"`
 	Markers           map[string][2]uint64 `json:",omitempty"`
@@ -77,7 +79,18 @@ type keyedRow struct {
 func encodeConv(c *conv) ([]byte, error) {
 	r := convRow{Kind: int32(c.kind), Title: c.title, Members: c.members, Created: c.created, Activity: c.activity, Meta: c.meta,
 		Role: int32(c.role), From: c.from, To: c.to, Head: [2]uint64{c.head.seq, c.head.ord}, Read: [2]uint64{c.read.seq, c.read.ord},
-		Live: c.live, ReadUnsent: c.readUnsent, Incarnation: c.incarnation}
+		Live: c.live, ReadUnsent: c.readUnsent, Incarnation: c.incarnation, LastOwn: c.lastOwn}
+	var err error
+	if c.settings != nil {
+		if r.Settings, err = proto.Marshal(c.settings); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", c.id, err)
+		}
+	}
+	if c.attrs != nil {
+		if r.Attrs, err = proto.Marshal(c.attrs); err != nil {
+			return nil, fmt.Errorf("encode %s: %w", c.id, err)
+		}
+	}
 	for _, s := range c.ranges {
 		r.Ranges = append(r.Ranges, [2]uint64{s.from, s.to})
 	}
@@ -109,7 +122,19 @@ func decodeConv(id string, b []byte) (*conv, error) {
 	c.kind, c.title, c.members, c.created, c.activity, c.meta = skeinv1.ConversationKind(r.Kind), r.Title, r.Members, r.Created, r.Activity, r.Meta
 	c.role, c.from, c.to = skeinv1.Role(r.Role), r.From, r.To
 	c.head, c.read = point{r.Head[0], r.Head[1]}, point{r.Read[0], r.Read[1]}
-	c.live, c.floor, c.readUnsent = r.Live, r.Live, r.ReadUnsent
+	c.live, c.floor, c.readUnsent, c.lastOwn = r.Live, r.Live, r.ReadUnsent, r.LastOwn
+	if r.Settings != nil {
+		c.settings = &skeinv1.GroupSettings{}
+		if err := proto.Unmarshal(r.Settings, c.settings); err != nil {
+			return nil, errorf(Storage, err, "a stored conversation is damaged")
+		}
+	}
+	if r.Attrs != nil {
+		c.attrs = &skeinv1.MemberAttrs{}
+		if err := proto.Unmarshal(r.Attrs, c.attrs); err != nil {
+			return nil, errorf(Storage, err, "a stored conversation is damaged")
+		}
+	}
 	for _, s := range r.Ranges {
 		c.ranges = append(c.ranges, span{s[0], s[1]})
 	}

@@ -13,6 +13,8 @@ import (
 type Member struct {
 	User string
 	Role Role
+	// Attrs are what the group keeps of them.
+	Attrs MemberAttrs
 	// Read is how far they have read.
 	Read Position
 }
@@ -26,6 +28,8 @@ type NewGroup struct {
 	Title string
 	// Members beside the user, at most 999.
 	Members []string
+	// Settings are what it is like beside the defaults of a private group.
+	Settings *SettingsChange
 }
 
 // CreateGroup makes a group that the user owns. Unlike a send it needs the
@@ -38,8 +42,12 @@ func (c *Client) CreateGroup(ctx context.Context, g NewGroup) (*Conversation, er
 		return nil, err
 	}
 	was := c.incarnation()
+	req := &skeinv1.CreateGroupRequest{Id: g.ID, Title: g.Title, Members: g.Members, ClientId: cid}
+	if g.Settings != nil {
+		req.Settings, _ = g.Settings.wire()
+	}
 	var resp skeinv1.CreateGroupResponse
-	err = c.rpc(ctx, "ConversationService/CreateGroup", &skeinv1.CreateGroupRequest{Id: g.ID, Title: g.Title, Members: g.Members, ClientId: cid}, &resp)
+	err = c.rpc(ctx, "ConversationService/CreateGroup", req, &resp)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +92,7 @@ func (v *Conversation) ListMembers(ctx context.Context) iter.Seq2[Member, error]
 			var resp skeinv1.ListMembersResponse
 			err = v.c.rpc(ctx, "ConversationService/ListMembers", &skeinv1.ListMembersRequest{Conversation: id, Limit: 200, Page: page}, &resp)
 			for _, m := range resp.GetMembers() {
-				if !yield(Member{m.GetUser(), roleOf(m.GetRole()), Position{m.GetReadSeq(), m.GetReadOrd()}}, nil) {
+				if !yield(Member{m.GetUser(), roleOf(m.GetRole()), attrsOf(m.GetAttrs()), Position{m.GetReadSeq(), m.GetReadOrd()}}, nil) {
 					return
 				}
 			}

@@ -55,7 +55,9 @@ type Message struct {
 	Format  Format   // of Text
 	Custom  *Custom  // KindCustom
 	Members *Members // KindMembers
-	Title   string   // KindConversation: the new title
+	Title   string   // KindConversation: the title
+	// GroupChange is what else changed, of KindMembers and KindConversation.
+	GroupChange *GroupChange
 
 	Location    *Location    // KindLocation
 	ContactCard *ContactCard // KindContactCard
@@ -192,6 +194,7 @@ func (v *Message) setContent(c *skeinv1.Content) {
 	if f := c.GetForwarded(); f != nil {
 		v.Forwarded = &Forwarded{Sender: f.GetSender(), Time: time.UnixMicro(f.GetTimeUs()).UTC()}
 	}
+	v.GroupChange = groupChangeOf(c.GetGroupChange())
 	switch k := c.GetKind().(type) {
 	case *skeinv1.Content_Text:
 		v.Kind, v.Text = KindText, k.Text.GetText()

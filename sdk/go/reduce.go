@@ -396,11 +396,13 @@ func (r *reducer) apply(c *conv, e *skeinv1.Entry, from *pageItem) {
 	switch e.GetKind() {
 	case skeinv1.EntryKind_ENTRY_KIND_MESSAGE:
 		r.show(c, e, from, own, covered)
+		r.spoke(c, e)
 		r.marker(c, e.GetSender(), point{seq, e.GetOrd()})
 	case skeinv1.EntryKind_ENTRY_KIND_MEMBERS:
 		r.show(c, e, from, own, covered)
 		if seq > c.meta {
 			r.membersChanged(c, e)
+			r.groupChanged(c, e)
 			c.known(seq)
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_CONVERSATION:
@@ -410,6 +412,7 @@ func (r *reducer) apply(c *conv, e *skeinv1.Entry, from *pageItem) {
 				c.title = t.GetTitle()
 				r.touch(c)
 			}
+			r.groupChanged(c, e)
 			c.known(seq)
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_KEYED:

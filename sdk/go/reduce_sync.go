@@ -52,7 +52,7 @@ func (r *reducer) conversation(c *skeinv1.Conversation, reset bool) *conv {
 func (r *reducer) attributes(x *conv, c *skeinv1.Conversation) {
 	m := c.GetMembership()
 	from := max(m.GetFromSeq(), 1)
-	if x.title != c.GetTitle() || x.members != c.GetMemberCount() || x.created != c.GetCreatedUs() ||
+	if x.groupAttributes(c) || x.title != c.GetTitle() || x.members != c.GetMemberCount() || x.created != c.GetCreatedUs() ||
 		x.role != m.GetRole() || x.from != from || x.to != m.GetToSeq() {
 		r.touch(x)
 	}

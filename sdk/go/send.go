@@ -38,6 +38,9 @@ func (v *Conversation) enqueue(ctx context.Context, o Outgoing) (Message, chan o
 	if err != nil {
 		return Message{}, nil, err
 	}
+	if err := v.MaySend(); err != nil {
+		return Message{}, nil, err
+	}
 	if o.Key != "" && v.Kind() != Self {
 		return Message{}, nil, errorf(InvalidArgument, nil, "only the self conversation has keys")
 	}

@@ -44,6 +44,9 @@ type conv struct {
 	changed     uint64 // newest change of the attributes that was applied; not persisted
 	role        skeinv1.Role
 	from, to    uint64
+	settings    *skeinv1.GroupSettings // of a group; nil = not known
+	attrs       *skeinv1.MemberAttrs   // the user's in a group
+	lastOwn     int64                  // time of the user's newest message that was seen
 	head        point
 	live, floor uint64
 	ranges      spans
