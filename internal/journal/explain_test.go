@@ -104,6 +104,11 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 					return err
 				}},
 				{"entry_slot", func() error { _, err := v.Keyed("demo", "g1"); return err }},
+				{"entry_slot", func() error {
+					_, err := v.KeyedIn("demo", "g1", KeyRange{Prefix: "pin/", Limit: 5})
+					return err
+				}},
+				{"entry_slot", func() error { _, err := v.KeyedAt("demo", "g1", "pin/a", "pin/b"); return err }},
 				{"", func() error { _, err := v.Since(0, 3, 5); return err }},
 				{"", func() error { _, err := v.Member("demo", "g1", "ann"); return err }},
 				{"", func() error { _, err := v.Intervals("demo", "g1", "ann"); return err }},

@@ -24,6 +24,7 @@ package journal
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
@@ -278,6 +279,10 @@ type View interface {
 	ByClientID(app im.AppID, sender im.UserID, id im.ClientID) (im.Entry, error)
 	// Keyed returns the newest entry of each key, ascending by key.
 	Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error)
+	// KeyedIn returns the newest entry of each key of a range, ascending by key, at most r.Limit.
+	KeyedIn(app im.AppID, conv im.ConvID, r KeyRange) ([]im.Entry, error)
+	// KeyedAt returns the newest entries of those of the keys that have one, ascending by key.
+	KeyedAt(app im.AppID, conv im.ConvID, keys ...string) ([]im.Entry, error)
 	// Since returns up to limit entries of a shard with pos > after, ascending.
 	Since(shard int, after im.Pos, limit int) ([]im.Entry, error)
 	// Member returns the newest interval of a user, ended ones included, or ErrNotFound.
@@ -302,6 +307,21 @@ type View interface {
 	// OrdAt returns ord at a seq (0 at seq 0).
 	OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error)
 }
+
+// KeyRange is a part of a conversation's keyed state.
+type KeyRange struct {
+	// Prefix is what the keys begin with; "" = all.
+	Prefix string
+	// After is the last key of the page before; "" = none.
+	After string
+	// Since leaves out entries at or before this position.
+	Since im.Pos
+	Limit int
+}
+
+// upper is as large as a key gets that begins with Prefix: a key has at most
+// 200 bytes, and U+10FFFF is the last character.
+func (r KeyRange) upper() string { return r.Prefix + strings.Repeat("\U0010FFFF", 50) }
 
 // PageKey continues a page of Changes.
 type PageKey struct {

@@ -353,6 +353,22 @@ func (v *memView) Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error) {
 	return out, err
 }
 
+// KeyedIn implements View.
+func (v *memView) KeyedIn(app im.AppID, conv im.ConvID, r KeyRange) ([]im.Entry, error) {
+	out, err := v.pick(app, conv, 1<<30, func(e *row) bool {
+		return e.slot && strings.HasPrefix(e.Key, r.Prefix) && e.Key > r.After && e.Pos > r.Since
+	})
+	slices.SortFunc(out, func(a, b im.Entry) int { return strings.Compare(a.Key, b.Key) })
+	return out[:min(len(out), max(r.Limit, 0))], err
+}
+
+// KeyedAt implements View.
+func (v *memView) KeyedAt(app im.AppID, conv im.ConvID, keys ...string) ([]im.Entry, error) {
+	out, err := v.pick(app, conv, 1<<30, func(e *row) bool { return e.slot && slices.Contains(keys, e.Key) })
+	slices.SortFunc(out, func(a, b im.Entry) int { return strings.Compare(a.Key, b.Key) })
+	return out, err
+}
+
 // Since implements View.
 func (v *memView) Since(shard int, after im.Pos, limit int) (out []im.Entry, err error) {
 	if shard < 0 || shard >= len(v.shards) {

@@ -162,6 +162,28 @@ func (v *sqlView) Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error) {
 	return v.entries(app, conv, selectEntries+" AND e.slot <> '' ORDER BY e.slot", app, conv)
 }
 
+// KeyedIn implements View.
+func (v *sqlView) KeyedIn(app im.AppID, conv im.ConvID, r KeyRange) ([]im.Entry, error) {
+	return v.entries(app, conv, selectEntries+` AND e.slot <> '' AND e.slot >= $3 AND e.slot <= $4 AND e.slot > $5 AND e.pos > $6
+ORDER BY e.slot LIMIT $7`, app, conv, r.Prefix, r.upper(), r.After, r.Since, max(r.Limit, 0))
+}
+
+// KeyedAt implements View.
+func (v *sqlView) KeyedAt(app im.AppID, conv im.ConvID, keys ...string) ([]im.Entry, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	list, args := "", []any{app, conv}
+	for i, k := range keys {
+		if i > 0 {
+			list += ", "
+		}
+		list += "$" + strconv.Itoa(i+3)
+		args = append(args, k)
+	}
+	return v.entries(app, conv, selectEntries+" AND e.slot <> '' AND e.slot IN ("+list+") ORDER BY e.slot", args...)
+}
+
 // Since implements View.
 func (v *sqlView) Since(shard int, after im.Pos, limit int) ([]im.Entry, error) {
 	return v.entries("", "", "SELECT "+rowColumns+`, c.app, c.conv FROM entry e JOIN conversation c ON c.conv_no = e.conv_no

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
@@ -378,6 +379,14 @@ func (e *env) put(key, body string) *journal.Append {
 	return a
 }
 
+func bodies(list []im.Entry) string {
+	var out []string
+	for i := range list {
+		out = append(out, string(list[i].Body))
+	}
+	return strings.Join(out, " ")
+}
+
 func keyed(e *env) {
 	e.must(e.put("draft/b", "b1"))
 	e.must(e.put("draft/a", "a1"))
@@ -399,6 +408,34 @@ func keyed(e *env) {
 			if string(list[i].Body) != want || list[i].Version != 1 {
 				e.Fatalf("%+v", list[i])
 			}
+		}
+		return nil
+	})
+	e.view(func(v journal.View) error {
+		for _, c := range []struct {
+			r    journal.KeyRange
+			want string
+		}{
+			{journal.KeyRange{Limit: 9}, "a2 b3 c3"},
+			{journal.KeyRange{Prefix: "draft/", Limit: 2}, "a2 b3"},
+			{journal.KeyRange{Prefix: "draft/", After: "draft/a", Limit: 9}, "b3 c3"},
+			{journal.KeyRange{Prefix: "draft/b", Limit: 9}, "b3"},
+			{journal.KeyRange{Prefix: "draf0", Limit: 9}, ""},
+			{journal.KeyRange{Prefix: "draft/\u7fff", Limit: 9}, ""},
+			{journal.KeyRange{Since: e.entries(group)[6].Pos, Limit: 9}, "a2"},
+			{journal.KeyRange{}, ""},
+		} {
+			list, err := v.KeyedIn(app, group, c.r)
+			if got := bodies(list); err != nil || got != c.want {
+				e.Fatalf("%+v: %q %v", c.r, got, err)
+			}
+		}
+		list, err := v.KeyedAt(app, group, "draft/c", "none", "", "draft/a")
+		if got := bodies(list); err != nil || got != "a2 c3" {
+			e.Fatalf("%q %v", got, err)
+		}
+		if list, err = v.KeyedAt(app, group); err != nil || len(list) != 0 {
+			e.Fatalf("%+v %v", list, err)
 		}
 		return nil
 	})
