@@ -13,6 +13,9 @@ import (
 // that it had stay readable through Edits.
 func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq, body []byte, id im.ClientID) (journal.Result, error) {
 	content, err := s.checkBody(body)
+	if err == nil {
+		err = checkPrivate("", content)
+	}
 	if err != nil {
 		return journal.Result{}, err
 	}

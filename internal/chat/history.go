@@ -48,7 +48,15 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 	var out *skeinv1.ListMessagesResponse
 	err := s.reading(ctx, actor, r.Conv, func(v journal.View, room *Room, self journal.Member, head im.Seq) error {
 		out = &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
-		return fillPage(v, actor, room, self, head, r, out)
+		hidden, err := HiddenIn(v, actor.App, actor.User, r.Conv)
+		if err != nil {
+			return err
+		}
+		// What was cleared is as if the reader had joined after it.
+		if up := hidden[r.Conv].UpTo(); up > 0 {
+			self.From = min(max(self.From, up+1), head+1)
+		}
+		return fillPage(v, actor, room, self, head, hidden[r.Conv], r, out)
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +64,7 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 	return out, nil
 }
 
-func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, head im.Seq, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
+func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, head im.Seq, hidden Hidden, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
 	low, high := max(self.From, 1), head
 	backwards := r.After == 0
 	if backwards && r.Before > 0 {
@@ -95,7 +103,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 		case im.KindEdit, im.KindRecall, im.KindReaction, im.KindExpire:
 			continue
 		}
-		if e.Withheld(actor.User, actor.Device) {
+		if e.Withheld(actor.User, actor.Device) || hidden.Has(e.Seq) {
 			continue
 		}
 		out.Items = append(out.Items, &skeinv1.HistoryItem{Entry: ProtoEntry(e), Reactions: summaries(folded[e.Seq], actor.User)})

@@ -45,6 +45,8 @@ func (s *Service) checkKind(c *skeinv1.Content) error {
 		return s.checkAttachments(k.Attachments)
 	case *skeinv1.Content_Notice:
 		return checkNotice(k.Notice)
+	case *skeinv1.Content_Private:
+		return nil // held to its key by checkPrivate
 	case *skeinv1.Content_Merged:
 		return im.Errorf(im.InvalidArgument, "a merged forward is made by ForwardMessages")
 	}

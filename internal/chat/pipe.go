@@ -28,7 +28,7 @@ type Pipe struct {
 	actor im.Actor
 
 	mu     sync.Mutex              // guards the rest
-	lines  map[im.ConvID]*pipeLine // of groups: nothing else can become stale
+	lines  map[im.ConvID]*pipeLine // of groups and planned values: nothing else can become stale
 	next   uint64
 	closed bool
 }
@@ -78,7 +78,7 @@ func (p *Pipe) Submit(ctx context.Context, r SendRequest, done func(journal.Resu
 		done(journal.Result{}, err)
 		return
 	}
-	if r.Conv.Kind() != im.ConvGroup {
+	if r.Conv.Kind() != im.ConvGroup && !r.planned() {
 		a, err := p.prepare(ctx, &r)
 		if err != nil {
 			answer(done, err)

@@ -62,8 +62,10 @@ func (s *Service) checkSend(r *SendRequest) error {
 		return err
 	}
 	var err error
-	r.content, err = s.checkBody(r.Body)
-	return err
+	if r.content, err = s.checkBody(r.Body); err != nil {
+		return err
+	}
+	return checkPrivate(r.Key, r.content)
 }
 
 // Bounds of a message's options.
@@ -109,6 +111,12 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 		a.Kind, a.Key, a.Effect, a.MarkRead = im.KindKeyed, r.Key, journal.BlankKey, false
 	}
 	a.Create = create(room)
+	if r.planned() {
+		if err := s.planPrivate(ctx, actor, r, a); err != nil {
+			span.End(err)
+			return err
+		}
+	}
 	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content})
 	if err == nil { // after it: who may not know of the conversation hears nothing about who is in it
 		err = s.checkReaders(ctx, actor, room, r, a)

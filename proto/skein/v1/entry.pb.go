@@ -396,6 +396,7 @@ type Content struct {
 	//	*Content_Notice
 	//	*Content_Merged
 	//	*Content_ContactChange
+	//	*Content_Private
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
@@ -565,6 +566,15 @@ func (x *Content) GetContactChange() *ContactChange {
 	return nil
 }
 
+func (x *Content) GetPrivate() *Private {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Private); ok {
+			return x.Private
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -680,6 +690,10 @@ type Content_ContactChange struct {
 	ContactChange *ContactChange `protobuf:"bytes,34,opt,name=contact_change,json=contactChange,proto3,oneof"`
 }
 
+type Content_Private struct {
+	Private *Private `protobuf:"bytes,35,opt,name=private,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -703,6 +717,8 @@ func (*Content_Notice) isContent_Kind() {}
 func (*Content_Merged) isContent_Kind() {}
 
 func (*Content_ContactChange) isContent_Kind() {}
+
+func (*Content_Private) isContent_Kind() {}
 
 // Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
@@ -1612,11 +1628,11 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x93\b\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xc2\b\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1629,7 +1645,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\vattachments\x18\x17 \x01(\v2\x15.skein.v1.AttachmentsH\x00R\vattachments\x12*\n" +
 	"\x06notice\x18\x18 \x01(\v2\x10.skein.v1.NoticeH\x00R\x06notice\x12*\n" +
 	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12@\n" +
-	"\x0econtact_change\x18\" \x01(\v2\x17.skein.v1.ContactChangeH\x00R\rcontactChange\x12 \n" +
+	"\x0econtact_change\x18\" \x01(\v2\x17.skein.v1.ContactChangeH\x00R\rcontactChange\x12-\n" +
+	"\aprivate\x18# \x01(\v2\x11.skein.v1.PrivateH\x00R\aprivate\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
@@ -1789,9 +1806,10 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*Sticker)(nil),            // 21: skein.v1.Sticker
 	(*Notice)(nil),             // 22: skein.v1.Notice
 	(*ContactChange)(nil),      // 23: skein.v1.ContactChange
-	(*Forwarded)(nil),          // 24: skein.v1.Forwarded
-	(*GroupChange)(nil),        // 25: skein.v1.GroupChange
-	(*Attachment)(nil),         // 26: skein.v1.Attachment
+	(*Private)(nil),            // 24: skein.v1.Private
+	(*Forwarded)(nil),          // 25: skein.v1.Forwarded
+	(*GroupChange)(nil),        // 26: skein.v1.GroupChange
+	(*Attachment)(nil),         // 27: skein.v1.Attachment
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1808,24 +1826,25 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	22, // 11: skein.v1.Content.notice:type_name -> skein.v1.Notice
 	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
 	23, // 13: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
-	24, // 14: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 15: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	25, // 16: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
-	26, // 17: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 18: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 19: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 20: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 21: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 22: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 23: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 24: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 25: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 26: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	24, // 14: skein.v1.Content.private:type_name -> skein.v1.Private
+	25, // 15: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 16: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	26, // 17: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	27, // 18: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 19: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 20: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 21: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1836,6 +1855,7 @@ func file_skein_v1_entry_proto_init() {
 	file_skein_v1_content_proto_init()
 	file_skein_v1_contact_proto_init()
 	file_skein_v1_group_settings_proto_init()
+	file_skein_v1_private_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
 		(*Content_Custom)(nil),
@@ -1849,6 +1869,7 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Notice)(nil),
 		(*Content_Merged)(nil),
 		(*Content_ContactChange)(nil),
+		(*Content_Private)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -54,7 +54,8 @@ export type SendMessageRequest = Message<"skein.v1.SendMessageRequest"> & {
   handshake: boolean;
 
   /**
-   * Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes.
+   * Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes. Keys that
+   * private.proto names carry the Private that is theirs.
    *
    * @generated from field: string key = 6;
    */
