@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/presence"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -65,14 +66,31 @@ func (d devices) SignOutDevice(ctx context.Context, a im.Actor, id im.DeviceID) 
 	return d.auth.SignOutDevice(ctx, a, id)
 }
 
-// presences tells the state of users as the wire has it.
-func presences(p *presence.Presence) func(im.AppID, []im.UserID) []*skeinv1.Presence {
-	return func(app im.AppID, users []im.UserID) []*skeinv1.Presence {
-		states := p.Get(app, users...)
-		out := make([]*skeinv1.Presence, len(states))
-		for i, st := range states {
-			out[i] = &skeinv1.Presence{User: string(st.User), Online: st.Online, LastSeenUs: int64(st.LastSeen)}
-		}
-		return out
+// presences joins who is online with what they say of themselves.
+type presences struct {
+	presence *presence.Presence
+	profiles *profile.Service
+}
+
+// Get implements rpc.Presences.
+func (p presences) Get(ctx context.Context, a im.Actor, peers []im.UserID) ([]*skeinv1.Presence, error) {
+	users, err := p.profiles.SeesLastSeen(ctx, a, peers)
+	if err != nil {
+		return nil, err
 	}
+	statuses, err := p.profiles.Statuses(ctx, a.App, users)
+	if err != nil {
+		return nil, err
+	}
+	states := p.presence.Get(a.App, users...)
+	out := make([]*skeinv1.Presence, len(states))
+	for i, st := range states {
+		out[i] = &skeinv1.Presence{User: string(st.User), Online: st.Online, LastSeenUs: int64(st.LastSeen), Status: statuses[st.User]}
+	}
+	return out, nil
+}
+
+// SetStatus implements rpc.Presences.
+func (p presences) SetStatus(ctx context.Context, a im.Actor, r *skeinv1.SetStatusRequest) (*skeinv1.SetStatusResponse, error) {
+	return p.profiles.SetStatus(ctx, a, r)
 }

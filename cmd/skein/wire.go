@@ -124,7 +124,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
 		Settings: a.Settings, Reading: back.burns.Reading})
 	limits := newLimits(cfg, ops.metrics, clock)
-	folk, err := newPeople(j, d, c, a, key, limits)
+	folk, err := newPeople(j, d, c, a, b, key, limits)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
 	strangers := quota.New[netip.Prefix](limits.of("hello"), 100_000, clock)
-	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Limits: gatewayLimits(&cfg.Limits),
+	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Sight: folk.profiles, Limits: gatewayLimits(&cfg.Limits),
 		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Trace: tracer, Origin: origins.any, SameOrigin: origins.same, Address: address,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
 	if err != nil {
@@ -177,7 +177,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Profiles:  folk.profiles,
 			Contacts:  folk.contacts,
 			Devices:   devices{a, p},
-			Presences: presences(p),
+			Presences: presences{p, folk.profiles},
 			CheckSend: gateway.CheckSend,
 		},
 		Allow: func(actor im.Actor) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/contact"
@@ -23,7 +24,7 @@ type people struct {
 	contacts *contact.Service
 }
 
-func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, key auth.MasterKey, limits *limits) (*people, error) {
+func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus.Bus, key auth.MasterKey, limits *limits) (*people, error) {
 	pageKey, err := key.Derive("page")
 	if err != nil {
 		return nil, err
@@ -38,8 +39,12 @@ func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, key a
 	}
 	p := &people{}
 	p.profiles = profile.New(profile.Deps{DB: d, Clock: limits.clock, Relations: relations{c}, Exists: a.Exists, Settings: a.Settings,
-		AllowSearch: perUser("directory", "look-ups in the directory"), Pages: pages})
+		AllowSearch: perUser("directory", "look-ups in the directory"), Pages: pages,
+		Changed: func(app im.AppID, user im.UserID) { b.Signal(bus.SightChanged{App: app, User: user}) }})
 	p.contacts = contact.New(contact.Deps{Chat: c, Journal: j, Clock: limits.clock, Pages: pages, AllowRequest: perUser("request", "contact requests"),
+		Changed: func(app im.AppID, user, other im.UserID) {
+			b.Signal(bus.SightChanged{App: app, User: user, Other: other})
+		},
 		Policy: func(ctx context.Context, app im.AppID, user im.UserID) (skeinv1.ContactPolicy, error) {
 			privacy, err := p.profiles.Privacy(ctx, app, user)
 			return privacy.GetContactPolicy(), err

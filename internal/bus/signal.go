@@ -137,6 +137,21 @@ type Roster struct {
 	Sessions []Session // read only
 }
 
+// SightChanged says that what others see of a user's presence may be another
+// thing now: their privacy, their status, or a block. With Other set only the
+// two are concerned.
+type SightChanged struct {
+	App   im.AppID
+	User  im.UserID
+	Other im.UserID
+}
+
+// Address implements Signal: every node.
+func (SightChanged) Address() Address { return Address{} }
+
+// Topic implements Signal.
+func (SightChanged) Topic() Topics { return Presence }
+
 // Address implements Signal: the conversation's members.
 func (s Typing) Address() Address { return Address{App: s.App, Conv: s.Conv} }
 

@@ -40,6 +40,9 @@ func (s *Service) Command(ctx context.Context, actor im.Actor, c Command) error 
 	if err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room}); err != nil {
 		return err
 	}
+	if err := s.notBlocked(ctx, actor, room); err != nil {
+		return err
+	}
 	for _, u := range c.To {
 		if _, in := room.Member(u); !in {
 			return im.Errorf(im.NotFound, "to_users names somebody who is not in the conversation")

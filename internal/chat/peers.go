@@ -12,8 +12,8 @@ import (
 const peerGroups = 200
 
 // Peers returns those of the users who share a conversation with the actor:
-// their presence may be shown. A direct conversation counts once it has an
-// entry.
+// their presence may be shown. A direct conversation counts once it has a
+// message, or when the two are contacts.
 func (s *Service) Peers(ctx context.Context, actor im.Actor, users []im.UserID) ([]im.UserID, error) {
 	var out, rest []im.UserID
 	var groups []im.ConvID
@@ -23,10 +23,12 @@ func (s *Service) Peers(ctx context.Context, actor im.Actor, users []im.UserID) 
 				out = append(out, u)
 				continue
 			}
-			_, err := v.Conv(actor.App, im.Direct(actor.User, u))
+			c, err := v.Conv(actor.App, im.Direct(actor.User, u))
 			switch {
-			case err == nil:
+			case err == nil && (c.HeadOrd > 0 || Relation(c.Bits)&AreContacts != 0): // a mere request lets nobody look
 				out = append(out, u)
+			case err == nil:
+				rest = append(rest, u)
 			case im.CodeOf(err) == im.NotFound:
 				rest = append(rest, u)
 			default:

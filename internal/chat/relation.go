@@ -49,6 +49,25 @@ func denyOf(room *Room, actor im.Actor) uint64 {
 	return uint64(Blocks(room.ID, room.ID.Peer(actor.User)))
 }
 
+// notBlocked refuses what is not stored, and so is checked by no append: in a
+// direct conversation, by whom the other has blocked.
+func (s *Service) notBlocked(ctx context.Context, actor im.Actor, room *Room) error {
+	deny := denyOf(room, actor)
+	if deny == 0 {
+		return nil
+	}
+	return s.j.View(ctx, func(v journal.View) error {
+		c, err := v.Conv(actor.App, room.ID)
+		switch {
+		case im.CodeOf(err) == im.NotFound:
+			return nil
+		case err == nil && c.Bits&deny != 0:
+			return im.Errorf(im.PermissionDenied, "the other user has blocked you")
+		}
+		return err
+	})
+}
+
 // RelationChange is a CONTACT entry and what it changes.
 type RelationChange struct {
 	Change     *skeinv1.ContactChange

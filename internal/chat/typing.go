@@ -16,6 +16,9 @@ func (s *Service) Typing(ctx context.Context, actor im.Actor, conv im.ConvID, st
 	if err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room}); err != nil {
 		return err
 	}
+	if err := s.notBlocked(ctx, actor, room); err != nil {
+		return err
+	}
 	s.signals.Signal(bus.Typing{App: actor.App, Conv: conv, User: actor.User, Device: actor.Device, Stopped: stopped})
 	return nil
 }

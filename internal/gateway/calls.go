@@ -5,7 +5,6 @@ import (
 
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
-	"github.com/skein-im/skein/internal/presence"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -59,44 +58,6 @@ func (s *session) command(ctx context.Context, c *skeinv1.Command) error {
 		to[i] = im.UserID(u)
 	}
 	return s.g.Chat.Command(ctx, s.actor(), chat.Command{Conv: im.ConvID(c.Conversation), Type: c.Type, Data: c.Data, To: to})
-}
-
-// watch replaces the users whose presence the session hears of, and tells
-// their present state. Those it shares no conversation with are left out
-// without a word.
-func (s *session) watch(ctx context.Context, names []string) error {
-	if len(names) > s.g.Limits.Watch {
-		return im.Errorf(im.TooLarge, "a session watches at most %d users", s.g.Limits.Watch)
-	}
-	users := make([]im.UserID, 0, len(names))
-	for _, n := range names {
-		if !im.ValidName(n) {
-			return im.Errorf(im.InvalidArgument, "users has an invalid user id")
-		}
-		users = append(users, im.UserID(n))
-	}
-	users, err := s.g.Chat.Peers(ctx, s.actor(), users)
-	if err != nil {
-		return err
-	}
-	s.watchMu.Lock()
-	defer s.watchMu.Unlock()
-	switch {
-	case s.watchEnded:
-		return nil
-	case s.watching == nil:
-		s.watching = s.g.Presence.Watch(s.actor().App, s.tellPresence)
-	}
-	for _, st := range s.watching.Set(users) {
-		s.tellPresence(st)
-	}
-	return nil
-}
-
-// tellPresence queues a state; it may be called under presence's lock.
-func (s *session) tellPresence(st presence.State) {
-	s.handle(event{kind: evSignal, bytes: encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Presence{
-		Presence: &skeinv1.Presence{User: string(st.User), Online: st.Online, LastSeenUs: int64(st.LastSeen)}}})})
 }
 
 // unwatch ends the watch for good.

@@ -95,12 +95,14 @@ type Deps struct {
 	Bus      bus.Bus
 	Doorman  Doorman
 	Presence *presence.Presence
-	Limits   Limits
-	Clock    im.Clock // one that is a turn.Scheduler runs the gateway's goroutines
-	Entropy  im.Entropy
-	Log      *slog.Logger
-	Metrics  *metrics.Set  // nil = counted for nobody
-	Trace    *trace.Tracer // nil = nothing is traced
+	// Sight says what of others' presence users may see; nil = all of it.
+	Sight   Sight
+	Limits  Limits
+	Clock   im.Clock // one that is a turn.Scheduler runs the gateway's goroutines
+	Entropy im.Entropy
+	Log     *slog.Logger
+	Metrics *metrics.Set  // nil = counted for nobody
+	Trace   *trace.Tracer // nil = nothing is traced
 	// Origin tells whether a page of that origin may open a socket here at
 	// all; which app it may speak for is asked at the hello. SameOrigin tells
 	// whether it is the server's own page, which may speak for every app.

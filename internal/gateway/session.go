@@ -63,6 +63,9 @@ type session struct {
 	watchMu    sync.Mutex // guards the two below; never taken under mu
 	watching   *presence.Watch
 	watchEnded bool
+	lookMu     sync.Mutex                            // held while it is decided anew what is watched; taken before watchMu
+	statusMu   sync.Mutex                            // guards statuses; nothing is taken under it
+	statuses   map[im.UserID]*skeinv1.PresenceStatus // of the watched
 }
 
 // silentIntervals is after how many ping intervals without a word a session

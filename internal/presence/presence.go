@@ -221,38 +221,65 @@ func (p *Presence) Count() (own, all int) {
 type Watch struct {
 	number uint64 // in the order of their making
 	p      *Presence
-	app    im.AppID
+	owner  user // who watches
 	fn     func(State)
-	users  map[im.UserID]struct{} // guarded by p.mu
+	again  func(u im.UserID)
+	users  map[im.UserID]bool // true: their state is told; guarded by p.mu
 }
 
-// Watch makes a watch that follows nobody yet. fn is called with every later
-// change of a watched user, under a lock of this package: it must be quick
-// and must not call back into the package (put it in a queue).
-func (p *Presence) Watch(app im.AppID, fn func(State)) *Watch {
-	return &Watch{number: p.made.Add(1), p: p, app: app, fn: fn, users: make(map[im.UserID]struct{})}
+// Watch makes a watch of a user that follows nobody yet. fn is called with
+// every later change of a watched user; again when it has to be decided anew
+// whether the watcher may see a user (they may have changed their privacy, or
+// their status), with "" for all of them. Both are called under a lock of this
+// package: they must be quick and must not call back into the package (put it
+// in a queue).
+func (p *Presence) Watch(app im.AppID, owner im.UserID, fn func(State), again func(u im.UserID)) *Watch {
+	return &Watch{number: p.made.Add(1), p: p, owner: user{app, owner}, fn: fn, again: again, users: make(map[im.UserID]bool)}
 }
 
-// Set replaces the users that are watched and returns their states, in order;
-// what changes after these states goes to fn, without a gap between. Users
-// past MaxWatched are ignored, and left out of the answer.
-func (w *Watch) Set(users []im.UserID) []State {
-	users = users[:min(len(users), MaxWatched)]
-	out := make([]State, len(users))
+// Set replaces the users that are watched and returns the states of those that
+// are seen, in order; what changes after these states goes to fn, without a
+// gap between. Of the hidden ones nothing is told, but that again is called
+// for them. Users past MaxWatched are ignored, and left out of the answer.
+func (w *Watch) Set(seen, hidden []im.UserID) []State {
+	seen = seen[:min(len(seen), MaxWatched)]
+	hidden = hidden[:min(len(hidden), MaxWatched-len(seen))]
+	out := make([]State, len(seen))
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	w.clear()
-	for i, u := range users {
-		id := user{w.app, u}
-		out[i] = w.p.m.state(id)
-		if w.p.closed {
-			continue
-		}
-		w.users[u] = struct{}{}
-		if w.p.watches[id] == nil {
-			w.p.watches[id] = make(map[*Watch]struct{})
-		}
-		w.p.watches[id][w] = struct{}{}
+	if len(seen)+len(hidden) > 0 && !w.p.closed {
+		w.p.follow(w.owner, w)
+	}
+	for _, u := range hidden {
+		w.put(u, false)
+	}
+	for i, u := range seen {
+		out[i] = w.p.m.state(user{w.owner.app, u})
+		w.put(u, true)
+	}
+	return out
+}
+
+// Show says whether a watched user is seen from now on, and returns their
+// state; false when the user is not watched any more.
+func (w *Watch) Show(u im.UserID, seen bool) (State, bool) {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	if _, watched := w.users[u]; !watched {
+		return State{}, false
+	}
+	w.users[u] = seen
+	return w.p.m.state(user{w.owner.app, u}), true
+}
+
+// Users returns all users that are watched, in no order.
+func (w *Watch) Users() []im.UserID {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	out := make([]im.UserID, 0, len(w.users))
+	for u := range w.users {
+		out = append(out, u)
 	}
 	return out
 }
@@ -264,15 +291,35 @@ func (w *Watch) Close() {
 	w.clear()
 }
 
+func (w *Watch) put(u im.UserID, seen bool) {
+	if w.p.closed {
+		return
+	}
+	w.users[u] = seen
+	w.p.follow(user{w.owner.app, u}, w)
+}
+
+// follow has a watch hear of a user: of one that it watches, or of its owner.
+func (p *Presence) follow(id user, w *Watch) {
+	if p.watches[id] == nil {
+		p.watches[id] = make(map[*Watch]struct{})
+	}
+	p.watches[id][w] = struct{}{}
+}
+
 func (w *Watch) clear() {
 	for u := range w.users {
-		id := user{w.app, u}
-		delete(w.p.watches[id], w)
-		if len(w.p.watches[id]) == 0 {
-			delete(w.p.watches, id)
-		}
+		w.p.unfollow(user{w.owner.app, u}, w)
 	}
+	w.p.unfollow(w.owner, w)
 	clear(w.users)
+}
+
+func (p *Presence) unfollow(id user, w *Watch) {
+	delete(p.watches[id], w)
+	if len(p.watches[id]) == 0 {
+		delete(p.watches, id)
+	}
 }
 
 // Close tells the other nodes that this one goes away with all its sessions,
@@ -314,8 +361,48 @@ func (p *Presence) hear(e bus.Event) {
 	switch {
 	case e.Lost:
 		p.step(hello{}) // everybody sends a digest, and the differences follow
+		p.lookAgain()
 	case e.Signal != nil:
+		if m, ok := e.Signal.(bus.SightChanged); ok {
+			p.sight(m)
+			return
+		}
 		p.step(heard{e.Signal})
+	}
+}
+
+// lookAgain has every watch decide anew: it is not known what was missed.
+func (p *Presence) lookAgain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := make(map[*Watch]bool)
+	for _, ws := range p.watches {
+		for w := range ws {
+			if !seen[w] {
+				seen[w] = true
+				w.again("")
+			}
+		}
+	}
+}
+
+// sight has the watches that it concerns decide anew.
+func (p *Presence) sight(m bus.SightChanged) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pair := range [][2]im.UserID{{m.User, m.Other}, {m.Other, m.User}} {
+		of, by := pair[0], pair[1]
+		if of == "" {
+			continue
+		}
+		for w := range inOrder(p.m.ordered, p.watches[user{m.App, of}], func(a, b *Watch) int { return cmp.Compare(a.number, b.number) }) {
+			switch _, watched := w.users[of]; {
+			case watched && (m.Other == "" || w.owner.user == by):
+				w.again(of)
+			case m.Other == "" && w.owner.user == of: // who hides sees less themselves
+				w.again("")
+			}
+		}
 	}
 }
 
@@ -334,7 +421,9 @@ func (p *Presence) step(e event) {
 			p.bus.Signal(eff.Signal)
 		case changed:
 			for w := range inOrder(p.m.ordered, p.watches[eff.user], func(a, b *Watch) int { return cmp.Compare(a.number, b.number) }) {
-				w.fn(eff.State)
+				if w.users[eff.State.User] {
+					w.fn(eff.State)
+				}
 			}
 		}
 	}

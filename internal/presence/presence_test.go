@@ -94,8 +94,8 @@ func TestAWatchHearsEveryChangeAfterItsFirstStates(t *testing.T) {
 		p := nodes(t, b, "a", "b")
 		p[0].Online(actor("ann", "phone"))
 		var heard []presence.State
-		w := p[0].Watch("app", func(s presence.State) { heard = append(heard, s) })
-		if st := w.Set([]im.UserID{"bob", "ann"}); st[0].Online || !st[1].Online {
+		w := p[0].Watch("app", "ann", func(s presence.State) { heard = append(heard, s) }, func(im.UserID) {})
+		if st := w.Set([]im.UserID{"bob", "ann"}, nil); st[0].Online || !st[1].Online {
 			t.Errorf("first states %+v", st)
 		}
 		p[1].Online(actor("bob", "phone"))
@@ -108,7 +108,7 @@ func TestAWatchHearsEveryChangeAfterItsFirstStates(t *testing.T) {
 		if len(heard) != 2 || !heard[0].Online || heard[1].Online || heard[1].User != "bob" || heard[1].LastSeen == 0 {
 			t.Errorf("heard %+v", heard)
 		}
-		w.Set([]im.UserID{"eve"})
+		w.Set([]im.UserID{"eve"}, nil)
 		heard = nil
 		p[0].Offline(actor("ann", "phone")) // no more watched
 		synctest.Wait()
@@ -118,7 +118,7 @@ func TestAWatchHearsEveryChangeAfterItsFirstStates(t *testing.T) {
 		if len(heard) != 0 {
 			t.Errorf("heard %+v", heard)
 		}
-		if st := w.Set(make([]im.UserID, presence.MaxWatched+1)); len(st) != presence.MaxWatched {
+		if st := w.Set(make([]im.UserID, presence.MaxWatched+1), nil); len(st) != presence.MaxWatched {
 			t.Errorf("%d users are watched", len(st))
 		}
 	})

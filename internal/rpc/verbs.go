@@ -26,8 +26,13 @@ type Devices interface {
 	SignOutDevice(ctx context.Context, a im.Actor, d im.DeviceID) error
 }
 
-// Presences tells who is online; package presence through wire.go.
-type Presences func(app im.AppID, users []im.UserID) []*skeinv1.Presence
+// Presences is who is online and what they say of themselves; packages
+// presence and feature/profile through wire.go.
+type Presences interface {
+	// Get returns what the actor may see of users they share a conversation with.
+	Get(ctx context.Context, a im.Actor, peers []im.UserID) ([]*skeinv1.Presence, error)
+	SetStatus(ctx context.Context, a im.Actor, r *skeinv1.SetStatusRequest) (*skeinv1.SetStatusResponse, error)
+}
 
 // Verbs are whom the calls go to.
 type Verbs struct {
@@ -177,8 +182,10 @@ func (s *server) otherCalls(t map[string]http.Handler) {
 		if err != nil {
 			return nil, err
 		}
-		return &skeinv1.GetPresenceResponse{Presences: v.Presences(a.App, us)}, nil
+		ps, err := v.Presences.Get(ctx, a, us)
+		return &skeinv1.GetPresenceResponse{Presences: ps}, err
 	})
+	at(t, s, skeinv1connect.PresenceServiceSetStatusProcedure, v.Presences.SetStatus)
 	at(t, s, skeinv1connect.AdminServiceGetAppProcedure, v.Admin.GetApp)
 	at(t, s, skeinv1connect.AdminServiceUpdateAppProcedure, v.Admin.UpdateApp)
 	at(t, s, skeinv1connect.AdminServiceRevokeUserProcedure, v.Admin.RevokeUser)

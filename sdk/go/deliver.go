@@ -250,6 +250,12 @@ func presenceOf(p *skeinv1.Presence) Presence {
 	if t := p.GetLastSeenUs(); t > 0 {
 		v.LastSeen = time.UnixMicro(t).UTC()
 	}
+	if st := p.GetStatus(); st != nil {
+		v.Status = &Status{Text: st.GetText(), Emoji: st.GetEmoji()}
+		if st.GetUntilUs() > 0 {
+			v.Status.Until = time.UnixMicro(st.GetUntilUs()).UTC()
+		}
+	}
 	return v
 }
 

@@ -60,6 +60,16 @@ type Presence struct {
 	Online bool
 	// LastSeen is when the last device went away; zero: never seen, or online.
 	LastSeen time.Time
+	// Status is what the user says of themselves; nil = nothing.
+	Status *Status
+}
+
+// Status is a word about oneself, such as "on holiday".
+type Status struct {
+	Text  string // at most 128 bytes
+	Emoji string // one, at most 32 bytes
+	// Until is when it ends; zero: it stays.
+	Until time.Time
 }
 
 // handlers is a list of functions for one kind of event.

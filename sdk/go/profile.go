@@ -294,3 +294,14 @@ func (c *Client) SearchDirectory(ctx context.Context, q DirectoryQuery) iter.Seq
 		}
 	}
 }
+
+// SetStatus says something of the user beside being online, to all who watch
+// their presence; the zero Status takes it back. Errors: InvalidArgument,
+// Unavailable, Aborted, Closed.
+func (c *Client) SetStatus(ctx context.Context, st Status) error {
+	wire := &skeinv1.PresenceStatus{Text: st.Text, Emoji: st.Emoji}
+	if !st.Until.IsZero() {
+		wire.UntilUs = st.Until.UnixMicro()
+	}
+	return c.rpc(ctx, "PresenceService/SetStatus", &skeinv1.SetStatusRequest{Status: wire}, &skeinv1.SetStatusResponse{})
+}

@@ -34,6 +34,15 @@ func goPeopleVerbs() map[string]goVerb {
 		"remark": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
 			return c.UpdateContact(ctx, cmd.Users[0], cmd.Text, cmd.Mentions...)
 		},
+		"setStatus": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+			return nil, c.SetStatus(ctx, skein.Status{Text: cmd.Text})
+		},
+		"status": func(_ context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+			if p, known := c.Presence(cmd.Users[0]); known && p.Status != nil {
+				return p.Status.Text, nil
+			}
+			return "", nil
+		},
 		"block": either(func(ctx context.Context, c *skein.Client, u string) error { return c.BlockUser(ctx, u) },
 			func(ctx context.Context, c *skein.Client, u string) error { return c.UnblockUser(ctx, u) }),
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ import (
 //	accept USER, decline USER        answer
 //	unfriend USER, remark USER "text" LABEL …
 //	block USER, unblock USER
+//	status "text"                    say something of oneself; "" takes it back
 func peopleVerbs() map[string]verb {
 	user := func(name string, remove bool) verb {
 		return func(ctx context.Context, w *world, d *device, a *args) error {
@@ -46,6 +48,9 @@ func peopleVerbs() map[string]verb {
 		},
 		"block":   user("block", false),
 		"unblock": user("block", true),
+		"status": func(ctx context.Context, w *world, d *device, a *args) error {
+			return w.call(ctx, d, a, Command{Verb: "setStatus", Text: a.text("the text")})
+		},
 	}
 }
 
@@ -97,6 +102,20 @@ func findUsers(ctx context.Context, _ *world, d *device, a *args) error {
 		return fmt.Errorf("found are %s", strings.Join(got, " "))
 	}
 	return nil
+}
+
+// expectStatus waits until a watched user says this of themselves: expect status USER "text".
+func expectStatus(ctx context.Context, w *world, d *device, a *args) error {
+	user, want := a.next("a user"), a.text("the text")
+	if err := a.done(); err != nil {
+		return err
+	}
+	return w.result(ctx, d, Command{Verb: "status", Users: []string{user}}, func(raw json.RawMessage) error {
+		if got := string(raw); got != strconv.Quote(want) {
+			return fmt.Errorf("the status of %s is %s", user, got)
+		}
+		return nil
+	})
 }
 
 // expectPeople waits until the device's lists are exactly these lines:

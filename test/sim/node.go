@@ -93,12 +93,7 @@ func (w *world) boot(n *node) {
 			AllowStranger: func(string) error { return nil }, Address: func(*http.Request) string { return "10.0.0.1" },
 			Origin: func(*http.Request, im.AppID, string) bool { return true }, Log: log, MaxBytes: 1 << 20, Timeout: time.Hour,
 			Verbs: rpc.Verbs{Chat: n.chat, Groups: group.New(n.chat, 100, nil), Admin: noAdmin{}, Devices: doorman, Profiles: struct{ rpc.Profiles }{}, Contacts: struct{ rpc.Contacts }{}, Timed: struct{ rpc.Timed }{},
-				Presences: func(app im.AppID, users []im.UserID) (out []*skeinv1.Presence) {
-					for _, s := range mirror.Get(app, users...) {
-						out = append(out, &skeinv1.Presence{User: string(s.User), Online: s.Online, LastSeenUs: int64(s.LastSeen)})
-					}
-					return out
-				}, CheckSend: gateway.CheckSend}})
+				Presences: mirrored{mirror: mirror}, CheckSend: gateway.CheckSend}})
 		if err != nil {
 			panic(err)
 		}
@@ -372,3 +367,17 @@ func (l *logs) Handle(_ context.Context, r slog.Record) error {
 
 func (l *logs) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l *logs) WithGroup(string) slog.Handler      { return l }
+
+// mirrored answers who is online.
+type mirrored struct {
+	rpc.Presences
+	mirror *presence.Presence
+}
+
+// Get implements rpc.Presences.
+func (m mirrored) Get(_ context.Context, a im.Actor, users []im.UserID) (out []*skeinv1.Presence, _ error) {
+	for _, s := range m.mirror.Get(a.App, users...) {
+		out = append(out, &skeinv1.Presence{User: string(s.User), Online: s.Online, LastSeenUs: int64(s.LastSeen)})
+	}
+	return out, nil
+}

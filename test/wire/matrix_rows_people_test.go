@@ -56,6 +56,10 @@ func peopleRows() []row {
 			}},
 		{verb: "ProfileService/SearchDirectory", cells: everybodys + "ok foreign-app app",
 			request: func(f *fixture, _ principal) proto.Message { return &pb.SearchDirectoryRequest{User: f.users[owner]} }},
+		{verb: "PresenceService/SetStatus", cells: ofUsers,
+			request: func(*fixture, principal) proto.Message {
+				return &pb.SetStatusRequest{Status: &pb.PresenceStatus{Text: "away", Emoji: "🌴"}}
+			}},
 		{verb: "ContactService/RequestContact", cells: nobody + `
 			PERMISSION_DENIED blocked
 			INVALID_ARGUMENT  owner foreign-app app

@@ -53,6 +53,8 @@ func Signals() []bus.Signal {
 		bus.Typing{App: "app", Conv: "g1", User: "ann", Device: "phone", Stopped: true},
 		bus.Command{App: "app", Conv: "g1", User: "ann", Device: "phone", ACLVersion: 3, Type: "slides.show", Data: []byte{4}, To: []im.UserID{"bob", "cid"}},
 		bus.Command{App: "app", Conv: "g1", User: "ann", ACLVersion: -1, Type: "ring"},
+		bus.SightChanged{App: "app", User: "ann"},
+		bus.SightChanged{App: "app", User: "ann", Other: "bob"},
 		bus.ReadMoved{App: "app", Conv: "g1", User: "ann", Device: "phone", Seq: 7, Ord: 6},
 		bus.MemberChanged{App: "app", Conv: "g1", User: "bob"},
 		bus.ConvChanged{App: "app", Conv: "g1", ACLVersion: 3},

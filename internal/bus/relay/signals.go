@@ -24,6 +24,7 @@ const (
 	signalRosterWanted  = 9
 	signalRoster        = 10
 	signalCommand       = 11
+	signalSightChanged  = 20
 )
 
 // The fields of signals. They share their numbers, so that one function
@@ -88,6 +89,11 @@ func appendSignal(b []byte, s bus.Signal) []byte {
 		which = signalConvChanged
 		part = appendConv(part, s.App, s.Conv)
 		part = appendUint(part, partVersion, uint64(s.ACLVersion))
+	case bus.SightChanged:
+		which = signalSightChanged
+		part = appendText(part, partApp, string(s.App))
+		part = appendText(part, partUser, string(s.User))
+		part = appendText(part, partTo, string(s.Other))
 	case bus.FenceRaised:
 		which = signalFenceRaised
 		part = appendUint(part, partPos, uint64(s.Pos))
@@ -197,6 +203,12 @@ func decodeSignal(b []byte) (bus.Signal, error) {
 		return bus.ReadMoved{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Seq: p.seq, Ord: p.ord}, nil
 	case signalCommand:
 		return bus.Command{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, ACLVersion: int64(p.version) - 1, Type: p.kind, Data: p.data, To: p.to}, nil
+	case signalSightChanged:
+		sight := bus.SightChanged{App: p.App, User: p.User}
+		if len(p.to) > 0 {
+			sight.Other = p.to[0]
+		}
+		return sight, nil
 	case signalMemberChanged:
 		return bus.MemberChanged{App: p.App, Conv: p.conv, User: p.User}, nil
 	case signalConvChanged:

@@ -30,7 +30,9 @@ type Presence struct {
 	User   string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	Online bool                   `protobuf:"varint,2,opt,name=online,proto3" json:"online,omitempty"`
 	// When the last device went away; 0 = never seen or online.
-	LastSeenUs    int64 `protobuf:"varint,3,opt,name=last_seen_us,json=lastSeenUs,proto3" json:"last_seen_us,omitempty"`
+	LastSeenUs int64 `protobuf:"varint,3,opt,name=last_seen_us,json=lastSeenUs,proto3" json:"last_seen_us,omitempty"`
+	// What the user says of themselves; absent = nothing.
+	Status        *PresenceStatus `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -86,6 +88,77 @@ func (x *Presence) GetLastSeenUs() int64 {
 	return 0
 }
 
+func (x *Presence) GetStatus() *PresenceStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// PresenceStatus is a word about oneself, such as "on holiday".
+type PresenceStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 128 bytes.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// One emoji, at most 32 bytes.
+	Emoji string `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	// When it ends; 0 = it stays. Clients show it no longer than that.
+	UntilUs       int64 `protobuf:"varint,3,opt,name=until_us,json=untilUs,proto3" json:"until_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PresenceStatus) Reset() {
+	*x = PresenceStatus{}
+	mi := &file_skein_v1_presence_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PresenceStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PresenceStatus) ProtoMessage() {}
+
+func (x *PresenceStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_presence_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PresenceStatus.ProtoReflect.Descriptor instead.
+func (*PresenceStatus) Descriptor() ([]byte, []int) {
+	return file_skein_v1_presence_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PresenceStatus) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PresenceStatus) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+func (x *PresenceStatus) GetUntilUs() int64 {
+	if x != nil {
+		return x.UntilUs
+	}
+	return 0
+}
+
 type GetPresenceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Users         []string               `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
@@ -95,7 +168,7 @@ type GetPresenceRequest struct {
 
 func (x *GetPresenceRequest) Reset() {
 	*x = GetPresenceRequest{}
-	mi := &file_skein_v1_presence_proto_msgTypes[1]
+	mi := &file_skein_v1_presence_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +180,7 @@ func (x *GetPresenceRequest) String() string {
 func (*GetPresenceRequest) ProtoMessage() {}
 
 func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_presence_proto_msgTypes[1]
+	mi := &file_skein_v1_presence_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +193,7 @@ func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPresenceRequest.ProtoReflect.Descriptor instead.
 func (*GetPresenceRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_presence_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_presence_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GetPresenceRequest) GetUsers() []string {
@@ -139,7 +212,7 @@ type GetPresenceResponse struct {
 
 func (x *GetPresenceResponse) Reset() {
 	*x = GetPresenceResponse{}
-	mi := &file_skein_v1_presence_proto_msgTypes[2]
+	mi := &file_skein_v1_presence_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -151,7 +224,7 @@ func (x *GetPresenceResponse) String() string {
 func (*GetPresenceResponse) ProtoMessage() {}
 
 func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_presence_proto_msgTypes[2]
+	mi := &file_skein_v1_presence_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -164,7 +237,7 @@ func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPresenceResponse.ProtoReflect.Descriptor instead.
 func (*GetPresenceResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_presence_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_presence_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetPresenceResponse) GetPresences() []*Presence {
@@ -174,22 +247,111 @@ func (x *GetPresenceResponse) GetPresences() []*Presence {
 	return nil
 }
 
+type SetStatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *PresenceStatus        `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStatusRequest) Reset() {
+	*x = SetStatusRequest{}
+	mi := &file_skein_v1_presence_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStatusRequest) ProtoMessage() {}
+
+func (x *SetStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_presence_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStatusRequest.ProtoReflect.Descriptor instead.
+func (*SetStatusRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_presence_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SetStatusRequest) GetStatus() *PresenceStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+type SetStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetStatusResponse) Reset() {
+	*x = SetStatusResponse{}
+	mi := &file_skein_v1_presence_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetStatusResponse) ProtoMessage() {}
+
+func (x *SetStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_presence_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetStatusResponse.ProtoReflect.Descriptor instead.
+func (*SetStatusResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_presence_proto_rawDescGZIP(), []int{5}
+}
+
 var File_skein_v1_presence_proto protoreflect.FileDescriptor
 
 const file_skein_v1_presence_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/presence.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"X\n" +
+	"\x17skein/v1/presence.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\x8a\x01\n" +
 	"\bPresence\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12 \n" +
 	"\flast_seen_us\x18\x03 \x01(\x03R\n" +
-	"lastSeenUs\"?\n" +
+	"lastSeenUs\x120\n" +
+	"\x06status\x18\x04 \x01(\v2\x18.skein.v1.PresenceStatusR\x06status\"h\n" +
+	"\x0ePresenceStatus\x12\x1c\n" +
+	"\x04text\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x04text\x12\x1d\n" +
+	"\x05emoji\x18\x02 \x01(\tB\a\xbaH\x04r\x02( R\x05emoji\x12\x19\n" +
+	"\buntil_us\x18\x03 \x01(\x03R\auntilUs\"?\n" +
 	"\x12GetPresenceRequest\x12)\n" +
 	"\x05users\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xc8\x01\"\x06r\x04 \x01(@R\x05users\"G\n" +
 	"\x13GetPresenceResponse\x120\n" +
-	"\tpresences\x18\x01 \x03(\v2\x12.skein.v1.PresenceR\tpresences2]\n" +
+	"\tpresences\x18\x01 \x03(\v2\x12.skein.v1.PresenceR\tpresences\"D\n" +
+	"\x10SetStatusRequest\x120\n" +
+	"\x06status\x18\x01 \x01(\v2\x18.skein.v1.PresenceStatusR\x06status\"\x13\n" +
+	"\x11SetStatusResponse2\xa3\x01\n" +
 	"\x0fPresenceService\x12J\n" +
-	"\vGetPresence\x12\x1c.skein.v1.GetPresenceRequest\x1a\x1d.skein.v1.GetPresenceResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\vGetPresence\x12\x1c.skein.v1.GetPresenceRequest\x1a\x1d.skein.v1.GetPresenceResponse\x12D\n" +
+	"\tSetStatus\x12\x1a.skein.v1.SetStatusRequest\x1a\x1b.skein.v1.SetStatusResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_presence_proto_rawDescOnce sync.Once
@@ -203,21 +365,28 @@ func file_skein_v1_presence_proto_rawDescGZIP() []byte {
 	return file_skein_v1_presence_proto_rawDescData
 }
 
-var file_skein_v1_presence_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_skein_v1_presence_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_skein_v1_presence_proto_goTypes = []any{
 	(*Presence)(nil),            // 0: skein.v1.Presence
-	(*GetPresenceRequest)(nil),  // 1: skein.v1.GetPresenceRequest
-	(*GetPresenceResponse)(nil), // 2: skein.v1.GetPresenceResponse
+	(*PresenceStatus)(nil),      // 1: skein.v1.PresenceStatus
+	(*GetPresenceRequest)(nil),  // 2: skein.v1.GetPresenceRequest
+	(*GetPresenceResponse)(nil), // 3: skein.v1.GetPresenceResponse
+	(*SetStatusRequest)(nil),    // 4: skein.v1.SetStatusRequest
+	(*SetStatusResponse)(nil),   // 5: skein.v1.SetStatusResponse
 }
 var file_skein_v1_presence_proto_depIdxs = []int32{
-	0, // 0: skein.v1.GetPresenceResponse.presences:type_name -> skein.v1.Presence
-	1, // 1: skein.v1.PresenceService.GetPresence:input_type -> skein.v1.GetPresenceRequest
-	2, // 2: skein.v1.PresenceService.GetPresence:output_type -> skein.v1.GetPresenceResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 0: skein.v1.Presence.status:type_name -> skein.v1.PresenceStatus
+	0, // 1: skein.v1.GetPresenceResponse.presences:type_name -> skein.v1.Presence
+	1, // 2: skein.v1.SetStatusRequest.status:type_name -> skein.v1.PresenceStatus
+	2, // 3: skein.v1.PresenceService.GetPresence:input_type -> skein.v1.GetPresenceRequest
+	4, // 4: skein.v1.PresenceService.SetStatus:input_type -> skein.v1.SetStatusRequest
+	3, // 5: skein.v1.PresenceService.GetPresence:output_type -> skein.v1.GetPresenceResponse
+	5, // 6: skein.v1.PresenceService.SetStatus:output_type -> skein.v1.SetStatusResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_presence_proto_init() }
@@ -231,7 +400,7 @@ func file_skein_v1_presence_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_presence_proto_rawDesc), len(file_skein_v1_presence_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

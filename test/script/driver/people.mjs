@@ -39,5 +39,7 @@ export const verbs = (driver) => ({
   answerContact: async (c) => (c.remove ? driver.client.people.declineContact(c.users[0]) : driver.client.people.acceptContact(c.users[0])),
   removeContact: async (c) => driver.client.people.removeContact(c.users[0]),
   remark: async (c) => driver.client.people.updateContact(c.users[0], { remark: c.text ?? "", labels: c.mentions ?? [] }),
+  setStatus: async (c) => driver.client.people.setStatus(c.text ? { text: c.text } : undefined),
+  status: async (c) => driver.client.people.statusOf(driver.client.presence.get(c.users[0]))?.text ?? "",
   block: async (c) => (c.remove ? driver.client.people.unblock(c.users[0]) : driver.client.people.block(c.users[0])),
 });

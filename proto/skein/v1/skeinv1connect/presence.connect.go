@@ -38,12 +38,18 @@ const (
 	// PresenceServiceGetPresenceProcedure is the fully-qualified name of the PresenceService's
 	// GetPresence RPC.
 	PresenceServiceGetPresenceProcedure = "/skein.v1.PresenceService/GetPresence"
+	// PresenceServiceSetStatusProcedure is the fully-qualified name of the PresenceService's SetStatus
+	// RPC.
+	PresenceServiceSetStatusProcedure = "/skein.v1.PresenceService/SetStatus"
 )
 
 // PresenceServiceClient is a client for the skein.v1.PresenceService service.
 type PresenceServiceClient interface {
-	// GetPresence returns the state of users who share a conversation with the caller; others are left out.
+	// GetPresence returns the state of users who share a conversation with the caller; others are left out, and so is
+	// who hides theirs from the caller (Privacy.last_seen), from whom the caller hides theirs, and who has blocked the caller.
 	GetPresence(context.Context, *connect.Request[v1.GetPresenceRequest]) (*connect.Response[v1.GetPresenceResponse], error)
+	// SetStatus says something of the caller; who watches their presence is told. An empty one takes it back.
+	SetStatus(context.Context, *connect.Request[v1.SetStatusRequest]) (*connect.Response[v1.SetStatusResponse], error)
 }
 
 // NewPresenceServiceClient constructs a client for the skein.v1.PresenceService service. By
@@ -63,12 +69,19 @@ func NewPresenceServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(presenceServiceMethods.ByName("GetPresence")),
 			connect.WithClientOptions(opts...),
 		),
+		setStatus: connect.NewClient[v1.SetStatusRequest, v1.SetStatusResponse](
+			httpClient,
+			baseURL+PresenceServiceSetStatusProcedure,
+			connect.WithSchema(presenceServiceMethods.ByName("SetStatus")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // presenceServiceClient implements PresenceServiceClient.
 type presenceServiceClient struct {
 	getPresence *connect.Client[v1.GetPresenceRequest, v1.GetPresenceResponse]
+	setStatus   *connect.Client[v1.SetStatusRequest, v1.SetStatusResponse]
 }
 
 // GetPresence calls skein.v1.PresenceService.GetPresence.
@@ -76,10 +89,18 @@ func (c *presenceServiceClient) GetPresence(ctx context.Context, req *connect.Re
 	return c.getPresence.CallUnary(ctx, req)
 }
 
+// SetStatus calls skein.v1.PresenceService.SetStatus.
+func (c *presenceServiceClient) SetStatus(ctx context.Context, req *connect.Request[v1.SetStatusRequest]) (*connect.Response[v1.SetStatusResponse], error) {
+	return c.setStatus.CallUnary(ctx, req)
+}
+
 // PresenceServiceHandler is an implementation of the skein.v1.PresenceService service.
 type PresenceServiceHandler interface {
-	// GetPresence returns the state of users who share a conversation with the caller; others are left out.
+	// GetPresence returns the state of users who share a conversation with the caller; others are left out, and so is
+	// who hides theirs from the caller (Privacy.last_seen), from whom the caller hides theirs, and who has blocked the caller.
 	GetPresence(context.Context, *connect.Request[v1.GetPresenceRequest]) (*connect.Response[v1.GetPresenceResponse], error)
+	// SetStatus says something of the caller; who watches their presence is told. An empty one takes it back.
+	SetStatus(context.Context, *connect.Request[v1.SetStatusRequest]) (*connect.Response[v1.SetStatusResponse], error)
 }
 
 // NewPresenceServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -95,10 +116,18 @@ func NewPresenceServiceHandler(svc PresenceServiceHandler, opts ...connect.Handl
 		connect.WithSchema(presenceServiceMethods.ByName("GetPresence")),
 		connect.WithHandlerOptions(opts...),
 	)
+	presenceServiceSetStatusHandler := connect.NewUnaryHandler(
+		PresenceServiceSetStatusProcedure,
+		svc.SetStatus,
+		connect.WithSchema(presenceServiceMethods.ByName("SetStatus")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/skein.v1.PresenceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PresenceServiceGetPresenceProcedure:
 			presenceServiceGetPresenceHandler.ServeHTTP(w, r)
+		case PresenceServiceSetStatusProcedure:
+			presenceServiceSetStatusHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -110,4 +139,8 @@ type UnimplementedPresenceServiceHandler struct{}
 
 func (UnimplementedPresenceServiceHandler) GetPresence(context.Context, *connect.Request[v1.GetPresenceRequest]) (*connect.Response[v1.GetPresenceResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.PresenceService.GetPresence is not implemented"))
+}
+
+func (UnimplementedPresenceServiceHandler) SetStatus(context.Context, *connect.Request[v1.SetStatusRequest]) (*connect.Response[v1.SetStatusResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.PresenceService.SetStatus is not implemented"))
 }

@@ -459,8 +459,8 @@ export class Engine {
     else if (frame.goAway) this.#step({ type: "goAway", socket, retryAfterMs: frame.goAway.retryAfterMs });
     else if (frame.done && asked?.type === "refresh") this.#step({ type: "refreshed" });
     else if (frame.presence) {
-      const { user, online, lastSeenUs } = frame.presence;
-      this.#hooks.presence({ user, online, lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined });
+      const { user, online, lastSeenUs, rest } = frame.presence;
+      this.#hooks.presence({ user, online, lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined, fields: rest });
     }
   }
 

@@ -153,6 +153,8 @@ export interface Presence {
   readonly online: boolean;
   /** Milliseconds since 1970 UTC; undefined when online or never seen. */
   readonly lastSeen: number | undefined;
+  /** What the core does not know, for a module. */
+  readonly fields?: Uint8Array | undefined;
 }
 
 /** How the catching up goes. */

@@ -48,7 +48,7 @@ export const extras = {
 
   async fetchPresence(host: ConversationHost, users: readonly string[], { signal }: CallOptions = {}): Promise<readonly Presence[]> {
     const { presences } = await host.post(calls.GetPresence, { users }, signal);
-    return presences.map(({ user, online, lastSeenUs }) => ({ user, online, lastSeen: lastSeenUs ? millis(lastSeenUs) : undefined }));
+    return presences.map(({ user, online, lastSeenUs, rest }) => ({ user, online, lastSeen: lastSeenUs ? millis(lastSeenUs) : undefined, fields: rest }));
   },
 
   /** The id of the new group. */

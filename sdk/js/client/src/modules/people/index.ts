@@ -4,13 +4,13 @@
  * @packageDocumentation
  */
 import { SkeinError } from "../../error.js";
-import { type CallOptions, type KeyedValue, type Module, type ModuleHost, type Unsubscribe, defineModule } from "../../module.js";
+import { type CallOptions, type KeyedValue, type Module, type ModuleHost, type Presence, type Unsubscribe, defineModule } from "../../module.js";
 import { ProfileCache } from "./profiles.js";
-import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Visibility } from "./types.js";
-import { calls, contactPolicyNames, contentFields, visibilityNames } from "./wire.js";
+import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
+import { calls, contactPolicyNames, contentFields, presenceFields, visibilityNames } from "./wire.js";
 import type { ContactChange, Privacy as WirePrivacy } from "./wire.js";
 
-export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Visibility } from "./types.js";
+export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
 
 /** What `client.people` offers. Lists are what this device knows: they ask nobody, and are the same array until something changes. */
 export interface People {
@@ -45,6 +45,11 @@ export interface People {
   /** Once it resolves nothing that they send to the direct conversation is stored. Ends a contact and requests. */
   block(user: string, options?: CallOptions): Promise<void>;
   unblock(user: string, options?: CallOptions): Promise<void>;
+
+  /** What a user says of themselves, of a presence as `client.presence` and its event have it; undefined when nothing, or nothing any more. */
+  statusOf(presence: Presence | undefined): Status | undefined;
+  /** Says something of oneself: at most 128 bytes, and an emoji. undefined takes it back. Who watches is told. */
+  setStatus(status: Status | undefined, options?: CallOptions): Promise<void>;
 }
 
 const prefixes = ["contact/", "request/", "block/"] as const;
@@ -182,6 +187,14 @@ function makePeople(host: ModuleHost): People {
     },
     unblock: async (user, options) => {
       await host.call(calls.UnblockUser, about(user), options);
+    },
+    statusOf: (presence) => {
+      const { status } = presence?.fields ? presenceFields.read(presence.fields) : {};
+      if (!status || (status.untilUs && millis(status.untilUs) <= host.now())) return undefined;
+      return { text: status.text, emoji: status.emoji, until: status.untilUs ? millis(status.untilUs) : undefined };
+    },
+    setStatus: async (status, options) => {
+      await host.call(calls.SetStatus, { status: status && { text: status.text, emoji: status.emoji ?? "", untilUs: (status.until ?? 0) * 1000 } }, options);
     },
   };
 }

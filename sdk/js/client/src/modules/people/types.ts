@@ -79,3 +79,13 @@ export interface BlockedUser {
   readonly user: string;
   readonly since: number;
 }
+
+/** What a user says of themselves beside being online, such as "on holiday". */
+export interface Status {
+  /** At most 128 bytes. */
+  readonly text: string;
+  /** One emoji. */
+  readonly emoji?: string | undefined;
+  /** When it ends; milliseconds since 1970 UTC. */
+  readonly until?: number | undefined;
+}

@@ -71,6 +71,12 @@ export interface KnownProfile extends Rest {
   version: string;
 }
 
+export interface PresenceStatus extends Rest {
+  text: string;
+  emoji: string;
+  untilUs: number;
+}
+
 export interface Privacy extends Rest {
   name: number;
   avatarUrl: number;
@@ -132,6 +138,13 @@ export interface SearchDirectoryResponse extends Rest {
   nextPage: string;
 }
 
+export interface SetStatusRequest extends Rest {
+  status?: PresenceStatus | undefined;
+}
+
+export interface SetStatusResponse extends Rest {
+}
+
 export interface UnblockUserRequest extends Rest {
   user: string;
   clientId: Uint8Array;
@@ -171,6 +184,11 @@ export interface ContentFields extends Rest {
   contactChange?: ContactChange | undefined;
 }
 
+/** Fields of Presence that the core leaves to modules. */
+export interface PresenceFields extends Rest {
+  status?: PresenceStatus | undefined;
+}
+
 const schema = /* @__PURE__ */ schemaOf(
   {
     AnswerContactRequestRequest: "1suser 2oaccept 3bclientId",
@@ -186,6 +204,7 @@ const schema = /* @__PURE__ */ schemaOf(
     GetProfilesRequest: "1Susers 2Mknown:KnownProfile",
     GetProfilesResponse: "1Mprofiles:Profile 2Sunchanged",
     KnownProfile: "1suser 2sversion",
+    PresenceStatus: "1stext 2semoji 3iuntilUs",
     Privacy: "1ename:Visibility 2eavatarUrl:Visibility 3ebio:Visibility 4egender:Visibility 5ebirthday:Visibility 6elanguage:Visibility 7ecustom:Visibility 8elastSeen:Visibility 9efindable:Visibility 10econtactPolicy:ContactPolicy",
     Profile: "1suser 2sversion 3sname 4savatarUrl 5sbio 6sgender 7sbirthday 8slanguage 9Mcustom:ProfileField",
     ProfileField: "1sname 2svalue",
@@ -195,6 +214,8 @@ const schema = /* @__PURE__ */ schemaOf(
     RequestContactResponse: "1oadded",
     SearchDirectoryRequest: "1suser 2sname 3mfield:ProfileField 4ulimit 5spage",
     SearchDirectoryResponse: "1Mprofiles:Profile 2snextPage",
+    SetStatusRequest: "1mstatus:PresenceStatus",
+    SetStatusResponse: "",
     UnblockUserRequest: "1suser 2bclientId",
     UnblockUserResponse: "",
     UpdateContactRequest: "1mcontact:Contact 2bclientId",
@@ -204,11 +225,13 @@ const schema = /* @__PURE__ */ schemaOf(
     UpdateProfileRequest: "1mprofile:Profile 2Sfields",
     UpdateProfileResponse: "1mprofile:Profile",
     ContentFields: "34mcontactChange:ContactChange",
+    PresenceFields: "4mstatus:PresenceStatus",
   },
   core,
 );
 
 export const contentFields: Piece<ContentFields> = /* @__PURE__ */ piece(schema, "ContentFields");
+export const presenceFields: Piece<PresenceFields> = /* @__PURE__ */ piece(schema, "PresenceFields");
 
 /** The module's unary calls. */
 export const calls = {
@@ -223,6 +246,7 @@ export const calls = {
   UpdateContact: /* @__PURE__ */ callOf<UpdateContactRequest, UpdateContactResponse>(schema, "ContactService/UpdateContact"),
   BlockUser: /* @__PURE__ */ callOf<BlockUserRequest, BlockUserResponse>(schema, "ContactService/BlockUser"),
   UnblockUser: /* @__PURE__ */ callOf<UnblockUserRequest, UnblockUserResponse>(schema, "ContactService/UnblockUser"),
+  SetStatus: /* @__PURE__ */ callOf<SetStatusRequest, SetStatusResponse>(schema, "PresenceService/SetStatus"),
 } as const;
 
 /** The values of ContactAction by number. */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/presence.proto.
  */
 export const file_skein_v1_presence: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi92MS9wcmVzZW5jZS5wcm90bxIIc2tlaW4udjEiPgoIUHJlc2VuY2USDAoEdXNlchgBIAEoCRIOCgZvbmxpbmUYAiABKAgSFAoMbGFzdF9zZWVuX3VzGAMgASgDIiMKEkdldFByZXNlbmNlUmVxdWVzdBINCgV1c2VycxgBIAMoCSI8ChNHZXRQcmVzZW5jZVJlc3BvbnNlEiUKCXByZXNlbmNlcxgBIAMoCzISLnNrZWluLnYxLlByZXNlbmNlMl0KD1ByZXNlbmNlU2VydmljZRJKCgtHZXRQcmVzZW5jZRIcLnNrZWluLnYxLkdldFByZXNlbmNlUmVxdWVzdBodLnNrZWluLnYxLkdldFByZXNlbmNlUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("Chdza2Vpbi92MS9wcmVzZW5jZS5wcm90bxIIc2tlaW4udjEiaAoIUHJlc2VuY2USDAoEdXNlchgBIAEoCRIOCgZvbmxpbmUYAiABKAgSFAoMbGFzdF9zZWVuX3VzGAMgASgDEigKBnN0YXR1cxgEIAEoCzIYLnNrZWluLnYxLlByZXNlbmNlU3RhdHVzIj8KDlByZXNlbmNlU3RhdHVzEgwKBHRleHQYASABKAkSDQoFZW1vamkYAiABKAkSEAoIdW50aWxfdXMYAyABKAMiIwoSR2V0UHJlc2VuY2VSZXF1ZXN0Eg0KBXVzZXJzGAEgAygJIjwKE0dldFByZXNlbmNlUmVzcG9uc2USJQoJcHJlc2VuY2VzGAEgAygLMhIuc2tlaW4udjEuUHJlc2VuY2UiPAoQU2V0U3RhdHVzUmVxdWVzdBIoCgZzdGF0dXMYASABKAsyGC5za2Vpbi52MS5QcmVzZW5jZVN0YXR1cyITChFTZXRTdGF0dXNSZXNwb25zZTKjAQoPUHJlc2VuY2VTZXJ2aWNlEkoKC0dldFByZXNlbmNlEhwuc2tlaW4udjEuR2V0UHJlc2VuY2VSZXF1ZXN0Gh0uc2tlaW4udjEuR2V0UHJlc2VuY2VSZXNwb25zZRJECglTZXRTdGF0dXMSGi5za2Vpbi52MS5TZXRTdGF0dXNSZXF1ZXN0Ghsuc2tlaW4udjEuU2V0U3RhdHVzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * Presence is one user's state. It may be up to 60 s old.
@@ -36,6 +36,13 @@ export type Presence = Message<"skein.v1.Presence"> & {
    * @generated from field: int64 last_seen_us = 3;
    */
   lastSeenUs: bigint;
+
+  /**
+   * What the user says of themselves; absent = nothing.
+   *
+   * @generated from field: skein.v1.PresenceStatus status = 4;
+   */
+  status?: PresenceStatus | undefined;
 };
 
 /**
@@ -44,6 +51,41 @@ export type Presence = Message<"skein.v1.Presence"> & {
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
   messageDesc(file_skein_v1_presence, 0);
+
+/**
+ * PresenceStatus is a word about oneself, such as "on holiday".
+ *
+ * @generated from message skein.v1.PresenceStatus
+ */
+export type PresenceStatus = Message<"skein.v1.PresenceStatus"> & {
+  /**
+   * At most 128 bytes.
+   *
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * One emoji, at most 32 bytes.
+   *
+   * @generated from field: string emoji = 2;
+   */
+  emoji: string;
+
+  /**
+   * When it ends; 0 = it stays. Clients show it no longer than that.
+   *
+   * @generated from field: int64 until_us = 3;
+   */
+  untilUs: bigint;
+};
+
+/**
+ * Describes the message skein.v1.PresenceStatus.
+ * Use `create(PresenceStatusSchema)` to create a new message.
+ */
+export const PresenceStatusSchema: GenMessage<PresenceStatus> = /*@__PURE__*/
+  messageDesc(file_skein_v1_presence, 1);
 
 /**
  * @generated from message skein.v1.GetPresenceRequest
@@ -60,7 +102,7 @@ export type GetPresenceRequest = Message<"skein.v1.GetPresenceRequest"> & {
  * Use `create(GetPresenceRequestSchema)` to create a new message.
  */
 export const GetPresenceRequestSchema: GenMessage<GetPresenceRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_presence, 1);
+  messageDesc(file_skein_v1_presence, 2);
 
 /**
  * @generated from message skein.v1.GetPresenceResponse
@@ -77,7 +119,37 @@ export type GetPresenceResponse = Message<"skein.v1.GetPresenceResponse"> & {
  * Use `create(GetPresenceResponseSchema)` to create a new message.
  */
 export const GetPresenceResponseSchema: GenMessage<GetPresenceResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_presence, 2);
+  messageDesc(file_skein_v1_presence, 3);
+
+/**
+ * @generated from message skein.v1.SetStatusRequest
+ */
+export type SetStatusRequest = Message<"skein.v1.SetStatusRequest"> & {
+  /**
+   * @generated from field: skein.v1.PresenceStatus status = 1;
+   */
+  status?: PresenceStatus | undefined;
+};
+
+/**
+ * Describes the message skein.v1.SetStatusRequest.
+ * Use `create(SetStatusRequestSchema)` to create a new message.
+ */
+export const SetStatusRequestSchema: GenMessage<SetStatusRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_presence, 4);
+
+/**
+ * @generated from message skein.v1.SetStatusResponse
+ */
+export type SetStatusResponse = Message<"skein.v1.SetStatusResponse"> & {
+};
+
+/**
+ * Describes the message skein.v1.SetStatusResponse.
+ * Use `create(SetStatusResponseSchema)` to create a new message.
+ */
+export const SetStatusResponseSchema: GenMessage<SetStatusResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_presence, 5);
 
 /**
  * PresenceService asks for presence once; the socket's watch keeps it up to date.
@@ -86,7 +158,8 @@ export const GetPresenceResponseSchema: GenMessage<GetPresenceResponse> = /*@__P
  */
 export const PresenceService: GenService<{
   /**
-   * GetPresence returns the state of users who share a conversation with the caller; others are left out.
+   * GetPresence returns the state of users who share a conversation with the caller; others are left out, and so is
+   * who hides theirs from the caller (Privacy.last_seen), from whom the caller hides theirs, and who has blocked the caller.
    *
    * @generated from rpc skein.v1.PresenceService.GetPresence
    */
@@ -94,6 +167,16 @@ export const PresenceService: GenService<{
     methodKind: "unary";
     input: typeof GetPresenceRequestSchema;
     output: typeof GetPresenceResponseSchema;
+  },
+  /**
+   * SetStatus says something of the caller; who watches their presence is told. An empty one takes it back.
+   *
+   * @generated from rpc skein.v1.PresenceService.SetStatus
+   */
+  setStatus: {
+    methodKind: "unary";
+    input: typeof SetStatusRequestSchema;
+    output: typeof SetStatusResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_v1_presence, 0);
