@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -18,6 +19,27 @@ import (
 type cursor struct {
 	base, since, snap []im.Pos
 	key               *journal.PageKey
+	// part, if not nil, says that the first conversation behind key was told
+	// without the end of its keyed state.
+	part *part
+}
+
+// part is how far the keyed state of a conversation was told.
+type part struct {
+	of    [partBytes]byte // which conversation, see partOf
+	after string          // the last key
+}
+
+// partBytes is how many bytes of a digest stand for a conversation's id: a
+// cursor has at most 1,024 bytes, and only the user's own conversations can be
+// confused.
+const partBytes = 8
+
+// partOf names a conversation in a cursor.
+func partOf(conv im.ConvID) (of [partBytes]byte) {
+	sum := sha256.Sum256([]byte(conv))
+	copy(of[:], sum[:])
+	return of
 }
 
 // cursorCodec makes cursors opaque: bound to user and incarnation, and
@@ -66,6 +88,11 @@ func (c *cursorCodec) seal(a im.Actor, cur cursor) []byte {
 	if cur.key != nil {
 		b = binary.AppendUvarint(b, uint64(cur.key.LastPos))
 		b = append(b, cur.key.Conv...)
+		if cur.part != nil { // no id has a NUL in it
+			b = append(b, 0)
+			b = append(b, cur.part.of[:]...)
+			b = append(b, cur.part.after...)
+		}
 	}
 	return append(b, c.mac(a, 'c', b)...)
 }
@@ -114,7 +141,14 @@ func (c *cursorCodec) open(a im.Actor, raw []byte) (cur cursor, ok bool, err err
 		if w <= 0 {
 			return cur, false, invalid
 		}
-		cur.key = &journal.PageKey{LastPos: im.Pos(pos), Conv: im.ConvID(b[w:])}
+		conv, rest, parted := bytes.Cut(b[w:], []byte{0})
+		cur.key = &journal.PageKey{LastPos: im.Pos(pos), Conv: im.ConvID(conv)}
+		if parted {
+			if len(rest) <= partBytes {
+				return cur, false, invalid
+			}
+			cur.part = &part{of: [partBytes]byte(rest), after: string(rest[partBytes:])}
+		}
 	}
 	return cur, true, nil
 }

@@ -78,15 +78,12 @@ func kindOfKey(key string) (k privateKind, ok bool) {
 	return k, false
 }
 
-// checkPrivate holds a value of a self conversation to its key: the keys of
-// private.proto carry their Private, and a Private lies under no other key.
+// checkPrivate holds a private value to its key. What else an app keeps under
+// such a key, as one may that is older than private.proto, means nothing.
 func checkPrivate(key string, c *skeinv1.Content) error {
 	k, reserved := kindOfKey(key)
 	p := c.GetPrivate()
 	if p == nil {
-		if reserved {
-			return im.Errorf(im.InvalidArgument, "a value under %s is the Private of that key", k.prefix)
-		}
 		return nil
 	}
 	if hasGroups(p) {

@@ -52,8 +52,8 @@ func (s *Service) checkSend(r *SendRequest) error {
 	if err := s.checkID(r.ClientID); err != nil {
 		return err
 	}
-	if r.Key != "" && (r.Conv.Kind() != im.ConvSelf || len(r.Key) > 200) {
-		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes")
+	if r.Key != "" && (r.Conv.Kind() != im.ConvSelf || !im.ValidKey(r.Key)) {
+		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes without control characters")
 	}
 	if reservedKey(r.Key) {
 		return im.Errorf(im.InvalidArgument, "the keys contact/, request/ and block/ are written by the server")

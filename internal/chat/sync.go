@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -120,7 +121,16 @@ func (s *Service) syncPages(v journal.View, actor im.Actor, r SyncRequest, cur c
 	if err != nil {
 		return err
 	}
+	hidden, err := hiddenOf(v, actor, rows, cur.base)
+	if err != nil {
+		return err
+	}
 	resumed := cur.key != nil // the pages before were of another snapshot
+	// Of the row at told, the keyed state was told up to this key.
+	after := ""
+	if len(rows) > 0 && cur.part != nil && cur.part.of == partOf(rows[0].Conv.ID) {
+		after = cur.part.after
+	}
 	for told := 0; ; {
 		res := SyncResult{Page: &skeinv1.SyncResponse{Reset_: fresh && told == 0, Incarnation: s.j.Incarnation(), ServerTimeUs: int64(im.MicrosOf(s.clock.Now()))}}
 		var raw []byte
@@ -128,14 +138,26 @@ func (s *Service) syncPages(v journal.View, actor im.Actor, r SyncRequest, cur c
 			if since == nil && rows[told].Member.To > 0 {
 				continue // a new device does not learn of groups that were left
 			}
-			if raw, err = appendDelta(raw, v, actor, &rows[told], cur.base, r.Entries); err != nil {
+			d := delta{actor: actor, row: &rows[told], base: cur.base, limit: r.Entries, hidden: hidden[rows[told].Conv.ID], after: after, most: most}
+			if raw, after, err = d.append(raw, v); err != nil {
 				return err
 			}
+			if after != "" {
+				break
+			}
 		}
+		cur.part = nil
 		switch {
 		case told < len(rows) || len(rows) == limit:
-			last := rows[told-1].Conv
-			cur.key = &journal.PageKey{LastPos: last.LastPos, Conv: last.ID}
+			if told > 0 {
+				last := rows[told-1].Conv
+				cur.key = &journal.PageKey{LastPos: last.LastPos, Conv: last.ID}
+			} else if cur.key == nil {
+				cur.key = &journal.PageKey{LastPos: math.MaxInt64} // before all
+			}
+			if after != "" {
+				cur.part = &part{of: partOf(rows[told].Conv.ID), after: after}
+			}
 			res.More = true
 		case resumed: // the last of several pages: one more round
 			cur.key, cur.since = nil, cur.snap
@@ -162,7 +184,7 @@ func isZero(ps []im.Pos) bool {
 	return true
 }
 
-// The fields that appendDelta writes; a test holds them to the descriptors.
+// The fields that delta.append writes; a test holds them to the descriptors.
 const (
 	fieldSyncConversations = 1
 
@@ -173,41 +195,98 @@ const (
 	fieldDeltaKeyed        = 5
 )
 
-// appendDelta appends what one conversation has to tell a device that holds
-// everything up to base, as an element of SyncResponse.conversations: at most
-// limit newest entries, contiguous up to the head. Entries are written as they
-// are, because a device that was away for long gets thousands of them.
-func appendDelta(raw []byte, v journal.View, actor im.Actor, row *journal.Changed, base []im.Pos, limit int) ([]byte, error) {
-	c, self := &row.Conv, &row.Member
+// hiddenOf returns what the reader has hidden of the conversations that have
+// entries to tell.
+func hiddenOf(v journal.View, actor im.Actor, rows []journal.Changed, base []im.Pos) (map[im.ConvID]Hidden, error) {
+	var convs []im.ConvID
+	for i := range rows {
+		if c := &rows[i].Conv; c.LastPos > base[c.Shard] && c.Kind != im.ConvSelf {
+			convs = append(convs, c.ID)
+		}
+	}
+	return HiddenIn(v, actor.App, actor.User, convs...)
+}
+
+// delta is what one conversation has to tell a device that holds everything up
+// to base.
+type delta struct {
+	actor  im.Actor
+	row    *journal.Changed
+	base   []im.Pos
+	limit  int // newest entries
+	hidden Hidden
+	after  string // the keyed state was told up to this key
+	most   int    // bytes after which keyed state goes on in another page
+}
+
+// append appends the delta as an element of SyncResponse.conversations: at
+// most limit newest entries, contiguous up to the head. Entries are written as
+// they are, because a device that was away for long gets thousands of them.
+// after is not empty when keyed values are left: those past that key.
+func (x *delta) append(raw []byte, v journal.View) (out []byte, after string, err error) {
+	c, self := &x.row.Conv, &x.row.Member
 	pc, err := protoConv(v, c, self)
 	if err != nil {
-		return raw, err
+		return raw, "", err
 	}
 	d, err := appendMessage(nil, fieldDeltaConversation, pc)
 	if err != nil {
-		return raw, err
+		return raw, "", err
 	}
-	low, head := max(self.From, 1), c.HeadSeq
+	if d, after, err = x.appendKeyed(d, v, x.most-len(raw)); err != nil {
+		return raw, "", err
+	}
+	if d, err = x.appendEntries(d, v); err != nil {
+		return raw, "", err
+	}
+	return protowire.AppendBytes(protowire.AppendTag(raw, fieldSyncConversations, protowire.BytesType), d), after, nil
+}
+
+// keyedRows is how many keyed values are read at once.
+const keyedRows = 64
+
+// appendKeyed appends the keyed values that changed, until they have room
+// bytes, at least one.
+func (x *delta) appendKeyed(d []byte, v journal.View, room int) (out []byte, after string, err error) {
+	c := &x.row.Conv
+	if c.Kind != im.ConvSelf && c.Bits&journal.BitKeyed == 0 || x.row.Member.To > 0 {
+		return d, "", nil
+	}
+	var one []byte
+	after = x.after
+	for start := len(d); ; {
+		keyed, err := v.KeyedIn(c.App, c.ID, journal.KeyRange{After: after, Since: x.base[c.Shard], Limit: keyedRows})
+		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
+			return d, "", err
+		}
+		for i := range keyed {
+			if len(d) > start && len(d)-start > room {
+				return d, after, nil
+			}
+			one = AppendEntry(one[:0], &keyed[i])
+			d = protowire.AppendBytes(protowire.AppendTag(d, fieldDeltaKeyed, protowire.BytesType), one)
+			after = keyed[i].Key
+		}
+		if len(keyed) < keyedRows {
+			return d, "", nil
+		}
+	}
+}
+
+// appendEntries appends the newest entries, those that the reader may not or
+// does not want to see as withheld.
+func (x *delta) appendEntries(d []byte, v journal.View) ([]byte, error) {
+	c, self, actor, limit := &x.row.Conv, &x.row.Member, x.actor, x.limit
+	low, head := max(self.From, x.hidden.UpTo()+1, 1), c.HeadSeq
 	if self.To > 0 {
 		head = self.To - 1
 	}
 	var one []byte
-	if (c.Kind == im.ConvSelf || c.Bits&journal.BitKeyed != 0) && self.To == 0 {
-		keyed, err := v.Keyed(c.App, c.ID)
-		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
-			return raw, err
-		}
-		for i := range keyed {
-			if keyed[i].Pos > base[c.Shard] {
-				one = AppendEntry(one[:0], &keyed[i])
-				d = protowire.AppendBytes(protowire.AppendTag(d, fieldDeltaKeyed, protowire.BytesType), one)
-			}
-		}
-	}
 	var es []im.Entry
-	if c.LastPos > base[c.Shard] && low <= head {
-		if es, err = newsOf(v, c, low, head, base[c.Shard], limit); err != nil {
-			return raw, err
+	var err error
+	if c.LastPos > x.base[c.Shard] && low <= head {
+		if es, err = newsOf(v, c, low, head, x.base[c.Shard], limit); err != nil {
+			return d, err
 		}
 	}
 	held := len(es)
@@ -215,7 +294,7 @@ func appendDelta(raw []byte, v journal.View, actor im.Actor, row *journal.Change
 	var withheld []*skeinv1.Withheld
 	for i := range es {
 		e := &es[i]
-		if e.Withheld(actor.User, actor.Device) {
+		if e.Withheld(actor.User, actor.Device) || x.hidden.Has(e.Seq) {
 			withheld = appendWithheld(withheld, e)
 			continue
 		}
@@ -224,13 +303,13 @@ func appendDelta(raw []byte, v journal.View, actor im.Actor, row *journal.Change
 	}
 	for _, w := range withheld {
 		if d, err = appendMessage(d, fieldDeltaWithheld, w); err != nil {
-			return raw, err
+			return d, err
 		}
 	}
 	if held > len(es) || held == limit && len(es) > 0 && es[0].Seq > low {
 		d = appendUint(d, fieldDeltaGap, 1)
 	}
-	return protowire.AppendBytes(protowire.AppendTag(raw, fieldSyncConversations, protowire.BytesType), d), nil
+	return d, nil
 }
 
 func appendMessage(b []byte, n protowire.Number, m proto.Message) ([]byte, error) {

@@ -35,8 +35,8 @@ type SendMessageRequest struct {
 	ToDevices []string `protobuf:"bytes,4,rep,name=to_devices,json=toDevices,proto3" json:"to_devices,omitempty"`
 	// Keep until every member device has passed it.
 	Handshake bool `protobuf:"varint,5,opt,name=handshake,proto3" json:"handshake,omitempty"`
-	// Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes. Keys that
-	// private.proto names carry the Private that is theirs.
+	// Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes.
+	// A Private lies under the keys that private.proto names for its kind.
 	Key string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
 	// Only these members and the sender may read it. At most 100 user ids of members.
 	ToUsers []string `protobuf:"bytes,7,rep,name=to_users,json=toUsers,proto3" json:"to_users,omitempty"`

@@ -54,8 +54,8 @@ export type SendMessageRequest = Message<"skein.v1.SendMessageRequest"> & {
   handshake: boolean;
 
   /**
-   * Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes. Keys that
-   * private.proto names carry the Private that is theirs.
+   * Only in the caller's self conversation: store as the newest value of this key. At most 200 bytes.
+   * A Private lies under the keys that private.proto names for its kind.
    *
    * @generated from field: string key = 6;
    */
