@@ -121,6 +121,7 @@ func (c *Client) load() error {
 	if c.st, err = loadState(s); err != nil {
 		return err
 	}
+	c.st.now = func() int64 { return c.serverNow() * 1000 }
 	if c.st.user == "" {
 		c.st.user = c.opt.User
 	}

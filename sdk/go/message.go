@@ -88,6 +88,12 @@ type Message struct {
 	Err      *Error // Failed: why
 	Edited   bool
 	Recalled bool // the body is gone for everybody
+	// Expired: its time was up, and the body is gone for everybody.
+	Expired bool
+	// Expires is when the body goes; zero = never.
+	Expires time.Time
+	// BurnAfter is how long after its reader has read it the body goes; 0 = it stays.
+	BurnAfter time.Duration
 	// Pending is true while an own edit, recall or reaction that is shown
 	// here has not been acknowledged.
 	Pending   bool
@@ -126,7 +132,7 @@ func (s *state) viewMessage(c *conv, m *msg) Message {
 	v := Message{
 		ID: idText(e.GetClientId()), Conversation: c.id, Seq: e.GetSeq(), Ord: e.GetOrd(), Sender: e.GetSender(),
 		Time: time.UnixMicro(e.GetTimeUs()).UTC(), State: Sent, Recalled: e.GetRecalled(),
-		Edited: e.GetVersion() > 1 && !e.GetRecalled(), ToDevices: slices.Clone(e.GetToDevices()),
+		Edited: e.GetVersion() > 1 && !e.GetRecalled() && !e.GetExpired(), ToDevices: slices.Clone(e.GetToDevices()),
 		ToUsers: slices.Clone(e.GetToUsers()), Silent: e.GetSilent(), Priority: priorityOf(e.GetPriority()),
 	}
 	body, reactions := e.GetBody(), m.reactions
@@ -134,6 +140,10 @@ func (s *state) viewMessage(c *conv, m *msg) Message {
 		if op.op != opSend && op.state != Failed && op.conv == c.id && op.targetSeq == v.Seq {
 			body, reactions = v.overlay(op, body, reactions, s.user)
 		}
+	}
+	v.ends(e.GetExpiresUs(), e.GetBurnAfterS())
+	if v.Expired = e.GetExpired() || v.over(s.now()); v.Expired {
+		body = nil
 	}
 	v.setBody(body)
 	for _, r := range reactions {
@@ -151,6 +161,11 @@ func (s *state) viewItem(it *item) Message {
 	}
 	if it.ackTime != 0 {
 		v.Time = time.UnixMicro(it.ackTime).UTC()
+	}
+	if it.ackTime != 0 && it.opts.TTLS > 0 {
+		v.ends(it.ackTime+int64(it.opts.TTLS)*1_000_000, it.opts.BurnS)
+	} else {
+		v.ends(0, it.opts.BurnS)
 	}
 	body := it.body
 	var reactions []*skeinv1.ReactionSummary
@@ -246,6 +261,12 @@ type Outgoing struct {
 	// Silent disturbs nobody: no sound, no push.
 	Silent   bool
 	Priority Priority
+	// TTL is how long it stays, in whole seconds from 1 second to 1 year; then
+	// its body is gone for everybody. 0 = for ever.
+	TTL time.Duration
+	// BurnAfter is how long it stays after the other one has read it, in whole
+	// seconds from 1 second to 7 days; direct conversations only. 0 = for ever.
+	BurnAfter time.Duration
 	// ToDevices limits who may read it to these devices of members; at most 100.
 	ToDevices []string
 	// Handshake keeps it until every member device has passed it.

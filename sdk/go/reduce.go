@@ -375,10 +375,10 @@ func (r *reducer) duplicate(c *conv, e *skeinv1.Entry) {
 
 // upgrade takes the row's state from a newer copy of the same entry.
 func (r *reducer) upgrade(c *conv, m *msg, e *skeinv1.Entry) {
-	if e.GetVersion() <= m.entry.GetVersion() {
+	if e.GetVersion() <= m.entry.GetVersion() && !(e.GetVersion() == m.entry.GetVersion() && e.GetExpired() && !m.entry.GetExpired()) {
 		return
 	}
-	m.entry = withRow(m.entry, e.GetVersion(), e.GetBody(), e.GetRecalled())
+	m.entry = withRow(m.entry, e.GetVersion(), e.GetBody(), e.GetRecalled(), e.GetExpired())
 	r.put(c, m)
 	r.add(changeMessageUpdated, c, e.GetSeq())
 }
@@ -452,7 +452,7 @@ func (r *reducer) show(c *conv, e *skeinv1.Entry, from *pageItem, own, covered b
 		r.put(c, from.msg(e))
 	case m != nil && covered && bytes.Equal(m.entry.GetClientId(), e.GetClientId()):
 		if e.GetVersion() > m.entry.GetVersion() {
-			m.entry = withRow(m.entry, e.GetVersion(), e.GetBody(), e.GetRecalled())
+			m.entry = withRow(m.entry, e.GetVersion(), e.GetBody(), e.GetRecalled(), e.GetExpired())
 			r.put(c, m)
 		}
 	default:

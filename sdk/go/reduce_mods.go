@@ -12,7 +12,8 @@ const maxReactors = 100
 // isModification tells whether an entry is about an earlier one.
 func isModification(k skeinv1.EntryKind) bool {
 	switch k {
-	case skeinv1.EntryKind_ENTRY_KIND_EDIT, skeinv1.EntryKind_ENTRY_KIND_RECALL, skeinv1.EntryKind_ENTRY_KIND_REACTION:
+	case skeinv1.EntryKind_ENTRY_KIND_EDIT, skeinv1.EntryKind_ENTRY_KIND_RECALL, skeinv1.EntryKind_ENTRY_KIND_REACTION,
+		skeinv1.EntryKind_ENTRY_KIND_EXPIRE:
 		return true
 	}
 	return false
@@ -29,15 +30,16 @@ func isShown(k skeinv1.EntryKind) bool {
 
 // withRow returns the entry with another body. Entries are shared with what
 // was handed to the app, so that they are never changed in place.
-func withRow(e *skeinv1.Entry, version uint32, body *skeinv1.Body, recalled bool) *skeinv1.Entry {
+func withRow(e *skeinv1.Entry, version uint32, body *skeinv1.Body, recalled, expired bool) *skeinv1.Entry {
 	return &skeinv1.Entry{
 		Conversation: e.GetConversation(), Seq: e.GetSeq(), Ord: e.GetOrd(), Kind: e.GetKind(), Sender: e.GetSender(),
-		TimeUs: e.GetTimeUs(), ClientId: e.GetClientId(), Version: version, Body: body, Recalled: recalled,
-		Handshake: e.GetHandshake(), ToDevices: e.GetToDevices(),
+		TimeUs: e.GetTimeUs(), ClientId: e.GetClientId(), Version: version, Body: body, Recalled: recalled, Expired: expired,
+		TargetSeq: e.GetTargetSeq(), Handshake: e.GetHandshake(), ToDevices: e.GetToDevices(), ToUsers: e.GetToUsers(),
+		Silent: e.GetSilent(), Priority: e.GetPriority(), ExpiresUs: e.GetExpiresUs(), BurnAfterS: e.GetBurnAfterS(), Uncounted: e.GetUncounted(),
 	}
 }
 
-// modify applies an edit, a recall or a reaction to its target, and remembers
+// modify applies an edit, a recall, an expiry or a reaction to its target, and remembers
 // it for a page that is on its way when the target is not current here.
 func (r *reducer) modify(c *conv, e *skeinv1.Entry) {
 	target := e.GetTargetSeq()
@@ -79,17 +81,22 @@ func (r *reducer) modifyShown(c *conv, m *msg, e *skeinv1.Entry) {
 		m.folded++
 		if m.folded+1 > row.GetVersion() {
 			body := e.GetBody()
-			if row.GetRecalled() || body == nil {
+			if row.GetRecalled() || row.GetExpired() || body == nil {
 				body = row.GetBody()
 			}
-			m.entry = withRow(row, m.folded+1, body, row.GetRecalled())
+			m.entry = withRow(row, m.folded+1, body, row.GetRecalled(), row.GetExpired())
 			changed = true
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_RECALL:
 		m.folded++
 		v := max(row.GetVersion(), m.folded+1)
 		changed = v != row.GetVersion() || !row.GetRecalled() || row.GetBody() != nil
-		m.entry = withRow(row, v, nil, true)
+		m.entry = withRow(row, v, nil, true, row.GetExpired())
+	case skeinv1.EntryKind_ENTRY_KIND_EXPIRE:
+		m.folded++
+		v := max(row.GetVersion(), m.folded+1)
+		changed = v != row.GetVersion() || !row.GetExpired() || row.GetBody() != nil
+		m.entry = withRow(row, v, nil, row.GetRecalled(), true)
 	case skeinv1.EntryKind_ENTRY_KIND_REACTION:
 		if x := e.GetBody().GetContent().GetReaction(); x != nil {
 			m.reactions, changed = react(m.reactions, x, e.GetSender(), e.GetSender() == r.st.user)

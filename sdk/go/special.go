@@ -2,6 +2,7 @@ package skein
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -43,7 +44,8 @@ func (p Priority) wire() skeinv1.Priority {
 // users is for those and its sender: the server would see to it, and the local
 // echo shall say so at once.
 func (v *Conversation) options(o Outgoing) sendOptions {
-	out := sendOptions{ToUsers: slices.Clone(o.ToUsers), Silent: o.Silent, Priority: int32(o.Priority.wire())}
+	out := sendOptions{ToUsers: slices.Clone(o.ToUsers), Silent: o.Silent, Priority: int32(o.Priority.wire()),
+		TTLS: wholeSeconds(o.TTL), BurnS: wholeSeconds(o.BurnAfter)}
 	if o.ReplyTo > 0 && len(out.ToUsers) == 0 {
 		v.look(func(cv *conv) {
 			m := cv.msgs[o.ReplyTo]
@@ -58,6 +60,27 @@ func (v *Conversation) options(o Outgoing) sendOptions {
 	}
 	return out
 }
+
+// wholeSeconds is a duration as the wire has it: whole seconds, and not 0 unless it
+// is; the server refuses what is too much.
+func wholeSeconds(d time.Duration) uint32 {
+	if d <= 0 {
+		return 0
+	}
+	return uint32(min((d+time.Second-1)/time.Second, math.MaxUint32))
+}
+
+// ends tells a message's end; us is microseconds, 0 = it has none.
+func (v *Message) ends(us int64, burn uint32) {
+	if us != 0 {
+		v.Expires = time.UnixMicro(us).UTC()
+	}
+	v.BurnAfter = time.Duration(burn) * time.Second
+}
+
+// over tells whether its time is up by the server's clock, in microseconds: a
+// device that is offline does not show it either.
+func (v *Message) over(now int64) bool { return !v.Expires.IsZero() && v.Expires.UnixMicro() <= now }
 
 // MentionsMe tells whether a message calls this user: by name, by a role that
 // they have, with all, or with here while this client was online when it came.

@@ -29,8 +29,10 @@ type state struct {
 	outbox      []*item
 	nextOrder   int64           // of the newest outbox item
 	holes       map[string]bool // conversations that miss something
-	acked       int             // outbox items in state Sent, whose entries are held back
-	resetting   bool            // a sync that began with reset has more pages to come
+	// now is the server's time in microseconds, as far as it is known.
+	now       func() int64
+	acked     int  // outbox items in state Sent, whose entries are held back
+	resetting bool // a sync that began with reset has more pages to come
 }
 
 // conv is a conversation as this device knows it.
@@ -130,7 +132,7 @@ type sendOptions struct {
 }
 
 func newState(user string) *state {
-	return &state{user: user, convs: map[string]*conv{}, holes: map[string]bool{}}
+	return &state{user: user, convs: map[string]*conv{}, holes: map[string]bool{}, now: func() int64 { return 0 }}
 }
 
 // kindOf tells a conversation's kind by the first character of its id.

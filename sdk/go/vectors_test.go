@@ -397,7 +397,7 @@ func msgJSON(t *testing.T, m *msg, stale bool) obj {
 	kinds := map[skeinv1.EntryKind]string{1: "message", 5: "members", 6: "conversation"}
 	o := obj{"seq": e.GetSeq(), "id": idText(e.GetClientId()), "kind": kinds[e.GetKind()]}
 	o.set("ord", e.GetOrd()).set("sender", e.GetSender()).set("time", e.GetTimeUs()).set("version", e.GetVersion()).
-		set("recalled", e.GetRecalled()).set("stale", stale)
+		set("recalled", e.GetRecalled()).set("expired", e.GetExpired()).set("stale", stale)
 	if e.GetBody() != nil {
 		o["body"] = wireJSON(t, e.GetBody())
 	}

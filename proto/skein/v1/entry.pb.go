@@ -46,6 +46,8 @@ const (
 	EntryKind_ENTRY_KIND_KEYED EntryKind = 7
 	// Two users became contacts, or are no more, or one of them asks; in their direct conversation.
 	EntryKind_ENTRY_KIND_CONTACT EntryKind = 11
+	// The time of the message at target_seq was up: it is empty for everybody. The server's own; it has no sender.
+	EntryKind_ENTRY_KIND_EXPIRE EntryKind = 10
 )
 
 // Enum value maps for EntryKind.
@@ -60,6 +62,7 @@ var (
 		6:  "ENTRY_KIND_CONVERSATION",
 		7:  "ENTRY_KIND_KEYED",
 		11: "ENTRY_KIND_CONTACT",
+		10: "ENTRY_KIND_EXPIRE",
 	}
 	EntryKind_value = map[string]int32{
 		"ENTRY_KIND_UNSPECIFIED":  0,
@@ -71,6 +74,7 @@ var (
 		"ENTRY_KIND_CONVERSATION": 6,
 		"ENTRY_KIND_KEYED":        7,
 		"ENTRY_KIND_CONTACT":      11,
+		"ENTRY_KIND_EXPIRE":       10,
 	}
 )
 
@@ -1733,7 +1737,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04mine\x18\x04 \x01(\bR\x04mine\"m\n" +
 	"\vHistoryItem\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\x127\n" +
-	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions*\xe7\x01\n" +
+	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions*\xfe\x01\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ENTRY_KIND_MESSAGE\x10\x01\x12\x13\n" +
@@ -1743,7 +1747,9 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x12ENTRY_KIND_MEMBERS\x10\x05\x12\x1b\n" +
 	"\x17ENTRY_KIND_CONVERSATION\x10\x06\x12\x14\n" +
 	"\x10ENTRY_KIND_KEYED\x10\a\x12\x16\n" +
-	"\x12ENTRY_KIND_CONTACT\x10\v*o\n" +
+	"\x12ENTRY_KIND_CONTACT\x10\v\x12\x15\n" +
+	"\x11ENTRY_KIND_EXPIRE\x10\n" +
+	"*o\n" +
 	"\n" +
 	"BodyScheme\x12\x1b\n" +
 	"\x17BODY_SCHEME_UNSPECIFIED\x10\x00\x12\x17\n" +

@@ -111,6 +111,7 @@ function messageJson(m: MessageRecord, stale: boolean): unknown {
     time: m.time,
     version: m.version,
     recalled: m.recalled,
+    expired: m.delivery?.expired,
     stale,
     body: m.body && toJson("Body", m.body),
     reactions: m.reactions.map((r) => sparse({ ...r })),

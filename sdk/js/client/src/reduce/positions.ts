@@ -3,7 +3,7 @@
 import type { MessageRecord } from "../types/store.js";
 import type { Entry, MembersChange, ReactionSummary, Withheld } from "../wire/schema.js";
 import { claim } from "./outbox.js";
-import { type Reduction, isMessage, isModification, limits, recordOf } from "./reduction.js";
+import { type Reduction, isMessage, isModification, deliveryOf, entryOptions, limits, recordOf } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import { type ConversationState, type Early, type State, kinds } from "./state.js";
 
@@ -81,7 +81,8 @@ function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
 
 /** A newer copy of the same row says how it is now. */
 function takeRow(r: Reduction, c: ConversationState, there: MessageRecord, row: MessageRecord): boolean {
-  if (row.version <= there.version) return false;
+  const over = row.delivery?.expired && !there.delivery?.expired; // a row may be served empty before its version says so
+  if (over ? row.version < there.version : row.version <= there.version) return false;
   r.putMessage(c, { ...there, version: row.version, body: row.body, recalled: row.recalled, delivery: row.delivery, entryRest: row.entryRest });
   return true;
 }
@@ -197,11 +198,11 @@ function modified({ user: me, folds }: State, m: MessageRecord, entry: Entry): M
     if (!reaction) return { ...m, asOf };
     return { ...m, asOf, reactions: react(m.reactions, me, entry.sender, reaction.emoji, reaction.removed) };
   }
-  if (entry.kind === kinds.recall) {
-    return { ...m, asOf, folded, version: Math.max(m.version, folded + 1), recalled: true, body: undefined };
-  }
+  const gone = { ...m, asOf, folded, version: Math.max(m.version, folded + 1), body: undefined };
+  if (entry.kind === kinds.recall) return { ...gone, recalled: true };
+  if (entry.kind === kinds.expire) return { ...gone, delivery: deliveryOf({ ...entryOptions(m.delivery, 0), ...m.delivery, expired: true }) };
   if (folded + 1 <= m.version) return { ...m, asOf, folded };
-  return { ...m, asOf, folded, version: folded + 1, body: m.recalled ? m.body : (entry.body ?? m.body) };
+  return { ...m, asOf, folded, version: folded + 1, body: m.recalled || m.delivery?.expired ? m.body : (entry.body ?? m.body) };
 }
 
 /** How many users of an emoji are listed by name; `count` may be more. */

@@ -235,5 +235,5 @@ export function isMessage(kind: number): boolean {
 
 /** Whether entries of this kind say something about another one. */
 export function isModification({ folds }: State, kind: number): boolean {
-  return kind === kinds.edit || kind === kinds.recall || kind === kinds.reaction || folds.has(kind);
+  return (kind >= kinds.edit && kind <= kinds.reaction) || kind === kinds.expire || folds.has(kind);
 }

@@ -17,7 +17,7 @@ import { Items } from "./items.js";
 import type { Ranges } from "./spans.js";
 
 /** EntryKind of the wire. */
-export const kinds = { message: 1, edit: 2, recall: 3, reaction: 4, members: 5, conversation: 6, keyed: 7 } as const;
+export const kinds = { message: 1, edit: 2, recall: 3, reaction: 4, members: 5, conversation: 6, keyed: 7, expire: 10 } as const;
 
 /** A position that came before its predecessors: an entry, or the withheld range that begins there. */
 export interface Early {
