@@ -25,6 +25,7 @@ type goDriver struct {
 	token  string
 	typing map[string]map[string]bool // conversation → users
 	online map[string]bool
+	heard  commands
 }
 
 // OpenGo opens a device of the Go SDK.
@@ -96,6 +97,10 @@ func (d *goDriver) open() (*skein.Client, error) {
 		}
 		d.typing[e.Conversation.ID()][e.User] = e.Typing
 		d.mu.Unlock()
+		d.poke()
+	})
+	c.OnCommand(func(e skein.CommandEvent) {
+		d.heard.add(e.Type + " " + string(e.Data) + " of " + e.User)
 		d.poke()
 	})
 	c.OnPresence(func(e skein.PresenceEvent) {
@@ -182,6 +187,7 @@ type goVerb func(ctx context.Context, d *goDriver, client *skein.Client, c Comma
 // goVerbs are the verbs of the domains, each in its go_driver_<domain>.go.
 var goVerbs = merged[goVerb](
 	goPeopleVerbs(),
+	goMessagesVerbs(),
 	searchGoVerbs,
 )
 

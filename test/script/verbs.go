@@ -17,6 +17,7 @@ type verb func(ctx context.Context, w *world, d *device, a *args) error
 var verbs = merged(
 	coreVerbs,
 	peopleVerbs(),
+	messagesVerbs(),
 	searchVerbs,
 )
 
