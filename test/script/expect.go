@@ -56,7 +56,6 @@ func (w *world) expect(ctx context.Context, d *device, a *args) error {
 var expectations = merged(
 	coreExpectations,
 	map[string]verb{"people": expectPeople, "status": expectStatus},
-	map[string]verb{"people": expectPeople},
 	messagesExpectations,
 )
 

@@ -7,7 +7,7 @@ import (
 )
 
 var searchGoVerbs = map[string]goVerb{
-	"find": func(ctx context.Context, _ *goDriver, client *skein.Client, c Command) (any, error) {
+	"seek": func(ctx context.Context, _ *goDriver, client *skein.Client, c Command) (any, error) {
 		q := skein.MessageQuery{Text: c.Text, Kind: skein.SearchKind(c.Type), Limit: c.Limit}
 		if c.Conversation != "" {
 			q.Conversation = client.Conversation(c.Conversation)

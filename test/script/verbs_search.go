@@ -9,12 +9,12 @@ import (
 )
 
 var searchVerbs = map[string]verb{
-	"find": findOnServer,
+	"seek": findOnServer,
 }
 
 // findOnServer: "text" [in CONV] [by USER] [kind KIND] [pages N] shows "excerpt" …
 func findOnServer(ctx context.Context, w *world, d *device, a *args) error {
-	c := Command{Verb: "find", Text: a.text("what to search")}
+	c := Command{Verb: "seek", Text: a.text("what to search")}
 	for {
 		switch {
 		case a.word("in"):

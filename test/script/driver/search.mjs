@@ -4,7 +4,7 @@ import { serverSearch } from "@skein/client/search";
 export const modules = { serverSearch: serverSearch() };
 
 export const verbs = (d) => ({
-  find: async (c) => {
+  seek: async (c) => {
     const found = [];
     let page;
     do {
