@@ -36,6 +36,7 @@ Kinds:
   group    one member of a group sends, all others receive
   idle     what a silent session costs, and how fast many come back
   growth   what an append and a read cost as the journal grows
+  search   how fast messages are found on the server
   sync     what it takes a device that was away to have everything
   startup  from start to the first accepted login, and memory when idle
 
@@ -65,6 +66,8 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return benchGrowth(ctx, f, stdout, stderr)
 	case "sync":
 		return benchSync(ctx, f, stdout, stderr)
+	case "search":
+		return benchSearch(ctx, f, stdout, stderr)
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
 	case "echo-server": // the yardstick's other half, in a process of its own
@@ -90,10 +93,10 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")
 	fs.IntVar(&f.online, "online", 0, "group: of the members, how many are connected; fewer than all: measured against a group of as many (0 = all)")
 	fs.IntVar(&f.connections, "connections", 10_000, "idle: sessions, each of a user of its own")
-	fs.IntVar(&f.conversations, "conversations", 0, "idle: groups that each user is a member of (50); sync: conversations with news (100)")
+	fs.IntVar(&f.conversations, "conversations", 0, "idle: groups that each user is a member of (50); sync: conversations with news (100); search: conversations, a tenth of them the asker's (2000)")
 	fs.IntVar(&f.quiet, "quiet", 5000, "sync: further conversations, without news")
 	fs.IntVar(&f.perGroup, "group-members", 100, "idle: members of a group")
-	fs.IntVar(&f.messages, "messages", 0, "growth: how far to go (1000000); 10000000 takes minutes and 3 GB; sync: messages that are news, over all conversations (10000)")
+	fs.IntVar(&f.messages, "messages", 0, "growth: how far to go (1000000); 10000000 takes minutes and 3 GB; sync: messages that are news, over all conversations (10000); search: messages that are searched (1000000)")
 	fs.IntVar(&f.growth.Pairs, "growth-pairs", 500, "growth: conversations that are written to")
 	if err := fs.Parse(args[1:]); err != nil {
 		return f, err
@@ -102,7 +105,7 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 		fmt.Fprintf(stderr, "bench takes flags only, not %q\n", fs.Arg(0))
 		return f, exitCode(2)
 	}
-	defaults := map[string][2]int{"idle": {50, 0}, "sync": {100, 10_000}, "growth": {0, 1_000_000}}[args[0]]
+	defaults := map[string][2]int{"idle": {50, 0}, "sync": {100, 10_000}, "growth": {0, 1_000_000}, "search": {2000, 1_000_000}}[args[0]]
 	f.conversations, f.messages = cmp.Or(f.conversations, defaults[0]), cmp.Or(f.messages, defaults[1])
 	f.growth.Messages = f.messages
 	f.p2p.Window, f.p2p.Seconds = cmp.Or(f.window, 16), cmp.Or(f.seconds, 10)

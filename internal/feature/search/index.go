@@ -19,8 +19,8 @@ import (
 // The index may lag behind under load, but it must not hold up the journal,
 // which shares SQLite's one writer: few entries a transaction, with pauses.
 const (
-	batch = 200
-	pace  = 20 * time.Millisecond
+	batch = 100
+	pace  = 15 * time.Millisecond
 )
 
 // Index returns the follower that keeps the index.
