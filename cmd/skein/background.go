@@ -14,6 +14,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/feature/group"
+	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
@@ -38,6 +39,7 @@ type background struct {
 	chat   *chat.Service
 	groups *group.Service
 	search *search.Service
+	joins  *join.Service
 }
 
 // ownMigrations are the tables of the packages that leave it to the server to
@@ -48,6 +50,7 @@ func ownMigrations() map[string]fs.FS {
 		"follow":  follow.Migrations(),
 		"health":  health.Migrations(),
 		"job":     job.Migrations(),
+		"join":    join.Migrations(),
 		"profile": profile.Migrations(),
 		"search":  search.Migrations(),
 		"timed":   timed.Migrations(),
@@ -69,6 +72,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 			_, err := journal.PurgeIdempotency(ctx, s.journal, im.MicrosOf(clock.Now().Add(-cfg.Limits.IDWindow-24*time.Hour)))
 			return err
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
+	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
 	kinds = append(kinds, group.EndKind(func() *chat.Service { return back.chat }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
@@ -80,11 +84,14 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 }
 
 // start makes what speaks through the front door, and starts jobs and followers.
-func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, log *slog.Logger) error {
+func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, key auth.MasterKey, limits *limits, log *slog.Logger) (err error) {
 	back.folk, back.chat = folk, c
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	back.timed = timed.New(timed.Deps{DB: s.db, Chat: c, Queue: back.jobs, Clock: clock, Entropy: entropy, Log: log,
 		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow})
+	if back.joins, err = newJoins(s, cfg, c, back.jobs, key, limits, log); err != nil {
+		return err
+	}
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
 	followers, err := follow.New(follow.Options{DB: s.db, Journal: s.journal, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},

@@ -42,10 +42,11 @@ type limits struct {
 
 func newLimits(cfg *config.Config, set *metrics.Set, clock im.Clock) *limits {
 	l := &cfg.Limits
-	return &limits{clock: clock, refused: quota.Refusals(set, "hello", "call", "back_end", "request", "directory", "stranger"),
+	return &limits{clock: clock, refused: quota.Refusals(set, "hello", "call", "back_end", "request", "directory", "stranger", "invite"),
 		rates: map[string]quota.Limit{"hello": {Rate: l.HelloRate, Burst: l.HelloBurst}, "call": {Rate: l.CallRate, Burst: l.CallBurst},
 			"back_end": {Rate: l.BackEndRate, Burst: l.BackEndBurst}, "request": {Rate: l.RequestRate, Burst: l.RequestBurst},
-			"directory": {Rate: l.DirectoryRate, Burst: l.DirectoryBurst}, "stranger": {Rate: l.StrangerRate, Burst: l.StrangerBurst}}}
+			"directory": {Rate: l.DirectoryRate, Burst: l.DirectoryBurst}, "stranger": {Rate: l.StrangerRate, Burst: l.StrangerBurst},
+			"invite": {Rate: l.InviteRate, Burst: l.InviteBurst}}}
 }
 
 // of is the limit of limits.NAME_rate.

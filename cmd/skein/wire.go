@@ -16,7 +16,9 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/board"
 	"github.com/skein-im/skein/internal/feature/group"
+	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/gateway"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
@@ -121,14 +123,14 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
 		Settings: a.Settings, Reading: back.burns.Reading})
 	limits := newLimits(cfg, ops.metrics, clock)
 	folk, err := newPeople(j, d, c, a, b, key, limits)
 	if err != nil {
 		return nil, err
 	}
-	if err := back.start(s, cfg, c, b, folk, log); err != nil {
+	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}
@@ -174,6 +176,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Admin:     back.admin,
 			Timed:     back.timed,
 			Search:    back.search,
+			Joins:     back.joins,
+			Boards:    board.New(board.Deps{Chat: c, Journal: j, Clock: clock}),
 			Profiles:  folk.profiles,
 			Contacts:  folk.contacts,
 			Devices:   devices{a, p},

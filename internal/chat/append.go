@@ -18,6 +18,11 @@ type attempt func(ctx context.Context, room *Room, a *journal.Append) error
 // apply decides and appends, and decides again when it was overtaken. It is
 // the way of every verb that is not the hot one.
 func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, try attempt) (journal.Result, error) {
+	return s.applyUpTo(ctx, maxRetries, actor, conv, id, try)
+}
+
+// applyUpTo is apply that decides again at most so many times.
+func (s *Service) applyUpTo(ctx context.Context, retries int, actor im.Actor, conv im.ConvID, id im.ClientID, try attempt) (journal.Result, error) {
 	if err := s.checkID(id); err != nil {
 		return journal.Result{}, err
 	}
@@ -34,7 +39,7 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 			if done, ok := s.repeated(ctx, a); ok {
 				return done, nil
 			}
-			if n < maxRetries && s.outdated(ctx, room) {
+			if n < retries && s.outdated(ctx, room) {
 				continue
 			}
 			return journal.Result{}, err
@@ -46,7 +51,7 @@ func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id 
 			}
 			return res, err
 		}
-		if n == maxRetries {
+		if n == retries {
 			return journal.Result{}, &im.Error{Code: im.Unavailable, Message: "the conversation keeps changing", Hint: "retry with the same client id"}
 		}
 		s.rooms.drop(actor.App, conv)

@@ -21,6 +21,8 @@ const (
 	VerbMembers                 // add, remove, leave, change roles
 	VerbTitle                   // change the title
 	VerbRelate                  // become contacts, block: a fact between the two of a direct conversation
+	VerbJoin                    // come into a group by oneself; decided by who asks Join
+	VerbBoard                   // change what hangs on a group's board; its grant was looked at
 )
 
 // The verbs on what a group is like.
@@ -82,6 +84,11 @@ func (s *Service) decide(ctx context.Context, a *Action) error {
 	if err := checkSpeaker(a); err != nil {
 		return err
 	}
+	return s.ask(ctx, a)
+}
+
+// ask asks the policies.
+func (s *Service) ask(ctx context.Context, a *Action) error {
 	for _, p := range s.policies {
 		if err := p(ctx, a); err != nil {
 			return err

@@ -263,9 +263,12 @@ func (x *delta) appendKeyed(d []byte, v journal.View, room int) (out []byte, aft
 			if len(d) > start && len(d)-start > room {
 				return d, after, nil
 			}
+			after = keyed[i].Key
+			if len(keyed[i].Body) == 0 { // a fence says nothing
+				continue
+			}
 			one = AppendEntry(one[:0], &keyed[i])
 			d = protowire.AppendBytes(protowire.AppendTag(d, fieldDeltaKeyed, protowire.BytesType), one)
-			after = keyed[i].Key
 		}
 		if len(keyed) < keyedRows {
 			return d, "", nil

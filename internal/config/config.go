@@ -233,6 +233,10 @@ type Limits struct {
 	DirectoryRate float64 `yaml:"directory_rate" min:"0.0001" max:"1000000"`
 	// DirectoryBurst is how many look-ups in the directory a user may make at once.
 	DirectoryBurst int `yaml:"directory_burst" min:"1" max:"1000000"`
+	// InviteRate is how many codes of invitations a user may look up, or join by, each second: the brake on whoever tries codes.
+	InviteRate float64 `yaml:"invite_rate" min:"0.0001" max:"1000000"`
+	// InviteBurst is how many of them a user may look up at once.
+	InviteBurst int `yaml:"invite_burst" min:"1" max:"1000000"`
 	// StrangerRate is how many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64.
 	StrangerRate float64 `yaml:"stranger_rate" min:"0.0001" max:"1000000"`
 	// StrangerBurst is how many of them an address may ask for at once.
@@ -280,10 +284,29 @@ func Default() *Config {
 			QueueTotalBytes: 512 << 20, LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000, Handshakes: 1000,
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
-			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, StrangerRate: 0.1, StrangerBurst: 20,
+			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, InviteRate: 1, InviteBurst: 20, StrangerRate: 0.1, StrangerBurst: 20,
 			Devices: 20, GroupMembers: 5000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
 		},
+	}
+}
+
+// FeatureLimits are the limits of features that no option changes, by what they
+// limit. Their packages enforce them, and a test of the program that knows both
+// compares the two.
+func FeatureLimits() map[string]string {
+	return map[string]string{
+		"Invitations of a group that work":                       "100",
+		"The uses of an invitation, or any number":               "100000",
+		"Open requests to join of a user":                        "50",
+		"Open requests to join a group":                          "10000",
+		"How long a request to join is open":                     "30 days",
+		"Users on a group's allow list":                          "10000",
+		"Announcements of a group":                               "50",
+		"Attributes of a group":                                  "100",
+		"Counters of a group":                                    "50",
+		"The name of an attribute or counter":                    "64 bytes",
+		"The text of an announcement, the value of an attribute": "4 KiB",
 	}
 }
 

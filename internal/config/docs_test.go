@@ -8,9 +8,11 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +197,10 @@ To change a limit, set the option in the file, or by the flag and variable that 
 	b.WriteString("\n## Limits of the protocol\n\nThese are the same on every server.\n\n| What | Limit |\n|---|---|\n")
 	for _, l := range fixedLimits() {
 		fmt.Fprintf(&b, "| %s | %s |\n", l.what, l.value)
+	}
+	of := FeatureLimits()
+	for _, what := range slices.Sorted(maps.Keys(of)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", what, of[what])
 	}
 	return b.String()
 }

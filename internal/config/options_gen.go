@@ -157,6 +157,10 @@ func docOf(path string) string {
 		return "How many look-ups in the directory a user may make each second: the brake on whoever wants to list everybody."
 	case "Limits.DirectoryBurst":
 		return "How many look-ups in the directory a user may make at once."
+	case "Limits.InviteRate":
+		return "How many codes of invitations a user may look up, or join by, each second: the brake on whoever tries codes."
+	case "Limits.InviteBurst":
+		return "How many of them a user may look up at once."
 	case "Limits.StrangerRate":
 		return "How many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64."
 	case "Limits.StrangerBurst":

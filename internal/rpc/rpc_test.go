@@ -102,7 +102,7 @@ func newWorld(t *testing.T) *world {
 			}
 			return im.Actor{App: app, User: im.UserID(strings.TrimPrefix(token, "token-of-")), Device: device}, nil
 		},
-		Verbs: Verbs{Chat: c, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Presences: struct{ Presences }{},
+		Verbs: Verbs{Chat: c, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
 			CheckSend: func(r *chat.SendRequest, id []byte) (err error) {
 				r.ClientID, err = clientID(id)
 				return err

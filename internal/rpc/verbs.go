@@ -42,6 +42,8 @@ type Verbs struct {
 	Devices   Devices
 	Timed     Timed
 	Search    Search
+	Joins     Joins
+	Boards    Boards
 	Presences Presences
 	Profiles  Profiles
 	Contacts  Contacts
@@ -57,6 +59,8 @@ func (s *server) table() map[string]http.Handler {
 	s.otherCalls(t)
 	s.groupCalls(t)
 	s.timedCalls(t)
+	s.joinCalls(t)
+	s.boardCalls(t)
 	s.peopleCalls(t)
 	s.forwardCalls(t)
 	s.searchCalls(t)

@@ -124,6 +124,8 @@ func matrix() []row {
 		conversationRows(),
 		forwardRows(),
 		groupRows(),
+		joinRows(),
+		boardRows(),
 		messageRows(),
 		otherRows(),
 		peopleRows(),
@@ -289,9 +291,9 @@ func newFixture(t *testing.T, s *server) *fixture {
 	return f
 }
 
-// ban takes the blocked one out; the owner blocks them, too.
+// ban takes the blocked one out for good; the owner blocks them, too.
 func (f *fixture) ban() {
-	must[pb.RemoveMemberResponse](f.as(owner), removeMember, &pb.RemoveMemberRequest{Conversation: f.group, User: f.users[blocked], ClientId: newID(0)})
+	must[pb.BanMemberResponse](f.as(owner), banMember, &pb.BanMemberRequest{Conversation: f.group, User: f.users[blocked], ClientId: newID(0)})
 	must[pb.BlockUserResponse](f.as(owner), blockUser, &pb.BlockUserRequest{User: f.users[blocked], ClientId: newID(0)})
 }
 

@@ -401,6 +401,10 @@ type Content struct {
 	//	*Content_Merged
 	//	*Content_ContactChange
 	//	*Content_Private
+	//	*Content_Announcement
+	//	*Content_Attribute
+	//	*Content_Counter
+	//	*Content_Join
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
@@ -579,6 +583,42 @@ func (x *Content) GetPrivate() *Private {
 	return nil
 }
 
+func (x *Content) GetAnnouncement() *Announcement {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Announcement); ok {
+			return x.Announcement
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetAttribute() *GroupAttribute {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Attribute); ok {
+			return x.Attribute
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetCounter() *GroupCounter {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Counter); ok {
+			return x.Counter
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetJoin() *JoinState {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Join); ok {
+			return x.Join
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -698,6 +738,23 @@ type Content_Private struct {
 	Private *Private `protobuf:"bytes,35,opt,name=private,proto3,oneof"`
 }
 
+type Content_Announcement struct {
+	// Written by the server alone: the values of a group's board, and of a user's own map about joining.
+	Announcement *Announcement `protobuf:"bytes,31,opt,name=announcement,proto3,oneof"`
+}
+
+type Content_Attribute struct {
+	Attribute *GroupAttribute `protobuf:"bytes,32,opt,name=attribute,proto3,oneof"`
+}
+
+type Content_Counter struct {
+	Counter *GroupCounter `protobuf:"bytes,33,opt,name=counter,proto3,oneof"`
+}
+
+type Content_Join struct {
+	Join *JoinState `protobuf:"bytes,36,opt,name=join,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -723,6 +780,14 @@ func (*Content_Merged) isContent_Kind() {}
 func (*Content_ContactChange) isContent_Kind() {}
 
 func (*Content_Private) isContent_Kind() {}
+
+func (*Content_Announcement) isContent_Kind() {}
+
+func (*Content_Attribute) isContent_Kind() {}
+
+func (*Content_Counter) isContent_Kind() {}
+
+func (*Content_Join) isContent_Kind() {}
 
 // Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
@@ -1632,11 +1697,12 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xc2\b\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x99\n" +
+	"\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1650,7 +1716,11 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x06notice\x18\x18 \x01(\v2\x10.skein.v1.NoticeH\x00R\x06notice\x12*\n" +
 	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12@\n" +
 	"\x0econtact_change\x18\" \x01(\v2\x17.skein.v1.ContactChangeH\x00R\rcontactChange\x12-\n" +
-	"\aprivate\x18# \x01(\v2\x11.skein.v1.PrivateH\x00R\aprivate\x12 \n" +
+	"\aprivate\x18# \x01(\v2\x11.skein.v1.PrivateH\x00R\aprivate\x12<\n" +
+	"\fannouncement\x18\x1f \x01(\v2\x16.skein.v1.AnnouncementH\x00R\fannouncement\x128\n" +
+	"\tattribute\x18  \x01(\v2\x18.skein.v1.GroupAttributeH\x00R\tattribute\x122\n" +
+	"\acounter\x18! \x01(\v2\x16.skein.v1.GroupCounterH\x00R\acounter\x12)\n" +
+	"\x04join\x18$ \x01(\v2\x13.skein.v1.JoinStateH\x00R\x04join\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
@@ -1813,9 +1883,13 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*Notice)(nil),             // 22: skein.v1.Notice
 	(*ContactChange)(nil),      // 23: skein.v1.ContactChange
 	(*Private)(nil),            // 24: skein.v1.Private
-	(*Forwarded)(nil),          // 25: skein.v1.Forwarded
-	(*GroupChange)(nil),        // 26: skein.v1.GroupChange
-	(*Attachment)(nil),         // 27: skein.v1.Attachment
+	(*Announcement)(nil),       // 25: skein.v1.Announcement
+	(*GroupAttribute)(nil),     // 26: skein.v1.GroupAttribute
+	(*GroupCounter)(nil),       // 27: skein.v1.GroupCounter
+	(*JoinState)(nil),          // 28: skein.v1.JoinState
+	(*Forwarded)(nil),          // 29: skein.v1.Forwarded
+	(*GroupChange)(nil),        // 30: skein.v1.GroupChange
+	(*Attachment)(nil),         // 31: skein.v1.Attachment
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1833,24 +1907,28 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
 	23, // 13: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
 	24, // 14: skein.v1.Content.private:type_name -> skein.v1.Private
-	25, // 15: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 16: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	26, // 17: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
-	27, // 18: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 19: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 20: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 21: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 22: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 23: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 24: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 25: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 26: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 27: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	25, // 15: skein.v1.Content.announcement:type_name -> skein.v1.Announcement
+	26, // 16: skein.v1.Content.attribute:type_name -> skein.v1.GroupAttribute
+	27, // 17: skein.v1.Content.counter:type_name -> skein.v1.GroupCounter
+	28, // 18: skein.v1.Content.join:type_name -> skein.v1.JoinState
+	29, // 19: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 20: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	30, // 21: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	31, // 22: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 23: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 24: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 25: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 26: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 27: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 28: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 29: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 30: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 31: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1858,10 +1936,12 @@ func file_skein_v1_entry_proto_init() {
 	if File_skein_v1_entry_proto != nil {
 		return
 	}
+	file_skein_v1_board_content_proto_init()
 	file_skein_v1_content_proto_init()
 	file_skein_v1_contact_proto_init()
 	file_skein_v1_group_settings_proto_init()
 	file_skein_v1_private_proto_init()
+	file_skein_v1_join_content_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
 		(*Content_Custom)(nil),
@@ -1876,6 +1956,10 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Merged)(nil),
 		(*Content_ContactChange)(nil),
 		(*Content_Private)(nil),
+		(*Content_Announcement)(nil),
+		(*Content_Attribute)(nil),
+		(*Content_Counter)(nil),
+		(*Content_Join)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
