@@ -8,6 +8,7 @@ import { IdMaker, uuidBytes } from "./ids.js";
 import { Ledger } from "./ledger.js";
 import { defaultLimit } from "./pages.js";
 import { directId, showItem, showRecord } from "./project.js";
+import type { Event } from "./reduce/reduce.js";
 import type { Change } from "./reduce/state.js";
 import { maxOutbox } from "./reduce/outbox.js";
 import type { Extras } from "./modules/extras/index.js";
@@ -140,6 +141,7 @@ export class SkeinClient implements Client {
       now: () => this.#clock.now() + this.#offset,
       call: (call, input, signal) => this.#post(call, input, signal),
       say: (frame, answered, signal) => abortable(this.#do({ type: "say", frame, answered }, signal) as Promise<Uint8Array | undefined>, signal),
+      event: (event) => this.#event(event),
       hub: undefined,
     };
     for (const [name, make] of Object.entries(options.modules ?? {})) {
@@ -407,14 +409,9 @@ export class SkeinClient implements Client {
         return engine.say(command.frame, command.answered);
       case "page":
         return engine.fetchPage(command.request);
-      case "retry":
-        ledger.reduceNow({ type: "retry", id: command.id, newId: command.newId });
+      case "event":
+        await ledger.dispatch(command.event);
         return ledger.stored();
-      case "discard":
-        ledger.reduceNow({ type: "discard", id: command.id });
-        return ledger.stored();
-      case "read":
-        return ledger.dispatch({ type: "read", conversation: command.conversation, seq: command.seq });
       case "typing":
         engine.typing(command.conversation, command.typing);
         return undefined;
@@ -438,6 +435,10 @@ export class SkeinClient implements Client {
         await engine.call("DeviceService/SignOutDevice", { device: ledger.deviceId }).catch(() => undefined);
         return this.#erase(ledger);
     }
+  }
+
+  #event(event: Event): Promise<unknown> {
+    return this.#do({ type: "event", event });
   }
 
   #call<Name extends keyof Methods>(method: Name, input: Init<Methods[Name]["input"]>, signal?: AbortSignal): Promise<Methods[Name]["output"]> {
@@ -533,15 +534,15 @@ export class SkeinClient implements Client {
         const item = ledger.state.outbox.get(id);
         if (item?.state !== "failed") throw new SkeinError("failed_precondition", "the message is not a failed one");
         const newId = spentIds.has(item.error?.code ?? "") ? this.#newId() : undefined;
-        await this.#do({ type: "retry", id, newId });
+        await this.#event({ type: "retry", id, newId });
       },
       discard: async (id) => {
-        await this.#do({ type: "discard", id });
+        await this.#event({ type: "discard", id });
       },
       read: (conversation, seq) => {
         // Shown at once, here too when another tab leads.
         if (!this.#engine) void ledger.dispatch({ type: "read", conversation, seq });
-        this.#do({ type: "read", conversation, seq }).catch(() => undefined);
+        this.#event({ type: "read", conversation, seq }).catch(() => undefined);
       },
       setTyping: (conversation, typing) => {
         if (this.#ephemeral.tell(conversation, typing)) this.#do({ type: "typing", conversation, typing }).catch(() => undefined);

@@ -3,6 +3,7 @@
 import { abortable } from "./abort.js";
 import { Emitter } from "./emitter.js";
 import { uuidBytes } from "./ids.js";
+import { sameBytes } from "./reduce/sync.js";
 import type { Change, Fold } from "./reduce/state.js";
 import type { MessageContent } from "./types/message.js";
 import type { EntryNews, KeyedChange, KeyedValue, Module, ModuleCore, ModuleHost } from "./types/module.js";
@@ -14,8 +15,11 @@ const unknown: MessageContent = { type: "unknown" };
 
 function contentOf(body: Body | undefined): Uint8Array | undefined {
   const bytes = encode("Content", body?.content ?? {});
-  return bytes.length ? bytes : undefined;
+  return bytes.length && !sameBytes(bytes, emptied) ? bytes : undefined;
 }
+
+/** A Private without a kind, which empties a key: Content.private = 35, of no bytes. */
+const emptied = /* @__PURE__ */ Uint8Array.of(0x9a, 0x02, 0x00);
 
 /** What a client asks its modules. */
 export interface Hub {
@@ -62,9 +66,17 @@ class ModuleHub implements Hub {
     if (!("type" in news)) this.#events.emit("frame", news);
     else if (news.type === "keyed") this.#changed(news.conversation, news.key);
     else if (news.type === "entry") this.#events.emit("entry", news);
+    else if (news.type === "failed") queueMicrotask(() => this.#giveUp(news.id));
+  }
+
+  /** A value that was refused is not kept to be sent again: whoever set it hears of it and sets another one. */
+  #giveUp(id: string): void {
+    const { ledger, discard } = this.#core.host();
+    if (ledger.state.outbox.get(id)?.key) discard(id).catch(() => undefined);
   }
 
   reloaded(): void {
+    for (const item of this.#core.host().ledger.state.outbox.all()) if (item.state === "failed") this.#giveUp(item.id);
     for (const conversation of [...this.#keyed.keys()]) this.#changed(conversation, undefined);
   }
 
@@ -75,7 +87,7 @@ class ModuleHub implements Hub {
   }
 
   #makeHost(): ModuleHost {
-    const { client, host, now, call, say } = this.#core;
+    const { client, host, now, call, say, event } = this.#core;
     const events = this.#events;
     return {
       get userId() {
@@ -88,6 +100,8 @@ class ModuleHub implements Hub {
       now,
       newClientId: () => uuidBytes(host().newId()),
       conversation: (id) => client.conversation.get(id),
+      conversations: () => client.conversation.list(),
+      onList: (listener) => client.conversation.subscribe(listener),
       on: (name, listener) => client.on(name, listener),
       call: (method, input, { signal } = {}) => call(method, input, signal),
       say: (frame) => void say(frame, false, undefined).catch(() => undefined),
@@ -99,13 +113,18 @@ class ModuleHub implements Hub {
       keyed: (conversation) => this.#values(conversation),
       onKeyed: (listener) => events.on("keyed", listener),
       setKeyed: async (key, content, { signal } = {}) => {
-        const { me, enqueue, settled, discard } = host();
-        const body = { scheme: 1, content: { replyToSeq: 0, mentions: [], rest: content }, opaque: new Uint8Array(0) };
+        const { me, enqueue, settled } = host();
+        const body = { scheme: 1, content: { replyToSeq: 0, mentions: [], rest: content ?? emptied }, opaque: new Uint8Array(0) };
         const { id } = enqueue({ op: "send", conversation: `~${me}`, key, body });
-        const done = settled(id);
-        // A value that was refused is not kept to be sent again: the app sets another one.
-        done.catch(() => discard(id).catch(() => undefined));
-        await abortable(done, signal);
+        await abortable(settled(id), signal);
+      },
+      withhold: async (conversation, fromSeq, toSeq) => {
+        const live = host().ledger.conversation(conversation)?.live ?? 0;
+        const withheld = { conversation, fromSeq, toSeq: Math.min(toSeq, live), ord: 0 };
+        if (fromSeq <= live) await event({ type: "packet", packet: { frames: [{ ref: 0, withheld }], cursor: new Uint8Array(0) } });
+      },
+      forget: async (conversation, before) => {
+        await event({ type: "forget", conversation, before });
       },
     };
   }

@@ -8,7 +8,7 @@ import { takeEntry, takeWithheld } from "./positions.js";
 import { Reduction, isModification } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import type { Change, State } from "./state.js";
-import { sameBytes, takeConversation, takeSync } from "./sync.js";
+import { giveUp, sameBytes, takeConversation, takeSync } from "./sync.js";
 
 /** Something that happened to the state. */
 export type Event =
@@ -23,6 +23,8 @@ export type Event =
   | { readonly type: "discard" | "done"; readonly id: string }
   | { readonly type: "attempted"; readonly id: string; readonly attempts: number; readonly firstAttempt: number }
   | { readonly type: "read"; readonly conversation: string; readonly seq: number }
+  /** The server may tell something else of what lies before a position. */
+  | { readonly type: "forget"; readonly conversation: string; readonly before: number }
   | { readonly type: "dropCursor" }
   | { readonly type: "restart" };
 
@@ -65,6 +67,11 @@ export function reduce(state: State, event: Event): readonly Change[] {
     case "read":
       readUpTo(r, event.conversation, event.seq);
       break;
+    case "forget": {
+      const c = r.find(event.conversation);
+      if (c) giveUp(r, c, event.before);
+      break;
+    }
     case "dropCursor":
       state.cursor = new Uint8Array(0);
       state.dirty.meta = true;

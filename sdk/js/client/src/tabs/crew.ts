@@ -5,6 +5,7 @@ import type { ConversationView } from "../conversation.js";
 import { SkeinError } from "../error.js";
 import type { Ledger } from "../ledger.js";
 import type { PageRequest } from "../pages.js";
+import type { Event } from "../reduce/reduce.js";
 import type { Change } from "../reduce/state.js";
 import type { ClientState, FrameEvent, Presence, SyncEvent } from "../types/client.js";
 import type { Clock, EnvironmentSignal } from "../types/environment.js";
@@ -20,9 +21,8 @@ export type Command =
   /** A frame of a module's. */
   | { readonly type: "say"; readonly frame: Uint8Array; readonly answered: boolean }
   | { readonly type: "page"; readonly request: PageRequest }
-  | { readonly type: "retry"; readonly id: string; readonly newId?: string | undefined }
-  | { readonly type: "discard"; readonly id: string }
-  | { readonly type: "read"; readonly conversation: string; readonly seq: number }
+  /** Something that the user did to the state. */
+  | { readonly type: "event"; readonly event: Event }
   | { readonly type: "typing"; readonly conversation: string; readonly typing: boolean }
   | { readonly type: "watch"; readonly users: readonly string[] }
   /** These outbox items are in the store. */

@@ -1,5 +1,6 @@
 import type { ConversationHost } from "../conversation.js";
 import type { Hub } from "../modules.js";
+import type { Event } from "../reduce/reduce.js";
 import type { Init } from "../wire/codec.js";
 import type { Call, Piece } from "../wire/piece.js";
 import type { Entry } from "../wire/schema.js";
@@ -22,6 +23,7 @@ export interface ModuleCore {
   readonly now: () => number;
   readonly call: <I, O>(call: Call<I, O>, input: Init<I>, signal: AbortSignal | undefined) => Promise<O>;
   readonly say: (frame: Uint8Array, answered: boolean, signal: AbortSignal | undefined) => Promise<Uint8Array | undefined>;
+  readonly event: (event: Event) => Promise<unknown>;
   /** Set by the first module. */
   hub: Hub | undefined;
 }
@@ -71,6 +73,9 @@ export interface ModuleHost {
   newClientId(): Uint8Array;
   /** By any id; the user's own notes are `conversation("~" + userId)`. */
   conversation(id: string): Conversation;
+  /** As `client.conversation.list()`, and its changes. */
+  conversations(): readonly Conversation[];
+  onList(listener: () => void): Unsubscribe;
   on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): Unsubscribe;
 
   /** A unary call of the module's `wire.ts`. Entries and conversations in the answer change the client's state before it resolves. */
@@ -104,4 +109,9 @@ export interface ModuleHost {
    * is sent. Resolves when the server has it, or a later value of the same key; rejects when it was refused.
    */
   setKeyed(key: string, content: Uint8Array | undefined, options?: CallOptions): Promise<void>;
+
+  /** Takes positions out of what this device holds, as the server withholds them. */
+  withhold(conversation: string, fromSeq: number, toSeq: number): Promise<void>;
+  /** Has what lies before a position loaded from the server again when it is looked at. */
+  forget(conversation: string, before: number): Promise<void>;
 }

@@ -282,7 +282,7 @@ export class FakeServer implements Transport {
       tokenExpiresUs: claims.exp * 1_000_000,
       pingIntervalMs: 25_000,
       limits: { maxInFlight: 64, maxPacketBytes: 256 * 1024 },
-      sync: this.sync(claims.sub, hello.sync ?? { cursor: new Uint8Array(0), conversations: 0, entries: 0 }),
+      sync: this.sync(claims.sub, hello.sync ?? { cursor: new Uint8Array(0), conversations: 0, entries: 0, follow: false }),
     };
     this.tell(session, [{ ref, welcome }]);
   }
@@ -323,6 +323,7 @@ export class FakeServer implements Transport {
       conversations: page.map((log) => this.#delta(log, user, since)),
       cursor,
       more,
+      follows: false,
       reset,
       incarnation: this.incarnation,
       serverTimeUs: this.#clock.now() * 1000,
