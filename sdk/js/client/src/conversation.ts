@@ -70,10 +70,45 @@ export class ConversationView implements Conversation {
   readonly #host: ConversationHost;
   readonly #window: Window;
   readonly #listeners = new Set<() => void>();
+  declare readonly title: string;
+  declare readonly head: Position;
+  declare readonly unread: number;
+  declare readonly lastMessage: Message | undefined;
+  declare readonly memberCount: number;
+  declare readonly myRole: Role | undefined;
+  declare readonly readMarkers: ReadonlyMap<string, Position>;
+  declare readonly typing: readonly string[];
+  declare readonly messages: readonly Message[];
+  declare readonly window: WindowState;
+  declare readonly members: Conversation["members"];
+  declare readonly addMembers: Conversation["addMembers"];
+  declare readonly removeMember: Conversation["removeMember"];
+  declare readonly leave: Conversation["leave"];
+  declare readonly setRole: Conversation["setRole"];
+  declare readonly setTitle: Conversation["setTitle"];
   #cache = new Map<string | number, Cached>();
   #snapshot: ConversationSnapshot | undefined;
   #dirty = true;
   #notifying = false;
+
+  // Written as loops because each of them costs a page its bytes.
+  static {
+    for (const key of ["title", "head", "unread", "lastMessage", "memberCount", "myRole", "readMarkers", "typing", "messages", "window"] as const) {
+      Object.defineProperty(this.prototype, key, {
+        get(this: ConversationView) {
+          return this.snapshot[key];
+        },
+      });
+    }
+    for (const name of ["members", "addMembers", "removeMember", "leave", "setRole", "setTitle"] as const) {
+      Object.defineProperty(this.prototype, name, {
+        value(this: ConversationView, ...args: readonly never[]) {
+          const act = this.#host.extras[name] as (host: ConversationHost, id: string, ...args: readonly never[]) => unknown;
+          return act(this.#host, this.id, ...args);
+        },
+      });
+    }
+  }
 
   constructor(host: ConversationHost, id: string) {
     this.#host = host;
@@ -91,37 +126,6 @@ export class ConversationView implements Conversation {
     const keys = Object.keys(next) as (keyof ConversationSnapshot)[];
     if (!before || keys.some((key) => before[key] !== next[key])) this.#snapshot = next;
     return this.#snapshot ?? next;
-  }
-
-  get title(): string {
-    return this.snapshot.title;
-  }
-  get head(): Position {
-    return this.snapshot.head;
-  }
-  get unread(): number {
-    return this.snapshot.unread;
-  }
-  get lastMessage(): Message | undefined {
-    return this.snapshot.lastMessage;
-  }
-  get memberCount(): number {
-    return this.snapshot.memberCount;
-  }
-  get myRole(): Role | undefined {
-    return this.snapshot.myRole;
-  }
-  get readMarkers(): ReadonlyMap<string, Position> {
-    return this.snapshot.readMarkers;
-  }
-  get typing(): readonly string[] {
-    return this.snapshot.typing;
-  }
-  get messages(): readonly Message[] {
-    return this.snapshot.messages;
-  }
-  get window(): WindowState {
-    return this.snapshot.window;
   }
 
   subscribe(listener: () => void): Unsubscribe {
@@ -356,29 +360,5 @@ export class ConversationView implements Conversation {
   async search(text: string, { limit = defaultLimit, signal }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly Message[]> {
     const hits = await this.#host.extras.search(this.#host.ledger, [this.id], text, limit, signal);
     return hits.map((record) => this.#shownAlone(record));
-  }
-
-  members(options?: CallOptions & { readonly limit?: number | undefined }): AsyncIterable<readonly Member[]> {
-    return this.#host.extras.members(this.#host, this.id, options);
-  }
-
-  addMembers(users: readonly string[], options?: CallOptions): Promise<void> {
-    return this.#host.extras.addMembers(this.#host, this.id, users, options);
-  }
-
-  removeMember(user: string, options?: CallOptions): Promise<void> {
-    return this.#host.extras.removeMember(this.#host, this.id, user, options);
-  }
-
-  leave(options?: CallOptions): Promise<void> {
-    return this.#host.extras.leave(this.#host, this.id, options);
-  }
-
-  setRole(user: string, role: Role, options?: CallOptions): Promise<void> {
-    return this.#host.extras.setRole(this.#host, this.id, user, role, options);
-  }
-
-  setTitle(title: string, options?: CallOptions): Promise<void> {
-    return this.#host.extras.setTitle(this.#host, this.id, title, options);
   }
 }

@@ -25,12 +25,4 @@ export class Emitter<Events> {
       }
     }
   }
-
-  has(name: keyof Events): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
-  }
-
-  clear(): void {
-    this.#listeners.clear();
-  }
 }

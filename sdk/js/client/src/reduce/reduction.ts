@@ -79,11 +79,6 @@ export class Reduction {
     if (c.last === record) this.save(c);
   }
 
-  updateMessage(c: ConversationState, record: MessageRecord): void {
-    this.putMessage(c, record);
-    this.changes.push({ type: "messageUpdated", conversation: c.id, seq: record.seq });
-  }
-
   /** Removes the messages of [from, to] but for those that `keep` names, also those that only the store has. */
   removeMessages(c: ConversationState, from: number, to: number, keep?: ReadonlySet<number>): void {
     if (from > to) return;
