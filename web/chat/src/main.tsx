@@ -11,6 +11,7 @@ import "./inbox/inbox.css";
 import "./thread/thread.css";
 import "./composer/composer.css";
 import "./group/group.css";
+import "./people/people.css";
 import "./developer/developer.css";
 
 const root = document.getElementById("root");

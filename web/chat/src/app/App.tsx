@@ -1,12 +1,13 @@
 // The whole app: the sign-in page, or the client of the signed-in user with
 // everything that it shows.
-import { createClient, type Client } from "@skein/client";
 import { useEffect, useMemo, useState } from "react";
 import { FrameLog } from "../developer/frames.ts";
 import { SpeechProvider, useWords } from "../i18n/context.tsx";
 import { languageTags } from "../i18n/language.ts";
+import { createAppClient, type AppClient } from "../live/client.ts";
 import { browserStorage, LiveProvider } from "../live/context.tsx";
 import { UpdateNotice } from "../offline/UpdateNotice.tsx";
+import { NamesProvider } from "../people/names.tsx";
 import { useLanguage } from "../settings/prefs.ts";
 import { SignIn } from "../signin/SignIn.tsx";
 import { Spinner } from "../ui/Button.tsx";
@@ -99,12 +100,12 @@ function SignedIn({ session, onLeave }: { session: Session; onLeave: () => void 
   const [generation, setGeneration] = useState(0);
   const dev = useDevInfo(session);
   const debug = session.kind === "demo" || dev !== undefined;
-  const [live, setLive] = useState<{ readonly client: Client; readonly frames: FrameLog }>();
+  const [live, setLive] = useState<{ readonly client: AppClient; readonly frames: FrameLog }>();
 
   // A client lives as long as its effect: React runs effects twice while
   // developing, and a closed client does not come back.
   useEffect(() => {
-    const made = createClient({
+    const made = createAppClient({
       endpoint: location.origin,
       appId: session.appId,
       userId: session.user,
@@ -141,7 +142,9 @@ function SignedIn({ session, onLeave }: { session: Session; onLeave: () => void 
   }
   return (
     <LiveProvider client={live.client} frames={live.frames}>
-      <WorkspacePanes session={session} dev={dev} onReconnect={reconnect} onLeave={onLeave} />
+      <NamesProvider>
+        <WorkspacePanes session={session} dev={dev} onReconnect={reconnect} onLeave={onLeave} />
+      </NamesProvider>
     </LiveProvider>
   );
 }

@@ -2,7 +2,10 @@
 // is no conversation.
 import { useState } from "react";
 import { useWords } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { useNames, usePeopleList } from "../people/names.tsx";
+import { strings } from "../people/strings.ts";
 import { AppearanceSettings } from "../settings/Appearance.tsx";
 import { setPrefs, usePrefs } from "../settings/prefs.ts";
 import { Avatar } from "../ui/Avatar.tsx";
@@ -13,7 +16,10 @@ import { useWorkspace } from "./workspaceContext.ts";
 /** The button and its menu. */
 export function MainMenu() {
   const t = useWords();
+  const s = useStrings(strings);
   const client = useClient();
+  const nameOf = useNames();
+  const waiting = usePeopleList("requests").filter((r) => !r.outgoing).length;
   const { dev, open, leave, session } = useWorkspace();
   const { developer } = usePrefs();
   const [place, setPlace] = useState<MenuPlace>();
@@ -27,7 +33,8 @@ export function MainMenu() {
     <>
       <IconButton
         icon="menu"
-        label={t.menu}
+        label={waiting > 0 ? `${t.menu}: ${s.waiting(waiting)}` : t.menu}
+        className={waiting > 0 ? "menu-waiting" : ""}
         aria-haspopup="menu"
         aria-expanded={place !== undefined}
         onClick={(event) => setPlace(placeOf(event.currentTarget))}
@@ -35,9 +42,9 @@ export function MainMenu() {
       {place ? (
         <Popover place={place} role="menu" label={t.menu} className="main-menu" onClose={close}>
           <div className="main-menu-user" role="presentation">
-            <Avatar id={client.userId} name={client.userId} />
+            <Avatar id={client.userId} name={nameOf(client.userId)} />
             <span>
-              <strong>{client.userId}</strong>
+              <strong>{nameOf(client.userId)}</strong>
               <span className="hint">{client.appId}</span>
             </span>
           </div>
@@ -47,6 +54,9 @@ export function MainMenu() {
             onSelect={then(() => open({ conversation: client.conversation.self().id }))}
           />
           <MenuItem icon="group" label={t.newGroup} onSelect={then(() => open({ dialog: "group" }))} />
+          <MenuItem icon="person" label={waiting > 0 ? `${s.contacts} (${s.waiting(waiting)})` : s.contacts} onSelect={then(() => open({ dialog: "people" }))} />
+          <MenuItem icon="edit" label={s.myProfile} onSelect={then(() => open({ dialog: "me" }))} />
+          <MenuItem icon="eye" label={s.privacy} onSelect={then(() => open({ dialog: "privacy" }))} />
           <MenuItem icon="device" label={t.devices} onSelect={then(() => open({ dialog: "devices" }))} />
           {dev ? (
             <MenuItem icon="code" label={t.developer} checked={developer} onSelect={then(() => setPrefs({ developer: !developer }))} />

@@ -8,6 +8,10 @@ import { NewGroupDialog } from "../group/NewGroupDialog.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { Inbox } from "../inbox/Inbox.tsx";
 import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
+import { MyProfileDialog } from "../people/MyProfileDialog.tsx";
+import { PeopleDialog } from "../people/PeopleDialog.tsx";
+import { PrivacyDialog } from "../people/PrivacyDialog.tsx";
+import { ProfileDialog } from "../people/ProfileDialog.tsx";
 import { setPrefs, usePrefs } from "../settings/prefs.ts";
 import { Thread } from "../thread/Thread.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
@@ -24,8 +28,6 @@ interface WorkspacePanesProps {
   readonly onLeave: () => void;
 }
 
-type DialogName = Extract<Opening, { dialog: string }>["dialog"];
-
 /** The panes of the app. On a phone one of list and thread is seen at a time. */
 export function WorkspacePanes({ session, dev, onReconnect, onLeave }: WorkspacePanesProps) {
   const t = useWords();
@@ -33,7 +35,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   const { fail } = useToasts();
   const route = useRoute();
   const { developer } = usePrefs();
-  const [dialog, setDialog] = useState<DialogName>();
+  const [dialog, setDialog] = useState<Extract<Opening, { dialog: string }>>();
   const id = route.at === "chat" ? route.id : undefined;
   const conversation = useMemo(() => {
     try {
@@ -62,7 +64,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       leave,
       ...calls,
       open: (what) => {
-        if ("dialog" in what) setDialog(what.dialog);
+        if ("dialog" in what) setDialog(what);
         else {
           go({ at: "chat", id: what.conversation });
           const { seq } = what;
@@ -108,10 +110,14 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
           ) : null}
         </div>
       </div>
-      {dialog === "direct" ? <NewDirectDialog onClose={close} /> : null}
-      {dialog === "group" ? <NewGroupDialog onClose={close} /> : null}
-      {dialog === "devices" ? <DevicesDialog onClose={close} /> : null}
-      {dialog === "signOut" ? (
+      {dialog?.dialog === "direct" ? <NewDirectDialog onClose={close} /> : null}
+      {dialog?.dialog === "group" ? <NewGroupDialog onClose={close} /> : null}
+      {dialog?.dialog === "devices" ? <DevicesDialog onClose={close} /> : null}
+      {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
+      {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}
+      {dialog?.dialog === "privacy" ? <PrivacyDialog onClose={close} /> : null}
+      {dialog?.dialog === "profile" ? <ProfileDialog key={dialog.user} user={dialog.user} onClose={close} /> : null}
+      {dialog?.dialog === "signOut" ? (
         <Confirm
           title={t.signOutAsk}
           text={t.signOutText}

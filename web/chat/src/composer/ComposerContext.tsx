@@ -6,6 +6,7 @@ import { useWords } from "../i18n/context.tsx";
 import { indexOfSeq } from "../thread/grouping.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { Icon } from "../ui/Icon.tsx";
+import { useNames } from "../people/names.tsx";
 
 interface ComposerContextProps {
   readonly conversation: Conversation;
@@ -18,10 +19,11 @@ interface ComposerContextProps {
 /** Shows nothing when there is nothing. */
 export function ComposerContext({ conversation, replyTo, editing, onCancel }: ComposerContextProps) {
   const t = useWords();
+  const nameOf = useNames();
   if (replyTo === undefined && !editing) return null;
   const found = typeof replyTo === "number" ? conversation.messages[indexOfSeq(conversation.messages, replyTo)] : replyTo;
   const about = editing ?? found;
-  const who = about ? (about.mine ? t.youObject : about.sender) : "…";
+  const who = about ? (about.mine ? t.youObject : nameOf(about.sender)) : "…";
   return (
     <div className={`composer-context hue-${about && !about.mine ? hue(about.sender) : 6}`}>
       <Icon name={editing ? "edit" : "reply"} />

@@ -1,6 +1,7 @@
 // The members that an "@" offers, above the field.
 import { useWords } from "../i18n/context.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
+import { useNames } from "../people/names.tsx";
 
 interface MentionListProps {
   readonly users: readonly string[];
@@ -11,6 +12,7 @@ interface MentionListProps {
 /** A list that the field's arrow keys move in; the focus stays in the field. */
 export function MentionList({ users, picked, onPick }: MentionListProps) {
   const t = useWords();
+  const nameOf = useNames();
   return (
     <ul className="mentions" role="listbox" aria-label={t.mentionList}>
       {users.map((user, i) => (
@@ -23,8 +25,8 @@ export function MentionList({ users, picked, onPick }: MentionListProps) {
             onPick(user);
           }}
         >
-          <Avatar id={user} name={user} size="s" />
-          <span>{user}</span>
+          <Avatar id={user} name={nameOf(user)} size="s" />
+          <span>{nameOf(user) === user ? user : `${nameOf(user)} · ${user}`}</span>
         </li>
       ))}
     </ul>

@@ -2,6 +2,9 @@
 // changed in a group.
 import type { ConversationKind, ErrorCode, Message } from "@skein/client";
 import type { Words } from "../i18n/en.ts";
+import type { NameOf } from "../people/names.tsx";
+
+const asId: NameOf = (user) => user;
 
 /** The parts of a conversation that its name is made of. */
 export interface Named {
@@ -12,9 +15,9 @@ export interface Named {
 }
 
 /** What a conversation is called. */
-export function conversationName(c: Named, t: Words): string {
+export function conversationName(c: Named, t: Words, nameOf: NameOf = asId): string {
   if (c.kind === "self") return t.notes;
-  if (c.kind === "direct") return c.peer ?? c.id;
+  if (c.kind === "direct") return c.peer === undefined ? c.id : nameOf(c.peer);
   return c.title.trim() === "" ? c.id : c.title;
 }
 
@@ -24,28 +27,28 @@ export function colourId(c: Named): string {
 }
 
 /** Names joined as in speech, at most three of them. `me` is "you", or "You" where the names begin the sentence. */
-export function joinNames(users: readonly string[], me: string, t: Words, begins = false): string {
-  const names = users.map((user) => (user === me ? (begins ? t.you : t.youObject) : user));
+export function joinNames(users: readonly string[], me: string, t: Words, begins = false, nameOf: NameOf = asId): string {
+  const names = users.map((user) => (user === me ? (begins ? t.you : t.youObject) : nameOf(user)));
   if (names.length <= 1) return names[0] ?? "";
   if (names.length > 3) return `${names.slice(0, 2).join(", ")} ${t.andOthers(names.length - 2)}`;
   return t.listAnd(names.slice(0, -1).join(", "), names[names.length - 1] ?? "");
 }
 
 /** What a line of the conversation itself says: who came and went, the new title. */
-export function eventText(message: Message, me: string, t: Words): string {
-  const by = message.mine ? t.you : message.sender;
+export function eventText(message: Message, me: string, t: Words, nameOf: NameOf = asId): string {
+  const by = message.mine ? t.you : nameOf(message.sender);
   if (message.kind === "conversation") return t.evTitle(by, message.title ?? "");
   const change = message.members;
   if (!change) return "";
-  if (change.left.length > 0) return t.evLeft(joinNames(change.left, me, t, true));
-  if (change.removed.length > 0) return t.evRemoved(by, joinNames(change.removed, me, t));
+  if (change.left.length > 0) return t.evLeft(joinNames(change.left, me, t, true, nameOf));
+  if (change.removed.length > 0) return t.evRemoved(by, joinNames(change.removed, me, t, false, nameOf));
   if (change.roleChanged.length > 0) {
-    return t.evRole(by, joinNames(change.roleChanged, me, t), roleName(change.role, t));
+    return t.evRole(by, joinNames(change.roleChanged, me, t, false, nameOf), roleName(change.role, t));
   }
   const others = change.added.filter((user) => user !== message.sender);
   if (others.length === 0) return t.evCreated(by);
   if (others.length === 1 && others[0] === me) return t.evAddedYou(by);
-  return t.evAdded(by, joinNames(others, me, t));
+  return t.evAdded(by, joinNames(others, me, t, false, nameOf));
 }
 
 /** A role in words. */
@@ -54,9 +57,9 @@ export function roleName(role: "member" | "admin" | "owner" | undefined, t: Word
 }
 
 /** A recalled message in words. In a group an admin may have recalled it, so nobody is named as the one who did. */
-export function recalledText(message: Message, kind: ConversationKind, t: Words): string {
-  if (kind === "group") return message.mine ? t.recalledYours : t.recalledOf(message.sender);
-  return message.mine ? t.recalledYou : t.recalledOther(message.sender);
+export function recalledText(message: Message, kind: ConversationKind, t: Words, nameOf: NameOf = asId): string {
+  if (kind === "group") return message.mine ? t.recalledYours : t.recalledOf(nameOf(message.sender));
+  return message.mine ? t.recalledYou : t.recalledOther(nameOf(message.sender));
 }
 
 /** A message on one line, as a list or a quote shows it. */
@@ -68,14 +71,14 @@ export function previewText(message: Message, t: Words): string {
 }
 
 /** The second line of a conversation in the list. */
-export function listPreview(message: Message | undefined, kind: ConversationKind, me: string, t: Words): string {
+export function listPreview(message: Message | undefined, kind: ConversationKind, me: string, t: Words, nameOf: NameOf = asId): string {
   if (!message) return t.previewEmpty;
-  if (message.kind === "members" || message.kind === "conversation") return eventText(message, me, t);
-  if (message.recalled) return recalledText(message, kind, t);
+  if (message.kind === "members" || message.kind === "conversation") return eventText(message, me, t, nameOf);
+  if (message.recalled) return recalledText(message, kind, t, nameOf);
   const text = previewText(message, t);
   if (kind === "self") return text;
   if (message.mine) return t.previewYou(text);
-  return kind === "group" ? `${message.sender}: ${text}` : text;
+  return kind === "group" ? `${nameOf(message.sender)}: ${text}` : text;
 }
 
 /** An error in words, by its code. */
@@ -113,12 +116,12 @@ export function errorText(code: ErrorCode, t: Words): string {
 }
 
 /** Who is writing, undefined when nobody is. */
-export function typingText(users: readonly string[], kind: ConversationKind, t: Words): string | undefined {
+export function typingText(users: readonly string[], kind: ConversationKind, t: Words, nameOf: NameOf = asId): string | undefined {
   const [a, b] = users;
   if (a === undefined) return undefined;
   if (kind === "direct") return t.typing;
-  if (b === undefined) return t.typingOne(a);
-  if (users.length === 2) return t.typingTwo(a, b);
+  if (b === undefined) return t.typingOne(nameOf(a));
+  if (users.length === 2) return t.typingTwo(nameOf(a), nameOf(b));
   return t.typingMany(users.length);
 }
 

@@ -15,6 +15,9 @@ import { PeopleField } from "./PeopleField.tsx";
 import { RenameForm } from "./RenameForm.tsx";
 import { useMembers } from "./useMembers.ts";
 import { usePeople } from "./usePeople.ts";
+import { useNames } from "../people/names.tsx";
+import { strings } from "../people/strings.ts";
+import { useStrings } from "../i18n/strings.ts";
 
 interface InfoPanelProps {
   readonly conversation: Conversation;
@@ -28,7 +31,9 @@ type Asking = { readonly what: "leave" | "add" } | { readonly what: "remove" | "
 export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
   const t = useWords();
   const copy = useCopy();
-  const name = conversationName(snapshot, t);
+  const name = conversationName(snapshot, t, useNames());
+  const { open } = useWorkspace();
+  const s = useStrings(strings);
   const group = snapshot.kind === "group";
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.querySelector("button")?.focus(), []);
@@ -64,6 +69,11 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
             </dd>
           </dl>
         )}
+        {snapshot.kind === "direct" && snapshot.peer !== undefined ? (
+          <Button kind="soft" className="info-add" onClick={() => open({ dialog: "profile", user: snapshot.peer ?? "" })}>
+            {s.profile}
+          </Button>
+        ) : null}
         {group ? <GroupPart conversation={conversation} snapshot={snapshot} /> : null}
       </div>
     </aside>

@@ -3,6 +3,7 @@ import { useId, useState } from "react";
 import { useWords } from "../i18n/context.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Button, IconButton } from "../ui/Button.tsx";
+import { useNames } from "../people/names.tsx";
 
 interface PeopleFieldProps {
   readonly label: string;
@@ -19,6 +20,7 @@ export function splitUsers(text: string): string[] {
 /** Chosen people as chips, a field for the next one, and people one knows. */
 export function PeopleField({ label, users, suggestions, onChange }: PeopleFieldProps) {
   const t = useWords();
+  const nameOf = useNames();
   const id = useId();
   const [text, setText] = useState("");
   const add = (more: readonly string[]) => onChange([...new Set([...users, ...more])]);
@@ -38,9 +40,9 @@ export function PeopleField({ label, users, suggestions, onChange }: PeopleField
         <ul className="chips" role="list">
           {users.map((user) => (
             <li key={user} className="chip">
-              <Avatar id={user} name={user} size="s" />
-              <span>{user}</span>
-              <IconButton icon="close" size={16} label={t.removePerson(user)} onClick={() => onChange(users.filter((u) => u !== user))} />
+              <Avatar id={user} name={nameOf(user)} size="s" />
+              <span>{nameOf(user)}</span>
+              <IconButton icon="close" size={16} label={t.removePerson(nameOf(user))} onClick={() => onChange(users.filter((u) => u !== user))} />
             </li>
           ))}
         </ul>
@@ -76,6 +78,7 @@ export function PeopleField({ label, users, suggestions, onChange }: PeopleField
 /** People one may mean. */
 export function Suggestions({ users, onPick }: { users: readonly string[]; onPick: (user: string) => void }) {
   const t = useWords();
+  const nameOf = useNames();
   if (users.length === 0) return null;
   return (
     <div role="group" aria-label={t.suggestions}>
@@ -84,8 +87,8 @@ export function Suggestions({ users, onPick }: { users: readonly string[]; onPic
         {users.slice(0, 8).map((user) => (
           <li key={user}>
             <button type="button" className="suggestion" onClick={() => onPick(user)}>
-              <Avatar id={user} name={user} size="s" />
-              <span>{user}</span>
+              <Avatar id={user} name={nameOf(user)} size="s" />
+              <span>{nameOf(user)}</span>
             </button>
           </li>
         ))}

@@ -7,6 +7,7 @@ import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useClient, useConversation, useDraftText, usePresence } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
+import { useNames } from "../people/names.tsx";
 import { Ticks } from "../thread/Ticks.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { TypingDots } from "./TypingDots.tsx";
@@ -26,9 +27,10 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
   const now = useNow("minute");
   const draft = useDraftText(conversation.id);
   const online = usePresence(snapshot.peer)?.online ?? false;
-  const name = conversationName(snapshot, t);
+  const nameOf = useNames();
+  const name = conversationName(snapshot, t, nameOf);
   const last = snapshot.lastMessage;
-  const typing = typingText(snapshot.typing, snapshot.kind, t);
+  const typing = typingText(snapshot.typing, snapshot.kind, t, nameOf);
   const showDraft = draft !== "" && !selected;
 
   return (
@@ -65,7 +67,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
                   <span className="chat-draft">{t.draft}</span> {draft}
                 </>
               ) : (
-                listPreview(last, snapshot.kind, client.userId, t)
+                listPreview(last, snapshot.kind, client.userId, t, nameOf)
               )}
             </span>
             {snapshot.unread > 0 ? (

@@ -21,7 +21,12 @@ export function Inbox({ selected }: InboxProps) {
   const t = useWords();
   const client = useClient();
   const { open, focusSearch } = useWorkspace();
-  const conversations = useConversations();
+  const all = useConversations();
+  // Where nothing was said yet is no chat: a request to be a contact waits among the contacts.
+  const conversations = useMemo(
+    () => all.filter((c) => c.kind !== "direct" || c.head.ord > 0 || c.lastMessage !== undefined || c.id === selected),
+    [all, selected],
+  );
   const [query, setQuery] = useState("");
   const shownQuery = useDeferredValue(query.trim());
   const input = useRef<HTMLInputElement>(null);

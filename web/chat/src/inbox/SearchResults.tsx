@@ -13,6 +13,7 @@ import { Avatar } from "../ui/Avatar.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
 import { excerpt } from "./excerpt.ts";
+import { useNames } from "../people/names.tsx";
 
 interface SearchResultsProps {
   readonly query: string;
@@ -41,9 +42,10 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
     };
   }, [client, query, fail]);
 
+  const nameOf = useNames();
   const q = query.toLocaleLowerCase();
   const chats = conversations.filter(
-    (c) => conversationName(c, t).toLocaleLowerCase().includes(q) || c.id.toLocaleLowerCase() === q,
+    (c) => conversationName(c, t, nameOf).toLocaleLowerCase().includes(q) || c.id.toLocaleLowerCase() === q,
   );
   const known = conversations.some((c) => c.peer === query) || query === client.userId;
   const choose = (conversation: Conversation, seq?: number) => {
@@ -58,9 +60,9 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
         {chats.slice(0, 20).map((c) => (
           <li key={c.id}>
             <button type="button" className="hit" onClick={() => choose(c)}>
-              <Avatar id={colourId(c)} name={conversationName(c, t)} notes={c.kind === "self"} />
+              <Avatar id={colourId(c)} name={conversationName(c, t, nameOf)} notes={c.kind === "self"} />
               <span className="chat-name">
-                <Highlight text={conversationName(c, t)} query={query} />
+                <Highlight text={conversationName(c, t, nameOf)} query={query} />
               </span>
             </button>
           </li>
@@ -106,7 +108,7 @@ interface HitProps {
 function Hit({ hit: { conversation, message }, query, onChoose }: HitProps) {
   const { t, tag } = useSpeech();
   const now = useNow("minute");
-  const name = conversationName(conversation, t);
+  const name = conversationName(conversation, t, useNames());
   return (
     <li>
       <button type="button" className="hit" onClick={() => onChoose(conversation, message.seq)}>

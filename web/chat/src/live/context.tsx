@@ -1,11 +1,12 @@
 // The signed-in client, for every component, and what it says of itself.
-import type { Client, ClientSnapshot, Conversation, ConversationSnapshot, Presence } from "@skein/client";
+import type { ClientSnapshot, Conversation, ConversationSnapshot, Presence } from "@skein/client";
 import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { Drafts } from "../composer/drafts.ts";
 import type { FrameLog } from "../developer/frames.ts";
+import type { AppClient } from "./client.ts";
 
 interface Live {
-  readonly client: Client;
+  readonly client: AppClient;
   readonly drafts: Drafts;
   readonly frames: FrameLog;
 }
@@ -22,7 +23,7 @@ export function browserStorage(): Storage | undefined {
 }
 
 /** Gives the client to everything inside. The user must be known (`client.ready`). */
-export function LiveProvider({ client, frames, children }: { client: Client; frames: FrameLog; children: ReactNode }) {
+export function LiveProvider({ client, frames, children }: { client: AppClient; frames: FrameLog; children: ReactNode }) {
   const live = useMemo(
     () => ({ client, frames, drafts: new Drafts(browserStorage(), client.appId, client.userId) }),
     [client, frames],
@@ -37,7 +38,7 @@ function useLive(): Live {
 }
 
 /** The signed-in client. */
-export function useClient(): Client {
+export function useClient(): AppClient {
   return useLive().client;
 }
 
@@ -52,7 +53,7 @@ export function useDrafts(): Drafts {
 }
 
 /** The state of the connection; draws again when it changes. */
-export function useConnection(client: Client): ClientSnapshot {
+export function useConnection(client: AppClient): ClientSnapshot {
   return useSyncExternalStore(
     (listener) => client.subscribe(listener),
     () => client.snapshot,

@@ -17,6 +17,7 @@ import { Quote } from "./Quote.tsx";
 import { Reactions } from "./Reactions.tsx";
 import { Ticks } from "./Ticks.tsx";
 import { useLongPress } from "./useLongPress.ts";
+import { useNames } from "../people/names.tsx";
 
 interface MessageRowProps extends Surroundings {
   readonly message: Message;
@@ -36,6 +37,7 @@ interface MessageRowProps extends Surroundings {
 export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const { message, conversation, day, unread, flash, tabbable, now } = props;
   const { t, tag } = useSpeech();
+  const nameOf = useNames();
   const plain = message.kind === "members" || message.kind === "conversation";
   return (
     <div
@@ -55,7 +57,7 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
       {unread ? <div className="unread-line">{t.unreadDivider}</div> : null}
       {plain ? (
         <div className="event-line">
-          <span>{eventText(message, props.me, t)}</span>
+          <span>{eventText(message, props.me, t, nameOf)}</span>
         </div>
       ) : message.recalled ? (
         <Recalled message={message} conversation={conversation} />
@@ -69,11 +71,12 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
 function Recalled({ message, conversation }: { message: Message; conversation: Conversation }) {
   const { t } = useSpeech();
   const actions = useMessageActions();
+  const nameOf = useNames();
   const text = actions.recalledText(message);
   return (
     <div className="event-line">
       <span>
-        {recalledText(message, conversation.kind, t)}
+        {recalledText(message, conversation.kind, t, nameOf)}
         {text === undefined ? null : (
           <button type="button" className="event-action" onClick={() => actions.writeAgain(text)}>
             {t.editAgain}
@@ -88,6 +91,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
   const { t, tag } = useSpeech();
   const actions = useMessageActions();
   const bubble = useRef<HTMLDivElement>(null);
+  const name = useNames()(message.sender);
   const group = conversation.kind === "group" && !message.mine;
   const big = message.kind === "text" && message.replyTo === undefined && isBigEmoji(message.text ?? "");
   const longPress = useLongPress((x, y) => actions.menu(message, placeAt(x, y)));
@@ -102,7 +106,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
 
   return (
     <div className={`line ${message.mine ? "line-own" : "line-other"} ${first ? "line-first" : ""} ${last ? "line-last" : ""} ${group ? "line-group" : ""}`}>
-      {group ? <span className="line-avatar">{last ? <Avatar id={message.sender} name={message.sender} size="s" /> : null}</span> : null}
+      {group ? <span className="line-avatar">{last ? <Avatar id={message.sender} name={name} size="s" /> : null}</span> : null}
       <div
         ref={bubble}
         className={`bubble ${big ? "bubble-big" : ""} ${message.state === "failed" ? "bubble-failed" : ""}`}
@@ -114,7 +118,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
         }}
         {...longPress}
       >
-        {group && first ? <span className={`bubble-name hue-${hue(message.sender)}`}>{message.sender}</span> : <span className="visually-hidden">{message.mine ? t.you : message.sender}: </span>}
+        {group && first ? <span className={`bubble-name hue-${hue(message.sender)}`}>{name}</span> : <span className="visually-hidden">{message.mine ? t.you : name}: </span>}
         {message.replyTo === undefined ? null : <Quote conversation={conversation} seq={message.replyTo} />}
         <div className="bubble-text" dir="auto">
           <Body message={message} query={query} me={me} />

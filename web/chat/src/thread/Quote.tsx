@@ -6,6 +6,7 @@ import { hue } from "../format/names.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useMessageActions } from "./actions.ts";
 import { indexOfSeq } from "./grouping.ts";
+import { useNames } from "../people/names.tsx";
 
 /** Quoted messages that are not in the loaded window, read once. */
 const read = new WeakMap<Conversation, Map<number, Message | undefined>>();
@@ -58,9 +59,10 @@ export function Quote({ conversation, seq }: QuoteProps) {
 /** Name and first line of a quoted message. */
 export function QuoteBody({ quoted }: { quoted: Message | undefined }) {
   const t = useWords();
+  const nameOf = useNames();
   return (
     <>
-      <span className="quote-name">{quoted ? (quoted.mine ? t.you : quoted.sender) : "…"}</span>
+      <span className="quote-name">{quoted ? (quoted.mine ? t.you : nameOf(quoted.sender)) : "…"}</span>
       <span className="quote-text" dir="auto">
         {quoted ? previewText(quoted, t).slice(0, 200) : t.quoteGone}
       </span>

@@ -2,17 +2,19 @@
 import type { Message } from "@skein/client";
 import { joinNames } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
+import { useNames } from "../people/names.tsx";
 import { useMessageActions } from "./actions.ts";
 
 /** One button for each emoji; pressing it adds or takes back one's own. */
 export function Reactions({ message, me }: { message: Message; me: string }) {
   const t = useWords();
+  const nameOf = useNames();
   const { toggleReaction } = useMessageActions();
   if (message.reactions.length === 0) return null;
   return (
     <div className="reactions">
       {message.reactions.map((reaction) => {
-        const label = t.reactionBy(reaction.emoji, joinNames(reaction.users, me, t));
+        const label = t.reactionBy(reaction.emoji, joinNames(reaction.users, me, t, false, nameOf));
         return (
           <button
             key={reaction.emoji}

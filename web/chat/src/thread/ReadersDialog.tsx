@@ -6,6 +6,7 @@ import { Avatar } from "../ui/Avatar.tsx";
 import { Spinner } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
+import { useNames } from "../people/names.tsx";
 
 interface ReadersDialogProps {
   readonly conversation: Conversation;
@@ -53,12 +54,13 @@ export function ReadersDialog({ conversation, message, onClose }: ReadersDialogP
 }
 
 function People({ members }: { members: readonly Member[] }) {
+  const nameOf = useNames();
   return (
     <ul className="people" role="list">
       {members.map((member) => (
         <li key={member.user} className="person">
-          <Avatar id={member.user} name={member.user} size="s" />
-          <span className="person-name">{member.user}</span>
+          <Avatar id={member.user} name={nameOf(member.user)} size="s" />
+          <span className="person-name">{nameOf(member.user)}</span>
         </li>
       ))}
     </ul>

@@ -24,6 +24,7 @@ import { keepPlace, keptPlace } from "./places.ts";
 import { ReadersDialog } from "./ReadersDialog.tsx";
 import { ThreadHead } from "./ThreadHead.tsx";
 import { useAttention, useReading } from "./useReading.ts";
+import { useNames } from "../people/names.tsx";
 
 interface At {
   readonly message: Message;
@@ -54,7 +55,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const [pendingShow, setPendingShow] = useState<{ readonly seq: number; readonly marked: boolean }>();
   const [place] = useState(() => keptPlace(conversation));
   const recalledTexts = useRef(new Map<string, string>());
-  const name = conversationName(snapshot, t);
+  const name = conversationName(snapshot, t, useNames());
   const [unreadFrom, clearUnreadLine] = useUnreadLine(conversation);
   const reading = useReading(conversation);
   // The server tells of nobody with whom no conversation is shared yet.

@@ -8,6 +8,7 @@ import { useSpeech } from "../i18n/context.tsx";
 import { TypingDots } from "../inbox/TypingDots.tsx";
 import { usePresence } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
+import { useNames, useStatusText } from "../people/names.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { IconButton } from "../ui/Button.tsx";
 
@@ -21,7 +22,8 @@ interface ThreadHeadProps {
 /** The bar at the top of a thread. */
 export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadProps) {
   const { t } = useSpeech();
-  const name = conversationName(snapshot, t);
+  const nameOf = useNames();
+  const name = conversationName(snapshot, t, nameOf);
   const presence = usePresence(snapshot.peer);
   return (
     <header className="thread-head">
@@ -45,8 +47,10 @@ export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadPro
 function SubTitle({ snapshot }: { snapshot: ConversationSnapshot }) {
   const { t, tag } = useSpeech();
   const now = useNow("minute");
+  const nameOf = useNames();
   const presence = usePresence(snapshot.peer);
-  const typing = typingText(snapshot.typing, snapshot.kind, t);
+  const status = useStatusText(presence);
+  const typing = typingText(snapshot.typing, snapshot.kind, t, nameOf);
   if (typing) {
     return (
       <span className="thread-typing">
@@ -58,6 +62,7 @@ function SubTitle({ snapshot }: { snapshot: ConversationSnapshot }) {
   if (snapshot.kind === "self") return t.notesHint;
   if (snapshot.kind === "group") return snapshot.memberCount > 0 ? t.members(snapshot.memberCount) : null;
   if (!presence) return null;
+  if (status) return status;
   if (presence.online) return <span className="thread-online">{t.online}</span>;
   return presence.lastSeen === undefined ? t.offline : t.lastSeen(ago(presence.lastSeen, now, tag, t));
 }

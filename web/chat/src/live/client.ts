@@ -1,0 +1,13 @@
+// The client of the app: the SDK with the modules that the app uses.
+import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { people } from "@skein/client/people";
+
+const modules = () => ({ people: people() });
+
+/** The SDK's client with the app's modules. */
+export type AppClient = ClientWith<ReturnType<typeof modules>>;
+
+/** Makes it. */
+export function createAppClient(options: Omit<ClientOptions, "modules">): AppClient {
+  return createClient({ ...options, modules: modules() });
+}
