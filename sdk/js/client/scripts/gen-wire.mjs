@@ -250,7 +250,7 @@ function generateModule(name, wants, core) {
     body.push("", `/** The values of ${enumName} by number. */`, `export const ${enumName[0].toLowerCase()}${enumName.slice(1)}Names = ${JSON.stringify(words)} as const;`);
   }
   const text = body.join("\n");
-  const used = [...core.keys()].filter((message) => new RegExp(`[:<] (readonly )?${message}\\b|<${message}\\b| ${message}Re(quest|sponse)[,>]`).test(text)).sort();
+  const used = [...core.keys()].filter((message) => new RegExp(`[:<,] (readonly )?${message}\\b|<${message}\\b| ${message}Re(quest|sponse)[,>]`).test(text)).sort();
   const wireNames = [pieces.length || wants.messages?.length ? "type Piece" : "", wants.calls?.length ? "callOf" : "", pieces.length || wants.messages?.length ? "piece" : ""].filter(Boolean);
   return [
     "// Written by scripts/gen-wire.mjs from src/gen and wire.json; `npm run gen -w @skein/client` writes it again.",
