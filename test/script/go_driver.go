@@ -186,6 +186,7 @@ type goVerb func(ctx context.Context, d *goDriver, client *skein.Client, c Comma
 
 // goVerbs are the verbs of the domains, each in its go_driver_<domain>.go.
 var goVerbs = merged[goVerb](
+	goGroupVerbs(),
 	goPeopleVerbs(),
 	goMessagesVerbs(),
 	searchGoVerbs,

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	skein "github.com/skein-im/skein/sdk/go"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+	skein "github.com/skein-im/skein/sdk/go"
 )
 
 // goGroupVerbs are what members do about groups.
@@ -45,7 +45,9 @@ func goGroupVerbs() map[string]goVerb {
 			id, _ := c.Data["id"].(string)
 			return v.PutRole(ctx, skein.GroupRole{ID: id, Name: c.Title, Rank: c.Limit, Grants: goGrants(c.Mentions)})
 		}),
-		"deleteRole": on(func(ctx context.Context, v *skein.Conversation, c Command) (any, error) { return nil, v.DeleteRole(ctx, c.Role) }),
+		"deleteRole": on(func(ctx context.Context, v *skein.Conversation, c Command) (any, error) {
+			return nil, v.DeleteRole(ctx, c.Role)
+		}),
 		"memberRoles": on(func(ctx context.Context, v *skein.Conversation, c Command) (any, error) {
 			return nil, v.SetMemberRoles(ctx, c.Users[0], c.Mentions...)
 		}),

@@ -16,6 +16,7 @@ type verb func(ctx context.Context, w *world, d *device, a *args) error
 // to each other. A domain has its own map in verbs_<domain>.go.
 var verbs = merged(
 	coreVerbs,
+	groupVerbs(),
 	peopleVerbs(),
 	messagesVerbs(),
 	searchVerbs,

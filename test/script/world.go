@@ -32,6 +32,7 @@ type world struct {
 	b       Backend
 	devices map[string]*device
 	named   map[string]*named // messages by the name that "as" gave them
+	roles   map[string]string // ids of groups' roles, by group and name
 	line    int
 }
 
