@@ -24,7 +24,7 @@ func goPeopleVerbs() map[string]goVerb {
 			got, err := c.RefreshProfiles(ctx, cmd.Users...)
 			return goProfile(got[cmd.Users[0]]), err
 		},
-		"find": goFind,
+		"discover": goFind,
 		"askContact": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
 			return c.RequestContact(ctx, cmd.Users[0], cmd.Text)
 		},

@@ -14,7 +14,7 @@ import (
 //	profile FIELD "text"             set a field of one's own: name, bio, gender, birthday, language, avatar, or a custom one
 //	privacy SETTING VALUE            name contacts, lastSeen nobody, contacts anyone …
 //	sees USER FIELD "text"           what is shown of a user, at last; sees USER nothing
-//	find name "An" gives USER …      the directory's answer; also find user, find FIELD
+//	discover name "An" gives USER …      the directory's answer; also discover user, discover FIELD
 //	ask USER "greeting"              ask to be a contact
 //	accept USER, decline USER        answer
 //	unfriend USER, remark USER "text" LABEL …
@@ -33,8 +33,8 @@ func peopleVerbs() map[string]verb {
 		"privacy": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "setPrivacy", Type: a.next("a setting"), Text: a.next("a value")})
 		},
-		"sees": sees,
-		"find": findUsers,
+		"sees":     sees,
+		"discover": findUsers,
 		"ask": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "askContact", Users: []string{a.next("a user")}, Text: a.text("the greeting")})
 		},
@@ -78,7 +78,7 @@ func sees(ctx context.Context, w *world, d *device, a *args) error {
 
 // findUsers compares what the directory finds.
 func findUsers(ctx context.Context, _ *world, d *device, a *args) error {
-	c := Command{Verb: "find", Type: a.next("name, user or a field"), Text: a.text("what to find")}
+	c := Command{Verb: "discover", Type: a.next("name, user or a field"), Text: a.text("what to find")}
 	if !a.word("gives") {
 		if err := a.done(); err != nil {
 			return err

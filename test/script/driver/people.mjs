@@ -29,7 +29,7 @@ export const verbs = (driver) => ({
     const { user, custom, avatarUrl, ...rest } = profile;
     return Object.fromEntries(Object.entries({ ...rest, avatar: avatarUrl, ...custom }).filter(([, value]) => value));
   },
-  find: async (c) => {
+  discover: async (c) => {
     const query = c.type === "name" || c.type === "user" ? setting(c.type, c.text) : { field: { name: c.type, value: c.text } };
     const out = [];
     for await (const page of driver.client.people.searchDirectory(query)) out.push(...page.map((p) => p.user));

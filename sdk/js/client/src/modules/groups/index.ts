@@ -132,11 +132,16 @@ interface Known {
 class GroupState {
   readonly #host: ModuleHost;
   readonly #known = new Map<string, Known>();
+  readonly #own = new Map<string, number>();
   readonly #listeners = new Set<(conversation: string) => void>();
 
   constructor(host: ModuleHost) {
     this.#host = host;
-    host.on("message", ({ conversation, message, missed }) => this.#heard(conversation, message, missed));
+    host.on("message", ({ conversation, message, missed }) => {
+      this.#said(message);
+      this.#heard(conversation, message, missed);
+    });
+    host.on("messageUpdated", ({ message }) => this.#said(message));
     host.on("conversation", ({ conversation }) => {
       const held = this.#known.get(conversation.id);
       if (held && held.of !== conversation.snapshot.fields) this.#tell(conversation.id);
@@ -158,6 +163,16 @@ class GroupState {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** When the user last said something in it, as far as this device has heard. */
+  lastOwn({ id, messages }: Conversation): number {
+    return Math.max(this.#own.get(id) ?? 0, ...messages.filter(isOwn).map(({ time }) => time).slice(-1));
+  }
+
+  #said(message: Message): void {
+    const { conversation, time } = message;
+    if (isOwn(message) && time > (this.#own.get(conversation) ?? 0)) this.#own.set(conversation, time);
+  }
+
   #tell(id: string): void {
     for (const listener of this.#listeners) listener(id);
   }
@@ -174,6 +189,7 @@ class GroupState {
       attrs: own ? attrsOf(change.attrs) : known.attrs,
     });
     this.#tell(conversation.id);
+    if (change.dissolved) return; // the server says nothing more of it
     // Not all the devices of a large group at the same moment.
     const wait = own ? 0 : Math.random() * Math.min(conversation.memberCount * 10, 60_000);
     const timer = setTimeout(() => void this.#host.call(calls.GetConversation, { conversation: conversation.id }).catch(() => undefined), wait);
@@ -200,11 +216,7 @@ function mayDo({ settings, attrs }: Known, role: Role | undefined, grant: Grant)
   return settings.roles.some(({ id, grants }) => attrs.roles.includes(id) && grants.includes(grant));
 }
 
-/** When the user last said something in it, as far as this device shows. */
-function lastOwn({ messages, lastMessage }: Conversation): number {
-  const own = [...messages, ...(lastMessage ? [lastMessage] : [])].filter(({ mine, state }) => mine && state !== "failed");
-  return Math.max(0, ...own.slice(-3).map(({ time }) => time));
-}
+const isOwn = ({ mine, state }: Message): boolean => mine && state === "sent";
 
 /** Adds `client.groups`. */
 export const groups = (): Module<Groups> =>
@@ -230,14 +242,14 @@ export const groups = (): Module<Groups> =>
         const known = state.of(conversation);
         const { settings, attrs } = known;
         const role = conversation.myRole;
+        if (settings?.dissolved) return { reason: "dissolved", until: 0 };
         if (!settings || !role) return undefined;
-        if (settings.dissolved) return { reason: "dissolved", until: 0 };
         if (!mayDo(known, role, "send")) return { reason: "not_allowed", until: 0 };
         if (role === "owner") return undefined;
         const now = host.now();
         const muted = Math.max(attrs.mutedUntil, role === "member" ? settings.mutedUntil : 0);
         if (now < muted) return { reason: "muted", until: muted };
-        const slow = role === "member" && settings.slowMode ? lastOwn(conversation) + settings.slowMode * 1000 : 0;
+        const slow = role === "member" && settings.slowMode ? state.lastOwn(conversation) + settings.slowMode * 1000 : 0;
         return now < slow ? { reason: "slow_mode", until: slow } : undefined;
       },
       change: (message) => {
