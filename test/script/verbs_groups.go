@@ -68,9 +68,9 @@ func groupVerbs() map[string]verb {
 		"dissolve": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "dissolve", Conversation: w.conv(d, a.next("a group"))})
 		},
-		"lookup": lines("groupInfo"),
-		"group":  lines("groupState"),
-		"keeps":  lines("memberAttrs"),
+		"lookup": groupLines("groupInfo"),
+		"group":  groupLines("groupState"),
+		"keeps":  groupLines("memberAttrs"),
 	}
 }
 
@@ -117,9 +117,9 @@ func (w *world) role(conv, name string) string {
 	return name
 }
 
-// lines: #g "line" … : the result has all of these, at last; a line that
+// groupLines: #g "line" … : the result has all of these, at last; a line that
 // begins with "no " must not be there.
-func lines(command string) verb {
+func groupLines(command string) verb {
 	return func(ctx context.Context, w *world, d *device, a *args) error {
 		c := Command{Verb: command, Conversation: w.conv(d, a.next("a group"))}
 		want := a.rest()
