@@ -84,6 +84,7 @@ type MessageView struct {
 	Error     string         `json:"error"`
 	Edited    bool           `json:"edited"`
 	Recalled  bool           `json:"recalled"`
+	Expired   bool           `json:"expired"`
 	ReplyTo   int            `json:"replyTo"`
 	Mentions  []string       `json:"mentions"`
 	Reactions map[string]int `json:"reactions"`

@@ -57,6 +57,7 @@ var expectations = merged(
 	coreExpectations,
 	map[string]verb{"people": expectPeople, "status": expectStatus},
 	messagesExpectations,
+	timedExpectations,
 )
 
 var coreExpectations = map[string]verb{

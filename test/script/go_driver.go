@@ -155,7 +155,7 @@ func (d *goDriver) View(ctx context.Context) (View, error) {
 
 func goMessage(m skein.Message) MessageView {
 	v := MessageView{ID: m.ID, Seq: int(m.Seq), Sender: m.Sender, Kind: string(m.Kind), Text: m.Text, State: string(m.State), Edited: m.Edited,
-		Recalled: m.Recalled, ReplyTo: int(m.ReplyTo), Mentions: m.Mentions, Reactions: map[string]int{}}
+		Recalled: m.Recalled, Expired: m.Expired, ReplyTo: int(m.ReplyTo), Mentions: m.Mentions, Reactions: map[string]int{}}
 	if m.Custom != nil {
 		v.Type = m.Custom.Type
 	}
@@ -190,6 +190,7 @@ var goVerbs = merged[goVerb](
 	goPeopleVerbs(),
 	goMessagesVerbs(),
 	searchGoVerbs,
+	timedGoVerbs,
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

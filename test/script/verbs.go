@@ -20,6 +20,7 @@ var verbs = merged(
 	peopleVerbs(),
 	messagesVerbs(),
 	searchVerbs,
+	timedVerbs,
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.

@@ -162,14 +162,28 @@ func (s *Service) SendScheduledNow(ctx context.Context, a im.Actor, req *skeinv1
 		return nil, err
 	}
 	if row.state == sent {
-		return &skeinv1.SendScheduledNowResponse{Entry: &skeinv1.Entry{Conversation: string(row.conv), Seq: uint64(row.seq), ClientId: row.sendID,
-			Kind: skeinv1.EntryKind_ENTRY_KIND_MESSAGE, Sender: string(row.user)}}, nil
+		e, err := s.stored(ctx, row)
+		return &skeinv1.SendScheduledNowResponse{Entry: e}, err
 	}
 	res, err := s.deliver(ctx, row, false)
 	if err != nil {
 		return nil, err
 	}
 	return &skeinv1.SendScheduledNowResponse{Entry: chat.ProtoEntry(&res.Entry)}, nil
+}
+
+// stored reads the message that was sent, as it is now.
+func (s *Service) stored(ctx context.Context, row *row) (*skeinv1.Entry, error) {
+	p, err := s.d.Chat.History(ctx, row.actor(), chat.HistoryRequest{Conv: row.conv, After: row.seq - 1, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range p.GetItems() {
+		if i.GetEntry().GetSeq() == uint64(row.seq) {
+			return i.GetEntry(), nil
+		}
+	}
+	return nil, im.ErrNotFound
 }
 
 // hurry claims a row for its user, with a job that finishes the work should

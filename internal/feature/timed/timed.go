@@ -37,6 +37,7 @@ type Chat interface {
 	Send(ctx context.Context, actor im.Actor, r chat.SendRequest) (journal.Result, error)
 	Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*skeinv1.Conversation, error)
 	CheckSend(r *chat.SendRequest) error
+	History(ctx context.Context, actor im.Actor, r chat.HistoryRequest) (*skeinv1.ListMessagesResponse, error)
 	Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error
 }
 
