@@ -265,6 +265,8 @@ type Changed struct {
 // View reads one snapshot. Rows whose hash does not fit are an error with
 // code DataLoss that names (conversation, seq) and are reported to the log.
 type View interface {
+	ThreadView
+
 	// Heads returns the newest pos of each shard.
 	Heads() ([]im.Pos, error)
 	// Conv returns a conversation or ErrNotFound.
@@ -277,7 +279,8 @@ type View interface {
 	Targeting(app im.AppID, conv im.ConvID, from, to im.Seq, limit int, kinds ...im.Kind) ([]im.Entry, error)
 	// ByClientID finds an entry by its idempotency key, or ErrNotFound.
 	ByClientID(app im.AppID, sender im.UserID, id im.ClientID) (im.Entry, error)
-	// Keyed returns the newest entry of each key, ascending by key.
+	// Keyed returns the newest entry of each key that is no folded one (see
+	// FoldedKey), ascending by key.
 	Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error)
 	// KeyedIn returns the newest entry of each key of a range, ascending by key, at most r.Limit.
 	KeyedIn(app im.AppID, conv im.ConvID, r KeyRange) ([]im.Entry, error)

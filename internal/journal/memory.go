@@ -348,7 +348,7 @@ func (v *memView) ByClientID(app im.AppID, sender im.UserID, id im.ClientID) (im
 
 // Keyed implements View.
 func (v *memView) Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error) {
-	out, err := v.pick(app, conv, 1<<30, func(r *row) bool { return r.slot })
+	out, err := v.pick(app, conv, 1<<30, func(r *row) bool { return r.slot && r.Key >= pastFolded })
 	slices.SortFunc(out, func(a, b im.Entry) int { return strings.Compare(a.Key, b.Key) })
 	return out, err
 }

@@ -123,9 +123,7 @@ func (v *sqlView) Entries(app im.AppID, conv im.ConvID, from, to im.Seq, limit i
 	}
 	out, err := v.entries(app, conv, selectEntries+order, app, conv, from, to, max(limit, 0))
 	if newest {
-		for i, k := 0, len(out)-1; i < k; i, k = i+1, k-1 {
-			out[i], out[k] = out[k], out[i]
-		}
+		reverse(out)
 	}
 	return out, err
 }
@@ -159,7 +157,7 @@ WHERE i.client_id = $1 AND i.app = $2 AND i.sender = $3`, id[:], app, sender)
 
 // Keyed implements View.
 func (v *sqlView) Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error) {
-	return v.entries(app, conv, selectEntries+" AND e.slot <> '' ORDER BY e.slot", app, conv)
+	return v.entries(app, conv, selectEntries+" AND e.slot <> '' AND e.slot >= $3 ORDER BY e.slot", app, conv, pastFolded)
 }
 
 // KeyedIn implements View.
