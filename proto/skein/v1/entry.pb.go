@@ -44,6 +44,10 @@ const (
 	// A keyed entry: only the newest of a key is kept. In a self conversation the user's own values, in
 	// others the state that a feature keeps there.
 	EntryKind_ENTRY_KIND_KEYED EntryKind = 7
+	// The sender's choice in the poll at target_seq; what they chose before is in previous_body.
+	EntryKind_ENTRY_KIND_VOTE EntryKind = 8
+	// Sets or takes away a value that is attached to the message at target_seq.
+	EntryKind_ENTRY_KIND_EXTENSION EntryKind = 9
 	// Two users became contacts, or are no more, or one of them asks; in their direct conversation.
 	EntryKind_ENTRY_KIND_CONTACT EntryKind = 11
 	// The time of the message at target_seq was up: it is empty for everybody. The server's own; it has no sender.
@@ -61,6 +65,8 @@ var (
 		5:  "ENTRY_KIND_MEMBERS",
 		6:  "ENTRY_KIND_CONVERSATION",
 		7:  "ENTRY_KIND_KEYED",
+		8:  "ENTRY_KIND_VOTE",
+		9:  "ENTRY_KIND_EXTENSION",
 		11: "ENTRY_KIND_CONTACT",
 		10: "ENTRY_KIND_EXPIRE",
 	}
@@ -73,6 +79,8 @@ var (
 		"ENTRY_KIND_MEMBERS":      5,
 		"ENTRY_KIND_CONVERSATION": 6,
 		"ENTRY_KIND_KEYED":        7,
+		"ENTRY_KIND_VOTE":         8,
+		"ENTRY_KIND_EXTENSION":    9,
 		"ENTRY_KIND_CONTACT":      11,
 		"ENTRY_KIND_EXPIRE":       10,
 	}
@@ -399,6 +407,11 @@ type Content struct {
 	//	*Content_Attachments
 	//	*Content_Notice
 	//	*Content_Merged
+	//	*Content_Poll
+	//	*Content_Vote
+	//	*Content_Extension
+	//	*Content_Topic
+	//	*Content_Pin
 	//	*Content_ContactChange
 	//	*Content_Private
 	//	*Content_Announcement
@@ -560,6 +573,51 @@ func (x *Content) GetMerged() *Merged {
 	if x != nil {
 		if x, ok := x.Kind.(*Content_Merged); ok {
 			return x.Merged
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetPoll() *Poll {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Poll); ok {
+			return x.Poll
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetVote() *Vote {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Vote); ok {
+			return x.Vote
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetExtension() *Extension {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Extension); ok {
+			return x.Extension
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetTopic() *Topic {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Topic); ok {
+			return x.Topic
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetPin() *Pin {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Pin); ok {
+			return x.Pin
 		}
 	}
 	return nil
@@ -730,6 +788,26 @@ type Content_Merged struct {
 	Merged *Merged `protobuf:"bytes,25,opt,name=merged,proto3,oneof"`
 }
 
+type Content_Poll struct {
+	Poll *Poll `protobuf:"bytes,26,opt,name=poll,proto3,oneof"`
+}
+
+type Content_Vote struct {
+	Vote *Vote `protobuf:"bytes,27,opt,name=vote,proto3,oneof"`
+}
+
+type Content_Extension struct {
+	Extension *Extension `protobuf:"bytes,28,opt,name=extension,proto3,oneof"`
+}
+
+type Content_Topic struct {
+	Topic *Topic `protobuf:"bytes,29,opt,name=topic,proto3,oneof"`
+}
+
+type Content_Pin struct {
+	Pin *Pin `protobuf:"bytes,30,opt,name=pin,proto3,oneof"`
+}
+
 type Content_ContactChange struct {
 	ContactChange *ContactChange `protobuf:"bytes,34,opt,name=contact_change,json=contactChange,proto3,oneof"`
 }
@@ -776,6 +854,16 @@ func (*Content_Attachments) isContent_Kind() {}
 func (*Content_Notice) isContent_Kind() {}
 
 func (*Content_Merged) isContent_Kind() {}
+
+func (*Content_Poll) isContent_Kind() {}
+
+func (*Content_Vote) isContent_Kind() {}
+
+func (*Content_Extension) isContent_Kind() {}
+
+func (*Content_Topic) isContent_Kind() {}
+
+func (*Content_Pin) isContent_Kind() {}
 
 func (*Content_ContactChange) isContent_Kind() {}
 
@@ -1280,7 +1368,7 @@ type Entry struct {
 	Version uint32 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
 	// Absent when the entry was recalled, expired or erased, and on a RECALL.
 	Body *Body `protobuf:"bytes,9,opt,name=body,proto3" json:"body,omitempty"`
-	// The seq that an EDIT, RECALL or REACTION is about; on a MESSAGE the root of the thread that it
+	// The seq that an EDIT, RECALL, REACTION, VOTE or EXTENSION is about; on a MESSAGE the root of the thread that it
 	// belongs to; 0 otherwise.
 	TargetSeq uint64 `protobuf:"varint,10,opt,name=target_seq,json=targetSeq,proto3" json:"target_seq,omitempty"`
 	// Kept until every member device has passed it or was declared lost (key exchange).
@@ -1289,7 +1377,8 @@ type Entry struct {
 	ToDevices []string `protobuf:"bytes,12,rep,name=to_devices,json=toDevices,proto3" json:"to_devices,omitempty"`
 	// The key of a KEYED entry.
 	Key string `protobuf:"bytes,13,opt,name=key,proto3" json:"key,omitempty"`
-	// On the first EDIT of a message: the body that it replaced, so that the history is whole.
+	// On the first EDIT of a message: the body that it replaced, so that the history is whole. On a VOTE: the
+	// sender's vote that it takes the place of.
 	PreviousBody *Body `protobuf:"bytes,14,opt,name=previous_body,json=previousBody,proto3" json:"previous_body,omitempty"`
 	// The message was recalled: its body is gone for everybody.
 	Recalled bool `protobuf:"varint,15,opt,name=recalled,proto3" json:"recalled,omitempty"`
@@ -1642,9 +1731,15 @@ func (x *ReactionSummary) GetMine() bool {
 
 // HistoryItem is an entry of a history page with what later entries say about it.
 type HistoryItem struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Entry         *Entry                 `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
-	Reactions     []*ReactionSummary     `protobuf:"bytes,2,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Entry     *Entry                 `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
+	Reactions []*ReactionSummary     `protobuf:"bytes,2,rep,name=reactions,proto3" json:"reactions,omitempty"`
+	// Of a poll: how often each option was chosen; emoji is the option's id. Options without a vote are left out.
+	Votes []*ReactionSummary `protobuf:"bytes,3,rep,name=votes,proto3" json:"votes,omitempty"`
+	// What is attached to the message, ascending by key.
+	Extensions []*Extension `protobuf:"bytes,4,rep,name=extensions,proto3" json:"extensions,omitempty"`
+	// Of a message with replies in a thread.
+	Thread        *ThreadSummary `protobuf:"bytes,5,opt,name=thread,proto3" json:"thread,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1693,16 +1788,36 @@ func (x *HistoryItem) GetReactions() []*ReactionSummary {
 	return nil
 }
 
+func (x *HistoryItem) GetVotes() []*ReactionSummary {
+	if x != nil {
+		return x.Votes
+	}
+	return nil
+}
+
+func (x *HistoryItem) GetExtensions() []*Extension {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+func (x *HistoryItem) GetThread() *ThreadSummary {
+	if x != nil {
+		return x.Thread
+	}
+	return nil
+}
+
 var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/attached.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x99\n" +
-	"\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xe6\v\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1714,7 +1829,12 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\asticker\x18\x16 \x01(\v2\x11.skein.v1.StickerH\x00R\asticker\x129\n" +
 	"\vattachments\x18\x17 \x01(\v2\x15.skein.v1.AttachmentsH\x00R\vattachments\x12*\n" +
 	"\x06notice\x18\x18 \x01(\v2\x10.skein.v1.NoticeH\x00R\x06notice\x12*\n" +
-	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12@\n" +
+	"\x06merged\x18\x19 \x01(\v2\x10.skein.v1.MergedH\x00R\x06merged\x12$\n" +
+	"\x04poll\x18\x1a \x01(\v2\x0e.skein.v1.PollH\x00R\x04poll\x12$\n" +
+	"\x04vote\x18\x1b \x01(\v2\x0e.skein.v1.VoteH\x00R\x04vote\x123\n" +
+	"\textension\x18\x1c \x01(\v2\x13.skein.v1.ExtensionH\x00R\textension\x12'\n" +
+	"\x05topic\x18\x1d \x01(\v2\x0f.skein.v1.TopicH\x00R\x05topic\x12!\n" +
+	"\x03pin\x18\x1e \x01(\v2\r.skein.v1.PinH\x00R\x03pin\x12@\n" +
 	"\x0econtact_change\x18\" \x01(\v2\x17.skein.v1.ContactChangeH\x00R\rcontactChange\x12-\n" +
 	"\aprivate\x18# \x01(\v2\x11.skein.v1.PrivateH\x00R\aprivate\x12<\n" +
 	"\fannouncement\x18\x1f \x01(\v2\x16.skein.v1.AnnouncementH\x00R\fannouncement\x128\n" +
@@ -1804,10 +1924,15 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x05emoji\x18\x01 \x01(\tR\x05emoji\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x14\n" +
 	"\x05users\x18\x03 \x03(\tR\x05users\x12\x12\n" +
-	"\x04mine\x18\x04 \x01(\bR\x04mine\"m\n" +
+	"\x04mine\x18\x04 \x01(\bR\x04mine\"\x84\x02\n" +
 	"\vHistoryItem\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\x127\n" +
-	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions*\xfe\x01\n" +
+	"\treactions\x18\x02 \x03(\v2\x19.skein.v1.ReactionSummaryR\treactions\x12/\n" +
+	"\x05votes\x18\x03 \x03(\v2\x19.skein.v1.ReactionSummaryR\x05votes\x123\n" +
+	"\n" +
+	"extensions\x18\x04 \x03(\v2\x13.skein.v1.ExtensionR\n" +
+	"extensions\x12/\n" +
+	"\x06thread\x18\x05 \x01(\v2\x17.skein.v1.ThreadSummaryR\x06thread*\xad\x02\n" +
 	"\tEntryKind\x12\x1a\n" +
 	"\x16ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ENTRY_KIND_MESSAGE\x10\x01\x12\x13\n" +
@@ -1816,7 +1941,9 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x13ENTRY_KIND_REACTION\x10\x04\x12\x16\n" +
 	"\x12ENTRY_KIND_MEMBERS\x10\x05\x12\x1b\n" +
 	"\x17ENTRY_KIND_CONVERSATION\x10\x06\x12\x14\n" +
-	"\x10ENTRY_KIND_KEYED\x10\a\x12\x16\n" +
+	"\x10ENTRY_KIND_KEYED\x10\a\x12\x13\n" +
+	"\x0fENTRY_KIND_VOTE\x10\b\x12\x18\n" +
+	"\x14ENTRY_KIND_EXTENSION\x10\t\x12\x16\n" +
 	"\x12ENTRY_KIND_CONTACT\x10\v\x12\x15\n" +
 	"\x11ENTRY_KIND_EXPIRE\x10\n" +
 	"*o\n" +
@@ -1881,15 +2008,21 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*ContactCard)(nil),        // 20: skein.v1.ContactCard
 	(*Sticker)(nil),            // 21: skein.v1.Sticker
 	(*Notice)(nil),             // 22: skein.v1.Notice
-	(*ContactChange)(nil),      // 23: skein.v1.ContactChange
-	(*Private)(nil),            // 24: skein.v1.Private
-	(*Announcement)(nil),       // 25: skein.v1.Announcement
-	(*GroupAttribute)(nil),     // 26: skein.v1.GroupAttribute
-	(*GroupCounter)(nil),       // 27: skein.v1.GroupCounter
-	(*JoinState)(nil),          // 28: skein.v1.JoinState
-	(*Forwarded)(nil),          // 29: skein.v1.Forwarded
-	(*GroupChange)(nil),        // 30: skein.v1.GroupChange
-	(*Attachment)(nil),         // 31: skein.v1.Attachment
+	(*Poll)(nil),               // 23: skein.v1.Poll
+	(*Vote)(nil),               // 24: skein.v1.Vote
+	(*Extension)(nil),          // 25: skein.v1.Extension
+	(*Topic)(nil),              // 26: skein.v1.Topic
+	(*Pin)(nil),                // 27: skein.v1.Pin
+	(*ContactChange)(nil),      // 28: skein.v1.ContactChange
+	(*Private)(nil),            // 29: skein.v1.Private
+	(*Announcement)(nil),       // 30: skein.v1.Announcement
+	(*GroupAttribute)(nil),     // 31: skein.v1.GroupAttribute
+	(*GroupCounter)(nil),       // 32: skein.v1.GroupCounter
+	(*JoinState)(nil),          // 33: skein.v1.JoinState
+	(*Forwarded)(nil),          // 34: skein.v1.Forwarded
+	(*GroupChange)(nil),        // 35: skein.v1.GroupChange
+	(*Attachment)(nil),         // 36: skein.v1.Attachment
+	(*ThreadSummary)(nil),      // 37: skein.v1.ThreadSummary
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -1905,30 +2038,38 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	8,  // 10: skein.v1.Content.attachments:type_name -> skein.v1.Attachments
 	22, // 11: skein.v1.Content.notice:type_name -> skein.v1.Notice
 	9,  // 12: skein.v1.Content.merged:type_name -> skein.v1.Merged
-	23, // 13: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
-	24, // 14: skein.v1.Content.private:type_name -> skein.v1.Private
-	25, // 15: skein.v1.Content.announcement:type_name -> skein.v1.Announcement
-	26, // 16: skein.v1.Content.attribute:type_name -> skein.v1.GroupAttribute
-	27, // 17: skein.v1.Content.counter:type_name -> skein.v1.GroupCounter
-	28, // 18: skein.v1.Content.join:type_name -> skein.v1.JoinState
-	29, // 19: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 20: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	30, // 21: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
-	31, // 22: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 23: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 24: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 25: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 26: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 27: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 28: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 29: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 30: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 31: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 13: skein.v1.Content.poll:type_name -> skein.v1.Poll
+	24, // 14: skein.v1.Content.vote:type_name -> skein.v1.Vote
+	25, // 15: skein.v1.Content.extension:type_name -> skein.v1.Extension
+	26, // 16: skein.v1.Content.topic:type_name -> skein.v1.Topic
+	27, // 17: skein.v1.Content.pin:type_name -> skein.v1.Pin
+	28, // 18: skein.v1.Content.contact_change:type_name -> skein.v1.ContactChange
+	29, // 19: skein.v1.Content.private:type_name -> skein.v1.Private
+	30, // 20: skein.v1.Content.announcement:type_name -> skein.v1.Announcement
+	31, // 21: skein.v1.Content.attribute:type_name -> skein.v1.GroupAttribute
+	32, // 22: skein.v1.Content.counter:type_name -> skein.v1.GroupCounter
+	33, // 23: skein.v1.Content.join:type_name -> skein.v1.JoinState
+	34, // 24: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 25: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	35, // 26: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	36, // 27: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 28: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 29: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 30: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 31: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 32: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 33: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 34: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 35: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 36: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	17, // 37: skein.v1.HistoryItem.votes:type_name -> skein.v1.ReactionSummary
+	25, // 38: skein.v1.HistoryItem.extensions:type_name -> skein.v1.Extension
+	37, // 39: skein.v1.HistoryItem.thread:type_name -> skein.v1.ThreadSummary
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -1936,6 +2077,7 @@ func file_skein_v1_entry_proto_init() {
 	if File_skein_v1_entry_proto != nil {
 		return
 	}
+	file_skein_v1_attached_proto_init()
 	file_skein_v1_board_content_proto_init()
 	file_skein_v1_content_proto_init()
 	file_skein_v1_contact_proto_init()
@@ -1954,6 +2096,11 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Attachments)(nil),
 		(*Content_Notice)(nil),
 		(*Content_Merged)(nil),
+		(*Content_Poll)(nil),
+		(*Content_Vote)(nil),
+		(*Content_Extension)(nil),
+		(*Content_Topic)(nil),
+		(*Content_Pin)(nil),
 		(*Content_ContactChange)(nil),
 		(*Content_Private)(nil),
 		(*Content_Announcement)(nil),

@@ -144,6 +144,7 @@ export interface Hello extends Rest {
 export interface HistoryItem extends Rest {
   entry?: Entry | undefined;
   reactions: readonly ReactionSummary[];
+  votes: readonly ReactionSummary[];
 }
 
 export interface Limits extends Rest {
@@ -425,7 +426,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   GetConversationResponse: "1mconversation:Conversation",
   GoAway: "1sreason 2uretryAfterMs",
   Hello: "1uprotocol 2sapp 3stoken 4sdevice 5eplatform:Platform 6sdeviceName 7msync:SyncRequest 8ssdk",
-  HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary",
+  HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary 3Mvotes:ReactionSummary",
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
@@ -465,7 +466,7 @@ export const errorCodes = "unspecified invalid_argument unauthenticated token_ex
 export const enumNames: Readonly<Record<string, string>> = {
   BodyScheme: "UNSPECIFIED CONTENT MLS OPAQUE",
   ConversationKind: "UNSPECIFIED DIRECT GROUP SELF",
-  EntryKind: "UNSPECIFIED MESSAGE EDIT RECALL REACTION MEMBERS CONVERSATION KEYED   EXPIRE CONTACT",
+  EntryKind: "UNSPECIFIED MESSAGE EDIT RECALL REACTION MEMBERS CONVERSATION KEYED VOTE EXTENSION EXPIRE CONTACT",
   ErrorCode: "UNSPECIFIED INVALID_ARGUMENT UNAUTHENTICATED TOKEN_EXPIRED NOT_FOUND PERMISSION_DENIED FAILED_PRECONDITION CLIENT_ID_REUSED TOO_LARGE RATE_LIMITED CLOCK_SKEW EXPIRED UNAVAILABLE RESOURCE_EXHAUSTED INTERNAL CURSOR_INVALID UNSUPPORTED DATA_LOSS ALREADY_EXISTS SIGNED_OUT",
   Platform: "UNSPECIFIED WEB ANDROID IOS DESKTOP SERVER",
   Priority: "UNSPECIFIED HIGH LOW",

@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Extension, Pin, Poll, ThreadSummary, Topic, Vote } from "./attached_pb.js";
+import { file_skein_v1_attached } from "./attached_pb.js";
 import type { Announcement, GroupAttribute, GroupCounter } from "./board_content_pb.js";
 import { file_skein_v1_board_content } from "./board_content_pb.js";
 import type { Attachment, ContactCard, Forwarded, Location, Notice, Sticker } from "./content_pb.js";
@@ -24,7 +26,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/entry.proto.
  */
 export const file_skein_v1_entry: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCLQBwoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEiYKCGxvY2F0aW9uGBQgASgLMhIuc2tlaW4udjEuTG9jYXRpb25IABItCgxjb250YWN0X2NhcmQYFSABKAsyFS5za2Vpbi52MS5Db250YWN0Q2FyZEgAEiQKB3N0aWNrZXIYFiABKAsyES5za2Vpbi52MS5TdGlja2VySAASLAoLYXR0YWNobWVudHMYFyABKAsyFS5za2Vpbi52MS5BdHRhY2htZW50c0gAEiIKBm5vdGljZRgYIAEoCzIQLnNrZWluLnYxLk5vdGljZUgAEiIKBm1lcmdlZBgZIAEoCzIQLnNrZWluLnYxLk1lcmdlZEgAEjEKDmNvbnRhY3RfY2hhbmdlGCIgASgLMhcuc2tlaW4udjEuQ29udGFjdENoYW5nZUgAEiQKB3ByaXZhdGUYIyABKAsyES5za2Vpbi52MS5Qcml2YXRlSAASLgoMYW5ub3VuY2VtZW50GB8gASgLMhYuc2tlaW4udjEuQW5ub3VuY2VtZW50SAASLQoJYXR0cmlidXRlGCAgASgLMhguc2tlaW4udjEuR3JvdXBBdHRyaWJ1dGVIABIpCgdjb3VudGVyGCEgASgLMhYuc2tlaW4udjEuR3JvdXBDb3VudGVySAASIwoEam9pbhgkIAEoCzITLnNrZWluLnYxLkpvaW5TdGF0ZUgAEhQKDHJlcGx5X3RvX3NlcRgKIAEoBBIQCghtZW50aW9ucxgLIAMoCRIVCg1tZW50aW9uX3JvbGVzGAwgAygJEhMKC21lbnRpb25fYWxsGA0gASgIEhQKDG1lbnRpb25faGVyZRgOIAEoCBImCglmb3J3YXJkZWQYDyABKAsyEy5za2Vpbi52MS5Gb3J3YXJkZWQSJAoGZm9ybWF0GBAgASgOMhQuc2tlaW4udjEuVGV4dEZvcm1hdBIPCgdyZXF1ZXN0GDIgASgMEisKDGdyb3VwX2NoYW5nZRgzIAEoCzIVLnNrZWluLnYxLkdyb3VwQ2hhbmdlQgYKBGtpbmQiFAoEVGV4dBIMCgR0ZXh0GAEgASgJIkMKC0F0dGFjaG1lbnRzEiMKBWl0ZW1zGAEgAygLMhQuc2tlaW4udjEuQXR0YWNobWVudBIPCgdjYXB0aW9uGAIgASgJIksKBk1lcmdlZBINCgV0aXRsZRgBIAEoCRIjCgVpdGVtcxgCIAMoCzIULnNrZWluLnYxLk1lcmdlZEl0ZW0SDQoFY291bnQYAyABKA0iUQoKTWVyZ2VkSXRlbRIOCgZzZW5kZXIYASABKAkSDwoHdGltZV91cxgCIAEoAxIiCgdjb250ZW50GAMgASgLMhEuc2tlaW4udjEuQ29udGVudCI1CgZDdXN0b20SDAoEdHlwZRgBIAEoCRIMCgRkYXRhGAIgASgMEg8KB3N1bW1hcnkYAyABKAkiKgoIUmVhY3Rpb24SDQoFZW1vamkYASABKAkSDwoHcmVtb3ZlZBgCIAEoCCJxCg1NZW1iZXJzQ2hhbmdlEg0KBWFkZGVkGAEgAygJEg8KB3JlbW92ZWQYAiADKAkSDAoEbGVmdBgDIAMoCRIUCgxyb2xlX2NoYW5nZWQYBCADKAkSHAoEcm9sZRgFIAEoDjIOLnNrZWluLnYxLlJvbGUiIwoSQ29udmVyc2F0aW9uQ2hhbmdlEg0KBXRpdGxlGAEgASgJItQDCgVFbnRyeRIUCgxjb252ZXJzYXRpb24YASABKAkSCwoDc2VxGAIgASgEEgsKA29yZBgDIAEoBBIhCgRraW5kGAQgASgOMhMuc2tlaW4udjEuRW50cnlLaW5kEg4KBnNlbmRlchgFIAEoCRIPCgd0aW1lX3VzGAYgASgDEhEKCWNsaWVudF9pZBgHIAEoDBIPCgd2ZXJzaW9uGAggASgNEhwKBGJvZHkYCSABKAsyDi5za2Vpbi52MS5Cb2R5EhIKCnRhcmdldF9zZXEYCiABKAQSEQoJaGFuZHNoYWtlGAsgASgIEhIKCnRvX2RldmljZXMYDCADKAkSCwoDa2V5GA0gASgJEiUKDXByZXZpb3VzX2JvZHkYDiABKAsyDi5za2Vpbi52MS5Cb2R5EhAKCHJlY2FsbGVkGA8gASgIEhAKCHRvX3VzZXJzGBAgAygJEg4KBnNpbGVudBgRIAEoCBIkCghwcmlvcml0eRgSIAEoDjISLnNrZWluLnYxLlByaW9yaXR5EhIKCmV4cGlyZXNfdXMYEyABKAMSFAoMYnVybl9hZnRlcl9zGBQgASgNEhEKCXVuY291bnRlZBgVIAEoCBIPCgdleHBpcmVkGBYgASgIIk8KCFdpdGhoZWxkEhQKDGNvbnZlcnNhdGlvbhgBIAEoCRIQCghmcm9tX3NlcRgCIAEoBBIOCgZ0b19zZXEYAyABKAQSCwoDb3JkGAQgASgEIkwKD1JlYWN0aW9uU3VtbWFyeRINCgVlbW9qaRgBIAEoCRINCgVjb3VudBgCIAEoDRINCgV1c2VycxgDIAMoCRIMCgRtaW5lGAQgASgIIlsKC0hpc3RvcnlJdGVtEh4KBWVudHJ5GAEgASgLMg8uc2tlaW4udjEuRW50cnkSLAoJcmVhY3Rpb25zGAIgAygLMhkuc2tlaW4udjEuUmVhY3Rpb25TdW1tYXJ5Kv4BCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhYKEkVOVFJZX0tJTkRfTUVTU0FHRRABEhMKD0VOVFJZX0tJTkRfRURJVBACEhUKEUVOVFJZX0tJTkRfUkVDQUxMEAMSFwoTRU5UUllfS0lORF9SRUFDVElPThAEEhYKEkVOVFJZX0tJTkRfTUVNQkVSUxAFEhsKF0VOVFJZX0tJTkRfQ09OVkVSU0FUSU9OEAYSFAoQRU5UUllfS0lORF9LRVlFRBAHEhYKEkVOVFJZX0tJTkRfQ09OVEFDVBALEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAoqbwoKQm9keVNjaGVtZRIbChdCT0RZX1NDSEVNRV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU0NIRU1FX0NPTlRFTlQQARITCg9CT0RZX1NDSEVNRV9NTFMQAhIWChJCT0RZX1NDSEVNRV9PUEFRVUUQAypaCgpUZXh0Rm9ybWF0EhsKF1RFWFRfRk9STUFUX1VOU1BFQ0lGSUVEEAASFQoRVEVYVF9GT1JNQVRfUExBSU4QARIYChRURVhUX0ZPUk1BVF9NQVJLRE9XThACKk0KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfTUVNQkVSEAESDgoKUk9MRV9BRE1JThACEg4KClJPTEVfT1dORVIQAypJCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhEKDVBSSU9SSVRZX0hJR0gQARIQCgxQUklPUklUWV9MT1cQAkIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw", [file_skein_v1_board_content, file_skein_v1_content, file_skein_v1_contact, file_skein_v1_group_settings, file_skein_v1_private, file_skein_v1_join_content]);
+  fileDesc("ChRza2Vpbi92MS9lbnRyeS5wcm90bxIIc2tlaW4udjEiYAoEQm9keRIkCgZzY2hlbWUYASABKA4yFC5za2Vpbi52MS5Cb2R5U2NoZW1lEiIKB2NvbnRlbnQYAiABKAsyES5za2Vpbi52MS5Db250ZW50Eg4KBm9wYXF1ZRgDIAEoDCL6CAoHQ29udGVudBIeCgR0ZXh0GAEgASgLMg4uc2tlaW4udjEuVGV4dEgAEiIKBmN1c3RvbRgCIAEoCzIQLnNrZWluLnYxLkN1c3RvbUgAEiYKCHJlYWN0aW9uGAMgASgLMhIuc2tlaW4udjEuUmVhY3Rpb25IABIqCgdtZW1iZXJzGAQgASgLMhcuc2tlaW4udjEuTWVtYmVyc0NoYW5nZUgAEjQKDGNvbnZlcnNhdGlvbhgFIAEoCzIcLnNrZWluLnYxLkNvbnZlcnNhdGlvbkNoYW5nZUgAEiYKCGxvY2F0aW9uGBQgASgLMhIuc2tlaW4udjEuTG9jYXRpb25IABItCgxjb250YWN0X2NhcmQYFSABKAsyFS5za2Vpbi52MS5Db250YWN0Q2FyZEgAEiQKB3N0aWNrZXIYFiABKAsyES5za2Vpbi52MS5TdGlja2VySAASLAoLYXR0YWNobWVudHMYFyABKAsyFS5za2Vpbi52MS5BdHRhY2htZW50c0gAEiIKBm5vdGljZRgYIAEoCzIQLnNrZWluLnYxLk5vdGljZUgAEiIKBm1lcmdlZBgZIAEoCzIQLnNrZWluLnYxLk1lcmdlZEgAEh4KBHBvbGwYGiABKAsyDi5za2Vpbi52MS5Qb2xsSAASHgoEdm90ZRgbIAEoCzIOLnNrZWluLnYxLlZvdGVIABIoCglleHRlbnNpb24YHCABKAsyEy5za2Vpbi52MS5FeHRlbnNpb25IABIgCgV0b3BpYxgdIAEoCzIPLnNrZWluLnYxLlRvcGljSAASHAoDcGluGB4gASgLMg0uc2tlaW4udjEuUGluSAASMQoOY29udGFjdF9jaGFuZ2UYIiABKAsyFy5za2Vpbi52MS5Db250YWN0Q2hhbmdlSAASJAoHcHJpdmF0ZRgjIAEoCzIRLnNrZWluLnYxLlByaXZhdGVIABIuCgxhbm5vdW5jZW1lbnQYHyABKAsyFi5za2Vpbi52MS5Bbm5vdW5jZW1lbnRIABItCglhdHRyaWJ1dGUYICABKAsyGC5za2Vpbi52MS5Hcm91cEF0dHJpYnV0ZUgAEikKB2NvdW50ZXIYISABKAsyFi5za2Vpbi52MS5Hcm91cENvdW50ZXJIABIjCgRqb2luGCQgASgLMhMuc2tlaW4udjEuSm9pblN0YXRlSAASFAoMcmVwbHlfdG9fc2VxGAogASgEEhAKCG1lbnRpb25zGAsgAygJEhUKDW1lbnRpb25fcm9sZXMYDCADKAkSEwoLbWVudGlvbl9hbGwYDSABKAgSFAoMbWVudGlvbl9oZXJlGA4gASgIEiYKCWZvcndhcmRlZBgPIAEoCzITLnNrZWluLnYxLkZvcndhcmRlZBIkCgZmb3JtYXQYECABKA4yFC5za2Vpbi52MS5UZXh0Rm9ybWF0Eg8KB3JlcXVlc3QYMiABKAwSKwoMZ3JvdXBfY2hhbmdlGDMgASgLMhUuc2tlaW4udjEuR3JvdXBDaGFuZ2VCBgoEa2luZCIUCgRUZXh0EgwKBHRleHQYASABKAkiQwoLQXR0YWNobWVudHMSIwoFaXRlbXMYASADKAsyFC5za2Vpbi52MS5BdHRhY2htZW50Eg8KB2NhcHRpb24YAiABKAkiSwoGTWVyZ2VkEg0KBXRpdGxlGAEgASgJEiMKBWl0ZW1zGAIgAygLMhQuc2tlaW4udjEuTWVyZ2VkSXRlbRINCgVjb3VudBgDIAEoDSJRCgpNZXJnZWRJdGVtEg4KBnNlbmRlchgBIAEoCRIPCgd0aW1lX3VzGAIgASgDEiIKB2NvbnRlbnQYAyABKAsyES5za2Vpbi52MS5Db250ZW50IjUKBkN1c3RvbRIMCgR0eXBlGAEgASgJEgwKBGRhdGEYAiABKAwSDwoHc3VtbWFyeRgDIAEoCSIqCghSZWFjdGlvbhINCgVlbW9qaRgBIAEoCRIPCgdyZW1vdmVkGAIgASgIInEKDU1lbWJlcnNDaGFuZ2USDQoFYWRkZWQYASADKAkSDwoHcmVtb3ZlZBgCIAMoCRIMCgRsZWZ0GAMgAygJEhQKDHJvbGVfY2hhbmdlZBgEIAMoCRIcCgRyb2xlGAUgASgOMg4uc2tlaW4udjEuUm9sZSIjChJDb252ZXJzYXRpb25DaGFuZ2USDQoFdGl0bGUYASABKAki1AMKBUVudHJ5EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSCwoDb3JkGAMgASgEEiEKBGtpbmQYBCABKA4yEy5za2Vpbi52MS5FbnRyeUtpbmQSDgoGc2VuZGVyGAUgASgJEg8KB3RpbWVfdXMYBiABKAMSEQoJY2xpZW50X2lkGAcgASgMEg8KB3ZlcnNpb24YCCABKA0SHAoEYm9keRgJIAEoCzIOLnNrZWluLnYxLkJvZHkSEgoKdGFyZ2V0X3NlcRgKIAEoBBIRCgloYW5kc2hha2UYCyABKAgSEgoKdG9fZGV2aWNlcxgMIAMoCRILCgNrZXkYDSABKAkSJQoNcHJldmlvdXNfYm9keRgOIAEoCzIOLnNrZWluLnYxLkJvZHkSEAoIcmVjYWxsZWQYDyABKAgSEAoIdG9fdXNlcnMYECADKAkSDgoGc2lsZW50GBEgASgIEiQKCHByaW9yaXR5GBIgASgOMhIuc2tlaW4udjEuUHJpb3JpdHkSEgoKZXhwaXJlc191cxgTIAEoAxIUCgxidXJuX2FmdGVyX3MYFCABKA0SEQoJdW5jb3VudGVkGBUgASgIEg8KB2V4cGlyZWQYFiABKAgiTwoIV2l0aGhlbGQSFAoMY29udmVyc2F0aW9uGAEgASgJEhAKCGZyb21fc2VxGAIgASgEEg4KBnRvX3NlcRgDIAEoBBILCgNvcmQYBCABKAQiTAoPUmVhY3Rpb25TdW1tYXJ5Eg0KBWVtb2ppGAEgASgJEg0KBWNvdW50GAIgASgNEg0KBXVzZXJzGAMgAygJEgwKBG1pbmUYBCABKAgi1wEKC0hpc3RvcnlJdGVtEh4KBWVudHJ5GAEgASgLMg8uc2tlaW4udjEuRW50cnkSLAoJcmVhY3Rpb25zGAIgAygLMhkuc2tlaW4udjEuUmVhY3Rpb25TdW1tYXJ5EigKBXZvdGVzGAMgAygLMhkuc2tlaW4udjEuUmVhY3Rpb25TdW1tYXJ5EicKCmV4dGVuc2lvbnMYBCADKAsyEy5za2Vpbi52MS5FeHRlbnNpb24SJwoGdGhyZWFkGAUgASgLMhcuc2tlaW4udjEuVGhyZWFkU3VtbWFyeSqtAgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIWChJFTlRSWV9LSU5EX01FU1NBR0UQARITCg9FTlRSWV9LSU5EX0VESVQQAhIVChFFTlRSWV9LSU5EX1JFQ0FMTBADEhcKE0VOVFJZX0tJTkRfUkVBQ1RJT04QBBIWChJFTlRSWV9LSU5EX01FTUJFUlMQBRIbChdFTlRSWV9LSU5EX0NPTlZFUlNBVElPThAGEhQKEEVOVFJZX0tJTkRfS0VZRUQQBxITCg9FTlRSWV9LSU5EX1ZPVEUQCBIYChRFTlRSWV9LSU5EX0VYVEVOU0lPThAJEhYKEkVOVFJZX0tJTkRfQ09OVEFDVBALEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAoqbwoKQm9keVNjaGVtZRIbChdCT0RZX1NDSEVNRV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU0NIRU1FX0NPTlRFTlQQARITCg9CT0RZX1NDSEVNRV9NTFMQAhIWChJCT0RZX1NDSEVNRV9PUEFRVUUQAypaCgpUZXh0Rm9ybWF0EhsKF1RFWFRfRk9STUFUX1VOU1BFQ0lGSUVEEAASFQoRVEVYVF9GT1JNQVRfUExBSU4QARIYChRURVhUX0ZPUk1BVF9NQVJLRE9XThACKk0KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfTUVNQkVSEAESDgoKUk9MRV9BRE1JThACEg4KClJPTEVfT1dORVIQAypJCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhEKDVBSSU9SSVRZX0hJR0gQARIQCgxQUklPUklUWV9MT1cQAkIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw", [file_skein_v1_attached, file_skein_v1_board_content, file_skein_v1_content, file_skein_v1_contact, file_skein_v1_group_settings, file_skein_v1_private, file_skein_v1_join_content]);
 
 /**
  * Body is what an entry carries. The server stores and forwards its bytes unchanged.
@@ -134,6 +136,36 @@ export type Content = Message<"skein.v1.Content"> & {
      */
     value: Merged;
     case: "merged";
+  } | {
+    /**
+     * @generated from field: skein.v1.Poll poll = 26;
+     */
+    value: Poll;
+    case: "poll";
+  } | {
+    /**
+     * @generated from field: skein.v1.Vote vote = 27;
+     */
+    value: Vote;
+    case: "vote";
+  } | {
+    /**
+     * @generated from field: skein.v1.Extension extension = 28;
+     */
+    value: Extension;
+    case: "extension";
+  } | {
+    /**
+     * @generated from field: skein.v1.Topic topic = 29;
+     */
+    value: Topic;
+    case: "topic";
+  } | {
+    /**
+     * @generated from field: skein.v1.Pin pin = 30;
+     */
+    value: Pin;
+    case: "pin";
   } | {
     /**
      * @generated from field: skein.v1.ContactChange contact_change = 34;
@@ -555,7 +587,7 @@ export type Entry = Message<"skein.v1.Entry"> & {
   body?: Body | undefined;
 
   /**
-   * The seq that an EDIT, RECALL or REACTION is about; on a MESSAGE the root of the thread that it
+   * The seq that an EDIT, RECALL, REACTION, VOTE or EXTENSION is about; on a MESSAGE the root of the thread that it
    * belongs to; 0 otherwise.
    *
    * @generated from field: uint64 target_seq = 10;
@@ -584,7 +616,8 @@ export type Entry = Message<"skein.v1.Entry"> & {
   key: string;
 
   /**
-   * On the first EDIT of a message: the body that it replaced, so that the history is whole.
+   * On the first EDIT of a message: the body that it replaced, so that the history is whole. On a VOTE: the
+   * sender's vote that it takes the place of.
    *
    * @generated from field: skein.v1.Body previous_body = 14;
    */
@@ -749,6 +782,27 @@ export type HistoryItem = Message<"skein.v1.HistoryItem"> & {
    * @generated from field: repeated skein.v1.ReactionSummary reactions = 2;
    */
   reactions: ReactionSummary[];
+
+  /**
+   * Of a poll: how often each option was chosen; emoji is the option's id. Options without a vote are left out.
+   *
+   * @generated from field: repeated skein.v1.ReactionSummary votes = 3;
+   */
+  votes: ReactionSummary[];
+
+  /**
+   * What is attached to the message, ascending by key.
+   *
+   * @generated from field: repeated skein.v1.Extension extensions = 4;
+   */
+  extensions: Extension[];
+
+  /**
+   * Of a message with replies in a thread.
+   *
+   * @generated from field: skein.v1.ThreadSummary thread = 5;
+   */
+  thread?: ThreadSummary | undefined;
 };
 
 /**
@@ -818,6 +872,20 @@ export enum EntryKind {
    * @generated from enum value: ENTRY_KIND_KEYED = 7;
    */
   KEYED = 7,
+
+  /**
+   * The sender's choice in the poll at target_seq; what they chose before is in previous_body.
+   *
+   * @generated from enum value: ENTRY_KIND_VOTE = 8;
+   */
+  VOTE = 8,
+
+  /**
+   * Sets or takes away a value that is attached to the message at target_seq.
+   *
+   * @generated from enum value: ENTRY_KIND_EXTENSION = 9;
+   */
+  EXTENSION = 9,
 
   /**
    * Two users became contacts, or are no more, or one of them asks; in their direct conversation.
