@@ -119,6 +119,14 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 				{"membership_user", func() error { _, err := v.Changes("demo", "ann", nil, nil, 5); return err }},
 				{"membership_user", func() error { _, err := v.Changes("demo", "ann", make([]im.Pos, 64), key, 5); return err }},
 				{"entry_seq", func() error { _, err := v.OrdAt("demo", "g1", 3); return err }},
+				{"entry_thread", func() error {
+					_, err := v.Threads("demo", "g1", ThreadQuery{From: 1, To: 9, Head: 9, Limit: 5, Newest: true})
+					return err
+				}},
+				{"entry_thread", func() error { _, err := v.Replies("demo", "g1", 1, 1, 9, 5, true); return err }},
+				{"entry_seq", func() error { _, err := v.At("demo", "g1", []im.Seq{1, 3}); return err }},
+				{"entry_slot", func() error { _, err := v.Slots("demo", "g1", "a", "b", 5); return err }},
+				{"entry_slot", func() error { _, err := v.CountSlots("demo", "g1", "a", "b", 5); return err }},
 				{"", func() error {
 					if _, err := v.ByClientID("demo", "ann", im.ClientID{1}); im.CodeOf(err) != im.NotFound {
 						return err

@@ -158,15 +158,18 @@ const (
 	// entry's Previous. *Stale when the target is recalled: an edit must not
 	// bring a body back.
 	ReplaceTarget
-	// BlankTarget empties the target row, every body in its edits (Body and
-	// Previous of KindEdit entries with this target), sets Recalled on the
-	// target and raises their versions.
+	// BlankTarget empties the target row, every body in its edits and
+	// extensions (Body and Previous of KindEdit and KindExtension entries with
+	// this target), sets Recalled on the target and raises their versions.
 	BlankTarget
 	// BlankKey empties the older entry of the same Key: only the newest of a
 	// key is kept.
 	BlankKey
 	// ExpireTarget is BlankTarget that sets Expired instead of Recalled.
 	ExpireTarget
+	// FollowKey stores the body of the older entry of the same Key as this
+	// entry's Previous: who reads one after the other sees each change whole.
+	FollowKey
 )
 
 // MemberChange is a join, a role change or an end. What changes nothing (ending
@@ -231,6 +234,10 @@ type Conv struct {
 // BitKeyed in Conv.Bits tells that the conversation has had keyed entries. The
 // journal sets it; bits from here on are its own.
 const BitKeyed uint64 = 1 << 48
+
+// BitThreads in Conv.Bits tells that the conversation has had messages with a
+// Target: without it nobody need look for threads. The journal sets it.
+const BitThreads uint64 = 1 << 49
 
 // Member is one membership interval [From, To) of a user; the newest one of a
 // (conversation, user) where a user was in several times. To = 0: still in.

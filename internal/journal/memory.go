@@ -130,7 +130,7 @@ func (t *memTxn) rows(refs []rowRef) (out []*row, err error) {
 
 func (t *memTxn) edits(refs []rowRef) (out []*row, err error) {
 	for _, ref := range refs {
-		out = append(out, t.pick(ref.c, func(r *row) bool { return r.Kind == im.KindEdit && r.Target == ref.seq })...)
+		out = append(out, t.pick(ref.c, func(r *row) bool { return r.beside() && r.Target == ref.seq })...)
 	}
 	return out, nil
 }

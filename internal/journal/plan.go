@@ -81,7 +81,7 @@ type txn interface {
 	// people puts the newest interval of each user into c.people.
 	people(c []*convState, users []im.UserID) error
 	rows(refs []rowRef) ([]*row, error)
-	// edits returns the KindEdit entries of each target.
+	// edits returns the entries of each target that carry a part of it (row.beside).
 	edits(refs []rowRef) ([]*row, error)
 	// slots returns the newest entry of each key.
 	slots(c []*convState, keys []string) ([]*row, error)
@@ -542,7 +542,7 @@ func (p *plan) number(c *convState, a *Append) *row {
 	r.Ord = c.headOrd
 	if p.index {
 		p.rows[rowKey{c.no, r.Seq}] = r
-		if k := (rowKey{c.no, r.Target}); r.Kind == im.KindEdit {
+		if k := (rowKey{c.no, r.Target}); r.beside() {
 			p.editsOf[k] = append(p.editsOf[k], r)
 		}
 	}
@@ -568,6 +568,10 @@ func (p *plan) effect(a *Append, r, target, older *row) {
 	case BlankKey:
 		if older != nil {
 			p.blank(older, nil)
+		}
+	case FollowKey:
+		if older != nil {
+			r.Previous = older.Body
 		}
 	}
 	if a.Key == "" {
@@ -611,8 +615,8 @@ func (p *plan) change(r *row) {
 
 // membership applies changes of members and of the conversation's own row.
 func (p *plan) membership(c *convState, a *Append, r *row) {
-	if a.Key != "" && c.bits&BitKeyed == 0 {
-		c.bits |= BitKeyed
+	if own := ownBits(r); c.bits&own != own {
+		c.bits |= own
 		p.changeConv(c)
 	}
 	if len(a.Members) == 0 && a.Title == nil && a.Attrs == nil && !a.Raise && a.SetBits|a.ClearBits == 0 {

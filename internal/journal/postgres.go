@@ -191,7 +191,8 @@ JOIN entry e ON e.conv_no = k.conv_no AND e.seq = k.seq`, nos, seqs)
 func (t *pgTxn) edits(refs []rowRef) ([]*row, error) {
 	cs, nos, seqs := split(refs)
 	return t.found(cs, `unnest($1::bigint[], $2::bigint[]) k(conv_no, seq)
-JOIN entry e ON e.conv_no = k.conv_no AND e.target = k.seq AND e.target > 0 AND e.kind = $3`, nos, seqs, int64(im.KindEdit))
+JOIN entry e ON e.conv_no = k.conv_no AND e.target = k.seq AND e.target > 0 AND e.kind IN ($3, $4)`, nos, seqs, int64(im.KindEdit),
+		int64(im.KindExtension))
 }
 
 func (t *pgTxn) slots(cs []*convState, keys []string) ([]*row, error) {

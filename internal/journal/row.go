@@ -111,6 +111,22 @@ func (r *row) setExtra(b []byte) {
 	}
 }
 
+// beside tells whether the entry carries a part of its target, which goes with
+// the target's body.
+func (r *row) beside() bool { return r.Kind == im.KindEdit || r.Kind == im.KindExtension }
+
+// ownBits are the bits that an entry sets in Conv.Bits by itself.
+func ownBits(r *row) uint64 {
+	var bits uint64
+	if r.Key != "" {
+		bits |= BitKeyed
+	}
+	if r.Kind == im.KindMessage && r.Target > 0 {
+		bits |= BitThreads
+	}
+	return bits
+}
+
 // slotKey is the value of the column slot.
 func (r *row) slotKey() string {
 	if r.slot {

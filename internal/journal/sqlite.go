@@ -78,8 +78,8 @@ func (t *liteTxn) rows(refs []rowRef) ([]*row, error) {
 
 func (t *liteTxn) edits(refs []rowRef) ([]*row, error) {
 	return t.each(len(refs), func(i int) (*convState, string, []any) {
-		return refs[i].c, selectRow + " WHERE e.conv_no = $1 AND e.target = $2 AND e.target > 0 AND e.kind = $3",
-			[]any{refs[i].c.no, refs[i].seq, im.KindEdit}
+		return refs[i].c, selectRow + " WHERE e.conv_no = $1 AND e.target = $2 AND e.target > 0 AND e.kind IN ($3, $4)",
+			[]any{refs[i].c.no, refs[i].seq, im.KindEdit, im.KindExtension}
 	})
 }
 

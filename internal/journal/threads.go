@@ -164,6 +164,6 @@ func (v *sqlView) Slots(app im.AppID, conv im.ConvID, from, to string, limit int
 
 // CountSlots implements View.
 func (v *sqlView) CountSlots(app im.AppID, conv im.ConvID, from, to string, limit int) (n int, err error) {
-	err = v.tx.QueryRow("SELECT count(*) FROM (SELECT 1 FROM entry e WHERE "+ofConv+slotRange+" LIMIT $5) x", app, conv, from, to, max(limit, 0)).Scan(&n)
+	err = v.tx.QueryRow("SELECT count(*) FROM (SELECT 1 FROM entry e WHERE "+ofConv+slotRange+" LIMIT $5) found", app, conv, from, to, max(limit, 0)).Scan(&n)
 	return n, err
 }

@@ -66,6 +66,8 @@ func Run(t *testing.T, open Open) {
 		{"attributes of conversations and members change with their version", attributes},
 		{"a bit that is set refuses the appends that it denies", bits},
 		{"a sender in slow mode waits", slowMode},
+		{"what hangs below messages is found and counted", threads},
+		{"folded keys follow each other, and devices do not get them", foldedKeys},
 		{"time never runs back in a conversation", clockBack},
 		{"a view is one snapshot", snapshot},
 		{"Since gives a shard in order", since},
