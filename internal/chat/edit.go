@@ -35,6 +35,8 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 			return errExpired()
 		case int(t.Version) > s.limits.Edits:
 			return im.Errorf(im.FailedPrecondition, "a message is edited at most %d times", s.limits.Edits)
+		case hasVerbs(t.Body) || content.GetPoll() != nil:
+			return im.Errorf(im.FailedPrecondition, "a poll or a topic is not edited; it has verbs of its own")
 		case isForward(t.Body):
 			return im.Errorf(im.FailedPrecondition, "what was forwarded is somebody else's and is not edited")
 		}
@@ -48,14 +50,7 @@ func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, 
 	fill func(context.Context, *Room, *im.Entry, *journal.Append) error) (journal.Result, error) {
 	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
 		a.Target = seq
-		switch act.Verb { // known before anything can fail, so that a repeat is recognised
-		case VerbEdit:
-			a.Kind = im.KindEdit
-		case VerbRecall:
-			a.Kind = im.KindRecall
-		default:
-			a.Kind = im.KindReaction
-		}
+		a.Kind = kindOf(act.Verb) // known before anything can fail, so that a repeat is recognised
 		t, err := s.target(ctx, actor, room, seq)
 		if err != nil {
 			return err
@@ -71,12 +66,34 @@ func (s *Service) onTarget(ctx context.Context, actor im.Actor, conv im.ConvID, 
 	})
 }
 
+// kindOf is the kind of entry that a verb on a message appends.
+func kindOf(v Verb) im.Kind {
+	switch v {
+	case VerbEdit, VerbClosePoll, VerbTopic:
+		return im.KindEdit
+	case VerbRecall:
+		return im.KindRecall
+	case VerbVote:
+		return im.KindVote
+	case VerbExtend:
+		return im.KindExtension
+	}
+	return im.KindReaction
+}
+
 // about returns the readers of an entry about a message that is for some users.
 func about(t *im.Entry) []im.UserID {
 	if len(t.ToUsers) == 0 || slices.Contains(t.ToUsers, t.Sender) {
 		return t.ToUsers
 	}
 	return append(slices.Clone(t.ToUsers), t.Sender)
+}
+
+// hasVerbs tells whether a message is of a kind that is changed by verbs of its
+// own.
+func hasVerbs(body []byte) bool {
+	c := contentOf(body)
+	return c.GetPoll() != nil || c.GetTopic() != nil
 }
 
 // target reads a message that the actor, a current member, may read;

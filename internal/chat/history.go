@@ -18,9 +18,8 @@ const (
 	maxPage     = 200
 	// scanLimit bounds the rows a page looks at, so that thousands of
 	// reactions in a row cost a short page rather than a slow one.
-	scanLimit     = 1000
-	maxReactors   = 100
-	reactionLimit = 20_000 // reaction entries folded for one page
+	scanLimit   = 1000
+	maxReactors = 100
 )
 
 // HistoryRequest asks for a page on either side of a position. Both zero =
@@ -46,7 +45,7 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxPage)
 	}
 	var out *skeinv1.ListMessagesResponse
-	err := s.reading(ctx, actor, r.Conv, func(v journal.View, room *Room, self journal.Member, head im.Seq) error {
+	err := s.readingConv(ctx, actor, r.Conv, func(v journal.View, room *Room, c *journal.Conv, self journal.Member, head im.Seq) error {
 		out = &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
 		hidden, err := HiddenIn(v, actor.App, actor.User, r.Conv)
 		if err != nil {
@@ -56,7 +55,7 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 		if up := hidden[r.Conv].UpTo(); up > 0 {
 			self.From = min(max(self.From, up+1), head+1)
 		}
-		return fillPage(v, actor, room, self, head, hidden[r.Conv], r, out)
+		return fillPage(v, actor, room, c, self, head, hidden[r.Conv], r, out)
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +63,7 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 	return out, nil
 }
 
-func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, head im.Seq, hidden Hidden, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
+func fillPage(v journal.View, actor im.Actor, room *Room, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
 	low, high := max(self.From, 1), head
 	backwards := r.After == 0
 	if backwards && r.Before > 0 {
@@ -85,6 +84,10 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 	if len(es) == 0 {
 		return nil
 	}
+	es, folded, err := foldPage(v, c, es, head, backwards)
+	if err != nil {
+		return err
+	}
 	from, to := es[0].Seq, es[len(es)-1].Seq
 	out.FromSeq, out.ToSeq = uint64(from), uint64(to)
 	out.AtStart, out.AtEnd = from == max(self.From, 1), to == head
@@ -93,22 +96,38 @@ func fillPage(v journal.View, actor im.Actor, room *Room, self journal.Member, h
 		return err
 	}
 	out.OrdBefore = uint64(before)
-	folded, err := foldReactions(v, room.App, room.ID, from, to)
-	if err != nil {
-		return err
-	}
 	for i := range es {
 		e := &es[i]
 		switch e.Kind {
-		case im.KindEdit, im.KindRecall, im.KindReaction, im.KindExpire:
+		case im.KindEdit, im.KindRecall, im.KindReaction, im.KindExpire, im.KindVote, im.KindExtension:
 			continue
 		}
 		if e.Withheld(actor.User, actor.Device) || hidden.Has(e.Seq) {
 			continue
 		}
-		out.Items = append(out.Items, &skeinv1.HistoryItem{Entry: ProtoEntry(e), Reactions: summaries(folded[e.Seq], actor.User)})
+		out.Items = append(out.Items, folded.item(e, actor.User))
 	}
 	return nil
+}
+
+// foldPage folds what there is about the entries of a page, and cuts the page
+// while that is too much for one answer.
+func foldPage(v journal.View, c *journal.Conv, es []im.Entry, head im.Seq, backwards bool) ([]im.Entry, *folds, error) {
+	for {
+		limit := foldLimit
+		if len(es) == 1 {
+			limit = foldOne
+		}
+		f, full, err := fold(v, c, es[0].Seq, es[len(es)-1].Seq, head, limit)
+		if err != nil || !full || len(es) == 1 {
+			return es, f, err
+		}
+		if half := len(es) / 2; backwards {
+			es = es[half:]
+		} else {
+			es = es[:half]
+		}
+	}
 }
 
 // readPage reads the entries of a page: those that it will most likely have,
@@ -147,7 +166,7 @@ func cutPage(es []im.Entry, limit int, backwards bool) (page []im.Entry, full bo
 		}
 		size += len(es[i].Body) + len(es[i].Previous)
 		large := size > pageBytes && k > 0
-		if es[i].Kind == im.KindMessage && !large {
+		if es[i].Kind == im.KindMessage && !es[i].Uncounted && !large {
 			n++
 		}
 		switch {
@@ -164,25 +183,22 @@ func cutPage(es []im.Entry, limit int, backwards bool) (page []im.Entry, full bo
 	return es, false
 }
 
-// foldReactions folds the reaction entries about the messages of [from, to].
-func foldReactions(v journal.View, app im.AppID, conv im.ConvID, from, to im.Seq) (map[im.Seq]map[string]*reactors, error) {
-	es, err := v.Targeting(app, conv, from, to, reactionLimit, im.KindReaction)
+// foldReactions folds the reaction entries about the messages of [from, to] up
+// to a head. full tells that there are more than limit.
+func foldReactions(v journal.View, app im.AppID, conv im.ConvID, from, to, head im.Seq, limit int) (_ map[im.Seq]map[string]*reactors, full bool, err error) {
+	es, err := v.Targeting(app, conv, from, to, limit+1, im.KindReaction)
 	if im.CodeOf(err) == im.DataLoss { // reported; the messages are worth more than who liked them
-		return nil, nil
+		return nil, false, nil
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || len(es) > limit {
+		return nil, len(es) > limit, err
 	}
 	out := make(map[im.Seq]map[string]*reactors)
 	for i := range es {
 		e := &es[i]
-		var b skeinv1.Body
-		if proto.Unmarshal(e.Body, &b) != nil {
+		r := contentOf(e.Body).GetReaction()
+		if r == nil || e.Seq > head {
 			continue // an opaque reaction: only its readers can fold it
-		}
-		r := b.GetContent().GetReaction()
-		if r == nil {
-			continue
 		}
 		byEmoji := out[e.Target]
 		if byEmoji == nil {
@@ -199,7 +215,7 @@ func foldReactions(v journal.View, app im.AppID, conv im.ConvID, from, to im.Seq
 			delete(byEmoji, r.Emoji)
 		}
 	}
-	return out, nil
+	return out, false, nil
 }
 
 func (r *reactors) set(u im.UserID, on bool) {
@@ -229,7 +245,10 @@ func summaries(m map[string]*reactors, self im.UserID) []*skeinv1.ReactionSummar
 		}
 		out = append(out, sum)
 	}
-	sort.Slice(out, func(i, j int) bool { return m[out[i].Emoji].first < m[out[j].Emoji].first })
+	sort.Slice(out, func(i, j int) bool {
+		a, b := m[out[i].Emoji].first, m[out[j].Emoji].first
+		return a < b || a == b && out[i].Emoji < out[j].Emoji // a vote can choose several at once
+	})
 	return out
 }
 

@@ -47,6 +47,10 @@ func (s *Service) checkKind(c *skeinv1.Content) error {
 		return checkNotice(k.Notice)
 	case *skeinv1.Content_Private:
 		return nil // held to its key by checkPrivate
+	case *skeinv1.Content_Poll:
+		return checkPoll(k.Poll)
+	case *skeinv1.Content_Topic:
+		return im.Errorf(im.InvalidArgument, "a topic is made by CreateTopic")
 	case *skeinv1.Content_Merged:
 		return im.Errorf(im.InvalidArgument, "a merged forward is made by ForwardMessages")
 	}

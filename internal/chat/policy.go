@@ -35,6 +35,16 @@ const (
 	VerbDissolve                      // end the group
 )
 
+// The verbs on what is attached to messages.
+const (
+	VerbPin         Verb = iota + 301 // pin a message, take a pin down
+	VerbVote                          // vote in a poll
+	VerbClosePoll                     // end a poll
+	VerbCreateTopic                   // begin a topic of a community
+	VerbTopic                         // rename, close or open a topic; write into a closed one
+	VerbExtend                        // attach a value to a message
+)
+
 // Action is what policies see.
 type Action struct {
 	Verb  Verb
@@ -42,8 +52,11 @@ type Action struct {
 	Room  *Room
 	// Self is the actor's interval; its Role is RoleNone for the app's back end.
 	Self journal.Member
-	// Target is the entry that an edit, recall or reaction is about.
+	// Target is the entry that an edit, recall or reaction is about; of a message
+	// in a thread the root.
 	Target *im.Entry
+	// NewThread tells that the message is the first in its thread.
+	NewThread bool
 	// Changes are the membership changes asked for.
 	Changes []journal.MemberChange
 	// Content is that of a readable body which is sent, or edited in; else nil.

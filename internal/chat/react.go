@@ -27,12 +27,15 @@ func (s *Service) React(ctx context.Context, actor im.Actor, conv im.ConvID, seq
 		if t.Expired {
 			return errExpired()
 		}
-		if remove {
-			return nil
-		}
-		used, err := s.reactions(ctx, actor.App, conv, seq, seq)
+		used, full, err := s.reactions(ctx, actor.App, conv, seq)
 		if err != nil {
 			return err
+		}
+		if full { // more could not be folded, nor limited
+			return im.Errorf(im.FailedPrecondition, "the reactions to this message have changed too often")
+		}
+		if remove {
+			return nil
 		}
 		if _, known := used[seq][emoji]; !known && len(used[seq]) >= s.limits.Emoji {
 			return im.Errorf(im.FailedPrecondition, "a message has at most %d different reactions", s.limits.Emoji)
@@ -47,12 +50,12 @@ type reactors struct {
 	first im.Seq
 }
 
-// reactions folds the reaction entries about the messages of [from, to].
-func (s *Service) reactions(ctx context.Context, app im.AppID, conv im.ConvID, from, to im.Seq) (map[im.Seq]map[string]*reactors, error) {
-	var out map[im.Seq]map[string]*reactors
-	err := s.j.View(ctx, func(v journal.View) (err error) {
-		out, err = foldReactions(v, app, conv, from, to)
+// reactions folds the reaction entries about a message. full tells that it
+// takes no more of them.
+func (s *Service) reactions(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) (out map[im.Seq]map[string]*reactors, full bool, err error) {
+	err = s.j.View(ctx, func(v journal.View) (err error) {
+		out, full, err = foldReactions(v, app, conv, seq, seq, 1<<62, reactionLimit-1)
 		return err
 	})
-	return out, err
+	return out, full, err
 }

@@ -17,6 +17,15 @@ import (
 // im.ErrNotFound.
 func (s *Service) reading(ctx context.Context, actor im.Actor, conv im.ConvID,
 	fn func(v journal.View, room *Room, self journal.Member, head im.Seq) error) error {
+	return s.readingConv(ctx, actor, conv, func(v journal.View, room *Room, _ *journal.Conv, self journal.Member, head im.Seq) error {
+		return fn(v, room, self, head)
+	})
+}
+
+// readingConv is reading with the conversation's row; one that has no entry
+// yet has nothing but its name.
+func (s *Service) readingConv(ctx context.Context, actor im.Actor, conv im.ConvID,
+	fn func(v journal.View, room *Room, c *journal.Conv, self journal.Member, head im.Seq) error) error {
 	for n := 0; ; n++ {
 		room, err := s.rooms.get(ctx, actor.App, conv)
 		if err != nil {
@@ -26,7 +35,7 @@ func (s *Service) reading(ctx context.Context, actor im.Actor, conv im.ConvID,
 		err = s.j.View(ctx, func(v journal.View) error {
 			c, err := v.Conv(actor.App, conv)
 			if im.CodeOf(err) == im.NotFound && room.Kind != im.ConvGroup {
-				err = nil // exists from the start, with nothing in it
+				err, c = nil, journal.Conv{App: actor.App, ID: conv, Kind: room.Kind} // exists from the start, with nothing in it
 			}
 			if err != nil {
 				return err
@@ -51,7 +60,7 @@ func (s *Service) reading(ctx context.Context, actor im.Actor, conv im.ConvID,
 			if self.To > 0 {
 				head = self.To - 1
 			}
-			return fn(v, room, self, head)
+			return fn(v, room, &c, self, head)
 		})
 		if !stale || n == maxRetries {
 			return err

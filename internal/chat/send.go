@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
@@ -52,6 +53,9 @@ func (s *Service) checkSend(r *SendRequest) error {
 	if err := s.checkID(r.ClientID); err != nil {
 		return err
 	}
+	if strings.HasPrefix(r.Key, journal.FoldedKey) {
+		return im.Errorf(im.InvalidArgument, "a key does not begin with %s", journal.FoldedKey)
+	}
 	if r.Key != "" && (r.Conv.Kind() != im.ConvSelf || !im.ValidKey(r.Key)) {
 		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes without control characters")
 	}
@@ -96,6 +100,8 @@ func checkOptions(r *SendRequest) error {
 		return im.Errorf(im.InvalidArgument, "the value of a key stays until the next one")
 	case r.Thread < 0:
 		return im.Errorf(im.InvalidArgument, "thread_seq starts at 1")
+	case r.Thread > 0 && (r.Key != "" || len(r.ToUsers)+len(r.ToDevices) > 0):
+		return im.Errorf(im.InvalidArgument, "a reply in a thread is for everybody who reads the thread")
 	}
 	return nil
 }
@@ -117,7 +123,14 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 			return err
 		}
 	}
-	err := s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content})
+	act := &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content}
+	var err error
+	if r.Thread > 0 {
+		err = s.fillReply(ctx, act, r, a)
+	}
+	if err == nil {
+		err = s.decide(ctx, act)
+	}
 	if err == nil { // after it: who may not know of the conversation hears nothing about who is in it
 		err = s.checkReaders(ctx, actor, room, r, a)
 	}
