@@ -55,8 +55,6 @@ type Action struct {
 	// Target is the entry that an edit, recall or reaction is about; of a message
 	// in a thread the root.
 	Target *im.Entry
-	// NewThread tells that the message is the first in its thread.
-	NewThread bool
 	// Changes are the membership changes asked for.
 	Changes []journal.MemberChange
 	// Content is that of a readable body which is sent, or edited in; else nil.

@@ -39,7 +39,7 @@ func (s *Service) fillReply(ctx context.Context, act *Action, r *SendRequest, a 
 		return im.Errorf(im.FailedPrecondition, "a message to some has no thread")
 	case topic.GetClosed():
 		may := *act
-		may.Verb, may.Content = VerbTopic, nil
+		may.Verb, may.Content = VerbTopic, &skeinv1.Content{} // with content: also its creator needs the grant
 		if err := s.decide(ctx, &may); err != nil {
 			return im.Errorf(im.FailedPrecondition, "the topic is closed")
 		}
@@ -52,7 +52,9 @@ func (s *Service) fillReply(ctx context.Context, act *Action, r *SendRequest, a 
 	}
 	return s.j.View(ctx, func(v journal.View) error {
 		first, err := v.Replies(act.Room.App, act.Room.ID, root.Seq, root.Seq+1, 1<<62, 1, false)
-		act.NewThread = len(first) == 0
+		if len(first) == 0 {
+			act.Needs = skeinv1.Grant_GRANT_CREATE_THREAD
+		}
 		return err
 	})
 }

@@ -64,6 +64,8 @@ func (s *server) table() map[string]http.Handler {
 	s.peopleCalls(t)
 	s.forwardCalls(t)
 	s.searchCalls(t)
+	s.threadCalls(t)
+	s.attachedCalls(t)
 	return t
 }
 

@@ -50,7 +50,7 @@ func Can(a *chat.Action) error {
 		}
 	case chat.VerbMemberRoles, chat.VerbNickname, chat.VerbMute:
 		return attrsRule(a, may, rank)
-	case chat.VerbRecall:
+	case chat.VerbRecall, chat.VerbClosePoll:
 		if a.Target.Sender != a.Actor.User && a.Room.Rank(a.Target.Sender) >= rank {
 			return errRank()
 		}
@@ -63,9 +63,18 @@ func verbGrant(a *chat.Action) skeinv1.Grant {
 	switch a.Verb {
 	case chat.VerbSend, chat.VerbEdit:
 		return skeinv1.Grant_GRANT_SEND
-	case chat.VerbReact:
+	case chat.VerbReact, chat.VerbVote, chat.VerbExtend:
 		return skeinv1.Grant_GRANT_REACT
-	case chat.VerbRecall:
+	case chat.VerbPin:
+		return skeinv1.Grant_GRANT_PIN
+	case chat.VerbCreateTopic:
+		return skeinv1.Grant_GRANT_TOPICS
+	case chat.VerbTopic:
+		if a.Target.Sender != a.Actor.User || a.Content != nil {
+			return skeinv1.Grant_GRANT_TOPICS
+		}
+		return skeinv1.Grant_GRANT_SEND
+	case chat.VerbRecall, chat.VerbClosePoll:
 		if a.Target.Sender != a.Actor.User {
 			return skeinv1.Grant_GRANT_RECALL_OTHERS
 		}
@@ -87,6 +96,8 @@ func contentGrant(a *chat.Action) skeinv1.Grant {
 	switch a.Content.Kind.(type) {
 	case *skeinv1.Content_Text:
 		return 0
+	case *skeinv1.Content_Poll:
+		return skeinv1.Grant_GRANT_POLL
 	}
 	return skeinv1.Grant_GRANT_SEND_MEDIA
 }
