@@ -8,7 +8,8 @@ import (
 
 // inside is a verb that every member has.
 const inside = outside + `
-	ok muted member bot admin owner app
+	PERMISSION_DENIED muted
+	ok                member bot admin owner app
 `
 
 // readers is a verb that shows a former member what was theirs.
@@ -30,7 +31,22 @@ func (f *fixture) poll() {
 	f.own[member] = must[pb.SendMessageResponse](f.as(member), sendMessage, &pb.SendMessageRequest{Conversation: f.group, Body: body, ClientId: newID(0)}).Entry.Seq
 }
 
+// community makes the group one.
+func (f *fixture) community() {
+	must[pb.UpdateGroupSettingsResponse](f.as(owner), "/skein.v1.GroupService/UpdateGroupSettings", &pb.UpdateGroupSettingsRequest{
+		Conversation: f.group, Settings: &pb.GroupSettings{Type: pb.GroupType_GROUP_TYPE_COMMUNITY}, Fields: []string{"type"}, ClientId: newID(0)})
+}
+
+// topic has the owner begin a topic of the community, as their own message.
+func (f *fixture) topic() {
+	f.community()
+	f.own[owner] = must[pb.CreateTopicResponse](f.as(owner), "/skein.v1.ThreadService/CreateTopic",
+		&pb.CreateTopicRequest{Conversation: f.group, Name: f.late, ClientId: newID(0)}).Entry.Seq
+}
+
 func attachedRows() []row {
+	community := func(f *fixture, _ principal) { f.community() }
+	topic := func(f *fixture, _ principal) { f.topic() }
 	threads := func(f *fixture, _ principal) { f.thread() }
 	poll := func(f *fixture, _ principal) { f.poll() }
 	pin := func(f *fixture, _ principal) {
@@ -44,12 +60,13 @@ func attachedRows() []row {
 			}},
 		{verb: "ThreadService/ListThreads", cells: readers, shows: []principal{ex, blocked}, prepare: threads,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.ListThreadsRequest{Conversation: f.group} }},
-		{verb: "ThreadService/ListTopics", cells: readers,
+		{verb: "ThreadService/ListTopics", cells: readers, prepare: topic,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.ListTopicsRequest{Conversation: f.group} }},
 		{verb: "PollService/VotePoll", prepare: poll, cells: nobody + `
-			NOT_FOUND        foreign stranger guest ex blocked
-			INVALID_ARGUMENT foreign-app app
-			ok               muted member bot admin owner`,
+			NOT_FOUND         foreign stranger guest ex blocked
+			INVALID_ARGUMENT  foreign-app app
+			PERMISSION_DENIED muted
+			ok                member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.VotePollRequest{Conversation: f.group, Seq: f.own[member], Choices: []string{"1"}, ClientId: newID(0)}
 			}},
@@ -87,22 +104,22 @@ func attachedRows() []row {
 				return &pb.ListExtensionsRequest{Conversation: f.group, Seq: f.own[member]}
 			}},
 		{verb: "ThreadService/CreateTopic", cells: outside + `
-			PERMISSION_DENIED   muted member bot
-			FAILED_PRECONDITION admin owner app`,
+			PERMISSION_DENIED muted member bot
+			ok                admin owner app`, prepare: community,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.CreateTopicRequest{Conversation: f.group, Name: "Plans", ClientId: newID(0)}
 			}},
 		{verb: "ThreadService/UpdateTopic", cells: outside + `
-			PERMISSION_DENIED muted bot
-			INVALID_ARGUMENT  member admin owner app`,
+			PERMISSION_DENIED muted member bot
+			ok                admin owner app`, prepare: topic,
 			request: func(f *fixture, _ principal) proto.Message {
-				return &pb.UpdateTopicRequest{Conversation: f.group, RootSeq: f.own[member], Name: "Plans", ClientId: newID(0)}
+				return &pb.UpdateTopicRequest{Conversation: f.group, RootSeq: f.own[owner], Name: "Plans", ClientId: newID(0)}
 			}},
 		{verb: "ThreadService/CloseTopic", cells: outside + `
-			PERMISSION_DENIED muted bot
-			INVALID_ARGUMENT  member admin owner app`,
+			PERMISSION_DENIED muted member bot
+			ok                admin owner app`, prepare: topic,
 			request: func(f *fixture, _ principal) proto.Message {
-				return &pb.CloseTopicRequest{Conversation: f.group, RootSeq: f.own[member], ClientId: newID(0)}
+				return &pb.CloseTopicRequest{Conversation: f.group, RootSeq: f.own[owner], ClientId: newID(0)}
 			}},
 	}
 }
