@@ -3,6 +3,13 @@ import { createClient, type ClientOptions, type ClientWith } from "@skein/client
 import { people } from "@skein/client/people";
 
 const modules = () => ({ people: people() });
+// The client of the app: the SDK with the modules that the app uses, one a line.
+import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { serverSearch } from "@skein/client/search";
+
+const modules = () => ({
+  serverSearch: serverSearch(),
+});
 
 /** The SDK's client with the app's modules. */
 export type AppClient = ClientWith<ReturnType<typeof modules>>;
