@@ -80,7 +80,7 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
           </ul>
         </>
       ) : null}
-      <FoundOnServer query={query} known={here} onChoose={choose} />
+      <FoundOnServer query={query} known={here} alone={hits?.length === 0 && chats.length === 0} onChoose={choose} />
       {known || !/^\S{1,64}$/u.test(query) ? null : (
         <ul role="list">
           <li>
@@ -93,11 +93,6 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
           </li>
         </ul>
       )}
-      {hits?.length === 0 && chats.length === 0 ? (
-        <p className="results-none" role="status">
-          {t.searchNothing(query)}
-        </p>
-      ) : null}
     </div>
   );
 }

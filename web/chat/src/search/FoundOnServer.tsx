@@ -4,7 +4,7 @@ import type { FoundMessage, MessageQuery, SearchKind } from "@skein/client/searc
 import { useId, useMemo, useState } from "react";
 import { colourId, conversationName } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
-import { useSpeech } from "../i18n/context.tsx";
+import { useSpeech, useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversations } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
@@ -20,6 +20,8 @@ interface FoundOnServerProps {
   readonly query: string;
   /** What is shown already: `${conversation} ${seq}`. */
   readonly known: ReadonlySet<string>;
+  /** Nothing else was found. */
+  readonly alone: boolean;
   readonly onChoose: (conversation: Conversation, seq: number) => void;
 }
 
@@ -30,8 +32,9 @@ function dayStart(day: string, plus = 0): number | undefined {
 }
 
 /** The part of the results that comes from the server. */
-export function FoundOnServer({ query, known, onChoose }: FoundOnServerProps) {
+export function FoundOnServer({ query, known, alone, onChoose }: FoundOnServerProps) {
   const t = useStrings(strings);
+  const words = useWords();
   const id = useId();
   const conversations = useConversations();
   const [kind, setKind] = useState<SearchKind>();
@@ -105,6 +108,11 @@ export function FoundOnServer({ query, known, onChoose }: FoundOnServerProps) {
         {state === "searching" ? t.searching : state === "failed" ? t.failed : ""}
       </p>
       {more ? <Button onClick={more}>{t.more}</Button> : null}
+      {alone && state === "done" && shown.length === 0 ? (
+        <p className="results-none" role="status">
+          {words.searchNothing(query)}
+        </p>
+      ) : null}
     </section>
   );
 }
