@@ -47,7 +47,6 @@ type Verbs struct {
 	Presences Presences
 	Profiles  Profiles
 	Contacts  Contacts
-	Rooms     Rooms
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -67,7 +66,6 @@ func (s *server) table() map[string]http.Handler {
 	s.searchCalls(t)
 	s.threadCalls(t)
 	s.attachedCalls(t)
-	s.roomCalls(t)
 	return t
 }
 

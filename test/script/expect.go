@@ -58,6 +58,7 @@ var expectations = merged(
 	map[string]verb{"people": expectPeople, "status": expectStatus},
 	messagesExpectations,
 	timedExpectations,
+	joinExpectations,
 )
 
 var coreExpectations = map[string]verb{

@@ -191,6 +191,8 @@ var goVerbs = merged[goVerb](
 	goMessagesVerbs(),
 	searchGoVerbs,
 	timedGoVerbs,
+	goJoinVerbs(),
+	goBoardVerbs(),
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

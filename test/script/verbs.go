@@ -21,6 +21,8 @@ var verbs = merged(
 	messagesVerbs(),
 	searchVerbs,
 	timedVerbs,
+	joinVerbs(),
+	boardVerbs(),
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.

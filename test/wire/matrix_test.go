@@ -130,7 +130,6 @@ func matrix() []row {
 		messageRows(),
 		otherRows(),
 		peopleRows(),
-		roomRows(),
 		searchRows(),
 		socketRows(),
 		timedRows(),

@@ -6,22 +6,10 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
-
-// announced is an announcement as it is shown: its entry knows the rest.
-func announced(i *item) *skeinv1.Announcement {
-	n := proto.CloneOf(i.content.GetAnnouncement())
-	n.Editor, n.UpdatedUs = string(i.entry.Sender), int64(i.entry.Time)
-	if n.CreatedUs == 0 { // it was never changed
-		n.Creator, n.CreatedUs = n.Editor, n.UpdatedUs
-	}
-	return n
-}
 
 func announcementContent(n *skeinv1.Announcement) *skeinv1.Content {
 	return &skeinv1.Content{Kind: &skeinv1.Content_Announcement{Announcement: n}}
@@ -51,6 +39,8 @@ func (s *Service) CreateAnnouncement(ctx context.Context, a im.Actor, r *skeinv1
 	}
 	// From the client id, so that a retry makes the same one.
 	made := &skeinv1.Announcement{Id: hex.EncodeToString(r.ClientId), Title: r.Title, Text: r.Text, Pinned: r.Pinned}
+	made.Editor, made.UpdatedUs = s.stamp(a)
+	made.Creator, made.CreatedUs = made.Editor, made.UpdatedUs
 	sh := announcements()
 	res, err := s.change(ctx, a, im.ConvID(r.Conversation), r.ClientId, sh, func(items []item) (chat.Keyed, error) {
 		key, newest, err := sh.free(items)
@@ -63,8 +53,7 @@ func (s *Service) CreateAnnouncement(ctx context.Context, a im.Actor, r *skeinv1
 		n, err := s.shown(ctx, a, im.ConvID(r.Conversation), made.Id)
 		return &skeinv1.CreateAnnouncementResponse{Announcement: n}, err
 	}
-	i := item{entry: res.Entry, content: announcementContent(made)}
-	return &skeinv1.CreateAnnouncementResponse{Announcement: announced(&i)}, nil
+	return &skeinv1.CreateAnnouncementResponse{Announcement: made}, nil
 }
 
 // shown returns an announcement as it is now.
@@ -77,7 +66,7 @@ func (s *Service) shown(ctx context.Context, a im.Actor, conv im.ConvID, id stri
 	if err != nil {
 		return nil, err
 	}
-	return announced(i), nil
+	return i.content.GetAnnouncement(), nil
 }
 
 // UpdateAnnouncement answers skein.v1.BoardService.UpdateAnnouncement.
@@ -91,9 +80,10 @@ func (s *Service) UpdateAnnouncement(ctx context.Context, a im.Actor, r *skeinv1
 		if err != nil {
 			return chat.Keyed{}, err
 		}
-		was := announced(i)
-		return sh.put(i.key, i.entry.Seq, false, announcementContent(&skeinv1.Announcement{Id: r.Id, Title: r.Title, Text: r.Text, Pinned: r.Pinned,
-			Creator: was.Creator, CreatedUs: was.CreatedUs})), nil
+		was := i.content.GetAnnouncement()
+		next := &skeinv1.Announcement{Id: r.Id, Title: r.Title, Text: r.Text, Pinned: r.Pinned, Creator: was.Creator, CreatedUs: was.CreatedUs}
+		next.Editor, next.UpdatedUs = s.stamp(a)
+		return sh.put(i.key, i.entry.Seq, false, announcementContent(next)), nil
 	})
 	if err != nil {
 		return nil, err
@@ -110,7 +100,9 @@ func (s *Service) DeleteAnnouncement(ctx context.Context, a im.Actor, r *skeinv1
 		if err != nil {
 			return chat.Keyed{}, err
 		}
-		return sh.put(i.key, i.entry.Seq, false, announcementContent(&skeinv1.Announcement{Id: r.Id, Removed: true})), nil
+		gone := &skeinv1.Announcement{Id: r.Id, Removed: true}
+		gone.Editor, gone.UpdatedUs = s.stamp(a)
+		return sh.put(i.key, i.entry.Seq, false, announcementContent(gone)), nil
 	})
 	return &skeinv1.DeleteAnnouncementResponse{}, err
 }
@@ -123,7 +115,7 @@ func (s *Service) ListAnnouncements(ctx context.Context, a im.Actor, r *skeinv1.
 	}
 	out := &skeinv1.ListAnnouncementsResponse{}
 	for i := range items {
-		out.Announcements = append(out.Announcements, announced(&items[i]))
+		out.Announcements = append(out.Announcements, items[i].content.GetAnnouncement())
 	}
 	slices.SortFunc(out.Announcements, func(a, b *skeinv1.Announcement) int {
 		if a.Pinned != b.Pinned {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -14,12 +12,6 @@ import (
 
 func attributeContent(v *skeinv1.GroupAttribute) *skeinv1.Content {
 	return &skeinv1.Content{Kind: &skeinv1.Content_Attribute{Attribute: v}}
-}
-
-func attributeOf(i *item) *skeinv1.GroupAttribute {
-	v := proto.CloneOf(i.content.GetAttribute())
-	v.Editor, v.UpdatedUs = string(i.entry.Sender), int64(i.entry.Time)
-	return v
 }
 
 // named returns the attribute of a name, or nil.
@@ -43,6 +35,7 @@ func (s *Service) SetGroupAttribute(ctx context.Context, a im.Actor, r *skeinv1.
 	sh := attributes()
 	_, err := s.change(ctx, a, im.ConvID(r.Conversation), r.ClientId, sh, func(items []item) (chat.Keyed, error) {
 		next := &skeinv1.GroupAttribute{Name: r.Name, Value: r.Value, Version: 1}
+		next.Editor, next.UpdatedUs = s.stamp(a)
 		if i := named(items, r.Name); i != nil {
 			next.Version = i.content.GetAttribute().Version + 1
 			return sh.put(i.key, i.entry.Seq, false, attributeContent(next)), sameVersion(r.Version, next.Version-1)
@@ -62,7 +55,7 @@ func (s *Service) SetGroupAttribute(ctx context.Context, a im.Actor, r *skeinv1.
 	}
 	out := &skeinv1.SetGroupAttributeResponse{}
 	if i := named(items, r.Name); i != nil { // else somebody has removed it since
-		out.Attribute = attributeOf(i)
+		out.Attribute = i.content.GetAttribute()
 	}
 	return out, nil
 }
@@ -83,8 +76,9 @@ func (s *Service) RemoveGroupAttribute(ctx context.Context, a im.Actor, r *skein
 		if i == nil {
 			return chat.Keyed{}, im.ErrNotFound
 		}
-		return sh.put(i.key, i.entry.Seq, false, attributeContent(&skeinv1.GroupAttribute{Name: r.Name, Removed: true})),
-			sameVersion(r.Version, i.content.GetAttribute().Version)
+		gone := &skeinv1.GroupAttribute{Name: r.Name, Removed: true}
+		gone.Editor, gone.UpdatedUs = s.stamp(a)
+		return sh.put(i.key, i.entry.Seq, false, attributeContent(gone)), sameVersion(r.Version, i.content.GetAttribute().Version)
 	})
 	return &skeinv1.RemoveGroupAttributeResponse{}, err
 }
@@ -97,7 +91,7 @@ func (s *Service) ListGroupAttributes(ctx context.Context, a im.Actor, r *skeinv
 	}
 	out := &skeinv1.ListGroupAttributesResponse{}
 	for i := range items {
-		out.Attributes = append(out.Attributes, attributeOf(&items[i]))
+		out.Attributes = append(out.Attributes, items[i].content.GetAttribute())
 	}
 	slices.SortFunc(out.Attributes, func(a, b *skeinv1.GroupAttribute) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil

@@ -170,9 +170,17 @@ func (s *Service) change(ctx context.Context, a im.Actor, conv im.ConvID, raw []
 			return res, im.Errorf(im.ClientIDReused, "the client id was used for something else")
 		case im.CodeOf(err) == im.Unavailable && n < tries && ctx.Err() == nil:
 			continue // others were faster: the client id makes trying again safe
+		case im.CodeOf(err) == im.ClientIDReused && n == 1:
+			continue // the call was made twice at once: now its entry is there
 		}
 		return res, err
 	}
+}
+
+// stamp is who changes something, and when: what is in a value, so that a
+// device needs nothing else to show it.
+func (s *Service) stamp(a im.Actor) (editor string, us int64) {
+	return string(a.User), int64(im.MicrosOf(s.Clock.Now()))
 }
 
 // list returns what a member, or the back end, reads on a shelf.

@@ -318,7 +318,7 @@ func TestAnnouncementsAreHungUpChangedListedAndTakenDown(t *testing.T) {
 		must(t, err)
 		up, err := w.UpdateAnnouncement(ctx, actor("adm"), &skeinv1.UpdateAnnouncementRequest{Conversation: "g", Id: first.Id, Title: "Uno", Text: "x", Pinned: true, ClientId: w.cid()})
 		must(t, err)
-		if a := up.Announcement; a.Title != "Uno" || a.Creator != "ann" || a.CreatedUs != first.CreatedUs || a.Editor != "adm" || a.UpdatedUs < first.UpdatedUs {
+		if a := up.Announcement; a.Title != "Uno" || a.Creator != "ann" || a.CreatedUs != first.CreatedUs || a.CreatedUs == 0 || a.Editor != "adm" || a.UpdatedUs < first.UpdatedUs {
 			t.Errorf("%v", a)
 		}
 		r, err := w.ListAnnouncements(ctx, actor("mem"), &skeinv1.ListAnnouncementsRequest{Conversation: "g"})

@@ -5,8 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -14,12 +12,6 @@ import (
 
 func counterContent(c *skeinv1.GroupCounter) *skeinv1.Content {
 	return &skeinv1.Content{Kind: &skeinv1.Content_Counter{Counter: c}}
-}
-
-func counterOf(i *item) *skeinv1.GroupCounter {
-	c := proto.CloneOf(i.content.GetCounter())
-	c.Editor, c.UpdatedUs = string(i.entry.Sender), int64(i.entry.Time)
-	return c
 }
 
 // counted returns the counter of a name, or nil.
@@ -46,7 +38,9 @@ func (s *Service) IncrementCounter(ctx context.Context, a im.Actor, r *skeinv1.I
 		if value, err = add(was, r); err != nil {
 			return chat.Keyed{}, err
 		}
-		next := counterContent(&skeinv1.GroupCounter{Name: r.Name, Value: value, Delta: r.Delta})
+		made := &skeinv1.GroupCounter{Name: r.Name, Value: value, Delta: r.Delta}
+		made.Editor, made.UpdatedUs = s.stamp(a)
+		next := counterContent(made)
 		if i != nil {
 			return sh.put(i.key, i.entry.Seq, false, next), nil
 		}
@@ -91,7 +85,9 @@ func (s *Service) RemoveCounter(ctx context.Context, a im.Actor, r *skeinv1.Remo
 		if i == nil {
 			return chat.Keyed{}, im.ErrNotFound
 		}
-		return sh.put(i.key, i.entry.Seq, false, counterContent(&skeinv1.GroupCounter{Name: r.Name, Removed: true})), nil
+		gone := &skeinv1.GroupCounter{Name: r.Name, Removed: true}
+		gone.Editor, gone.UpdatedUs = s.stamp(a)
+		return sh.put(i.key, i.entry.Seq, false, counterContent(gone)), nil
 	})
 	return &skeinv1.RemoveCounterResponse{}, err
 }
@@ -104,7 +100,7 @@ func (s *Service) ListCounters(ctx context.Context, a im.Actor, r *skeinv1.ListC
 	}
 	out := &skeinv1.ListCountersResponse{}
 	for i := range items {
-		out.Counters = append(out.Counters, counterOf(&items[i]))
+		out.Counters = append(out.Counters, items[i].content.GetCounter())
 	}
 	slices.SortFunc(out.Counters, func(a, b *skeinv1.GroupCounter) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil

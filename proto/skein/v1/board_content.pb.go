@@ -36,10 +36,10 @@ type Announcement struct {
 	Pinned    bool   `protobuf:"varint,4,opt,name=pinned,proto3" json:"pinned,omitempty"`
 	Creator   string `protobuf:"bytes,5,opt,name=creator,proto3" json:"creator,omitempty"`
 	CreatedUs int64  `protobuf:"varint,6,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
-	// Who changed it last, and when: the entry's sender and time, which is all that the entry itself says of it.
+	// Who changed it last, and when.
 	Editor    string `protobuf:"bytes,7,opt,name=editor,proto3" json:"editor,omitempty"`
 	UpdatedUs int64  `protobuf:"varint,8,opt,name=updated_us,json=updatedUs,proto3" json:"updated_us,omitempty"`
-	// It was deleted; nothing but the id is set.
+	// It was deleted; of the rest only id, editor and updated_us are set.
 	Removed       bool `protobuf:"varint,9,opt,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -147,7 +147,7 @@ type GroupAttribute struct {
 	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	// 1 when it was made, raised by each change.
 	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
-	// Who changed it last, and when: the entry's sender and time. Empty = the app's back end.
+	// Who changed it last, and when; empty = the app's back end.
 	Editor        string `protobuf:"bytes,4,opt,name=editor,proto3" json:"editor,omitempty"`
 	UpdatedUs     int64  `protobuf:"varint,5,opt,name=updated_us,json=updatedUs,proto3" json:"updated_us,omitempty"`
 	Removed       bool   `protobuf:"varint,6,opt,name=removed,proto3" json:"removed,omitempty"`
@@ -235,7 +235,7 @@ type GroupCounter struct {
 	Value int64  `protobuf:"varint,2,opt,name=value,proto3" json:"value,omitempty"`
 	// What the last change added.
 	Delta int64 `protobuf:"varint,3,opt,name=delta,proto3" json:"delta,omitempty"`
-	// Who made it, and when: the entry's sender and time.
+	// Who made it, and when.
 	Editor        string `protobuf:"bytes,4,opt,name=editor,proto3" json:"editor,omitempty"`
 	UpdatedUs     int64  `protobuf:"varint,5,opt,name=updated_us,json=updatedUs,proto3" json:"updated_us,omitempty"`
 	Removed       bool   `protobuf:"varint,6,opt,name=removed,proto3" json:"removed,omitempty"`

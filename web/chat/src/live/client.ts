@@ -1,12 +1,8 @@
-// The client of the app: the SDK with the modules that the app uses, one a line.
+// The client of the app: the SDK with the modules that the app uses.
 import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
 import { people } from "@skein/client/people";
-import { serverSearch } from "@skein/client/search";
 
-const modules = () => ({
-  people: people(),
-  serverSearch: serverSearch(),
-});
+const modules = () => ({ people: people() });
 
 /** The SDK's client with the app's modules. */
 export type AppClient = ClientWith<ReturnType<typeof modules>>;

@@ -1,9 +1,8 @@
 // Searching within one conversation: a field, how many were found, and the
 // way from one to the next.
-import type { Conversation } from "@skein/client";
-import { useEffect, useMemo, useRef, useState } from "react";
+import type { Conversation, Message } from "@skein/client";
+import { useEffect, useRef, useState } from "react";
 import { useWords } from "../i18n/context.tsx";
-import { useServerSearch } from "../search/useServerSearch.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -11,8 +10,7 @@ import { useToasts } from "../ui/Toasts.tsx";
 interface FindBarProps {
   readonly conversation: Conversation;
   readonly onQuery: (query: string) => void;
-  /** Shows the message at a position. */
-  readonly onShow: (seq: number) => void;
+  readonly onShow: (message: Message) => void;
   readonly onClose: () => void;
 }
 
@@ -21,7 +19,7 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
   const t = useWords();
   const { fail } = useToasts();
   const [text, setText] = useState("");
-  const [here, setHere] = useState<readonly number[]>();
+  const [found, setFound] = useState<readonly Message[]>();
   const [at, setAt] = useState(0);
   const input = useRef<HTMLInputElement>(null);
 
@@ -30,17 +28,17 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
     const query = text.trim();
     onQuery(query);
     if (query === "") {
-      setHere(undefined);
+      setFound(undefined);
       return;
     }
     const abort = new AbortController();
     const timer = setTimeout(() => {
       conversation.search(query, { limit: 500, signal: abort.signal }).then(
         (messages) => {
-          const seqs = messages.flatMap((m) => (m.seq === undefined ? [] : [m.seq]));
-          setHere(seqs);
+          setFound(messages);
           setAt(0);
-          if (seqs[0] !== undefined) onShow(seqs[0]);
+          const first = messages[0];
+          if (first) onShow(first);
         },
         (error: unknown) => {
           if (!abort.signal.aborted) fail(error);
@@ -53,28 +51,9 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
     };
   }, [conversation, text, onQuery, onShow, fail]);
 
-  // What this device does not hold comes after what it does: the server knows the rest of the past.
-  const query = text.trim();
-  const asked = useMemo(() => (query === "" ? undefined : { text: query, conversation: conversation.id, limit: 50 }), [conversation, query]);
-  const server = useServerSearch(asked);
-  const found = useMemo(() => {
-    if (here === undefined) return undefined;
-    const older = server.messages.flatMap((m) => (m.conversation === conversation.id && !here.includes(m.seq) ? [m.seq] : []));
-    return [...here, ...older].sort((a, b) => b - a);
-  }, [here, server.messages, conversation]);
-  const rest = server.more;
-  useEffect(() => {
-    if (found && at + 1 >= found.length) rest?.();
-  }, [at, found, rest]);
-
-  const first = here?.length === 0 ? found?.[0] : undefined;
-  useEffect(() => {
-    if (first !== undefined) onShow(first);
-  }, [first, onShow]);
-
   const step = (by: number) => {
     const next = found?.[at + by];
-    if (next === undefined) return;
+    if (!next) return;
     setAt(at + by);
     onShow(next);
   };

@@ -59,7 +59,7 @@ export type Announcement = Message<"skein.v1.Announcement"> & {
   createdUs: bigint;
 
   /**
-   * Who changed it last, and when: the entry's sender and time, which is all that the entry itself says of it.
+   * Who changed it last, and when.
    *
    * @generated from field: string editor = 7;
    */
@@ -71,7 +71,7 @@ export type Announcement = Message<"skein.v1.Announcement"> & {
   updatedUs: bigint;
 
   /**
-   * It was deleted; nothing but the id is set.
+   * It was deleted; of the rest only id, editor and updated_us are set.
    *
    * @generated from field: bool removed = 9;
    */
@@ -113,7 +113,7 @@ export type GroupAttribute = Message<"skein.v1.GroupAttribute"> & {
   version: bigint;
 
   /**
-   * Who changed it last, and when: the entry's sender and time. Empty = the app's back end.
+   * Who changed it last, and when; empty = the app's back end.
    *
    * @generated from field: string editor = 4;
    */
@@ -163,7 +163,7 @@ export type GroupCounter = Message<"skein.v1.GroupCounter"> & {
   delta: bigint;
 
   /**
-   * Who made it, and when: the entry's sender and time.
+   * Who made it, and when.
    *
    * @generated from field: string editor = 4;
    */
