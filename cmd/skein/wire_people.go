@@ -41,7 +41,7 @@ func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus
 	p.profiles = profile.New(profile.Deps{DB: d, Clock: limits.clock, Relations: relations{c}, Exists: a.Exists, Settings: a.Settings,
 		AllowSearch: perUser("directory", "look-ups in the directory"), Pages: pages,
 		Changed: func(app im.AppID, user im.UserID) { b.Signal(bus.SightChanged{App: app, User: user}) }})
-	p.contacts = contact.New(contact.Deps{Chat: c, Journal: j, Clock: limits.clock, Pages: pages, AllowRequest: perUser("request", "contact requests"),
+	p.contacts = contact.New(contact.Deps{Part: p.profiles.Part, Chat: c, Journal: j, Clock: limits.clock, Pages: pages, AllowRequest: perUser("request", "contact requests"),
 		Changed: func(app im.AppID, user, other im.UserID) {
 			b.Signal(bus.SightChanged{App: app, User: user, Other: other})
 		},

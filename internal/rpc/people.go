@@ -16,6 +16,10 @@ type Profiles interface {
 	GetPrivacy(ctx context.Context, a im.Actor, r *skeinv1.GetPrivacyRequest) (*skeinv1.GetPrivacyResponse, error)
 	UpdatePrivacy(ctx context.Context, a im.Actor, r *skeinv1.UpdatePrivacyRequest) (*skeinv1.UpdatePrivacyResponse, error)
 	SearchDirectory(ctx context.Context, a im.Actor, r *skeinv1.SearchDirectoryRequest) (*skeinv1.SearchDirectoryResponse, error)
+	FollowUser(ctx context.Context, a im.Actor, r *skeinv1.FollowUserRequest) (*skeinv1.FollowUserResponse, error)
+	UnfollowUser(ctx context.Context, a im.Actor, r *skeinv1.UnfollowUserRequest) (*skeinv1.UnfollowUserResponse, error)
+	ListFollows(ctx context.Context, a im.Actor, r *skeinv1.ListFollowsRequest) (*skeinv1.ListFollowsResponse, error)
+	GetFollows(ctx context.Context, a im.Actor, r *skeinv1.GetFollowsRequest) (*skeinv1.GetFollowsResponse, error)
 }
 
 // Contacts is what users are to each other; feature/contact.
@@ -47,4 +51,8 @@ func (s *server) peopleCalls(t map[string]http.Handler) {
 	at(t, s, skeinv1connect.ContactServiceBlockUserProcedure, c.BlockUser)
 	at(t, s, skeinv1connect.ContactServiceUnblockUserProcedure, c.UnblockUser)
 	at(t, s, skeinv1connect.ContactServiceListBlockedProcedure, c.ListBlocked)
+	at(t, s, skeinv1connect.ContactServiceFollowUserProcedure, p.FollowUser)
+	at(t, s, skeinv1connect.ContactServiceUnfollowUserProcedure, p.UnfollowUser)
+	at(t, s, skeinv1connect.ContactServiceListFollowsProcedure, p.ListFollows)
+	at(t, s, skeinv1connect.ContactServiceGetFollowsProcedure, p.GetFollows)
 }

@@ -2,6 +2,7 @@ package skein
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -178,4 +179,64 @@ func (c *Client) people(prefix string, fn func(v *skeinv1.ContactChange)) {
 
 func viewContact(c *skeinv1.Contact) Contact {
 	return Contact{User: c.GetUser(), Since: time.UnixMicro(c.GetSinceUs()).UTC(), Remark: c.GetRemark(), Labels: slices.Clone(c.GetLabels())}
+}
+
+// Follows is how many follow a user, and how the client's user stands to them.
+type Follows struct {
+	Followers, Following int
+	ByMe                 bool // the client's user follows them
+	OfMe                 bool // they follow the client's user
+}
+
+// Follow is a user on the other end of a following.
+type Follow struct {
+	User  string
+	Since time.Time
+}
+
+// FollowUser follows a user, who need not agree. Following twice is no error.
+// Errors: PermissionDenied, ResourceExhausted, Unavailable, Aborted, Closed.
+func (c *Client) FollowUser(ctx context.Context, user string) error {
+	return c.rpc(ctx, "ContactService/FollowUser", &skeinv1.FollowUserRequest{User: user}, &skeinv1.FollowUserResponse{})
+}
+
+// UnfollowUser takes it back. Errors: NotFound, Unavailable, Aborted, Closed.
+func (c *Client) UnfollowUser(ctx context.Context, user string) error {
+	return c.rpc(ctx, "ContactService/UnfollowUser", &skeinv1.UnfollowUserRequest{User: user}, &skeinv1.UnfollowUserResponse{})
+}
+
+// Follows counts the followers of a user. Errors: Unavailable, Aborted, Closed.
+func (c *Client) Follows(ctx context.Context, user string) (Follows, error) {
+	var resp skeinv1.GetFollowsResponse
+	err := c.rpc(ctx, "ContactService/GetFollows", &skeinv1.GetFollowsRequest{User: user}, &resp)
+	return Follows{Followers: int(resp.GetFollowers()), Following: int(resp.GetFollowing()), ByMe: resp.GetByMe(), OfMe: resp.GetOfMe()}, err
+}
+
+// Following walks through whom the user follows, by user id.
+func (c *Client) Following(ctx context.Context) iter.Seq2[Follow, error] {
+	return c.follows(ctx, false)
+}
+
+// Followers walks through who follows the user, by user id.
+func (c *Client) Followers(ctx context.Context) iter.Seq2[Follow, error] { return c.follows(ctx, true) }
+
+func (c *Client) follows(ctx context.Context, followers bool) iter.Seq2[Follow, error] {
+	return func(yield func(Follow, error) bool) {
+		req := &skeinv1.ListFollowsRequest{Followers: followers, Limit: 200}
+		for {
+			var resp skeinv1.ListFollowsResponse
+			if err := c.rpc(ctx, "ContactService/ListFollows", req, &resp); err != nil {
+				yield(Follow{}, err)
+				return
+			}
+			for _, f := range resp.GetFollows() {
+				if !yield(Follow{User: f.GetUser(), Since: time.UnixMicro(f.GetSinceUs()).UTC()}, nil) {
+					return
+				}
+			}
+			if req.Page = resp.GetNextPage(); req.Page == "" {
+				return
+			}
+		}
+	}
 }

@@ -55,7 +55,7 @@ func (w *world) expect(ctx context.Context, d *device, a *args) error {
 // expectations are what can be expected; a domain has its own map in verbs_<domain>.go.
 var expectations = merged(
 	coreExpectations,
-	map[string]verb{"people": expectPeople, "status": expectStatus},
+	map[string]verb{"people": expectPeople, "status": expectStatus, "follows": expectFollows},
 	messagesExpectations,
 	timedExpectations,
 	joinExpectations,

@@ -2,6 +2,8 @@ package script
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -43,6 +45,9 @@ func goPeopleVerbs() map[string]goVerb {
 			}
 			return "", nil
 		},
+		"follow": either(func(ctx context.Context, c *skein.Client, u string) error { return c.FollowUser(ctx, u) },
+			func(ctx context.Context, c *skein.Client, u string) error { return c.UnfollowUser(ctx, u) }),
+		"follows": goFollows,
 		"block": either(func(ctx context.Context, c *skein.Client, u string) error { return c.BlockUser(ctx, u) },
 			func(ctx context.Context, c *skein.Client, u string) error { return c.UnblockUser(ctx, u) }),
 	}
@@ -56,6 +61,24 @@ func either(do, undo func(ctx context.Context, c *skein.Client, user string) err
 		}
 		return nil, do(ctx, c, cmd.Users[0])
 	}
+}
+
+// goFollows counts; of the user themself by walking through the lists.
+func goFollows(ctx context.Context, d *goDriver, c *skein.Client, cmd Command) (any, error) {
+	if cmd.Users[0] != d.options.User {
+		f, err := c.Follows(ctx, cmd.Users[0])
+		return fmt.Sprint(f.Followers, " ", f.Following), err
+	}
+	var n [2]int
+	for i, list := range []iter.Seq2[skein.Follow, error]{c.Followers(ctx), c.Following(ctx)} {
+		for _, err := range list {
+			if err != nil {
+				return nil, err
+			}
+			n[i]++
+		}
+	}
+	return fmt.Sprint(n[0], " ", n[1]), nil
 }
 
 func goFind(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {

@@ -19,6 +19,7 @@ import (
 //	accept USER, decline USER        answer
 //	unfriend USER, remark USER "text" LABEL …
 //	block USER, unblock USER
+//	follow USER, unfollow USER
 //	status "text"                    say something of oneself; "" takes it back
 func peopleVerbs() map[string]verb {
 	user := func(name string, remove bool) verb {
@@ -46,8 +47,10 @@ func peopleVerbs() map[string]verb {
 			c.Mentions = a.rest()
 			return w.call(ctx, d, a, c)
 		},
-		"block":   user("block", false),
-		"unblock": user("block", true),
+		"block":    user("block", false),
+		"unblock":  user("block", true),
+		"follow":   user("follow", false),
+		"unfollow": user("follow", true),
 		"status": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "setStatus", Text: a.text("the text")})
 		},
@@ -113,6 +116,21 @@ func expectStatus(ctx context.Context, w *world, d *device, a *args) error {
 	return w.result(ctx, d, Command{Verb: "status", Users: []string{user}}, func(raw json.RawMessage) error {
 		if got := string(raw); got != strconv.Quote(want) {
 			return fmt.Errorf("the status of %s is %s", user, got)
+		}
+		return nil
+	})
+}
+
+// expectFollows compares: expect follows USER FOLLOWERS FOLLOWING. Of oneself it
+// compares with the lists, too.
+func expectFollows(ctx context.Context, w *world, d *device, a *args) error {
+	user, followers, following := a.next("a user"), a.next("a number"), a.next("a number")
+	if err := a.done(); err != nil {
+		return err
+	}
+	return w.result(ctx, d, Command{Verb: "follows", Users: []string{user}}, func(raw json.RawMessage) error {
+		if got := string(raw); got != strconv.Quote(followers+" "+following) {
+			return fmt.Errorf("%s has %s followers and following", user, got)
 		}
 		return nil
 	})

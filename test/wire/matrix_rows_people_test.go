@@ -92,6 +92,19 @@ func peopleRows() []row {
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.UnblockUserRequest{User: f.users[owner], ClientId: newID(0)}
 			}},
+		{verb: "ContactService/FollowUser", cells: nobody + `
+			PERMISSION_DENIED blocked
+			INVALID_ARGUMENT  owner foreign-app app
+			ok                foreign stranger guest ex muted member bot admin`,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.FollowUserRequest{User: f.users[owner]} }},
+		{verb: "ContactService/UnfollowUser", cells: onlyMember,
+			prepare: func(f *fixture, _ principal) {
+				must[pb.FollowUserResponse](f.as(member), "/skein.v1.ContactService/FollowUser", &pb.FollowUserRequest{User: f.users[owner]})
+			},
+			request: func(f *fixture, _ principal) proto.Message { return &pb.UnfollowUserRequest{User: f.users[owner]} }},
+		{verb: "ContactService/ListFollows", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.ListFollowsRequest{} }},
+		{verb: "ContactService/GetFollows", cells: everybodys + "ok foreign-app app",
+			request: func(f *fixture, _ principal) proto.Message { return &pb.GetFollowsRequest{User: f.users[owner]} }},
 		{verb: "ContactService/ListBlocked", cells: ofUsers, request: func(*fixture, principal) proto.Message { return &pb.ListBlockedRequest{} }},
 	}
 }

@@ -47,7 +47,7 @@ type Chat interface {
 		plan func(v journal.View, room *chat.Room) (chat.Keyed, error)) (journal.Result, error)
 }
 
-// Deps are what a Service is made of; all but Changed are needed.
+// Deps are what a Service is made of; all but Part and Changed are needed.
 type Deps struct {
 	Chat    Chat
 	Journal journal.Journal
@@ -57,6 +57,8 @@ type Deps struct {
 	Policy func(ctx context.Context, app im.AppID, user im.UserID) (skeinv1.ContactPolicy, error)
 	// AllowRequest counts a request and refuses it with RateLimited.
 	AllowRequest func(a im.Actor) error
+	// Part ends what a block ends beside contacts; it may be repeated. nil = nothing.
+	Part func(ctx context.Context, app im.AppID, a, b im.UserID) error
 	// Changed is told when two users became, or are no more, contacts, or one
 	// has blocked the other, so that what they watch is decided again.
 	Changed func(app im.AppID, user, other im.UserID)

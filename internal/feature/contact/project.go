@@ -97,6 +97,11 @@ func (s *Service) project(ctx context.Context, e *im.Entry) error {
 	if c == nil || peer == "" {
 		return nil
 	}
+	if c.Action == skeinv1.ContactAction_CONTACT_ACTION_BLOCK && s.Part != nil {
+		if err := s.Part(ctx, e.App, e.Sender, peer); err != nil {
+			return err
+		}
+	}
 	p := projection{s: s, e: e, c: c}
 	for _, w := range []struct {
 		owner, other im.UserID

@@ -441,6 +441,449 @@ func (x *BlockedUser) GetSinceUs() int64 {
 	return 0
 }
 
+type FollowUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowUserRequest) Reset() {
+	*x = FollowUserRequest{}
+	mi := &file_skein_v1_contact_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowUserRequest) ProtoMessage() {}
+
+func (x *FollowUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowUserRequest.ProtoReflect.Descriptor instead.
+func (*FollowUserRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FollowUserRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+type FollowUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowUserResponse) Reset() {
+	*x = FollowUserResponse{}
+	mi := &file_skein_v1_contact_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowUserResponse) ProtoMessage() {}
+
+func (x *FollowUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowUserResponse.ProtoReflect.Descriptor instead.
+func (*FollowUserResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{5}
+}
+
+type UnfollowUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfollowUserRequest) Reset() {
+	*x = UnfollowUserRequest{}
+	mi := &file_skein_v1_contact_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfollowUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfollowUserRequest) ProtoMessage() {}
+
+func (x *UnfollowUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfollowUserRequest.ProtoReflect.Descriptor instead.
+func (*UnfollowUserRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UnfollowUserRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+type UnfollowUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfollowUserResponse) Reset() {
+	*x = UnfollowUserResponse{}
+	mi := &file_skein_v1_contact_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfollowUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfollowUserResponse) ProtoMessage() {}
+
+func (x *UnfollowUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfollowUserResponse.ProtoReflect.Descriptor instead.
+func (*UnfollowUserResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{7}
+}
+
+type ListFollowsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True: who follows the caller. False: whom the caller follows.
+	Followers bool `protobuf:"varint,1,opt,name=followers,proto3" json:"followers,omitempty"`
+	// 1 to 200; 0 = 100.
+	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Page          string `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFollowsRequest) Reset() {
+	*x = ListFollowsRequest{}
+	mi := &file_skein_v1_contact_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFollowsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFollowsRequest) ProtoMessage() {}
+
+func (x *ListFollowsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFollowsRequest.ProtoReflect.Descriptor instead.
+func (*ListFollowsRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListFollowsRequest) GetFollowers() bool {
+	if x != nil {
+		return x.Followers
+	}
+	return false
+}
+
+func (x *ListFollowsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListFollowsRequest) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+type ListFollowsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Follows       []*Follow              `protobuf:"bytes,1,rep,name=follows,proto3" json:"follows,omitempty"`
+	NextPage      string                 `protobuf:"bytes,2,opt,name=next_page,json=nextPage,proto3" json:"next_page,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFollowsResponse) Reset() {
+	*x = ListFollowsResponse{}
+	mi := &file_skein_v1_contact_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFollowsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFollowsResponse) ProtoMessage() {}
+
+func (x *ListFollowsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFollowsResponse.ProtoReflect.Descriptor instead.
+func (*ListFollowsResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListFollowsResponse) GetFollows() []*Follow {
+	if x != nil {
+		return x.Follows
+	}
+	return nil
+}
+
+func (x *ListFollowsResponse) GetNextPage() string {
+	if x != nil {
+		return x.NextPage
+	}
+	return ""
+}
+
+// Follow is a user on the other end of a following.
+type Follow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	SinceUs       int64                  `protobuf:"varint,2,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Follow) Reset() {
+	*x = Follow{}
+	mi := &file_skein_v1_contact_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Follow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Follow) ProtoMessage() {}
+
+func (x *Follow) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Follow.ProtoReflect.Descriptor instead.
+func (*Follow) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Follow) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Follow) GetSinceUs() int64 {
+	if x != nil {
+		return x.SinceUs
+	}
+	return 0
+}
+
+type GetFollowsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFollowsRequest) Reset() {
+	*x = GetFollowsRequest{}
+	mi := &file_skein_v1_contact_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFollowsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFollowsRequest) ProtoMessage() {}
+
+func (x *GetFollowsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFollowsRequest.ProtoReflect.Descriptor instead.
+func (*GetFollowsRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetFollowsRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+type GetFollowsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many follow the user.
+	Followers uint32 `protobuf:"varint,1,opt,name=followers,proto3" json:"followers,omitempty"`
+	// How many the user follows.
+	Following uint32 `protobuf:"varint,2,opt,name=following,proto3" json:"following,omitempty"`
+	// The caller follows the user.
+	ByMe bool `protobuf:"varint,3,opt,name=by_me,json=byMe,proto3" json:"by_me,omitempty"`
+	// The user follows the caller.
+	OfMe          bool `protobuf:"varint,4,opt,name=of_me,json=ofMe,proto3" json:"of_me,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFollowsResponse) Reset() {
+	*x = GetFollowsResponse{}
+	mi := &file_skein_v1_contact_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFollowsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFollowsResponse) ProtoMessage() {}
+
+func (x *GetFollowsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_contact_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFollowsResponse.ProtoReflect.Descriptor instead.
+func (*GetFollowsResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetFollowsResponse) GetFollowers() uint32 {
+	if x != nil {
+		return x.Followers
+	}
+	return 0
+}
+
+func (x *GetFollowsResponse) GetFollowing() uint32 {
+	if x != nil {
+		return x.Following
+	}
+	return 0
+}
+
+func (x *GetFollowsResponse) GetByMe() bool {
+	if x != nil {
+		return x.ByMe
+	}
+	return false
+}
+
+func (x *GetFollowsResponse) GetOfMe() bool {
+	if x != nil {
+		return x.OfMe
+	}
+	return false
+}
+
 type RequestContactRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
@@ -452,7 +895,7 @@ type RequestContactRequest struct {
 
 func (x *RequestContactRequest) Reset() {
 	*x = RequestContactRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[4]
+	mi := &file_skein_v1_contact_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +907,7 @@ func (x *RequestContactRequest) String() string {
 func (*RequestContactRequest) ProtoMessage() {}
 
 func (x *RequestContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[4]
+	mi := &file_skein_v1_contact_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +920,7 @@ func (x *RequestContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestContactRequest.ProtoReflect.Descriptor instead.
 func (*RequestContactRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{4}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RequestContactRequest) GetUser() string {
@@ -511,7 +954,7 @@ type RequestContactResponse struct {
 
 func (x *RequestContactResponse) Reset() {
 	*x = RequestContactResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[5]
+	mi := &file_skein_v1_contact_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +966,7 @@ func (x *RequestContactResponse) String() string {
 func (*RequestContactResponse) ProtoMessage() {}
 
 func (x *RequestContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[5]
+	mi := &file_skein_v1_contact_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +979,7 @@ func (x *RequestContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestContactResponse.ProtoReflect.Descriptor instead.
 func (*RequestContactResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{5}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RequestContactResponse) GetAdded() bool {
@@ -558,7 +1001,7 @@ type AnswerContactRequestRequest struct {
 
 func (x *AnswerContactRequestRequest) Reset() {
 	*x = AnswerContactRequestRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[6]
+	mi := &file_skein_v1_contact_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +1013,7 @@ func (x *AnswerContactRequestRequest) String() string {
 func (*AnswerContactRequestRequest) ProtoMessage() {}
 
 func (x *AnswerContactRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[6]
+	mi := &file_skein_v1_contact_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +1026,7 @@ func (x *AnswerContactRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerContactRequestRequest.ProtoReflect.Descriptor instead.
 func (*AnswerContactRequestRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{6}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AnswerContactRequestRequest) GetUser() string {
@@ -615,7 +1058,7 @@ type AnswerContactRequestResponse struct {
 
 func (x *AnswerContactRequestResponse) Reset() {
 	*x = AnswerContactRequestResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[7]
+	mi := &file_skein_v1_contact_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +1070,7 @@ func (x *AnswerContactRequestResponse) String() string {
 func (*AnswerContactRequestResponse) ProtoMessage() {}
 
 func (x *AnswerContactRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[7]
+	mi := &file_skein_v1_contact_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +1083,7 @@ func (x *AnswerContactRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerContactRequestResponse.ProtoReflect.Descriptor instead.
 func (*AnswerContactRequestResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{7}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{16}
 }
 
 type RemoveContactRequest struct {
@@ -653,7 +1096,7 @@ type RemoveContactRequest struct {
 
 func (x *RemoveContactRequest) Reset() {
 	*x = RemoveContactRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[8]
+	mi := &file_skein_v1_contact_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +1108,7 @@ func (x *RemoveContactRequest) String() string {
 func (*RemoveContactRequest) ProtoMessage() {}
 
 func (x *RemoveContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[8]
+	mi := &file_skein_v1_contact_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +1121,7 @@ func (x *RemoveContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactRequest.ProtoReflect.Descriptor instead.
 func (*RemoveContactRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{8}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RemoveContactRequest) GetUser() string {
@@ -703,7 +1146,7 @@ type RemoveContactResponse struct {
 
 func (x *RemoveContactResponse) Reset() {
 	*x = RemoveContactResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[9]
+	mi := &file_skein_v1_contact_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +1158,7 @@ func (x *RemoveContactResponse) String() string {
 func (*RemoveContactResponse) ProtoMessage() {}
 
 func (x *RemoveContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[9]
+	mi := &file_skein_v1_contact_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +1171,7 @@ func (x *RemoveContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveContactResponse.ProtoReflect.Descriptor instead.
 func (*RemoveContactResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{18}
 }
 
 type UpdateContactRequest struct {
@@ -743,7 +1186,7 @@ type UpdateContactRequest struct {
 
 func (x *UpdateContactRequest) Reset() {
 	*x = UpdateContactRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[10]
+	mi := &file_skein_v1_contact_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +1198,7 @@ func (x *UpdateContactRequest) String() string {
 func (*UpdateContactRequest) ProtoMessage() {}
 
 func (x *UpdateContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[10]
+	mi := &file_skein_v1_contact_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +1211,7 @@ func (x *UpdateContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateContactRequest.ProtoReflect.Descriptor instead.
 func (*UpdateContactRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UpdateContactRequest) GetContact() *Contact {
@@ -794,7 +1237,7 @@ type UpdateContactResponse struct {
 
 func (x *UpdateContactResponse) Reset() {
 	*x = UpdateContactResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[11]
+	mi := &file_skein_v1_contact_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1249,7 @@ func (x *UpdateContactResponse) String() string {
 func (*UpdateContactResponse) ProtoMessage() {}
 
 func (x *UpdateContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[11]
+	mi := &file_skein_v1_contact_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1262,7 @@ func (x *UpdateContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateContactResponse.ProtoReflect.Descriptor instead.
 func (*UpdateContactResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{11}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UpdateContactResponse) GetContact() *Contact {
@@ -840,7 +1283,7 @@ type ListContactsRequest struct {
 
 func (x *ListContactsRequest) Reset() {
 	*x = ListContactsRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[12]
+	mi := &file_skein_v1_contact_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1295,7 @@ func (x *ListContactsRequest) String() string {
 func (*ListContactsRequest) ProtoMessage() {}
 
 func (x *ListContactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[12]
+	mi := &file_skein_v1_contact_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1308,7 @@ func (x *ListContactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactsRequest.ProtoReflect.Descriptor instead.
 func (*ListContactsRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{12}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListContactsRequest) GetLimit() uint32 {
@@ -892,7 +1335,7 @@ type ListContactsResponse struct {
 
 func (x *ListContactsResponse) Reset() {
 	*x = ListContactsResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[13]
+	mi := &file_skein_v1_contact_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1347,7 @@ func (x *ListContactsResponse) String() string {
 func (*ListContactsResponse) ProtoMessage() {}
 
 func (x *ListContactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[13]
+	mi := &file_skein_v1_contact_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1360,7 @@ func (x *ListContactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactsResponse.ProtoReflect.Descriptor instead.
 func (*ListContactsResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{13}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListContactsResponse) GetContacts() []*Contact {
@@ -945,7 +1388,7 @@ type ListContactRequestsRequest struct {
 
 func (x *ListContactRequestsRequest) Reset() {
 	*x = ListContactRequestsRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[14]
+	mi := &file_skein_v1_contact_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1400,7 @@ func (x *ListContactRequestsRequest) String() string {
 func (*ListContactRequestsRequest) ProtoMessage() {}
 
 func (x *ListContactRequestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[14]
+	mi := &file_skein_v1_contact_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1413,7 @@ func (x *ListContactRequestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactRequestsRequest.ProtoReflect.Descriptor instead.
 func (*ListContactRequestsRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{14}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListContactRequestsRequest) GetLimit() uint32 {
@@ -997,7 +1440,7 @@ type ListContactRequestsResponse struct {
 
 func (x *ListContactRequestsResponse) Reset() {
 	*x = ListContactRequestsResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[15]
+	mi := &file_skein_v1_contact_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1452,7 @@ func (x *ListContactRequestsResponse) String() string {
 func (*ListContactRequestsResponse) ProtoMessage() {}
 
 func (x *ListContactRequestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[15]
+	mi := &file_skein_v1_contact_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1465,7 @@ func (x *ListContactRequestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListContactRequestsResponse.ProtoReflect.Descriptor instead.
 func (*ListContactRequestsResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{15}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListContactRequestsResponse) GetRequests() []*ContactRequest {
@@ -1049,7 +1492,7 @@ type BlockUserRequest struct {
 
 func (x *BlockUserRequest) Reset() {
 	*x = BlockUserRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[16]
+	mi := &file_skein_v1_contact_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1504,7 @@ func (x *BlockUserRequest) String() string {
 func (*BlockUserRequest) ProtoMessage() {}
 
 func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[16]
+	mi := &file_skein_v1_contact_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1517,7 @@ func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
 func (*BlockUserRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{16}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *BlockUserRequest) GetUser() string {
@@ -1099,7 +1542,7 @@ type BlockUserResponse struct {
 
 func (x *BlockUserResponse) Reset() {
 	*x = BlockUserResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[17]
+	mi := &file_skein_v1_contact_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1554,7 @@ func (x *BlockUserResponse) String() string {
 func (*BlockUserResponse) ProtoMessage() {}
 
 func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[17]
+	mi := &file_skein_v1_contact_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1567,7 @@ func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
 func (*BlockUserResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{17}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{26}
 }
 
 type UnblockUserRequest struct {
@@ -1137,7 +1580,7 @@ type UnblockUserRequest struct {
 
 func (x *UnblockUserRequest) Reset() {
 	*x = UnblockUserRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[18]
+	mi := &file_skein_v1_contact_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1592,7 @@ func (x *UnblockUserRequest) String() string {
 func (*UnblockUserRequest) ProtoMessage() {}
 
 func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[18]
+	mi := &file_skein_v1_contact_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1605,7 @@ func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
 func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{18}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UnblockUserRequest) GetUser() string {
@@ -1187,7 +1630,7 @@ type UnblockUserResponse struct {
 
 func (x *UnblockUserResponse) Reset() {
 	*x = UnblockUserResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[19]
+	mi := &file_skein_v1_contact_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1642,7 @@ func (x *UnblockUserResponse) String() string {
 func (*UnblockUserResponse) ProtoMessage() {}
 
 func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[19]
+	mi := &file_skein_v1_contact_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1655,7 @@ func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
 func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{19}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{28}
 }
 
 type ListBlockedRequest struct {
@@ -1226,7 +1669,7 @@ type ListBlockedRequest struct {
 
 func (x *ListBlockedRequest) Reset() {
 	*x = ListBlockedRequest{}
-	mi := &file_skein_v1_contact_proto_msgTypes[20]
+	mi := &file_skein_v1_contact_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1681,7 @@ func (x *ListBlockedRequest) String() string {
 func (*ListBlockedRequest) ProtoMessage() {}
 
 func (x *ListBlockedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[20]
+	mi := &file_skein_v1_contact_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1694,7 @@ func (x *ListBlockedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedRequest.ProtoReflect.Descriptor instead.
 func (*ListBlockedRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{20}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListBlockedRequest) GetLimit() uint32 {
@@ -1278,7 +1721,7 @@ type ListBlockedResponse struct {
 
 func (x *ListBlockedResponse) Reset() {
 	*x = ListBlockedResponse{}
-	mi := &file_skein_v1_contact_proto_msgTypes[21]
+	mi := &file_skein_v1_contact_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1733,7 @@ func (x *ListBlockedResponse) String() string {
 func (*ListBlockedResponse) ProtoMessage() {}
 
 func (x *ListBlockedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_contact_proto_msgTypes[21]
+	mi := &file_skein_v1_contact_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1746,7 @@ func (x *ListBlockedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedResponse.ProtoReflect.Descriptor instead.
 func (*ListBlockedResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_contact_proto_rawDescGZIP(), []int{21}
+	return file_skein_v1_contact_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListBlockedResponse) GetBlocked() []*BlockedUser {
@@ -1345,7 +1788,30 @@ const file_skein_v1_contact_proto_rawDesc = "" +
 	"\x03seq\x18\x06 \x01(\x04R\x03seq\"<\n" +
 	"\vBlockedUser\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
-	"\bsince_us\x18\x02 \x01(\x03R\asinceUs\"\x82\x01\n" +
+	"\bsince_us\x18\x02 \x01(\x03R\asinceUs\"2\n" +
+	"\x11FollowUserRequest\x12\x1d\n" +
+	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04user\"\x14\n" +
+	"\x12FollowUserResponse\"4\n" +
+	"\x13UnfollowUserRequest\x12\x1d\n" +
+	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04user\"\x16\n" +
+	"\x14UnfollowUserResponse\"p\n" +
+	"\x12ListFollowsRequest\x12\x1c\n" +
+	"\tfollowers\x18\x01 \x01(\bR\tfollowers\x12\x1e\n" +
+	"\x05limit\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\x05limit\x12\x1c\n" +
+	"\x04page\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x04page\"^\n" +
+	"\x13ListFollowsResponse\x12*\n" +
+	"\afollows\x18\x01 \x03(\v2\x10.skein.v1.FollowR\afollows\x12\x1b\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"7\n" +
+	"\x06Follow\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
+	"\bsince_us\x18\x02 \x01(\x03R\asinceUs\"2\n" +
+	"\x11GetFollowsRequest\x12\x1d\n" +
+	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04user\"z\n" +
+	"\x12GetFollowsResponse\x12\x1c\n" +
+	"\tfollowers\x18\x01 \x01(\rR\tfollowers\x12\x1c\n" +
+	"\tfollowing\x18\x02 \x01(\rR\tfollowing\x12\x13\n" +
+	"\x05by_me\x18\x03 \x01(\bR\x04byMe\x12\x13\n" +
+	"\x05of_me\x18\x04 \x01(\bR\x04ofMe\"\x82\x01\n" +
 	"\x15RequestContactRequest\x12\x1d\n" +
 	"\x04user\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x04user\x12$\n" +
 	"\bgreeting\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bgreeting\x12$\n" +
@@ -1404,7 +1870,7 @@ const file_skein_v1_contact_proto_rawDesc = "" +
 	"\x13ContactRequestState\x12%\n" +
 	"!CONTACT_REQUEST_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dCONTACT_REQUEST_STATE_PENDING\x10\x01\x12\"\n" +
-	"\x1eCONTACT_REQUEST_STATE_DECLINED\x10\x022\x81\x06\n" +
+	"\x1eCONTACT_REQUEST_STATE_DECLINED\x10\x022\xae\b\n" +
 	"\x0eContactService\x12S\n" +
 	"\x0eRequestContact\x12\x1f.skein.v1.RequestContactRequest\x1a .skein.v1.RequestContactResponse\x12e\n" +
 	"\x14AnswerContactRequest\x12%.skein.v1.AnswerContactRequestRequest\x1a&.skein.v1.AnswerContactRequestResponse\x12P\n" +
@@ -1414,7 +1880,13 @@ const file_skein_v1_contact_proto_rawDesc = "" +
 	"\x13ListContactRequests\x12$.skein.v1.ListContactRequestsRequest\x1a%.skein.v1.ListContactRequestsResponse\x12D\n" +
 	"\tBlockUser\x12\x1a.skein.v1.BlockUserRequest\x1a\x1b.skein.v1.BlockUserResponse\x12J\n" +
 	"\vUnblockUser\x12\x1c.skein.v1.UnblockUserRequest\x1a\x1d.skein.v1.UnblockUserResponse\x12J\n" +
-	"\vListBlocked\x12\x1c.skein.v1.ListBlockedRequest\x1a\x1d.skein.v1.ListBlockedResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\vListBlocked\x12\x1c.skein.v1.ListBlockedRequest\x1a\x1d.skein.v1.ListBlockedResponse\x12G\n" +
+	"\n" +
+	"FollowUser\x12\x1b.skein.v1.FollowUserRequest\x1a\x1c.skein.v1.FollowUserResponse\x12M\n" +
+	"\fUnfollowUser\x12\x1d.skein.v1.UnfollowUserRequest\x1a\x1e.skein.v1.UnfollowUserResponse\x12J\n" +
+	"\vListFollows\x12\x1c.skein.v1.ListFollowsRequest\x1a\x1d.skein.v1.ListFollowsResponse\x12G\n" +
+	"\n" +
+	"GetFollows\x12\x1b.skein.v1.GetFollowsRequest\x1a\x1c.skein.v1.GetFollowsResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_contact_proto_rawDescOnce sync.Once
@@ -1429,7 +1901,7 @@ func file_skein_v1_contact_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_contact_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_skein_v1_contact_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_skein_v1_contact_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_skein_v1_contact_proto_goTypes = []any{
 	(ContactAction)(0),                   // 0: skein.v1.ContactAction
 	(ContactRequestState)(0),             // 1: skein.v1.ContactRequestState
@@ -1437,24 +1909,33 @@ var file_skein_v1_contact_proto_goTypes = []any{
 	(*Contact)(nil),                      // 3: skein.v1.Contact
 	(*ContactRequest)(nil),               // 4: skein.v1.ContactRequest
 	(*BlockedUser)(nil),                  // 5: skein.v1.BlockedUser
-	(*RequestContactRequest)(nil),        // 6: skein.v1.RequestContactRequest
-	(*RequestContactResponse)(nil),       // 7: skein.v1.RequestContactResponse
-	(*AnswerContactRequestRequest)(nil),  // 8: skein.v1.AnswerContactRequestRequest
-	(*AnswerContactRequestResponse)(nil), // 9: skein.v1.AnswerContactRequestResponse
-	(*RemoveContactRequest)(nil),         // 10: skein.v1.RemoveContactRequest
-	(*RemoveContactResponse)(nil),        // 11: skein.v1.RemoveContactResponse
-	(*UpdateContactRequest)(nil),         // 12: skein.v1.UpdateContactRequest
-	(*UpdateContactResponse)(nil),        // 13: skein.v1.UpdateContactResponse
-	(*ListContactsRequest)(nil),          // 14: skein.v1.ListContactsRequest
-	(*ListContactsResponse)(nil),         // 15: skein.v1.ListContactsResponse
-	(*ListContactRequestsRequest)(nil),   // 16: skein.v1.ListContactRequestsRequest
-	(*ListContactRequestsResponse)(nil),  // 17: skein.v1.ListContactRequestsResponse
-	(*BlockUserRequest)(nil),             // 18: skein.v1.BlockUserRequest
-	(*BlockUserResponse)(nil),            // 19: skein.v1.BlockUserResponse
-	(*UnblockUserRequest)(nil),           // 20: skein.v1.UnblockUserRequest
-	(*UnblockUserResponse)(nil),          // 21: skein.v1.UnblockUserResponse
-	(*ListBlockedRequest)(nil),           // 22: skein.v1.ListBlockedRequest
-	(*ListBlockedResponse)(nil),          // 23: skein.v1.ListBlockedResponse
+	(*FollowUserRequest)(nil),            // 6: skein.v1.FollowUserRequest
+	(*FollowUserResponse)(nil),           // 7: skein.v1.FollowUserResponse
+	(*UnfollowUserRequest)(nil),          // 8: skein.v1.UnfollowUserRequest
+	(*UnfollowUserResponse)(nil),         // 9: skein.v1.UnfollowUserResponse
+	(*ListFollowsRequest)(nil),           // 10: skein.v1.ListFollowsRequest
+	(*ListFollowsResponse)(nil),          // 11: skein.v1.ListFollowsResponse
+	(*Follow)(nil),                       // 12: skein.v1.Follow
+	(*GetFollowsRequest)(nil),            // 13: skein.v1.GetFollowsRequest
+	(*GetFollowsResponse)(nil),           // 14: skein.v1.GetFollowsResponse
+	(*RequestContactRequest)(nil),        // 15: skein.v1.RequestContactRequest
+	(*RequestContactResponse)(nil),       // 16: skein.v1.RequestContactResponse
+	(*AnswerContactRequestRequest)(nil),  // 17: skein.v1.AnswerContactRequestRequest
+	(*AnswerContactRequestResponse)(nil), // 18: skein.v1.AnswerContactRequestResponse
+	(*RemoveContactRequest)(nil),         // 19: skein.v1.RemoveContactRequest
+	(*RemoveContactResponse)(nil),        // 20: skein.v1.RemoveContactResponse
+	(*UpdateContactRequest)(nil),         // 21: skein.v1.UpdateContactRequest
+	(*UpdateContactResponse)(nil),        // 22: skein.v1.UpdateContactResponse
+	(*ListContactsRequest)(nil),          // 23: skein.v1.ListContactsRequest
+	(*ListContactsResponse)(nil),         // 24: skein.v1.ListContactsResponse
+	(*ListContactRequestsRequest)(nil),   // 25: skein.v1.ListContactRequestsRequest
+	(*ListContactRequestsResponse)(nil),  // 26: skein.v1.ListContactRequestsResponse
+	(*BlockUserRequest)(nil),             // 27: skein.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),            // 28: skein.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),           // 29: skein.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),          // 30: skein.v1.UnblockUserResponse
+	(*ListBlockedRequest)(nil),           // 31: skein.v1.ListBlockedRequest
+	(*ListBlockedResponse)(nil),          // 32: skein.v1.ListBlockedResponse
 }
 var file_skein_v1_contact_proto_depIdxs = []int32{
 	0,  // 0: skein.v1.ContactChange.action:type_name -> skein.v1.ContactAction
@@ -1462,34 +1943,43 @@ var file_skein_v1_contact_proto_depIdxs = []int32{
 	4,  // 2: skein.v1.ContactChange.request:type_name -> skein.v1.ContactRequest
 	5,  // 3: skein.v1.ContactChange.blocked:type_name -> skein.v1.BlockedUser
 	1,  // 4: skein.v1.ContactRequest.state:type_name -> skein.v1.ContactRequestState
-	3,  // 5: skein.v1.UpdateContactRequest.contact:type_name -> skein.v1.Contact
-	3,  // 6: skein.v1.UpdateContactResponse.contact:type_name -> skein.v1.Contact
-	3,  // 7: skein.v1.ListContactsResponse.contacts:type_name -> skein.v1.Contact
-	4,  // 8: skein.v1.ListContactRequestsResponse.requests:type_name -> skein.v1.ContactRequest
-	5,  // 9: skein.v1.ListBlockedResponse.blocked:type_name -> skein.v1.BlockedUser
-	6,  // 10: skein.v1.ContactService.RequestContact:input_type -> skein.v1.RequestContactRequest
-	8,  // 11: skein.v1.ContactService.AnswerContactRequest:input_type -> skein.v1.AnswerContactRequestRequest
-	10, // 12: skein.v1.ContactService.RemoveContact:input_type -> skein.v1.RemoveContactRequest
-	12, // 13: skein.v1.ContactService.UpdateContact:input_type -> skein.v1.UpdateContactRequest
-	14, // 14: skein.v1.ContactService.ListContacts:input_type -> skein.v1.ListContactsRequest
-	16, // 15: skein.v1.ContactService.ListContactRequests:input_type -> skein.v1.ListContactRequestsRequest
-	18, // 16: skein.v1.ContactService.BlockUser:input_type -> skein.v1.BlockUserRequest
-	20, // 17: skein.v1.ContactService.UnblockUser:input_type -> skein.v1.UnblockUserRequest
-	22, // 18: skein.v1.ContactService.ListBlocked:input_type -> skein.v1.ListBlockedRequest
-	7,  // 19: skein.v1.ContactService.RequestContact:output_type -> skein.v1.RequestContactResponse
-	9,  // 20: skein.v1.ContactService.AnswerContactRequest:output_type -> skein.v1.AnswerContactRequestResponse
-	11, // 21: skein.v1.ContactService.RemoveContact:output_type -> skein.v1.RemoveContactResponse
-	13, // 22: skein.v1.ContactService.UpdateContact:output_type -> skein.v1.UpdateContactResponse
-	15, // 23: skein.v1.ContactService.ListContacts:output_type -> skein.v1.ListContactsResponse
-	17, // 24: skein.v1.ContactService.ListContactRequests:output_type -> skein.v1.ListContactRequestsResponse
-	19, // 25: skein.v1.ContactService.BlockUser:output_type -> skein.v1.BlockUserResponse
-	21, // 26: skein.v1.ContactService.UnblockUser:output_type -> skein.v1.UnblockUserResponse
-	23, // 27: skein.v1.ContactService.ListBlocked:output_type -> skein.v1.ListBlockedResponse
-	19, // [19:28] is the sub-list for method output_type
-	10, // [10:19] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 5: skein.v1.ListFollowsResponse.follows:type_name -> skein.v1.Follow
+	3,  // 6: skein.v1.UpdateContactRequest.contact:type_name -> skein.v1.Contact
+	3,  // 7: skein.v1.UpdateContactResponse.contact:type_name -> skein.v1.Contact
+	3,  // 8: skein.v1.ListContactsResponse.contacts:type_name -> skein.v1.Contact
+	4,  // 9: skein.v1.ListContactRequestsResponse.requests:type_name -> skein.v1.ContactRequest
+	5,  // 10: skein.v1.ListBlockedResponse.blocked:type_name -> skein.v1.BlockedUser
+	15, // 11: skein.v1.ContactService.RequestContact:input_type -> skein.v1.RequestContactRequest
+	17, // 12: skein.v1.ContactService.AnswerContactRequest:input_type -> skein.v1.AnswerContactRequestRequest
+	19, // 13: skein.v1.ContactService.RemoveContact:input_type -> skein.v1.RemoveContactRequest
+	21, // 14: skein.v1.ContactService.UpdateContact:input_type -> skein.v1.UpdateContactRequest
+	23, // 15: skein.v1.ContactService.ListContacts:input_type -> skein.v1.ListContactsRequest
+	25, // 16: skein.v1.ContactService.ListContactRequests:input_type -> skein.v1.ListContactRequestsRequest
+	27, // 17: skein.v1.ContactService.BlockUser:input_type -> skein.v1.BlockUserRequest
+	29, // 18: skein.v1.ContactService.UnblockUser:input_type -> skein.v1.UnblockUserRequest
+	31, // 19: skein.v1.ContactService.ListBlocked:input_type -> skein.v1.ListBlockedRequest
+	6,  // 20: skein.v1.ContactService.FollowUser:input_type -> skein.v1.FollowUserRequest
+	8,  // 21: skein.v1.ContactService.UnfollowUser:input_type -> skein.v1.UnfollowUserRequest
+	10, // 22: skein.v1.ContactService.ListFollows:input_type -> skein.v1.ListFollowsRequest
+	13, // 23: skein.v1.ContactService.GetFollows:input_type -> skein.v1.GetFollowsRequest
+	16, // 24: skein.v1.ContactService.RequestContact:output_type -> skein.v1.RequestContactResponse
+	18, // 25: skein.v1.ContactService.AnswerContactRequest:output_type -> skein.v1.AnswerContactRequestResponse
+	20, // 26: skein.v1.ContactService.RemoveContact:output_type -> skein.v1.RemoveContactResponse
+	22, // 27: skein.v1.ContactService.UpdateContact:output_type -> skein.v1.UpdateContactResponse
+	24, // 28: skein.v1.ContactService.ListContacts:output_type -> skein.v1.ListContactsResponse
+	26, // 29: skein.v1.ContactService.ListContactRequests:output_type -> skein.v1.ListContactRequestsResponse
+	28, // 30: skein.v1.ContactService.BlockUser:output_type -> skein.v1.BlockUserResponse
+	30, // 31: skein.v1.ContactService.UnblockUser:output_type -> skein.v1.UnblockUserResponse
+	32, // 32: skein.v1.ContactService.ListBlocked:output_type -> skein.v1.ListBlockedResponse
+	7,  // 33: skein.v1.ContactService.FollowUser:output_type -> skein.v1.FollowUserResponse
+	9,  // 34: skein.v1.ContactService.UnfollowUser:output_type -> skein.v1.UnfollowUserResponse
+	11, // 35: skein.v1.ContactService.ListFollows:output_type -> skein.v1.ListFollowsResponse
+	14, // 36: skein.v1.ContactService.GetFollows:output_type -> skein.v1.GetFollowsResponse
+	24, // [24:37] is the sub-list for method output_type
+	11, // [11:24] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_contact_proto_init() }
@@ -1503,7 +1993,7 @@ func file_skein_v1_contact_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_contact_proto_rawDesc), len(file_skein_v1_contact_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -40,6 +40,8 @@ test("people find, add, name and block one another", async () => {
   await alice.page.getByRole("button", { name: "Find", exact: true }).click();
   await alice.page.locator('.person[data-user="bob"] button').click();
   await dialog(alice.page).getByText("Likes rivers").waitFor();
+  await dialog(alice.page).getByRole("button", { name: "Follow", exact: true }).click();
+  await dialog(alice.page).getByText("1 follower").waitFor();
   await dialog(alice.page).getByLabel("Greeting").fill("It is alice");
   await dialog(alice.page).getByRole("button", { name: "Add contact" }).click();
   await dialog(alice.page).getByText("Request sent").waitFor();

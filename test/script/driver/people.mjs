@@ -39,6 +39,20 @@ export const verbs = (driver) => ({
   answerContact: async (c) => (c.remove ? driver.client.people.declineContact(c.users[0]) : driver.client.people.acceptContact(c.users[0])),
   removeContact: async (c) => driver.client.people.removeContact(c.users[0]),
   remark: async (c) => driver.client.people.updateContact(c.users[0], { remark: c.text ?? "", labels: c.mentions ?? [] }),
+  follow: async (c) => (c.remove ? driver.client.people.unfollow(c.users[0]) : driver.client.people.follow(c.users[0])),
+  follows: async (c) => {
+    const { people, userId } = driver.client;
+    if (c.users[0] !== userId) {
+      const f = await people.follows(c.users[0]);
+      return `${f.followers} ${f.following}`;
+    }
+    const count = async (which) => {
+      let n = 0;
+      for await (const page of people.listFollows(which)) n += page.length;
+      return n;
+    };
+    return `${await count("followers")} ${await count("following")}`;
+  },
   setStatus: async (c) => driver.client.people.setStatus(c.text ? { text: c.text } : undefined),
   status: async (c) => driver.client.people.statusOf(driver.client.presence.get(c.users[0]))?.text ?? "",
   block: async (c) => (c.remove ? driver.client.people.unblock(c.users[0]) : driver.client.people.block(c.users[0])),

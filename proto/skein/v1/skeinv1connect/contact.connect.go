@@ -62,6 +62,18 @@ const (
 	// ContactServiceListBlockedProcedure is the fully-qualified name of the ContactService's
 	// ListBlocked RPC.
 	ContactServiceListBlockedProcedure = "/skein.v1.ContactService/ListBlocked"
+	// ContactServiceFollowUserProcedure is the fully-qualified name of the ContactService's FollowUser
+	// RPC.
+	ContactServiceFollowUserProcedure = "/skein.v1.ContactService/FollowUser"
+	// ContactServiceUnfollowUserProcedure is the fully-qualified name of the ContactService's
+	// UnfollowUser RPC.
+	ContactServiceUnfollowUserProcedure = "/skein.v1.ContactService/UnfollowUser"
+	// ContactServiceListFollowsProcedure is the fully-qualified name of the ContactService's
+	// ListFollows RPC.
+	ContactServiceListFollowsProcedure = "/skein.v1.ContactService/ListFollows"
+	// ContactServiceGetFollowsProcedure is the fully-qualified name of the ContactService's GetFollows
+	// RPC.
+	ContactServiceGetFollowsProcedure = "/skein.v1.ContactService/GetFollows"
 )
 
 // ContactServiceClient is a client for the skein.v1.ContactService service.
@@ -89,6 +101,15 @@ type ContactServiceClient interface {
 	UnblockUser(context.Context, *connect.Request[v1.UnblockUserRequest]) (*connect.Response[v1.UnblockUserResponse], error)
 	// ListBlocked pages through the blocked by user id.
 	ListBlocked(context.Context, *connect.Request[v1.ListBlockedRequest]) (*connect.Response[v1.ListBlockedResponse], error)
+	// FollowUser follows a user, who need not agree. Following twice is no error. Errors: PERMISSION_DENIED (the other
+	// has blocked the caller), RESOURCE_EXHAUSTED (3,000 followed).
+	FollowUser(context.Context, *connect.Request[v1.FollowUserRequest]) (*connect.Response[v1.FollowUserResponse], error)
+	// UnfollowUser takes it back. Errors: NOT_FOUND.
+	UnfollowUser(context.Context, *connect.Request[v1.UnfollowUserRequest]) (*connect.Response[v1.UnfollowUserResponse], error)
+	// ListFollows pages through whom the caller follows, or who follows the caller, by user id.
+	ListFollows(context.Context, *connect.Request[v1.ListFollowsRequest]) (*connect.Response[v1.ListFollowsResponse], error)
+	// GetFollows counts the followers of a user. A user who does not exist has none.
+	GetFollows(context.Context, *connect.Request[v1.GetFollowsRequest]) (*connect.Response[v1.GetFollowsResponse], error)
 }
 
 // NewContactServiceClient constructs a client for the skein.v1.ContactService service. By default,
@@ -156,6 +177,30 @@ func NewContactServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(contactServiceMethods.ByName("ListBlocked")),
 			connect.WithClientOptions(opts...),
 		),
+		followUser: connect.NewClient[v1.FollowUserRequest, v1.FollowUserResponse](
+			httpClient,
+			baseURL+ContactServiceFollowUserProcedure,
+			connect.WithSchema(contactServiceMethods.ByName("FollowUser")),
+			connect.WithClientOptions(opts...),
+		),
+		unfollowUser: connect.NewClient[v1.UnfollowUserRequest, v1.UnfollowUserResponse](
+			httpClient,
+			baseURL+ContactServiceUnfollowUserProcedure,
+			connect.WithSchema(contactServiceMethods.ByName("UnfollowUser")),
+			connect.WithClientOptions(opts...),
+		),
+		listFollows: connect.NewClient[v1.ListFollowsRequest, v1.ListFollowsResponse](
+			httpClient,
+			baseURL+ContactServiceListFollowsProcedure,
+			connect.WithSchema(contactServiceMethods.ByName("ListFollows")),
+			connect.WithClientOptions(opts...),
+		),
+		getFollows: connect.NewClient[v1.GetFollowsRequest, v1.GetFollowsResponse](
+			httpClient,
+			baseURL+ContactServiceGetFollowsProcedure,
+			connect.WithSchema(contactServiceMethods.ByName("GetFollows")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -170,6 +215,10 @@ type contactServiceClient struct {
 	blockUser            *connect.Client[v1.BlockUserRequest, v1.BlockUserResponse]
 	unblockUser          *connect.Client[v1.UnblockUserRequest, v1.UnblockUserResponse]
 	listBlocked          *connect.Client[v1.ListBlockedRequest, v1.ListBlockedResponse]
+	followUser           *connect.Client[v1.FollowUserRequest, v1.FollowUserResponse]
+	unfollowUser         *connect.Client[v1.UnfollowUserRequest, v1.UnfollowUserResponse]
+	listFollows          *connect.Client[v1.ListFollowsRequest, v1.ListFollowsResponse]
+	getFollows           *connect.Client[v1.GetFollowsRequest, v1.GetFollowsResponse]
 }
 
 // RequestContact calls skein.v1.ContactService.RequestContact.
@@ -217,6 +266,26 @@ func (c *contactServiceClient) ListBlocked(ctx context.Context, req *connect.Req
 	return c.listBlocked.CallUnary(ctx, req)
 }
 
+// FollowUser calls skein.v1.ContactService.FollowUser.
+func (c *contactServiceClient) FollowUser(ctx context.Context, req *connect.Request[v1.FollowUserRequest]) (*connect.Response[v1.FollowUserResponse], error) {
+	return c.followUser.CallUnary(ctx, req)
+}
+
+// UnfollowUser calls skein.v1.ContactService.UnfollowUser.
+func (c *contactServiceClient) UnfollowUser(ctx context.Context, req *connect.Request[v1.UnfollowUserRequest]) (*connect.Response[v1.UnfollowUserResponse], error) {
+	return c.unfollowUser.CallUnary(ctx, req)
+}
+
+// ListFollows calls skein.v1.ContactService.ListFollows.
+func (c *contactServiceClient) ListFollows(ctx context.Context, req *connect.Request[v1.ListFollowsRequest]) (*connect.Response[v1.ListFollowsResponse], error) {
+	return c.listFollows.CallUnary(ctx, req)
+}
+
+// GetFollows calls skein.v1.ContactService.GetFollows.
+func (c *contactServiceClient) GetFollows(ctx context.Context, req *connect.Request[v1.GetFollowsRequest]) (*connect.Response[v1.GetFollowsResponse], error) {
+	return c.getFollows.CallUnary(ctx, req)
+}
+
 // ContactServiceHandler is an implementation of the skein.v1.ContactService service.
 type ContactServiceHandler interface {
 	// RequestContact asks a user to be a contact, or accepts what they have asked already. The caller's policy does
@@ -242,6 +311,15 @@ type ContactServiceHandler interface {
 	UnblockUser(context.Context, *connect.Request[v1.UnblockUserRequest]) (*connect.Response[v1.UnblockUserResponse], error)
 	// ListBlocked pages through the blocked by user id.
 	ListBlocked(context.Context, *connect.Request[v1.ListBlockedRequest]) (*connect.Response[v1.ListBlockedResponse], error)
+	// FollowUser follows a user, who need not agree. Following twice is no error. Errors: PERMISSION_DENIED (the other
+	// has blocked the caller), RESOURCE_EXHAUSTED (3,000 followed).
+	FollowUser(context.Context, *connect.Request[v1.FollowUserRequest]) (*connect.Response[v1.FollowUserResponse], error)
+	// UnfollowUser takes it back. Errors: NOT_FOUND.
+	UnfollowUser(context.Context, *connect.Request[v1.UnfollowUserRequest]) (*connect.Response[v1.UnfollowUserResponse], error)
+	// ListFollows pages through whom the caller follows, or who follows the caller, by user id.
+	ListFollows(context.Context, *connect.Request[v1.ListFollowsRequest]) (*connect.Response[v1.ListFollowsResponse], error)
+	// GetFollows counts the followers of a user. A user who does not exist has none.
+	GetFollows(context.Context, *connect.Request[v1.GetFollowsRequest]) (*connect.Response[v1.GetFollowsResponse], error)
 }
 
 // NewContactServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -305,6 +383,30 @@ func NewContactServiceHandler(svc ContactServiceHandler, opts ...connect.Handler
 		connect.WithSchema(contactServiceMethods.ByName("ListBlocked")),
 		connect.WithHandlerOptions(opts...),
 	)
+	contactServiceFollowUserHandler := connect.NewUnaryHandler(
+		ContactServiceFollowUserProcedure,
+		svc.FollowUser,
+		connect.WithSchema(contactServiceMethods.ByName("FollowUser")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactServiceUnfollowUserHandler := connect.NewUnaryHandler(
+		ContactServiceUnfollowUserProcedure,
+		svc.UnfollowUser,
+		connect.WithSchema(contactServiceMethods.ByName("UnfollowUser")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactServiceListFollowsHandler := connect.NewUnaryHandler(
+		ContactServiceListFollowsProcedure,
+		svc.ListFollows,
+		connect.WithSchema(contactServiceMethods.ByName("ListFollows")),
+		connect.WithHandlerOptions(opts...),
+	)
+	contactServiceGetFollowsHandler := connect.NewUnaryHandler(
+		ContactServiceGetFollowsProcedure,
+		svc.GetFollows,
+		connect.WithSchema(contactServiceMethods.ByName("GetFollows")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/skein.v1.ContactService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ContactServiceRequestContactProcedure:
@@ -325,6 +427,14 @@ func NewContactServiceHandler(svc ContactServiceHandler, opts ...connect.Handler
 			contactServiceUnblockUserHandler.ServeHTTP(w, r)
 		case ContactServiceListBlockedProcedure:
 			contactServiceListBlockedHandler.ServeHTTP(w, r)
+		case ContactServiceFollowUserProcedure:
+			contactServiceFollowUserHandler.ServeHTTP(w, r)
+		case ContactServiceUnfollowUserProcedure:
+			contactServiceUnfollowUserHandler.ServeHTTP(w, r)
+		case ContactServiceListFollowsProcedure:
+			contactServiceListFollowsHandler.ServeHTTP(w, r)
+		case ContactServiceGetFollowsProcedure:
+			contactServiceGetFollowsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -368,4 +478,20 @@ func (UnimplementedContactServiceHandler) UnblockUser(context.Context, *connect.
 
 func (UnimplementedContactServiceHandler) ListBlocked(context.Context, *connect.Request[v1.ListBlockedRequest]) (*connect.Response[v1.ListBlockedResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ContactService.ListBlocked is not implemented"))
+}
+
+func (UnimplementedContactServiceHandler) FollowUser(context.Context, *connect.Request[v1.FollowUserRequest]) (*connect.Response[v1.FollowUserResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ContactService.FollowUser is not implemented"))
+}
+
+func (UnimplementedContactServiceHandler) UnfollowUser(context.Context, *connect.Request[v1.UnfollowUserRequest]) (*connect.Response[v1.UnfollowUserResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ContactService.UnfollowUser is not implemented"))
+}
+
+func (UnimplementedContactServiceHandler) ListFollows(context.Context, *connect.Request[v1.ListFollowsRequest]) (*connect.Response[v1.ListFollowsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ContactService.ListFollows is not implemented"))
+}
+
+func (UnimplementedContactServiceHandler) GetFollows(context.Context, *connect.Request[v1.GetFollowsRequest]) (*connect.Response[v1.GetFollowsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ContactService.GetFollows is not implemented"))
 }

@@ -1,17 +1,17 @@
 // Contacts, the requests that wait, whom one has blocked, and finding people.
 import type { Profile } from "@skein/client/people";
-import { useMemo, useState, type FormEvent } from "react";
+import { useEffect, useMemo, useState, type FormEvent } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
-import { Button, IconButton } from "../ui/Button.tsx";
+import { Button, IconButton, Spinner } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
 import { useNames, usePeopleList } from "./names.tsx";
 import { PersonRow } from "./PersonRow.tsx";
 import { strings } from "./strings.ts";
 
-const tabs = ["contacts", "requests", "find", "blocked"] as const;
+const tabs = ["contacts", "requests", "find", "following", "blocked"] as const;
 
 /** The dialog. */
 export function PeopleDialog({ onClose }: { onClose: () => void }) {
@@ -30,7 +30,7 @@ export function PeopleDialog({ onClose }: { onClose: () => void }) {
         ))}
       </div>
       <div role="tabpanel" aria-label={s[tab]} className="people-tab">
-        {tab === "contacts" ? <Contacts /> : tab === "requests" ? <Requests /> : tab === "find" ? <Find /> : <Blocked />}
+        {tab === "contacts" ? <Contacts /> : tab === "requests" ? <Requests /> : tab === "find" ? <Find /> : tab === "following" ? <Following /> : <Blocked />}
       </div>
     </Dialog>
   );
@@ -101,6 +101,36 @@ function Requests() {
             </>
           )}
         </PersonRow>
+      ))}
+    </ul>
+  );
+}
+
+function Following() {
+  const s = useStrings(strings);
+  const { people } = useClient();
+  const { open } = useWorkspace();
+  const { fail } = useToasts();
+  const [users, setUsers] = useState<readonly string[]>();
+  useEffect(() => {
+    const abort = new AbortController();
+    void (async () => {
+      const all: string[] = [];
+      try {
+        for await (const page of people.listFollows("following", { signal: abort.signal })) all.push(...page.map((f) => f.user));
+        setUsers(all);
+      } catch (error) {
+        if (!abort.signal.aborted) fail(error);
+      }
+    })();
+    return () => abort.abort();
+  }, [people, fail]);
+  if (!users) return <Spinner />;
+  if (users.length === 0) return <p className="info-note hint">{s.noFollowing}</p>;
+  return (
+    <ul className="people" role="list">
+      {users.map((user) => (
+        <PersonRow key={user} user={user} onOpen={() => open({ dialog: "profile", user })} />
       ))}
     </ul>
   );

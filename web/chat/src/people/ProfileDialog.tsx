@@ -1,6 +1,7 @@
 // The profile of somebody else: what they show, and what one may do about
 // them: add, call by another name, label, block.
-import { useId, useState, type FormEvent } from "react";
+import type { Follows } from "@skein/client/people";
+import { useCallback, useEffect, useId, useState, type FormEvent } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, usePresence, useWatch } from "../live/context.tsx";
@@ -32,6 +33,10 @@ export function ProfileDialog({ user, onClose }: ProfileDialogProps) {
   useWatch(watched);
   const status = useStatusText(usePresence(user));
 
+  const [follows, setFollows] = useState<Follows>();
+  const count = useCallback(() => client.people.follows(user).then(setFollows, () => undefined), [client, user]);
+  useEffect(() => void count(), [count, blocked]);
+
   const run = async (action: Promise<unknown>) => {
     setBusy(true);
     try {
@@ -58,6 +63,12 @@ export function ProfileDialog({ user, onClose }: ProfileDialogProps) {
       <div className="info-card">
         <Avatar id={user} name={name} size="xl" />
         <strong className="info-name">{name}</strong>
+        {follows ? (
+          <span className="hint">
+            {s.followCounts(follows.followers, follows.following)}
+            {follows.ofMe ? ` · ${s.followsYou}` : ""}
+          </span>
+        ) : null}
       </div>
       {blocked ? <p className="info-note hint">{s.isBlocked}</p> : null}
       <dl className="facts profile-facts">
@@ -80,6 +91,11 @@ export function ProfileDialog({ user, onClose }: ProfileDialogProps) {
         >
           {s.write}
         </Button>
+        {follows && !blocked ? (
+          <Button kind="soft" busy={busy} onClick={() => void run((follows.byMe ? client.people.unfollow(user) : client.people.follow(user)).then(count))}>
+            {follows.byMe ? s.unfollow : s.follow}
+          </Button>
+        ) : null}
         {blocked ? (
           <Button busy={busy} onClick={() => void run(client.people.unblock(user))}>
             {s.unblock}

@@ -6,11 +6,11 @@
 import { SkeinError } from "../../error.js";
 import { type CallOptions, type KeyedValue, type Module, type ModuleHost, type Presence, type Unsubscribe, defineModule } from "../../module.js";
 import { ProfileCache } from "./profiles.js";
-import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
+import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
 import { calls, contactPolicyNames, contentFields, presenceFields, visibilityNames } from "./wire.js";
 import type { ContactChange, Privacy as WirePrivacy } from "./wire.js";
 
-export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
+export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
 
 /** What `client.people` offers. Lists are what this device knows: they ask nobody, and are the same array until something changes. */
 export interface People {
@@ -50,6 +50,14 @@ export interface People {
   statusOf(presence: Presence | undefined): Status | undefined;
   /** Says something of oneself: at most 128 bytes, and an emoji. undefined takes it back. Who watches is told. */
   setStatus(status: Status | undefined, options?: CallOptions): Promise<void>;
+
+  /** Follows a user, who need not agree. Following twice is no error. */
+  follow(user: string, options?: CallOptions): Promise<void>;
+  unfollow(user: string, options?: CallOptions): Promise<void>;
+  /** How many follow a user, and how one stands to them. */
+  follows(user: string, options?: CallOptions): Promise<Follows>;
+  /** Pages of whom one follows, or who follows one, by user id. */
+  listFollows(which: "following" | "followers", options?: CallOptions): AsyncGenerator<readonly Follow[]>;
 }
 
 const prefixes = ["contact/", "request/", "block/"] as const;
@@ -192,6 +200,20 @@ function makePeople(host: ModuleHost): People {
       const { status } = presence?.fields ? presenceFields.read(presence.fields) : {};
       if (!status || (status.untilUs && millis(status.untilUs) <= host.now())) return undefined;
       return { text: status.text, emoji: status.emoji, until: status.untilUs ? millis(status.untilUs) : undefined };
+    },
+    follow: async (user, options) => void (await host.call(calls.FollowUser, { user }, options)),
+    unfollow: async (user, options) => void (await host.call(calls.UnfollowUser, { user }, options)),
+    follows: async (user, options) => {
+      const { followers, following, byMe, ofMe } = await host.call(calls.GetFollows, { user }, options);
+      return { followers, following, byMe, ofMe };
+    },
+    async *listFollows(which, options) {
+      for (let page = ""; ; ) {
+        const { follows, nextPage } = await host.call(calls.ListFollows, { followers: which === "followers", limit: 200, page }, options);
+        yield follows.map((f) => ({ user: f.user, since: millis(f.sinceUs) }));
+        page = nextPage;
+        if (!page) return;
+      }
     },
     setStatus: async (status, options) => {
       await host.call(calls.SetStatus, { status: status && { text: status.text, emoji: status.emoji ?? "", untilUs: (status.until ?? 0) * 1000 } }, options);

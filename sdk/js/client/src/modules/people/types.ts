@@ -89,3 +89,19 @@ export interface Status {
   /** When it ends; milliseconds since 1970 UTC. */
   readonly until?: number | undefined;
 }
+
+/** A user on the other end of a following. */
+export interface Follow {
+  readonly user: string;
+  readonly since: number;
+}
+
+/** How many follow a user, and how one stands to them. */
+export interface Follows {
+  readonly followers: number;
+  readonly following: number;
+  /** One follows them. */
+  readonly byMe: boolean;
+  /** They follow one. */
+  readonly ofMe: boolean;
+}

@@ -49,6 +49,29 @@ export interface ContactRequest extends Rest {
   seq: number;
 }
 
+export interface Follow extends Rest {
+  user: string;
+  sinceUs: number;
+}
+
+export interface FollowUserRequest extends Rest {
+  user: string;
+}
+
+export interface FollowUserResponse extends Rest {
+}
+
+export interface GetFollowsRequest extends Rest {
+  user: string;
+}
+
+export interface GetFollowsResponse extends Rest {
+  followers: number;
+  following: number;
+  byMe: boolean;
+  ofMe: boolean;
+}
+
 export interface GetPrivacyRequest extends Rest {
 }
 
@@ -69,6 +92,17 @@ export interface GetProfilesResponse extends Rest {
 export interface KnownProfile extends Rest {
   user: string;
   version: string;
+}
+
+export interface ListFollowsRequest extends Rest {
+  followers: boolean;
+  limit: number;
+  page: string;
+}
+
+export interface ListFollowsResponse extends Rest {
+  follows: readonly Follow[];
+  nextPage: string;
 }
 
 export interface PresenceStatus extends Rest {
@@ -153,6 +187,13 @@ export interface UnblockUserRequest extends Rest {
 export interface UnblockUserResponse extends Rest {
 }
 
+export interface UnfollowUserRequest extends Rest {
+  user: string;
+}
+
+export interface UnfollowUserResponse extends Rest {
+}
+
 export interface UpdateContactRequest extends Rest {
   contact?: Contact | undefined;
   clientId: Uint8Array;
@@ -199,11 +240,18 @@ const schema = /* @__PURE__ */ schemaOf(
     Contact: "1suser 2isinceUs 3sremark 4Slabels",
     ContactChange: "1eaction:ContactAction 2sgreeting 3mcontact:Contact 4mrequest:ContactRequest 5mblocked:BlockedUser",
     ContactRequest: "1suser 2ooutgoing 3estate:ContactRequestState 4sgreeting 5itimeUs 6lseq",
+    Follow: "1suser 2isinceUs",
+    FollowUserRequest: "1suser",
+    FollowUserResponse: "",
+    GetFollowsRequest: "1suser",
+    GetFollowsResponse: "1ufollowers 2ufollowing 3obyMe 4oofMe",
     GetPrivacyRequest: "",
     GetPrivacyResponse: "1mprivacy:Privacy",
     GetProfilesRequest: "1Susers 2Mknown:KnownProfile",
     GetProfilesResponse: "1Mprofiles:Profile 2Sunchanged",
     KnownProfile: "1suser 2sversion",
+    ListFollowsRequest: "1ofollowers 2ulimit 3spage",
+    ListFollowsResponse: "1Mfollows:Follow 2snextPage",
     PresenceStatus: "1stext 2semoji 3iuntilUs",
     Privacy: "1ename:Visibility 2eavatarUrl:Visibility 3ebio:Visibility 4egender:Visibility 5ebirthday:Visibility 6elanguage:Visibility 7ecustom:Visibility 8elastSeen:Visibility 9efindable:Visibility 10econtactPolicy:ContactPolicy",
     Profile: "1suser 2sversion 3sname 4savatarUrl 5sbio 6sgender 7sbirthday 8slanguage 9Mcustom:ProfileField",
@@ -218,6 +266,8 @@ const schema = /* @__PURE__ */ schemaOf(
     SetStatusResponse: "",
     UnblockUserRequest: "1suser 2bclientId",
     UnblockUserResponse: "",
+    UnfollowUserRequest: "1suser",
+    UnfollowUserResponse: "",
     UpdateContactRequest: "1mcontact:Contact 2bclientId",
     UpdateContactResponse: "1mcontact:Contact",
     UpdatePrivacyRequest: "1mprivacy:Privacy",
@@ -247,6 +297,10 @@ export const calls = {
   BlockUser: /* @__PURE__ */ callOf<BlockUserRequest, BlockUserResponse>(schema, "ContactService/BlockUser"),
   UnblockUser: /* @__PURE__ */ callOf<UnblockUserRequest, UnblockUserResponse>(schema, "ContactService/UnblockUser"),
   SetStatus: /* @__PURE__ */ callOf<SetStatusRequest, SetStatusResponse>(schema, "PresenceService/SetStatus"),
+  FollowUser: /* @__PURE__ */ callOf<FollowUserRequest, FollowUserResponse>(schema, "ContactService/FollowUser"),
+  UnfollowUser: /* @__PURE__ */ callOf<UnfollowUserRequest, UnfollowUserResponse>(schema, "ContactService/UnfollowUser"),
+  ListFollows: /* @__PURE__ */ callOf<ListFollowsRequest, ListFollowsResponse>(schema, "ContactService/ListFollows"),
+  GetFollows: /* @__PURE__ */ callOf<GetFollowsRequest, GetFollowsResponse>(schema, "ContactService/GetFollows"),
 } as const;
 
 /** The values of ContactAction by number. */

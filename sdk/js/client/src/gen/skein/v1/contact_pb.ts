@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/contact.proto.
  */
 export const file_skein_v1_contact: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9jb250YWN0LnByb3RvEghza2Vpbi52MSLBAQoNQ29udGFjdENoYW5nZRInCgZhY3Rpb24YASABKA4yFy5za2Vpbi52MS5Db250YWN0QWN0aW9uEhAKCGdyZWV0aW5nGAIgASgJEiIKB2NvbnRhY3QYAyABKAsyES5za2Vpbi52MS5Db250YWN0EikKB3JlcXVlc3QYBCABKAsyGC5za2Vpbi52MS5Db250YWN0UmVxdWVzdBImCgdibG9ja2VkGAUgASgLMhUuc2tlaW4udjEuQmxvY2tlZFVzZXIiSQoHQ29udGFjdBIMCgR1c2VyGAEgASgJEhAKCHNpbmNlX3VzGAIgASgDEg4KBnJlbWFyaxgDIAEoCRIOCgZsYWJlbHMYBCADKAkijgEKDkNvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEAoIb3V0Z29pbmcYAiABKAgSLAoFc3RhdGUYAyABKA4yHS5za2Vpbi52MS5Db250YWN0UmVxdWVzdFN0YXRlEhAKCGdyZWV0aW5nGAQgASgJEg8KB3RpbWVfdXMYBSABKAMSCwoDc2VxGAYgASgEIi0KC0Jsb2NrZWRVc2VyEgwKBHVzZXIYASABKAkSEAoIc2luY2VfdXMYAiABKAMiSgoVUmVxdWVzdENvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEAoIZ3JlZXRpbmcYAiABKAkSEQoJY2xpZW50X2lkGAMgASgMIicKFlJlcXVlc3RDb250YWN0UmVzcG9uc2USDQoFYWRkZWQYASABKAgiTgobQW5zd2VyQ29udGFjdFJlcXVlc3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSDgoGYWNjZXB0GAIgASgIEhEKCWNsaWVudF9pZBgDIAEoDCIeChxBbnN3ZXJDb250YWN0UmVxdWVzdFJlc3BvbnNlIjcKFFJlbW92ZUNvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEQoJY2xpZW50X2lkGAIgASgMIhcKFVJlbW92ZUNvbnRhY3RSZXNwb25zZSJNChRVcGRhdGVDb250YWN0UmVxdWVzdBIiCgdjb250YWN0GAEgASgLMhEuc2tlaW4udjEuQ29udGFjdBIRCgljbGllbnRfaWQYAiABKAwiOwoVVXBkYXRlQ29udGFjdFJlc3BvbnNlEiIKB2NvbnRhY3QYASABKAsyES5za2Vpbi52MS5Db250YWN0IjIKE0xpc3RDb250YWN0c1JlcXVlc3QSDQoFbGltaXQYASABKA0SDAoEcGFnZRgCIAEoCSJOChRMaXN0Q29udGFjdHNSZXNwb25zZRIjCghjb250YWN0cxgBIAMoCzIRLnNrZWluLnYxLkNvbnRhY3QSEQoJbmV4dF9wYWdlGAIgASgJIjkKGkxpc3RDb250YWN0UmVxdWVzdHNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiXAobTGlzdENvbnRhY3RSZXF1ZXN0c1Jlc3BvbnNlEioKCHJlcXVlc3RzGAEgAygLMhguc2tlaW4udjEuQ29udGFjdFJlcXVlc3QSEQoJbmV4dF9wYWdlGAIgASgJIjMKEEJsb2NrVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCRIRCgljbGllbnRfaWQYAiABKAwiEwoRQmxvY2tVc2VyUmVzcG9uc2UiNQoSVW5ibG9ja1VzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkSEQoJY2xpZW50X2lkGAIgASgMIhUKE1VuYmxvY2tVc2VyUmVzcG9uc2UiMQoSTGlzdEJsb2NrZWRSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiUAoTTGlzdEJsb2NrZWRSZXNwb25zZRImCgdibG9ja2VkGAEgAygLMhUuc2tlaW4udjEuQmxvY2tlZFVzZXISEQoJbmV4dF9wYWdlGAIgASgJKusBCg1Db250YWN0QWN0aW9uEh4KGkNPTlRBQ1RfQUNUSU9OX1VOU1BFQ0lGSUVEEAASGgoWQ09OVEFDVF9BQ1RJT05fUkVRVUVTVBABEhkKFUNPTlRBQ1RfQUNUSU9OX0FDQ0VQVBACEhoKFkNPTlRBQ1RfQUNUSU9OX0RFQ0xJTkUQAxIWChJDT05UQUNUX0FDVElPTl9BREQQBBIZChVDT05UQUNUX0FDVElPTl9SRU1PVkUQBRIYChRDT05UQUNUX0FDVElPTl9CTE9DSxAGEhoKFkNPTlRBQ1RfQUNUSU9OX1VOQkxPQ0sQByqDAQoTQ29udGFjdFJlcXVlc3RTdGF0ZRIlCiFDT05UQUNUX1JFUVVFU1RfU1RBVEVfVU5TUEVDSUZJRUQQABIhCh1DT05UQUNUX1JFUVVFU1RfU1RBVEVfUEVORElORxABEiIKHkNPTlRBQ1RfUkVRVUVTVF9TVEFURV9ERUNMSU5FRBACMoEGCg5Db250YWN0U2VydmljZRJTCg5SZXF1ZXN0Q29udGFjdBIfLnNrZWluLnYxLlJlcXVlc3RDb250YWN0UmVxdWVzdBogLnNrZWluLnYxLlJlcXVlc3RDb250YWN0UmVzcG9uc2USZQoUQW5zd2VyQ29udGFjdFJlcXVlc3QSJS5za2Vpbi52MS5BbnN3ZXJDb250YWN0UmVxdWVzdFJlcXVlc3QaJi5za2Vpbi52MS5BbnN3ZXJDb250YWN0UmVxdWVzdFJlc3BvbnNlElAKDVJlbW92ZUNvbnRhY3QSHi5za2Vpbi52MS5SZW1vdmVDb250YWN0UmVxdWVzdBofLnNrZWluLnYxLlJlbW92ZUNvbnRhY3RSZXNwb25zZRJQCg1VcGRhdGVDb250YWN0Eh4uc2tlaW4udjEuVXBkYXRlQ29udGFjdFJlcXVlc3QaHy5za2Vpbi52MS5VcGRhdGVDb250YWN0UmVzcG9uc2USTQoMTGlzdENvbnRhY3RzEh0uc2tlaW4udjEuTGlzdENvbnRhY3RzUmVxdWVzdBoeLnNrZWluLnYxLkxpc3RDb250YWN0c1Jlc3BvbnNlEmIKE0xpc3RDb250YWN0UmVxdWVzdHMSJC5za2Vpbi52MS5MaXN0Q29udGFjdFJlcXVlc3RzUmVxdWVzdBolLnNrZWluLnYxLkxpc3RDb250YWN0UmVxdWVzdHNSZXNwb25zZRJECglCbG9ja1VzZXISGi5za2Vpbi52MS5CbG9ja1VzZXJSZXF1ZXN0Ghsuc2tlaW4udjEuQmxvY2tVc2VyUmVzcG9uc2USSgoLVW5ibG9ja1VzZXISHC5za2Vpbi52MS5VbmJsb2NrVXNlclJlcXVlc3QaHS5za2Vpbi52MS5VbmJsb2NrVXNlclJlc3BvbnNlEkoKC0xpc3RCbG9ja2VkEhwuc2tlaW4udjEuTGlzdEJsb2NrZWRSZXF1ZXN0Gh0uc2tlaW4udjEuTGlzdEJsb2NrZWRSZXNwb25zZUIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw");
+  fileDesc("ChZza2Vpbi92MS9jb250YWN0LnByb3RvEghza2Vpbi52MSLBAQoNQ29udGFjdENoYW5nZRInCgZhY3Rpb24YASABKA4yFy5za2Vpbi52MS5Db250YWN0QWN0aW9uEhAKCGdyZWV0aW5nGAIgASgJEiIKB2NvbnRhY3QYAyABKAsyES5za2Vpbi52MS5Db250YWN0EikKB3JlcXVlc3QYBCABKAsyGC5za2Vpbi52MS5Db250YWN0UmVxdWVzdBImCgdibG9ja2VkGAUgASgLMhUuc2tlaW4udjEuQmxvY2tlZFVzZXIiSQoHQ29udGFjdBIMCgR1c2VyGAEgASgJEhAKCHNpbmNlX3VzGAIgASgDEg4KBnJlbWFyaxgDIAEoCRIOCgZsYWJlbHMYBCADKAkijgEKDkNvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEAoIb3V0Z29pbmcYAiABKAgSLAoFc3RhdGUYAyABKA4yHS5za2Vpbi52MS5Db250YWN0UmVxdWVzdFN0YXRlEhAKCGdyZWV0aW5nGAQgASgJEg8KB3RpbWVfdXMYBSABKAMSCwoDc2VxGAYgASgEIi0KC0Jsb2NrZWRVc2VyEgwKBHVzZXIYASABKAkSEAoIc2luY2VfdXMYAiABKAMiIQoRRm9sbG93VXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSIUChJGb2xsb3dVc2VyUmVzcG9uc2UiIwoTVW5mb2xsb3dVc2VyUmVxdWVzdBIMCgR1c2VyGAEgASgJIhYKFFVuZm9sbG93VXNlclJlc3BvbnNlIkQKEkxpc3RGb2xsb3dzUmVxdWVzdBIRCglmb2xsb3dlcnMYASABKAgSDQoFbGltaXQYAiABKA0SDAoEcGFnZRgDIAEoCSJLChNMaXN0Rm9sbG93c1Jlc3BvbnNlEiEKB2ZvbGxvd3MYASADKAsyEC5za2Vpbi52MS5Gb2xsb3cSEQoJbmV4dF9wYWdlGAIgASgJIigKBkZvbGxvdxIMCgR1c2VyGAEgASgJEhAKCHNpbmNlX3VzGAIgASgDIiEKEUdldEZvbGxvd3NSZXF1ZXN0EgwKBHVzZXIYASABKAkiWAoSR2V0Rm9sbG93c1Jlc3BvbnNlEhEKCWZvbGxvd2VycxgBIAEoDRIRCglmb2xsb3dpbmcYAiABKA0SDQoFYnlfbWUYAyABKAgSDQoFb2ZfbWUYBCABKAgiSgoVUmVxdWVzdENvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEAoIZ3JlZXRpbmcYAiABKAkSEQoJY2xpZW50X2lkGAMgASgMIicKFlJlcXVlc3RDb250YWN0UmVzcG9uc2USDQoFYWRkZWQYASABKAgiTgobQW5zd2VyQ29udGFjdFJlcXVlc3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSDgoGYWNjZXB0GAIgASgIEhEKCWNsaWVudF9pZBgDIAEoDCIeChxBbnN3ZXJDb250YWN0UmVxdWVzdFJlc3BvbnNlIjcKFFJlbW92ZUNvbnRhY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSEQoJY2xpZW50X2lkGAIgASgMIhcKFVJlbW92ZUNvbnRhY3RSZXNwb25zZSJNChRVcGRhdGVDb250YWN0UmVxdWVzdBIiCgdjb250YWN0GAEgASgLMhEuc2tlaW4udjEuQ29udGFjdBIRCgljbGllbnRfaWQYAiABKAwiOwoVVXBkYXRlQ29udGFjdFJlc3BvbnNlEiIKB2NvbnRhY3QYASABKAsyES5za2Vpbi52MS5Db250YWN0IjIKE0xpc3RDb250YWN0c1JlcXVlc3QSDQoFbGltaXQYASABKA0SDAoEcGFnZRgCIAEoCSJOChRMaXN0Q29udGFjdHNSZXNwb25zZRIjCghjb250YWN0cxgBIAMoCzIRLnNrZWluLnYxLkNvbnRhY3QSEQoJbmV4dF9wYWdlGAIgASgJIjkKGkxpc3RDb250YWN0UmVxdWVzdHNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiXAobTGlzdENvbnRhY3RSZXF1ZXN0c1Jlc3BvbnNlEioKCHJlcXVlc3RzGAEgAygLMhguc2tlaW4udjEuQ29udGFjdFJlcXVlc3QSEQoJbmV4dF9wYWdlGAIgASgJIjMKEEJsb2NrVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCRIRCgljbGllbnRfaWQYAiABKAwiEwoRQmxvY2tVc2VyUmVzcG9uc2UiNQoSVW5ibG9ja1VzZXJSZXF1ZXN0EgwKBHVzZXIYASABKAkSEQoJY2xpZW50X2lkGAIgASgMIhUKE1VuYmxvY2tVc2VyUmVzcG9uc2UiMQoSTGlzdEJsb2NrZWRSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiUAoTTGlzdEJsb2NrZWRSZXNwb25zZRImCgdibG9ja2VkGAEgAygLMhUuc2tlaW4udjEuQmxvY2tlZFVzZXISEQoJbmV4dF9wYWdlGAIgASgJKusBCg1Db250YWN0QWN0aW9uEh4KGkNPTlRBQ1RfQUNUSU9OX1VOU1BFQ0lGSUVEEAASGgoWQ09OVEFDVF9BQ1RJT05fUkVRVUVTVBABEhkKFUNPTlRBQ1RfQUNUSU9OX0FDQ0VQVBACEhoKFkNPTlRBQ1RfQUNUSU9OX0RFQ0xJTkUQAxIWChJDT05UQUNUX0FDVElPTl9BREQQBBIZChVDT05UQUNUX0FDVElPTl9SRU1PVkUQBRIYChRDT05UQUNUX0FDVElPTl9CTE9DSxAGEhoKFkNPTlRBQ1RfQUNUSU9OX1VOQkxPQ0sQByqDAQoTQ29udGFjdFJlcXVlc3RTdGF0ZRIlCiFDT05UQUNUX1JFUVVFU1RfU1RBVEVfVU5TUEVDSUZJRUQQABIhCh1DT05UQUNUX1JFUVVFU1RfU1RBVEVfUEVORElORxABEiIKHkNPTlRBQ1RfUkVRVUVTVF9TVEFURV9ERUNMSU5FRBACMq4ICg5Db250YWN0U2VydmljZRJTCg5SZXF1ZXN0Q29udGFjdBIfLnNrZWluLnYxLlJlcXVlc3RDb250YWN0UmVxdWVzdBogLnNrZWluLnYxLlJlcXVlc3RDb250YWN0UmVzcG9uc2USZQoUQW5zd2VyQ29udGFjdFJlcXVlc3QSJS5za2Vpbi52MS5BbnN3ZXJDb250YWN0UmVxdWVzdFJlcXVlc3QaJi5za2Vpbi52MS5BbnN3ZXJDb250YWN0UmVxdWVzdFJlc3BvbnNlElAKDVJlbW92ZUNvbnRhY3QSHi5za2Vpbi52MS5SZW1vdmVDb250YWN0UmVxdWVzdBofLnNrZWluLnYxLlJlbW92ZUNvbnRhY3RSZXNwb25zZRJQCg1VcGRhdGVDb250YWN0Eh4uc2tlaW4udjEuVXBkYXRlQ29udGFjdFJlcXVlc3QaHy5za2Vpbi52MS5VcGRhdGVDb250YWN0UmVzcG9uc2USTQoMTGlzdENvbnRhY3RzEh0uc2tlaW4udjEuTGlzdENvbnRhY3RzUmVxdWVzdBoeLnNrZWluLnYxLkxpc3RDb250YWN0c1Jlc3BvbnNlEmIKE0xpc3RDb250YWN0UmVxdWVzdHMSJC5za2Vpbi52MS5MaXN0Q29udGFjdFJlcXVlc3RzUmVxdWVzdBolLnNrZWluLnYxLkxpc3RDb250YWN0UmVxdWVzdHNSZXNwb25zZRJECglCbG9ja1VzZXISGi5za2Vpbi52MS5CbG9ja1VzZXJSZXF1ZXN0Ghsuc2tlaW4udjEuQmxvY2tVc2VyUmVzcG9uc2USSgoLVW5ibG9ja1VzZXISHC5za2Vpbi52MS5VbmJsb2NrVXNlclJlcXVlc3QaHS5za2Vpbi52MS5VbmJsb2NrVXNlclJlc3BvbnNlEkoKC0xpc3RCbG9ja2VkEhwuc2tlaW4udjEuTGlzdEJsb2NrZWRSZXF1ZXN0Gh0uc2tlaW4udjEuTGlzdEJsb2NrZWRSZXNwb25zZRJHCgpGb2xsb3dVc2VyEhsuc2tlaW4udjEuRm9sbG93VXNlclJlcXVlc3QaHC5za2Vpbi52MS5Gb2xsb3dVc2VyUmVzcG9uc2USTQoMVW5mb2xsb3dVc2VyEh0uc2tlaW4udjEuVW5mb2xsb3dVc2VyUmVxdWVzdBoeLnNrZWluLnYxLlVuZm9sbG93VXNlclJlc3BvbnNlEkoKC0xpc3RGb2xsb3dzEhwuc2tlaW4udjEuTGlzdEZvbGxvd3NSZXF1ZXN0Gh0uc2tlaW4udjEuTGlzdEZvbGxvd3NSZXNwb25zZRJHCgpHZXRGb2xsb3dzEhsuc2tlaW4udjEuR2V0Rm9sbG93c1JlcXVlc3QaHC5za2Vpbi52MS5HZXRGb2xsb3dzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * ContactChange is the content of a CONTACT entry in a direct conversation, and the value of the keys
@@ -172,6 +172,200 @@ export const BlockedUserSchema: GenMessage<BlockedUser> = /*@__PURE__*/
   messageDesc(file_skein_v1_contact, 3);
 
 /**
+ * @generated from message skein.v1.FollowUserRequest
+ */
+export type FollowUserRequest = Message<"skein.v1.FollowUserRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message skein.v1.FollowUserRequest.
+ * Use `create(FollowUserRequestSchema)` to create a new message.
+ */
+export const FollowUserRequestSchema: GenMessage<FollowUserRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 4);
+
+/**
+ * @generated from message skein.v1.FollowUserResponse
+ */
+export type FollowUserResponse = Message<"skein.v1.FollowUserResponse"> & {
+};
+
+/**
+ * Describes the message skein.v1.FollowUserResponse.
+ * Use `create(FollowUserResponseSchema)` to create a new message.
+ */
+export const FollowUserResponseSchema: GenMessage<FollowUserResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 5);
+
+/**
+ * @generated from message skein.v1.UnfollowUserRequest
+ */
+export type UnfollowUserRequest = Message<"skein.v1.UnfollowUserRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message skein.v1.UnfollowUserRequest.
+ * Use `create(UnfollowUserRequestSchema)` to create a new message.
+ */
+export const UnfollowUserRequestSchema: GenMessage<UnfollowUserRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 6);
+
+/**
+ * @generated from message skein.v1.UnfollowUserResponse
+ */
+export type UnfollowUserResponse = Message<"skein.v1.UnfollowUserResponse"> & {
+};
+
+/**
+ * Describes the message skein.v1.UnfollowUserResponse.
+ * Use `create(UnfollowUserResponseSchema)` to create a new message.
+ */
+export const UnfollowUserResponseSchema: GenMessage<UnfollowUserResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 7);
+
+/**
+ * @generated from message skein.v1.ListFollowsRequest
+ */
+export type ListFollowsRequest = Message<"skein.v1.ListFollowsRequest"> & {
+  /**
+   * True: who follows the caller. False: whom the caller follows.
+   *
+   * @generated from field: bool followers = 1;
+   */
+  followers: boolean;
+
+  /**
+   * 1 to 200; 0 = 100.
+   *
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: string page = 3;
+   */
+  page: string;
+};
+
+/**
+ * Describes the message skein.v1.ListFollowsRequest.
+ * Use `create(ListFollowsRequestSchema)` to create a new message.
+ */
+export const ListFollowsRequestSchema: GenMessage<ListFollowsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 8);
+
+/**
+ * @generated from message skein.v1.ListFollowsResponse
+ */
+export type ListFollowsResponse = Message<"skein.v1.ListFollowsResponse"> & {
+  /**
+   * @generated from field: repeated skein.v1.Follow follows = 1;
+   */
+  follows: Follow[];
+
+  /**
+   * @generated from field: string next_page = 2;
+   */
+  nextPage: string;
+};
+
+/**
+ * Describes the message skein.v1.ListFollowsResponse.
+ * Use `create(ListFollowsResponseSchema)` to create a new message.
+ */
+export const ListFollowsResponseSchema: GenMessage<ListFollowsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 9);
+
+/**
+ * Follow is a user on the other end of a following.
+ *
+ * @generated from message skein.v1.Follow
+ */
+export type Follow = Message<"skein.v1.Follow"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: int64 since_us = 2;
+   */
+  sinceUs: bigint;
+};
+
+/**
+ * Describes the message skein.v1.Follow.
+ * Use `create(FollowSchema)` to create a new message.
+ */
+export const FollowSchema: GenMessage<Follow> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 10);
+
+/**
+ * @generated from message skein.v1.GetFollowsRequest
+ */
+export type GetFollowsRequest = Message<"skein.v1.GetFollowsRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message skein.v1.GetFollowsRequest.
+ * Use `create(GetFollowsRequestSchema)` to create a new message.
+ */
+export const GetFollowsRequestSchema: GenMessage<GetFollowsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 11);
+
+/**
+ * @generated from message skein.v1.GetFollowsResponse
+ */
+export type GetFollowsResponse = Message<"skein.v1.GetFollowsResponse"> & {
+  /**
+   * How many follow the user.
+   *
+   * @generated from field: uint32 followers = 1;
+   */
+  followers: number;
+
+  /**
+   * How many the user follows.
+   *
+   * @generated from field: uint32 following = 2;
+   */
+  following: number;
+
+  /**
+   * The caller follows the user.
+   *
+   * @generated from field: bool by_me = 3;
+   */
+  byMe: boolean;
+
+  /**
+   * The user follows the caller.
+   *
+   * @generated from field: bool of_me = 4;
+   */
+  ofMe: boolean;
+};
+
+/**
+ * Describes the message skein.v1.GetFollowsResponse.
+ * Use `create(GetFollowsResponseSchema)` to create a new message.
+ */
+export const GetFollowsResponseSchema: GenMessage<GetFollowsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_contact, 12);
+
+/**
  * @generated from message skein.v1.RequestContactRequest
  */
 export type RequestContactRequest = Message<"skein.v1.RequestContactRequest"> & {
@@ -196,7 +390,7 @@ export type RequestContactRequest = Message<"skein.v1.RequestContactRequest"> & 
  * Use `create(RequestContactRequestSchema)` to create a new message.
  */
 export const RequestContactRequestSchema: GenMessage<RequestContactRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 4);
+  messageDesc(file_skein_v1_contact, 13);
 
 /**
  * @generated from message skein.v1.RequestContactResponse
@@ -215,7 +409,7 @@ export type RequestContactResponse = Message<"skein.v1.RequestContactResponse"> 
  * Use `create(RequestContactResponseSchema)` to create a new message.
  */
 export const RequestContactResponseSchema: GenMessage<RequestContactResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 5);
+  messageDesc(file_skein_v1_contact, 14);
 
 /**
  * @generated from message skein.v1.AnswerContactRequestRequest
@@ -244,7 +438,7 @@ export type AnswerContactRequestRequest = Message<"skein.v1.AnswerContactRequest
  * Use `create(AnswerContactRequestRequestSchema)` to create a new message.
  */
 export const AnswerContactRequestRequestSchema: GenMessage<AnswerContactRequestRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 6);
+  messageDesc(file_skein_v1_contact, 15);
 
 /**
  * @generated from message skein.v1.AnswerContactRequestResponse
@@ -257,7 +451,7 @@ export type AnswerContactRequestResponse = Message<"skein.v1.AnswerContactReques
  * Use `create(AnswerContactRequestResponseSchema)` to create a new message.
  */
 export const AnswerContactRequestResponseSchema: GenMessage<AnswerContactRequestResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 7);
+  messageDesc(file_skein_v1_contact, 16);
 
 /**
  * @generated from message skein.v1.RemoveContactRequest
@@ -279,7 +473,7 @@ export type RemoveContactRequest = Message<"skein.v1.RemoveContactRequest"> & {
  * Use `create(RemoveContactRequestSchema)` to create a new message.
  */
 export const RemoveContactRequestSchema: GenMessage<RemoveContactRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 8);
+  messageDesc(file_skein_v1_contact, 17);
 
 /**
  * @generated from message skein.v1.RemoveContactResponse
@@ -292,7 +486,7 @@ export type RemoveContactResponse = Message<"skein.v1.RemoveContactResponse"> & 
  * Use `create(RemoveContactResponseSchema)` to create a new message.
  */
 export const RemoveContactResponseSchema: GenMessage<RemoveContactResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 9);
+  messageDesc(file_skein_v1_contact, 18);
 
 /**
  * @generated from message skein.v1.UpdateContactRequest
@@ -317,7 +511,7 @@ export type UpdateContactRequest = Message<"skein.v1.UpdateContactRequest"> & {
  * Use `create(UpdateContactRequestSchema)` to create a new message.
  */
 export const UpdateContactRequestSchema: GenMessage<UpdateContactRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 10);
+  messageDesc(file_skein_v1_contact, 19);
 
 /**
  * @generated from message skein.v1.UpdateContactResponse
@@ -334,7 +528,7 @@ export type UpdateContactResponse = Message<"skein.v1.UpdateContactResponse"> & 
  * Use `create(UpdateContactResponseSchema)` to create a new message.
  */
 export const UpdateContactResponseSchema: GenMessage<UpdateContactResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 11);
+  messageDesc(file_skein_v1_contact, 20);
 
 /**
  * @generated from message skein.v1.ListContactsRequest
@@ -358,7 +552,7 @@ export type ListContactsRequest = Message<"skein.v1.ListContactsRequest"> & {
  * Use `create(ListContactsRequestSchema)` to create a new message.
  */
 export const ListContactsRequestSchema: GenMessage<ListContactsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 12);
+  messageDesc(file_skein_v1_contact, 21);
 
 /**
  * @generated from message skein.v1.ListContactsResponse
@@ -380,7 +574,7 @@ export type ListContactsResponse = Message<"skein.v1.ListContactsResponse"> & {
  * Use `create(ListContactsResponseSchema)` to create a new message.
  */
 export const ListContactsResponseSchema: GenMessage<ListContactsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 13);
+  messageDesc(file_skein_v1_contact, 22);
 
 /**
  * @generated from message skein.v1.ListContactRequestsRequest
@@ -404,7 +598,7 @@ export type ListContactRequestsRequest = Message<"skein.v1.ListContactRequestsRe
  * Use `create(ListContactRequestsRequestSchema)` to create a new message.
  */
 export const ListContactRequestsRequestSchema: GenMessage<ListContactRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 14);
+  messageDesc(file_skein_v1_contact, 23);
 
 /**
  * @generated from message skein.v1.ListContactRequestsResponse
@@ -426,7 +620,7 @@ export type ListContactRequestsResponse = Message<"skein.v1.ListContactRequestsR
  * Use `create(ListContactRequestsResponseSchema)` to create a new message.
  */
 export const ListContactRequestsResponseSchema: GenMessage<ListContactRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 15);
+  messageDesc(file_skein_v1_contact, 24);
 
 /**
  * @generated from message skein.v1.BlockUserRequest
@@ -448,7 +642,7 @@ export type BlockUserRequest = Message<"skein.v1.BlockUserRequest"> & {
  * Use `create(BlockUserRequestSchema)` to create a new message.
  */
 export const BlockUserRequestSchema: GenMessage<BlockUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 16);
+  messageDesc(file_skein_v1_contact, 25);
 
 /**
  * @generated from message skein.v1.BlockUserResponse
@@ -461,7 +655,7 @@ export type BlockUserResponse = Message<"skein.v1.BlockUserResponse"> & {
  * Use `create(BlockUserResponseSchema)` to create a new message.
  */
 export const BlockUserResponseSchema: GenMessage<BlockUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 17);
+  messageDesc(file_skein_v1_contact, 26);
 
 /**
  * @generated from message skein.v1.UnblockUserRequest
@@ -483,7 +677,7 @@ export type UnblockUserRequest = Message<"skein.v1.UnblockUserRequest"> & {
  * Use `create(UnblockUserRequestSchema)` to create a new message.
  */
 export const UnblockUserRequestSchema: GenMessage<UnblockUserRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 18);
+  messageDesc(file_skein_v1_contact, 27);
 
 /**
  * @generated from message skein.v1.UnblockUserResponse
@@ -496,7 +690,7 @@ export type UnblockUserResponse = Message<"skein.v1.UnblockUserResponse"> & {
  * Use `create(UnblockUserResponseSchema)` to create a new message.
  */
 export const UnblockUserResponseSchema: GenMessage<UnblockUserResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 19);
+  messageDesc(file_skein_v1_contact, 28);
 
 /**
  * @generated from message skein.v1.ListBlockedRequest
@@ -520,7 +714,7 @@ export type ListBlockedRequest = Message<"skein.v1.ListBlockedRequest"> & {
  * Use `create(ListBlockedRequestSchema)` to create a new message.
  */
 export const ListBlockedRequestSchema: GenMessage<ListBlockedRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 20);
+  messageDesc(file_skein_v1_contact, 29);
 
 /**
  * @generated from message skein.v1.ListBlockedResponse
@@ -542,7 +736,7 @@ export type ListBlockedResponse = Message<"skein.v1.ListBlockedResponse"> & {
  * Use `create(ListBlockedResponseSchema)` to create a new message.
  */
 export const ListBlockedResponseSchema: GenMessage<ListBlockedResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_contact, 21);
+  messageDesc(file_skein_v1_contact, 30);
 
 /**
  * ContactAction is what a CONTACT entry says.
@@ -744,6 +938,47 @@ export const ContactService: GenService<{
     methodKind: "unary";
     input: typeof ListBlockedRequestSchema;
     output: typeof ListBlockedResponseSchema;
+  },
+  /**
+   * FollowUser follows a user, who need not agree. Following twice is no error. Errors: PERMISSION_DENIED (the other
+   * has blocked the caller), RESOURCE_EXHAUSTED (3,000 followed).
+   *
+   * @generated from rpc skein.v1.ContactService.FollowUser
+   */
+  followUser: {
+    methodKind: "unary";
+    input: typeof FollowUserRequestSchema;
+    output: typeof FollowUserResponseSchema;
+  },
+  /**
+   * UnfollowUser takes it back. Errors: NOT_FOUND.
+   *
+   * @generated from rpc skein.v1.ContactService.UnfollowUser
+   */
+  unfollowUser: {
+    methodKind: "unary";
+    input: typeof UnfollowUserRequestSchema;
+    output: typeof UnfollowUserResponseSchema;
+  },
+  /**
+   * ListFollows pages through whom the caller follows, or who follows the caller, by user id.
+   *
+   * @generated from rpc skein.v1.ContactService.ListFollows
+   */
+  listFollows: {
+    methodKind: "unary";
+    input: typeof ListFollowsRequestSchema;
+    output: typeof ListFollowsResponseSchema;
+  },
+  /**
+   * GetFollows counts the followers of a user. A user who does not exist has none.
+   *
+   * @generated from rpc skein.v1.ContactService.GetFollows
+   */
+  getFollows: {
+    methodKind: "unary";
+    input: typeof GetFollowsRequestSchema;
+    output: typeof GetFollowsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_v1_contact, 0);
