@@ -10,6 +10,7 @@ import "./app/app.css";
 import "./inbox/inbox.css";
 import "./thread/thread.css";
 import "./composer/composer.css";
+import "./messages/messages.css";
 import "./group/group.css";
 import "./people/people.css";
 import "./developer/developer.css";

@@ -1,11 +1,16 @@
 // Where messages are written. Enter sends, Shift+Enter makes a line, Arrow Up
 // in the empty field edits the last own message; an input method's keys are
 // its own.
-import type { Conversation, ConversationSnapshot, Message } from "@skein/client";
+import type { Conversation, ConversationSnapshot, Message, OutgoingContent } from "@skein/client";
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from "react";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
-import { useWords } from "../i18n/context.tsx";
+import { useSpeech } from "../i18n/context.tsx";
 import { useClient, useDrafts } from "../live/context.tsx";
+import { AttachMenu } from "../messages/AttachMenu.tsx";
+import { callsIn, groups, wordOf } from "../messages/calls.ts";
+import { applyMark, hasMarks, markOf, type Mark } from "../messages/formatting.ts";
+import { SendMenu, type HowToSend } from "../messages/SendMenu.tsx";
+import { Toolbar } from "../messages/Toolbar.tsx";
 import { IconButton } from "../ui/Button.tsx";
 import { placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -46,7 +51,7 @@ function touchKeyboard(): boolean {
 
 /** The composer of a conversation. */
 export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable }: ComposerProps) {
-  const t = useWords();
+  const { t, language } = useSpeech();
   const client = useClient();
   const drafts = useDrafts();
   const { fail } = useToasts();
@@ -59,7 +64,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const field = useRef<HTMLTextAreaElement>(null);
   const composedAt = useRef(-1000);
   const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
-  const matches = mention ? mentionMatches(members.filter((m) => m !== client.userId), mention.query) : [];
+  const many = conversation.kind === "group" ? groups.flatMap((group) => [wordOf(group, language), ...(mention?.query ? group.words : [])]) : [];
+  const words = many.filter((word, i) => many.indexOf(word) === i && !members.includes(word));
+  const matches = mention ? mentionMatches([...members.filter((m) => m !== client.userId), ...words], mention.query, 8) : [];
 
   const focus = useCallback(() => field.current?.focus(), []);
 
@@ -130,13 +137,31 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
 
   const over = text.length > maxBytes / 4 ? new TextEncoder().encode(text.trim()).length - maxBytes : 0;
 
-  const submit = () => {
+  /** What the field holds, as it is to be read. */
+  const written = (body: string) =>
+    client.messages.text(body, { format: hasMarks(body) ? "markdown" : undefined, calls: conversation.kind === "group" ? callsIn(body, members) : undefined });
+
+  const sent = () => {
+    setReplyTo(undefined);
+    onSent();
+  };
+  const attach = (content: OutgoingContent) => {
+    try {
+      conversation.sendLocal({ ...content, ...(replyTo === undefined ? {} : { replyTo }) });
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    sent();
+  };
+
+  const submit = (how?: HowToSend) => {
     const body = text.trim();
     if (over > 0) return;
     if (editing) {
       if (body === "") return;
       if (body !== editing.text) {
-        conversation.edit(editing, { text: body, mentions: mentionedIn(body, members), ...(editing.replyTo === undefined ? {} : { replyTo: editing.replyTo }) }).catch(fail);
+        conversation.edit(editing, { ...written(body), mentions: mentionedIn(body, members), ...(editing.replyTo === undefined ? {} : { replyTo: editing.replyTo }) }).catch(fail);
       }
       endEdit();
       return;
@@ -144,7 +169,8 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     if (body === "") return;
     try {
       conversation.sendLocal({
-        text: body,
+        ...written(body),
+        ...(how ? { options: how } : {}),
         mentions: mentionedIn(body, members),
         ...(replyTo === undefined ? {} : { replyTo }),
       });
@@ -154,11 +180,10 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     }
     conversation.setTyping(false);
     setText("");
-    setReplyTo(undefined);
     setMention(undefined);
     latest.current = { text: "", replyTo: undefined };
     drafts.set(conversation.id, undefined);
-    onSent();
+    sent();
   };
 
   const pickMention = (user: string) => {
@@ -171,7 +196,23 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     requestAnimationFrame(() => element.setSelectionRange(next.caret, next.caret));
   };
 
+  const mark = (what: Mark) => {
+    const element = field.current;
+    if (!element) return;
+    const next = applyMark({ text, start: element.selectionStart, end: element.selectionEnd }, what);
+    setText(next.text);
+    focus();
+    requestAnimationFrame(() => element.setSelectionRange(next.start, next.end));
+  };
+
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    const wanted = event.nativeEvent.isComposing ? undefined : markOf(event.nativeEvent);
+    if (wanted) {
+      event.preventDefault();
+      event.stopPropagation();
+      mark(wanted);
+      return;
+    }
     const action = composerKey(event.nativeEvent, {
       empty: text === "",
       cancellable: editing !== undefined || replyTo !== undefined,
@@ -234,7 +275,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const ready = text.trim() !== "" && over <= 0;
   return (
     <div className="composer">
-      {matches.length > 0 ? <MentionList users={matches} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
+      {matches.length > 0 ? <MentionList users={matches} members={members} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
       <ComposerContext
         conversation={conversation}
         replyTo={editing ? undefined : replyTo}
@@ -245,7 +286,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           focus();
         }}
       />
+      {text.trim() === "" ? null : <Toolbar onMark={mark} />}
       <div className="composer-row">
+        {editing ? null : <AttachMenu conversation={conversation} onSend={attach} onClose={focus} />}
         <IconButton
           icon="emoji"
           size={24}
@@ -274,6 +317,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
             {t.tooLong(over)}
           </span>
         ) : null}
+        {editing ? null : <SendMenu conversation={conversation} snapshot={snapshot} disabled={!ready} onSend={submit} />}
         <IconButton
           icon={editing ? "check" : "send"}
           size={24}
@@ -282,7 +326,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           disabled={!ready}
           // The keyboard of a phone stays open: the field keeps the focus.
           onPointerDown={(event) => event.preventDefault()}
-          onClick={submit}
+          onClick={() => submit()}
         />
       </div>
       {emojiPlace ? (

@@ -1,6 +1,8 @@
 // Conversations and messages in words: names, the line of the list, what
 // changed in a group.
-import type { ConversationKind, ErrorCode, Message } from "@skein/client";
+import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skein/client";
+import { plainText } from "@skein/client/markdown";
+import { detailsOf } from "@skein/client/messages";
 import type { Words } from "../i18n/en.ts";
 import type { NameOf } from "../people/names.tsx";
 
@@ -65,9 +67,33 @@ export function recalledText(message: Message, kind: ConversationKind, t: Words,
 /** A message on one line, as a list or a quote shows it. */
 export function previewText(message: Message, t: Words): string {
   if (message.recalled) return t.previewRecalled;
-  if (message.kind === "text") return (message.text ?? "").replace(/\s+/gu, " ").trim();
+  if (message.kind === "text") {
+    const text = message.text ?? "";
+    return (detailsOf(message).format === "markdown" ? plainText(text) : text).replace(/\s+/gu, " ").trim();
+  }
+  if (message.kind === "content" && message.content) return contentText(message.content, t);
   if (message.kind === "custom") return message.custom?.summary || message.custom?.type || t.previewCustom;
   return t.previewUnreadable;
+}
+
+/** A content of another kind on one line. */
+function contentText(content: MessageContent, t: Words): string {
+  switch (content.type) {
+    case "location":
+      return t.previewLocation(content.name);
+    case "contactCard":
+      return t.previewCard(content.name || content.user);
+    case "sticker":
+      return t.previewSticker(content.alt);
+    case "attachments":
+      return content.caption || t.previewFiles(content.items.length, content.items[0]?.name ?? "");
+    case "merged":
+      return t.previewMerged(content.title || String(content.count));
+    case "notice":
+      return content.text;
+    default:
+      return t.previewUnreadable;
+  }
 }
 
 /** The second line of a conversation in the list. */

@@ -104,6 +104,11 @@ export const en = {
   previewYou: (text: string) => `You: ${text}`,
   previewRecalled: "Message recalled",
   previewEmpty: "No messages",
+  previewLocation: (name: string) => (name === "" ? "Location" : `Location: ${name}`),
+  previewCard: (name: string) => `Contact card: ${name}`,
+  previewSticker: (alt: string) => `Sticker ${alt}`,
+  previewFiles: (n: number, first: string) => (n === 1 ? `File: ${first}` : `${n} files`),
+  previewMerged: (title: string) => `Messages: ${title}`,
   previewUnreadable: "Encrypted message",
   previewCustom: "Message",
 

@@ -95,6 +95,11 @@ export const zh: Words = {
   previewYou: (text) => `你：${text}`,
   previewRecalled: "消息已撤回",
   previewEmpty: "暂无消息",
+  previewLocation: (name: string) => (name === "" ? "[位置]" : `[位置] ${name}`),
+  previewCard: (name: string) => `[名片] ${name}`,
+  previewSticker: (alt: string) => `[贴纸] ${alt}`,
+  previewFiles: (n: number, first: string) => (n === 1 ? `[文件] ${first}` : `[${n} 个文件]`),
+  previewMerged: (title: string) => `[聊天记录] ${title}`,
   previewUnreadable: "加密消息",
   previewCustom: "消息",
 

@@ -8,6 +8,9 @@ import { useSpeech } from "../i18n/context.tsx";
 import { useClient, useConversation, useDraftText, usePresence } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
 import { useNames } from "../people/names.tsx";
+import { useStrings } from "../i18n/strings.ts";
+import { strings } from "../messages/strings.ts";
+import { useMentioned } from "../messages/useMentioned.ts";
 import { Ticks } from "../thread/Ticks.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { TypingDots } from "./TypingDots.tsx";
@@ -25,6 +28,8 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
   const client = useClient();
   const snapshot = useConversation(conversation);
   const now = useNow("minute");
+  const s = useStrings(strings);
+  const mentioned = useMentioned(conversation, snapshot);
   const draft = useDraftText(conversation.id);
   const online = usePresence(snapshot.peer)?.online ?? false;
   const nameOf = useNames();
@@ -70,6 +75,11 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
                 listPreview(last, snapshot.kind, client.userId, t, nameOf)
               )}
             </span>
+            {mentioned ? (
+              <span className="badge badge-mention" role="img" aria-label={s.mentionsYou} title={s.mentionsYou}>
+                @
+              </span>
+            ) : null}
             {snapshot.unread > 0 ? (
               <span className="badge">
                 <span aria-hidden="true">{snapshot.unread > 999 ? "999+" : snapshot.unread}</span>

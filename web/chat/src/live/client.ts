@@ -1,8 +1,12 @@
 // The client of the app: the SDK with the modules that the app uses.
 import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 
-const modules = () => ({ people: people() });
+const modules = () => ({
+  messages: messages(),
+  people: people(),
+});
 
 /** The SDK's client with the app's modules. */
 export type AppClient = ClientWith<ReturnType<typeof modules>>;

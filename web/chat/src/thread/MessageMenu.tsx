@@ -1,7 +1,10 @@
 // The menu of a message: quick reactions and what can be done with it.
 import type { ConversationSnapshot, Message } from "@skein/client";
+import { detailsOf } from "@skein/client/messages";
 import { quickReactions } from "../emoji/data.ts";
 import { useWords } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
+import { strings } from "../messages/strings.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
 
@@ -18,7 +21,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "copy" | "edit" | "edits" | "readers" | "recall" | "retry" | "discard";
+export type MessageMenuAction = "reply" | "forward" | "select" | "copy" | "edit" | "edits" | "readers" | "recall" | "retry" | "discard";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -28,12 +31,19 @@ export function mayRecall(message: Message, snapshot: ConversationSnapshot): boo
 
 /** Whether this user may edit a message. */
 export function mayEdit(message: Message): boolean {
-  return message.mine && message.kind === "text" && !message.recalled && message.state !== "failed";
+  return message.mine && message.kind === "text" && detailsOf(message).forwarded === undefined && !message.recalled && message.state !== "failed";
+}
+
+/** Whether the server may send a message on: not what is for some alone or is to go away. */
+export function mayForward({ kind, delivery }: Message): boolean {
+  const some = delivery !== undefined && (delivery.toUsers.length > 0 || delivery.expiresUs > 0 || delivery.burnAfterS > 0);
+  return (kind === "text" || kind === "custom" || kind === "content") && !some;
 }
 
 /** The menu. */
 export function MessageMenu({ message, place, snapshot, readers, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
   const t = useWords();
+  const s = useStrings(strings);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -64,6 +74,12 @@ export function MessageMenu({ message, place, snapshot, readers, onClose, onReac
         </>
       ) : null}
       {sent && member ? <MenuItem icon="reply" label={t.reply} onSelect={() => onAction("reply")} /> : null}
+      {sent && !message.recalled && mayForward(message) ? (
+        <>
+          <MenuItem icon="switchUser" label={s.forward} onSelect={() => onAction("forward")} />
+          <MenuItem icon="check" label={s.select} onSelect={() => onAction("select")} />
+        </>
+      ) : null}
       {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
       {mayEdit(message) && member ? <MenuItem icon="edit" label={t.edit} onSelect={() => onAction("edit")} /> : null}
       {message.edited ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}

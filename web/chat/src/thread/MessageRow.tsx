@@ -12,7 +12,9 @@ import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { useMessageActions } from "./actions.ts";
 import type { Surroundings } from "./grouping.ts";
-import { MessageText } from "./MessageText.tsx";
+import { ContentBody } from "../messages/ContentBody.tsx";
+import { Marks, SaidText } from "../messages/Said.tsx";
+import { SelectBox, useSelection } from "../messages/Selection.tsx";
 import { Quote } from "./Quote.tsx";
 import { Reactions } from "./Reactions.tsx";
 import { Ticks } from "./Ticks.tsx";
@@ -38,10 +40,14 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const { message, conversation, day, unread, flash, tabbable, now } = props;
   const { t, tag } = useSpeech();
   const nameOf = useNames();
-  const plain = message.kind === "members" || message.kind === "conversation";
+  const notice = message.kind === "content" && message.content?.type === "notice" ? message.content : undefined;
+  const plain = message.kind === "members" || message.kind === "conversation" || notice !== undefined;
+  const actions = useMessageActions();
+  const selection = useSelection();
+  const selectable = selection !== undefined && !plain && !message.recalled && message.state === "sent";
   return (
     <div
-      className={`row ${flash ? "row-flash" : ""}`}
+      className={`row ${selectable ? "row-selectable" : ""} ${flash ? "row-flash" : ""}`}
       role="listitem"
       tabIndex={tabbable ? 0 : -1}
       data-message=""
@@ -57,13 +63,14 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
       {unread ? <div className="unread-line">{t.unreadDivider}</div> : null}
       {plain ? (
         <div className="event-line">
-          <span>{eventText(message, props.me, t, nameOf)}</span>
+          <span>{notice ? notice.text : eventText(message, props.me, t, nameOf)}</span>
         </div>
       ) : message.recalled ? (
         <Recalled message={message} conversation={conversation} />
       ) : (
         <Bubble {...props} />
       )}
+      {selectable ? <SelectBox checked={selection.has(message.key)} onToggle={() => actions.toggleSelected(message)} /> : null}
     </div>
   );
 });
@@ -93,7 +100,8 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
   const bubble = useRef<HTMLDivElement>(null);
   const name = useNames()(message.sender);
   const group = conversation.kind === "group" && !message.mine;
-  const big = message.kind === "text" && message.replyTo === undefined && isBigEmoji(message.text ?? "");
+  const bare = message.kind === "content" && message.content?.type === "sticker";
+  const big = bare || message.kind === "text" && message.replyTo === undefined && isBigEmoji(message.text ?? "");
   const longPress = useLongPress((x, y) => actions.menu(message, placeAt(x, y)));
 
   const onContextMenu = (event: MouseEvent) => {
@@ -119,6 +127,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
         {...longPress}
       >
         {group && first ? <span className={`bubble-name hue-${hue(message.sender)}`}>{name}</span> : <span className="visually-hidden">{message.mine ? t.you : name}: </span>}
+        <Marks message={message} />
         {message.replyTo === undefined ? null : <Quote conversation={conversation} seq={message.replyTo} />}
         <div className="bubble-text" dir="auto">
           <Body message={message} query={query} me={me} />
@@ -151,7 +160,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
 function Body({ message, query, me }: { message: Message; query: string; me: string }) {
   const { t } = useSpeech();
   if (message.kind === "text") {
-    return <MessageText text={message.text ?? ""} mentions={message.mentions} query={query} me={me} />;
+    return <SaidText message={message} query={query} me={me} />;
   }
   if (message.kind === "custom" && message.custom) {
     return (
@@ -161,6 +170,7 @@ function Body({ message, query, me }: { message: Message; query: string; me: str
       </span>
     );
   }
+  if (message.kind === "content" && message.content) return <ContentBody content={message.content} query={query} me={me} />;
   return <em>{t.unreadable}</em>;
 }
 

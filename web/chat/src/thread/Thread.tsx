@@ -9,6 +9,8 @@ import { conversationName } from "../format/describe.ts";
 import { InfoPanel } from "../group/InfoPanel.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
+import { ForwardDialog } from "../messages/ForwardDialog.tsx";
+import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Popover, type MenuPlace } from "../ui/Menu.tsx";
@@ -33,6 +35,8 @@ interface At {
 
 type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" };
 
+const nobody: ReadonlyMap<string, Message> = new Map();
+
 /** More messages than this are let go when one leaves; the store has them. */
 const keepLoaded = 400;
 
@@ -49,6 +53,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const [picker, setPicker] = useState<At>();
   const [asking, setAsking] = useState<Asking>();
   const [info, setInfo] = useState(false);
+  const [selected, setSelected] = useState<ReadonlyMap<string, Message>>();
+  const [forwarding, setForwarding] = useState<readonly Message[]>();
   const [finding, setFinding] = useState(false);
   const [query, setQuery] = useState("");
   const [atEnd, setAtEnd] = useState(true);
@@ -124,6 +130,12 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         conversation.react(message, emoji, { remove: mine }).catch(fail);
       },
       reply: (message) => composer.current?.reply(message),
+      toggleSelected: (message) =>
+        setSelected((now = nobody) => {
+          const next = new Map(now);
+          if (!next.delete(message.key)) next.set(message.key, message);
+          return next;
+        }),
       jump: (seq) => void show(seq).catch(fail),
       retry: (message) => void conversation.retry(message).catch(fail),
       discard: (message) => void conversation.discard(message).catch(fail),
@@ -137,6 +149,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const onAction = (message: Message, action: MessageMenuAction) => {
     setMenu(undefined);
     if (action === "reply") composer.current?.reply(message);
+    else if (action === "forward") setForwarding([message]);
+    else if (action === "select") setSelected(new Map([[message.key, message]]));
     else if (action === "copy") copy(message.text ?? "");
     else if (action === "edit") composer.current?.edit(message);
     else if (action === "retry") actions.retry(message);
@@ -165,6 +179,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const far = !atEnd || !snapshot.window.atEnd;
   return (
     <MessageActionsContext value={actions}>
+     <SelectionContext value={selected}>
       <main className="thread" aria-label={t.messagesOf(name)}>
         <ThreadHead snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
@@ -197,7 +212,13 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           ) : null}
           <Announcer conversation={conversation} label={t.messagesOf(name)} />
         </div>
-        {gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
+        {selected ? (
+          <SelectionBar
+            selected={selected}
+            onForward={() => setForwarding([...selected.values()].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0)))}
+            onClose={() => setSelected(undefined)}
+          />
+        ) : gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
           <p className="composer-left">{t.leftGroup}</p>
         ) : (
           <Composer
@@ -260,6 +281,18 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       ) : null}
       {asking?.what === "edits" ? <EditHistory conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "readers" ? <ReadersDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {forwarding ? (
+        <ForwardDialog
+          conversation={conversation}
+          messages={forwarding}
+          onClose={() => setForwarding(undefined)}
+          onDone={() => {
+            setForwarding(undefined);
+            setSelected(undefined);
+          }}
+        />
+      ) : null}
+     </SelectionContext>
     </MessageActionsContext>
   );
 }

@@ -13,6 +13,8 @@ export interface MessageActions {
   /** Adds the user's reaction, or takes it back when it is there. */
   readonly toggleReaction: (message: Message, emoji: string) => void;
   readonly reply: (message: Message) => void;
+  /** Selects the message, or lets it go. */
+  readonly toggleSelected: (message: Message) => void;
   /** Shows the message at a seq, loading what lies around it. */
   readonly jump: (seq: number) => void;
   readonly retry: (message: Message) => void;

@@ -9,10 +9,11 @@ import { type CallOptions, type Module, type ModuleHost, type Unsubscribe, defin
 import type { Conversation } from "../../types/conversation.js";
 import type { Message, MessageContent, OutgoingContent, OutgoingText } from "../../types/message.js";
 import type { Init } from "../../wire/codec.js";
-import { readContent, readDetails } from "./read.js";
+import { detailsOf, readContent } from "./read.js";
 import type { Calls, ContactCard, Details, Location, NewAttachment, Sticker, TextFormat } from "./types.js";
 import { type ContentFields, calls, clientFrameFields, contentFields, serverFrameFields } from "./wire.js";
 
+export { detailsOf } from "./read.js";
 export type {
   Attachment,
   Calls,
@@ -108,7 +109,6 @@ function extra({ format, calls: { roles = [], all = false, here = false } = {} }
 class MessagesOfHost implements Messages {
   readonly #host: ModuleHost;
   readonly #rolesIn: (conversation: string) => readonly string[];
-  readonly #details = new WeakMap<object, Details>();
   #onlineSince = Infinity;
 
   constructor(host: ModuleHost, { rolesIn }: MessagesOptions) {
@@ -145,11 +145,8 @@ class MessagesOfHost implements Messages {
     return { content: contentFields.write({ attachments: { items: files, caption }, ...extra(options) }) };
   }
 
-  details({ fields }: Pick<Message, "fields">): Details {
-    if (!fields?.content) return noDetails;
-    let details = this.#details.get(fields.content);
-    if (!details) this.#details.set(fields.content, (details = readDetails(fields.content)));
-    return details;
+  details(message: Pick<Message, "fields">): Details {
+    return detailsOf(message);
   }
 
   mentionsMe(message: Message): boolean {
@@ -204,8 +201,6 @@ class MessagesOfHost implements Messages {
     });
   }
 }
-
-const noDetails: Details = { format: undefined, forwarded: undefined, mentionRoles: [], mentionAll: false, mentionHere: false };
 
 /** The module: see `Messages`. */
 export function messages(options: MessagesOptions = {}): Module<Messages> {

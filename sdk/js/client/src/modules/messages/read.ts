@@ -1,5 +1,5 @@
 // From the wire's contents to what `message.content` and `details` say.
-import type { MessageContent } from "../../types/message.js";
+import type { Message, MessageContent } from "../../types/message.js";
 import type { Content } from "../../wire/schema.js";
 import type { Attachment, Details, Forwarded, MergedItem, TextFormat } from "./types.js";
 import { type ContentFields, contentFields, textFormatNames } from "./wire.js";
@@ -18,6 +18,17 @@ export function readDetails(bytes: Uint8Array): Details {
   const fields = contentFields.read(bytes);
   const { format, mentionRoles, mentionAll, mentionHere } = fields;
   return { format: formatOf(format), forwarded: forwardedOf(fields), mentionRoles, mentionAll, mentionHere };
+}
+
+const known = /* @__PURE__ */ new WeakMap<Uint8Array, Details>();
+const none: Details = { format: undefined, forwarded: undefined, mentionRoles: [], mentionAll: false, mentionHere: false };
+
+/** What goes with a message beside its content. The same object for the same message. */
+export function detailsOf({ fields }: Pick<Message, "fields">): Details {
+  if (!fields?.content) return none;
+  let details = known.get(fields.content);
+  if (!details) known.set(fields.content, (details = readDetails(fields.content)));
+  return details;
 }
 
 /** A content of one of the module's kinds; undefined when it is of another's. */
