@@ -63,6 +63,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const [mention, setMention] = useState<{ readonly query: string; readonly picked: number }>();
   const field = useRef<HTMLTextAreaElement>(null);
   const composedAt = useRef(-1000);
+  /** Where the caret is to be once the text that is set is drawn. */
+  const caret = useRef<[start: number, end: number]>(undefined);
+  const [selecting, setSelecting] = useState(false);
   const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
   const many = conversation.kind === "group" ? groups.flatMap((group) => [wordOf(group, language), ...(mention?.query ? group.words : [])]) : [];
   const words = many.filter((word, i) => many.indexOf(word) === i && !members.includes(word));
@@ -78,6 +81,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   useLayoutEffect(() => {
     const element = field.current;
     if (!element) return;
+    // With the text, or a key that follows at once is typed at the wrong place.
+    if (caret.current) element.setSelectionRange(...caret.current);
+    caret.current = undefined;
     element.style.height = "auto";
     element.style.height = `${Math.min(element.scrollHeight, 240)}px`;
   }, [text]);
@@ -190,19 +196,19 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     const element = field.current;
     if (!element) return;
     const next = insertMention(text, element.selectionStart, user);
+    caret.current = [next.caret, next.caret];
     setText(next.text);
     setMention(undefined);
     focus();
-    requestAnimationFrame(() => element.setSelectionRange(next.caret, next.caret));
   };
 
   const mark = (what: Mark) => {
     const element = field.current;
     if (!element) return;
     const next = applyMark({ text, start: element.selectionStart, end: element.selectionEnd }, what);
+    caret.current = [next.start, next.end];
     setText(next.text);
     focus();
-    requestAnimationFrame(() => element.setSelectionRange(next.start, next.end));
   };
 
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
@@ -267,9 +273,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     const element = field.current;
     const start = element?.selectionStart ?? text.length;
     const end = element?.selectionEnd ?? text.length;
+    caret.current = [start + added.length, start + added.length];
     setText(text.slice(0, start) + added + text.slice(end));
     focus();
-    requestAnimationFrame(() => element?.setSelectionRange(start + added.length, start + added.length));
   };
 
   const ready = text.trim() !== "" && over <= 0;
@@ -286,7 +292,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           focus();
         }}
       />
-      {text.trim() === "" ? null : <Toolbar onMark={mark} />}
+      {selecting && text !== "" ? <Toolbar onMark={mark} /> : null}
       <div className="composer-row">
         {editing ? null : <AttachMenu conversation={conversation} onSend={attach} onClose={focus} />}
         <IconButton
@@ -310,7 +316,11 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           onChange={(event) => onChange(event.target.value, event.target.selectionStart)}
           onKeyDown={onKeyDown}
           onCompositionEnd={(event) => (composedAt.current = event.nativeEvent.timeStamp)}
-          onBlur={() => conversation.setTyping(false)}
+          onSelect={(event) => setSelecting(event.currentTarget.selectionStart !== event.currentTarget.selectionEnd)}
+          onBlur={() => {
+            setSelecting(false);
+            conversation.setTyping(false);
+          }}
         />
         {over > 0 ? (
           <span className="composer-over" role="alert">

@@ -8,6 +8,7 @@ import { hue } from "../format/names.ts";
 import { useSpeech, useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { useNames } from "../people/names.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { MessageText } from "../thread/MessageText.tsx";
@@ -149,6 +150,7 @@ export function itemLine(item: MergedItem, s: { readonly [K in "location" | "con
 
 function MergedCard({ merged, me }: { merged: Merged; me: string }) {
   const s = useStrings(strings);
+  const nameOf = useNames();
   const [open, setOpen] = useState(false);
   const title = merged.title === "" ? s.mergedCount(merged.count) : merged.title;
   return (
@@ -157,7 +159,7 @@ function MergedCard({ merged, me }: { merged: Merged; me: string }) {
         <strong dir="auto">{title}</strong>
         {merged.items.slice(0, 4).map((item, i) => (
           <span key={i} className="merged-line" dir="auto">
-            {item.sender}: {itemLine(item, s)}
+            {nameOf(item.sender)}: {itemLine(item, s)}
           </span>
         ))}
         <small>{s.mergedCount(merged.count)}</small>
@@ -169,6 +171,7 @@ function MergedCard({ merged, me }: { merged: Merged; me: string }) {
 
 function MergedDialog({ merged, title, me, onClose }: { merged: Merged; title: string; me: string; onClose: () => void }) {
   const { tag } = useSpeech();
+  const nameOf = useNames();
   const s = useStrings(strings);
   return (
     <Dialog title={title} onClose={onClose} wide>
@@ -176,9 +179,9 @@ function MergedDialog({ merged, title, me, onClose }: { merged: Merged; title: s
       <ol className="merged-list" role="list">
         {merged.items.map((item, i) => (
           <li key={i} className="merged-item">
-            <Avatar id={item.sender} name={item.sender} size="s" />
+            <Avatar id={item.sender} name={nameOf(item.sender)} size="s" />
             <div className="merged-said">
-              <span className={`bubble-name hue-${hue(item.sender)}`}>{item.sender}</span>
+              <span className={`bubble-name hue-${hue(item.sender)}`}>{nameOf(item.sender)}</span>
               <time dateTime={new Date(item.time).toISOString()}>
                 {new Date(item.time).toLocaleDateString(tag)} {clock(item.time, tag)}
               </time>

@@ -5,6 +5,7 @@ import { colourId, conversationName } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversations } from "../live/context.tsx";
+import { useNames } from "../people/names.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Button } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
@@ -26,19 +27,20 @@ export function ForwardDialog({ conversation, messages, onClose, onDone }: Forwa
   const t = useWords();
   const s = useStrings(strings);
   const client = useClient();
+  const nameOf = useNames();
   const { fail, show } = useToasts();
   const all = useConversations();
   const several = messages.length > 1;
   const [search, setSearch] = useState("");
   const [to, setTo] = useState<Conversation>();
   const [merged, setMerged] = useState(several);
-  const [title, setTitle] = useState(() => s.chatHistory(conversationName(conversation.snapshot, t)));
+  const [title, setTitle] = useState(() => s.chatHistory(conversationName(conversation.snapshot, t, nameOf)));
   const [comment, setComment] = useState("");
   const [busy, setBusy] = useState(false);
   const self = client.conversation.self();
   const places = [...new Set([...all, self])].filter((one) => one.kind !== "group" || one.myRole !== undefined);
   const wanted = search.trim().toLocaleLowerCase();
-  const found = places.filter((one) => conversationName(one.snapshot, t).toLocaleLowerCase().includes(wanted));
+  const found = places.filter((one) => conversationName(one.snapshot, t, nameOf).toLocaleLowerCase().includes(wanted));
   const tooMany = !merged && messages.length > mostApart;
 
   const send = () => {
@@ -47,7 +49,7 @@ export function ForwardDialog({ conversation, messages, onClose, onDone }: Forwa
     client.messages
       .forward(messages, to, { merged, title: merged ? title.trim() : "", comment: comment.trim() })
       .then(() => {
-        show({ text: s.forwardedTo(conversationName(to.snapshot, t)) });
+        show({ text: s.forwardedTo(conversationName(to.snapshot, t, nameOf)) });
         onDone();
       })
       .catch((error: unknown) => {
@@ -73,7 +75,7 @@ export function ForwardDialog({ conversation, messages, onClose, onDone }: Forwa
       {found.length === 0 ? <p className="dialog-text">{s.noChats}</p> : null}
       <ul className="forward-list scroll" role="listbox" aria-label={s.forwardTo}>
         {found.map((one) => {
-          const name = conversationName(one.snapshot, t);
+          const name = conversationName(one.snapshot, t, nameOf);
           return (
             <li key={one.id} role="option" aria-selected={to === one}>
               <button type="button" className="forward-place" onClick={() => setTo(one)}>

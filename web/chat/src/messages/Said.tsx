@@ -4,6 +4,7 @@ import { joinNames } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { useNames } from "../people/names.tsx";
 import { MessageText } from "../thread/MessageText.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { wordsOf } from "./calls.ts";
@@ -26,6 +27,7 @@ export function Marks({ message }: { message: Message }) {
   const t = useWords();
   const s = useStrings(strings);
   const client = useClient();
+  const nameOf = useNames();
   const { forwarded } = client.messages.details(message);
   const { toUsers = [], silent = false, priority = 0 } = message.delivery ?? {};
   if (!forwarded && toUsers.length === 0 && !silent && priority === 0) return null;
@@ -33,12 +35,12 @@ export function Marks({ message }: { message: Message }) {
     <span className="marks">
       {forwarded ? (
         <span className="mark mark-forwarded">
-          <Icon name="switchUser" size={14} /> {s.forwardedFrom(forwarded.sender)}
+          <Icon name="switchUser" size={14} /> {s.forwardedFrom(nameOf(forwarded.sender))}
         </span>
       ) : null}
       {toUsers.length > 0 ? (
         <span className="mark mark-to">
-          <Icon name="eye" size={14} /> {s.onlyTo(joinNames(toUsers, client.userId, t))}
+          <Icon name="eye" size={14} /> {s.onlyTo(joinNames(toUsers, client.userId, t, false, nameOf))}
         </span>
       ) : null}
       {silent ? (
