@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -535,11 +536,19 @@ func (r *reducer) membersChanged(c *conv, e *skeinv1.Entry) {
 }
 
 func (r *reducer) setKey(c *conv, e *skeinv1.Entry) {
-	if old := c.keyed[e.GetKey()]; old != nil && old.seq >= e.GetSeq() {
+	old := c.keyed[e.GetKey()]
+	if old != nil && old.seq >= e.GetSeq() {
 		return
 	}
 	c.keyed[e.GetKey()] = &keyedValue{seq: e.GetSeq(), body: e.GetBody()}
 	r.touch(c)
+	if id, ok := strings.CutPrefix(e.GetKey(), "hidden/"); ok && c.id == "~"+r.st.user {
+		var before *skeinv1.PrivateHidden
+		if old != nil {
+			before = old.body.GetContent().GetPrivate().GetHidden()
+		}
+		r.setHidden(id, before, e.GetBody().GetContent().GetPrivate().GetHidden())
+	}
 }
 
 func (r *reducer) localRead(ev readEvent) {

@@ -26,6 +26,7 @@ type goDriver struct {
 	typing map[string]map[string]bool // conversation → users
 	online map[string]bool
 	heard  commands
+	undo   func(context.Context) error // of what was deleted last
 }
 
 // OpenGo opens a device of the Go SDK.
@@ -189,6 +190,7 @@ var goVerbs = merged[goVerb](
 	goGroupVerbs(),
 	goPeopleVerbs(),
 	goMessagesVerbs(),
+	ownGoVerbs,
 	searchGoVerbs,
 	timedGoVerbs,
 	goJoinVerbs(),

@@ -19,6 +19,7 @@ var verbs = merged(
 	groupVerbs(),
 	peopleVerbs(),
 	messagesVerbs(),
+	ownVerbs,
 	searchVerbs,
 	timedVerbs,
 	joinVerbs(),

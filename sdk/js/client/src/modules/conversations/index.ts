@@ -10,7 +10,7 @@ import type { CallOptions, Unsubscribe } from "../../types/client.js";
 import type { Conversation } from "../../types/conversation.js";
 import type { Message } from "../../types/message.js";
 import type { KeyedValue, Module, ModuleHost } from "../../types/module.js";
-import { type Hidden, maxRanges, nothingHidden, pieces, uncovered, withMessages } from "./hidden.js";
+import { type Hidden, type SeqRange, maxRanges, nothingHidden, pieces, uncovered, withMessages } from "./hidden.js";
 import { type Private, contentFields } from "./wire.js";
 
 /** What the user has begun to write. */
@@ -128,6 +128,9 @@ class Own implements ConversationsModule {
   readonly #host: ModuleHost;
   readonly #cache = new Map<string, Preferences>();
   #folders: { readonly of: unknown; readonly list: readonly Folder[] } | undefined;
+  /** What is on its way to be hidden, also while it is tried again. */
+  readonly #wanted = new Map<string, readonly SeqRange[]>();
+  readonly #applying = new Map<string, Promise<void>>();
   /** What of each conversation was hidden last in this tab, and the value's seq. */
   readonly #applied = new Map<string, { readonly seq: number; readonly hidden: Hidden }>();
 
@@ -372,12 +375,24 @@ class Own implements ConversationsModule {
     return this.#hide(conversation.id, (now) => withMessages(now, seqs), options);
   }
 
-  /** Changes what is hidden of a conversation, again when another device was faster. */
+  /** Changes what is hidden of a conversation. */
   async #hide(id: string, change: (now: Hidden) => Hidden, options: CallOptions | undefined): Promise<Undo> {
+    const before = this.#hidden(id);
+    this.#wanted.set(id, pieces(change(before)));
+    try {
+      await this.#change(id, change, options);
+    } finally {
+      this.#wanted.delete(id);
+      await this.#apply(id, true);
+    }
+    return async (again) => void (await this.#hide(id, () => before, again));
+  }
+
+  /** Sets the value, again when another device was faster. */
+  async #change(id: string, change: (now: Hidden) => Hidden, options: CallOptions | undefined): Promise<void> {
     const key = `hidden/${id}`;
     for (let attempt = 1; ; attempt++) {
-      const before = this.#hidden(id);
-      const next = change(before);
+      const next = change(this.#hidden(id));
       if (next.ranges.length > maxRanges) {
         throw new SkeinError("too_large", `more than ${maxRanges} pieces are hidden`, { hint: "clear the history instead" });
       }
@@ -385,7 +400,7 @@ class Own implements ConversationsModule {
       const baseSeq = value?.seq || (this.#read(key)?.hidden?.baseSeq ?? 0);
       try {
         await this.#set(key, { hidden: { baseSeq, upToSeq: next.upToSeq, ranges: [...next.ranges] } }, options);
-        return async (again) => void (await this.#hide(id, () => before, again));
+        return;
       } catch (error) {
         if (attempt === attempts || !(error instanceof SkeinError && error.code === "failed_precondition")) throw error;
         await this.#changed(key, value?.seq);
@@ -412,14 +427,27 @@ class Own implements ConversationsModule {
     return this.#read(`hidden/${id}`)?.hidden ?? nothingHidden;
   }
 
+  /** Changes of what is hidden of a conversation, one after the other. */
+  #apply(id: string, again = false): Promise<void> {
+    const turn = (this.#applying.get(id) ?? Promise.resolve()).then(() => this.#applyNow(id, again));
+    this.#applying.set(
+      id,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
   /** What was hidden here or on another device goes; what is not any more can come back. */
-  async #apply(id: string): Promise<void> {
+  async #applyNow(id: string, again: boolean): Promise<void> {
     const seq = this.#values.get(`hidden/${id}`)?.seq ?? -1;
     const before = this.#applied.get(id);
-    if (seq > 0 && before?.seq === seq) return;
+    if (seq > 0 && before?.seq === seq && !again) return;
     const hidden = this.#hidden(id);
-    this.#applied.set(id, { seq, hidden });
-    const back = before && uncovered(before.hidden, hidden);
+    // As long as the server has not heard of it, it withholds what it did: nothing comes back by asking.
+    const stays = [...(seq === 0 && before ? pieces(before.hidden) : none), ...(this.#wanted.get(id) ?? none)];
+    const all = stays.length ? { upToSeq: 0, ranges: [...stays, ...pieces(hidden)] } : hidden;
+    this.#applied.set(id, { seq, hidden: all });
+    const back = before && uncovered(before.hidden, all);
     if (back) await this.#host.forget(id, back + 1);
     for (const { fromSeq, toSeq } of pieces(hidden)) await this.#host.withhold(id, fromSeq, toSeq);
   }
