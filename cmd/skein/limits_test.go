@@ -5,8 +5,10 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/board"
+	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
 )
 
@@ -23,6 +25,16 @@ func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
 		"Counters of a group":                                    fmt.Sprint(board.MaxCounters),
 		"The name of an attribute or counter":                    fmt.Sprint(board.MaxName, " bytes"),
 		"The text of an announcement, the value of an attribute": fmt.Sprint(board.MaxValue/1024, " KiB"),
+		"Users whom a message mentions":                          fmt.Sprint(chat.MaxMentions),
+		"Roles that a message mentions":                          fmt.Sprint(chat.MaxMentionRoles),
+		"Members of a group in which everybody may mention all":  fmt.Sprint(group.SmallGroup),
+		"Users whom a message or a command is for":               fmt.Sprint(chat.MaxToUsers),
+		"Attachments of a message":                               fmt.Sprint(chat.MaxAttachments),
+		"The thumb of an attachment":                             fmt.Sprint(chat.MaxThumb/1024, " KiB"),
+		"Messages in a merged forward":                           fmt.Sprint(chat.MaxMerged),
+		"Messages that are forwarded one by one in a call":       fmt.Sprint(chat.MaxForwarded),
+		"The data of a command":                                  fmt.Sprint(chat.MaxCommandBytes/1024, " KiB"),
+		"Members of a conversation all of whom get a command":    fmt.Sprint(chat.MaxCommandMembers),
 	}
 	if got := config.FeatureLimits(); !maps.Equal(got, want) {
 		t.Errorf("the page says %v, the code %v", got, want)

@@ -9,8 +9,8 @@ import (
 
 // Bounds of a command.
 const (
-	maxCommandBytes   = 4 << 10
-	maxCommandMembers = 1000 // of a conversation whose every member gets it
+	MaxCommandBytes   = 4 << 10 // its data
+	MaxCommandMembers = 1000    // of a conversation whose every member gets it
 )
 
 // Command is something for the apps of members that are online now.
@@ -28,10 +28,10 @@ func (s *Service) Command(ctx context.Context, actor im.Actor, c Command) error 
 	switch {
 	case !validCode(c.Type):
 		return im.Errorf(im.InvalidArgument, "a command has a type of 1 to 64 bytes of a-z A-Z 0-9 . _ -")
-	case len(c.Data) > maxCommandBytes:
-		return im.Errorf(im.TooLarge, "a command's data has at most %d bytes", maxCommandBytes)
-	case len(c.To) > maxToUsers:
-		return im.Errorf(im.InvalidArgument, "to_users has at most %d users", maxToUsers)
+	case len(c.Data) > MaxCommandBytes:
+		return im.Errorf(im.TooLarge, "a command's data has at most %d bytes", MaxCommandBytes)
+	case len(c.To) > MaxToUsers:
+		return im.Errorf(im.InvalidArgument, "to_users has at most %d users", MaxToUsers)
 	}
 	room, err := s.rooms.get(ctx, actor.App, c.Conv)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Service) Command(ctx context.Context, actor im.Actor, c Command) error 
 			return im.Errorf(im.NotFound, "to_users names somebody who is not in the conversation")
 		}
 	}
-	if len(c.To) == 0 && room.Size() > maxCommandMembers {
+	if len(c.To) == 0 && room.Size() > MaxCommandMembers {
 		return &im.Error{Code: im.FailedPrecondition, Message: "the conversation has too many members for a command to all", Hint: "name whom it is for"}
 	}
 	s.signals.Signal(bus.Command{App: actor.App, Conv: c.Conv, User: actor.User, Device: actor.Device, ACLVersion: room.Version,

@@ -49,8 +49,8 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 	if c.Format < 0 || c.Format > skeinv1.TextFormat_TEXT_FORMAT_MARKDOWN {
 		return im.Errorf(im.InvalidArgument, "a text is plain or Markdown")
 	}
-	if len(c.Mentions) > maxMentions {
-		return im.Errorf(im.InvalidArgument, "a message mentions at most %d users", maxMentions)
+	if len(c.Mentions) > MaxMentions {
+		return im.Errorf(im.InvalidArgument, "a message mentions at most %d users", MaxMentions)
 	}
 	for _, u := range c.Mentions {
 		if !im.ValidName(u) {

@@ -15,8 +15,8 @@ import (
 
 // Bounds of a forward.
 const (
-	maxMerged    = 100
-	maxForwarded = 20 // messages that are forwarded each by itself
+	MaxMerged    = 100 // messages in a merged forward
+	MaxForwarded = 20  // messages that are forwarded each by itself
 )
 
 // ForwardRequest names messages that are to go on to another conversation.
@@ -68,9 +68,9 @@ func (s *Service) checkForward(r *ForwardRequest) error {
 	if err := s.checkID(r.ClientID); err != nil {
 		return err
 	}
-	most := maxForwarded
+	most := MaxForwarded
 	if r.Merged {
-		most = maxMerged
+		most = MaxMerged
 	}
 	if n := len(r.Seqs); n < 1 || n > most {
 		return im.Errorf(im.InvalidArgument, "1 to %d messages are forwarded at once", most)
@@ -177,7 +177,7 @@ func passedOn(e *im.Entry) (*skeinv1.Content, error) {
 // forwarded finds what an earlier attempt has sent, or returns why.
 func (s *Service) forwarded(ctx context.Context, actor im.Actor, r *ForwardRequest, why error) ([]journal.Result, error) {
 	var out []journal.Result
-	for i := 0; i <= maxForwarded; i++ {
+	for i := 0; i <= MaxForwarded; i++ {
 		a := &journal.Append{App: actor.App, Conv: r.To, Sender: actor.User, ClientID: derived(r.ClientID, i), Kind: im.KindMessage}
 		res, ok := s.repeated(ctx, a)
 		if !ok || i == 0 && !res.Entry.Recalled && !isForward(res.Entry.Body) {

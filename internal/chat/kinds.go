@@ -14,18 +14,21 @@ import (
 
 // Bounds of the kinds of content; the protocol's, the same on every server.
 const (
-	maxMentions     = 100
-	maxMentionRoles = 10
+	MaxMentions     = 100     // users whom a message mentions
+	MaxMentionRoles = 10      // roles that it mentions
+	MaxAttachments  = 20      // files of a message
+	MaxThumb        = 1 << 10 // bytes of a file's thumb
+)
+
+const (
 	maxPlaceName    = 128
 	maxAddress      = 256
 	maxShownName    = 128
 	maxURL          = 2048
-	maxAttachments  = 20
 	maxFileName     = 255
 	maxMime         = 127
 	maxFileSize     = 1 << 50 // a JavaScript number still counts it exactly
 	maxPixels       = 100_000
-	maxThumb        = 1 << 10
 	maxDurationMS   = 31 * 24 * 3600 * 1000
 	maxNoticeText   = 1024
 	maxNoticeParams = 20
@@ -80,8 +83,8 @@ func MentionsMany(c *skeinv1.Content) bool {
 
 // checkRoles holds the roles that a content mentions to their form.
 func checkRoles(c *skeinv1.Content) error {
-	if len(c.MentionRoles) > maxMentionRoles {
-		return im.Errorf(im.InvalidArgument, "a message mentions at most %d roles", maxMentionRoles)
+	if len(c.MentionRoles) > MaxMentionRoles {
+		return im.Errorf(im.InvalidArgument, "a message mentions at most %d roles", MaxMentionRoles)
 	}
 	for _, r := range c.MentionRoles {
 		if !validCode(r) || len(r) > 32 {
@@ -148,8 +151,8 @@ func (s *Service) checkAttachments(a *skeinv1.Attachments) error {
 	if a == nil || hasGroups(a) {
 		return errGroups()
 	}
-	if n := len(a.Items); n < 1 || n > maxAttachments {
-		return im.Errorf(im.InvalidArgument, "a message has 1 to %d attachments", maxAttachments)
+	if n := len(a.Items); n < 1 || n > MaxAttachments {
+		return im.Errorf(im.InvalidArgument, "a message has 1 to %d attachments", MaxAttachments)
 	}
 	for _, it := range a.Items {
 		if err := checkAttachment(it); err != nil {
@@ -178,8 +181,8 @@ func checkAttachment(a *skeinv1.Attachment) error {
 		return im.Errorf(im.InvalidArgument, "a picture has at most %d pixels a side", maxPixels)
 	case a.DurationMs > maxDurationMS:
 		return im.Errorf(im.InvalidArgument, "a recording lasts at most 31 days")
-	case len(a.Thumb) > maxThumb:
-		return im.Errorf(im.TooLarge, "a thumb has at most %d bytes", maxThumb)
+	case len(a.Thumb) > MaxThumb:
+		return im.Errorf(im.TooLarge, "a thumb has at most %d bytes", MaxThumb)
 	case len(a.Sha256) != 0 && len(a.Sha256) != 32:
 		return im.Errorf(im.InvalidArgument, "sha256 has 32 bytes")
 	}

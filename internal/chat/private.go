@@ -132,8 +132,8 @@ func checkDraft(p *skeinv1.Private) error {
 		return im.Errorf(im.InvalidArgument, "a draft says when it was written")
 	case len(d.Text) > 16<<10:
 		return im.Errorf(im.TooLarge, "a draft has at most 16384 bytes")
-	case len(d.Mentions) > maxMentions:
-		return im.Errorf(im.InvalidArgument, "a draft mentions at most %d users", maxMentions)
+	case len(d.Mentions) > MaxMentions:
+		return im.Errorf(im.InvalidArgument, "a draft mentions at most %d users", MaxMentions)
 	}
 	for _, u := range d.Mentions {
 		if !im.ValidName(u) {

@@ -74,15 +74,15 @@ func (s *Service) checkSend(r *SendRequest) error {
 
 // Bounds of a message's options.
 const (
-	maxToUsers = 100
+	MaxToUsers = 100 // users whom a message or a command is for
 	maxTTL     = 366 * 24 * time.Hour
 	maxBurn    = 7 * 24 * 60 * 60 // seconds
 )
 
 // checkOptions holds the options of a send to their ranges.
 func checkOptions(r *SendRequest) error {
-	if len(r.ToUsers) > maxToUsers {
-		return im.Errorf(im.InvalidArgument, "to_users has at most %d users", maxToUsers)
+	if len(r.ToUsers) > MaxToUsers {
+		return im.Errorf(im.InvalidArgument, "to_users has at most %d users", MaxToUsers)
 	}
 	for _, u := range r.ToUsers {
 		if !im.ValidName(string(u)) {

@@ -307,6 +307,16 @@ func FeatureLimits() map[string]string {
 		"Counters of a group":                                    "50",
 		"The name of an attribute or counter":                    "64 bytes",
 		"The text of an announcement, the value of an attribute": "4 KiB",
+		"Users whom a message mentions":                          "100",
+		"Roles that a message mentions":                          "10",
+		"Members of a group in which everybody may mention all":  "100",
+		"Users whom a message or a command is for":               "100",
+		"Attachments of a message":                               "20",
+		"The thumb of an attachment":                             "1 KiB",
+		"Messages in a merged forward":                           "100",
+		"Messages that are forwarded one by one in a call":       "20",
+		"The data of a command":                                  "4 KiB",
+		"Members of a conversation all of whom get a command":    "1000",
 	}
 }
 

@@ -102,13 +102,13 @@ func contentGrant(a *chat.Action) skeinv1.Grant {
 	return skeinv1.Grant_GRANT_SEND_MEDIA
 }
 
-// smallGroup is up to how many members everybody may call all at once.
-const smallGroup = 100
+// SmallGroup is up to how many members everybody may mention all at once.
+const SmallGroup = 100
 
 // mentionGrant is the grant that mentioning many takes: none in small groups,
 // where a message reaches everybody's eyes anyway.
 func mentionGrant(a *chat.Action) skeinv1.Grant {
-	if chat.MentionsMany(a.Content) && a.Room.Size() > smallGroup {
+	if chat.MentionsMany(a.Content) && a.Room.Size() > SmallGroup {
 		return skeinv1.Grant_GRANT_MENTION_ALL
 	}
 	return 0
