@@ -16,6 +16,7 @@ import (
 type machine struct {
 	every time.Duration
 	batch int // the largest
+	yield time.Duration
 
 	held  bool
 	epoch int64
@@ -31,8 +32,8 @@ type machine struct {
 	next    time.Time
 }
 
-func newMachine(every time.Duration, batch int) machine {
-	return machine{every: every, batch: batch, limit: batch}
+func newMachine(every time.Duration, batch int, yield time.Duration) machine {
+	return machine{every: every, batch: batch, yield: yield, limit: batch}
 }
 
 // event is what a machine is told.
@@ -77,8 +78,14 @@ const (
 
 // step takes what has happened, in order, and returns what to do now.
 func (m *machine) step(now time.Time, events ...event) action {
+	full, news := false, false
 	for _, e := range events {
 		m.take(e, now)
+		full = full || e.kind == applied && m.due
+		news = news || e.kind == look
+	}
+	if full && news && m.yield > 0 {
+		m.next = now.Add(m.yield)
 	}
 	switch {
 	case !m.held || !m.due:
@@ -100,9 +107,9 @@ func (m *machine) take(e event, now time.Time) {
 		if m.held && m.epoch == e.epoch {
 			return
 		}
-		*m = machine{every: m.every, batch: m.batch, limit: m.batch, held: true, epoch: e.epoch, pos: e.pos, due: true, next: now}
+		*m = machine{every: m.every, batch: m.batch, yield: m.yield, limit: m.batch, held: true, epoch: e.epoch, pos: e.pos, due: true, next: now}
 	case revoked:
-		*m = newMachine(m.every, m.batch)
+		*m = newMachine(m.every, m.batch, m.yield)
 	case applied:
 		if m.due = e.n >= m.limit || m.suspect > e.pos; m.due {
 			m.next = now // there is more, so it does not wait for its pace

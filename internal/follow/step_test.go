@@ -29,7 +29,7 @@ type world struct {
 }
 
 func newWorld(head im.Pos) *world {
-	w := &world{m: newMachine(DefaultEvery, MaxBatch), now: start, head: head, poison: map[im.Pos]bool{}, damaged: map[im.Pos]bool{},
+	w := &world{m: newMachine(DefaultEvery, MaxBatch, 0), now: start, head: head, poison: map[im.Pos]bool{}, damaged: map[im.Pos]bool{},
 		alone: map[im.Pos]int{}}
 	return w
 }
@@ -177,7 +177,7 @@ func TestUnderLoadAttemptsKeepTheirPace(t *testing.T) {
 }
 
 func TestTheMachineStandsStillWithoutALease(t *testing.T) {
-	m := newMachine(DefaultEvery, MaxBatch)
+	m := newMachine(DefaultEvery, MaxBatch, 0)
 	for _, e := range []event{{}, {kind: look}, {kind: empty}} {
 		if a := m.step(start, e); a.kind != wait || !a.until.IsZero() {
 			t.Errorf("after %v: %+v", e, a)
@@ -191,7 +191,7 @@ func TestTheMachineStandsStillWithoutALease(t *testing.T) {
 }
 
 func TestARenewedLeaseChangesNothingAndANewEpochStartsFromItsCursor(t *testing.T) {
-	m := newMachine(DefaultEvery, MaxBatch)
+	m := newMachine(DefaultEvery, MaxBatch, 0)
 	m.step(start, event{kind: granted, epoch: 1, pos: 10})
 	m.step(start, event{kind: applied, pos: 20, n: 10})
 	m.step(start, event{kind: granted, epoch: 1, pos: 10}) // read before the cursor moved
@@ -207,7 +207,7 @@ func TestARenewedLeaseChangesNothingAndANewEpochStartsFromItsCursor(t *testing.T
 }
 
 func TestADatabaseOutOfOrderIsWaitedForLongerAndLonger(t *testing.T) {
-	m := newMachine(DefaultEvery, MaxBatch)
+	m := newMachine(DefaultEvery, MaxBatch, 0)
 	m.step(start, event{kind: granted, epoch: 1})
 	now, last := start, time.Duration(0)
 	for i := range 10 {
@@ -254,4 +254,23 @@ func TestAWindowHoldsWhatIsContiguousWhateverHintsDo(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAFollowerThatYieldsRestsWhileNewsComesAndNotWhenItCatchesUp(t *testing.T) {
+	m := newMachine(time.Millisecond, 10, 80*time.Millisecond)
+	m.step(start, event{kind: granted, epoch: 1})
+	if a := m.step(start.Add(time.Millisecond), event{kind: applied, pos: 10, n: 10}); a.kind != attempt || a.limit != 10 {
+		t.Errorf("a backlog on a quiet server waits: %+v", a)
+	}
+	now := start.Add(2 * time.Millisecond)
+	if a := m.step(now, event{kind: applied, pos: 20, n: 10}, event{kind: look}); a.kind != wait || a.until.Sub(now) != 80*time.Millisecond {
+		t.Errorf("a full batch while news comes: %+v", a)
+	}
+	now = now.Add(80 * time.Millisecond)
+	if a := m.step(now, event{kind: look}); a.kind != attempt {
+		t.Errorf("after the rest: %+v", a)
+	}
+	if a := m.step(now, event{kind: applied, pos: 25, n: 5}, event{kind: look}); a.until.Sub(now) > time.Millisecond {
+		t.Errorf("a small batch waits: %+v", a)
+	}
 }

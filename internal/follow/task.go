@@ -54,7 +54,7 @@ type task struct {
 }
 
 func newTask(r *Runner, f *Follower, shard int) *task {
-	return &task{r: r, f: f, shard: shard, m: newMachine(f.Every, f.Batch), wake: make(chan struct{}, 1)}
+	return &task{r: r, f: f, shard: shard, m: newMachine(f.Every, f.Batch, f.Yield), wake: make(chan struct{}, 1)}
 }
 
 // look tells the task that there may be new entries.

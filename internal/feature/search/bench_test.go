@@ -30,7 +30,7 @@ func BenchmarkIndex(b *testing.B) {
 		seq++
 		raw, _ := proto.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
 			Content: &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: texts[seq%2]}}}})
-		list = append(list, im.Entry{App: "demo", Conv: "g1", Seq: seq, Kind: im.KindMessage, Sender: "ann", Time: im.Micros(1_790_000_000_000_000 + int64(seq)*1000), Body: raw})
+		list = append(list, im.Entry{App: "demo", Conv: "g1", Seq: seq, Pos: im.Pos(seq), Kind: im.KindMessage, Sender: "ann", Time: im.Micros(1_790_000_000_000_000 + int64(seq)*1000), Body: raw})
 		if len(list) == batch {
 			if err := d.Write(b.Context(), func(tx db.Tx) error { return apply(context.Background(), tx, list) }); err != nil {
 				b.Fatal(err)

@@ -48,7 +48,7 @@ func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchM
 			return nil, err
 		}
 		for i := range list {
-			q.below = list[i].doc
+			q.last = list[i].key
 			if h := hit(q, entries[list[i].place]); h != nil {
 				if out.Hits = append(out.Hits, h); len(out.Hits) == q.limit {
 					if i+1 < len(list) || len(list) == candidate {
@@ -74,14 +74,15 @@ type query struct {
 	must   []string // tokens, all of them
 	any    []string // tokens, one of them; empty = all the same
 	mine   map[im.ConvID]bool
-	above  int64 // documents from here on
-	below  int64 // and below this
+	after  int64 // times from here on
+	before int64 // and before this
+	last   key   // the candidate that was looked at last; zero = none
 	prefix string
 }
 
 // compile checks a request; nil when it can find nothing.
 func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest) (*query, error) {
-	q := &query{limit: int(r.Limit), terms: parse(r.Query), below: math.MaxInt64, must: []string{appMark(actor.App)}}
+	q := &query{limit: int(r.Limit), terms: parse(r.Query), last: key{math.MaxInt64, math.MaxInt64}, before: math.MaxInt64, must: []string{appMark(actor.App)}}
 	if q.limit == 0 {
 		q.limit = defaultN
 	}
@@ -125,15 +126,14 @@ func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.Search
 	return q, nil
 }
 
-// times turns times into documents.
+// times takes the bounds over.
 func (q *query) times(r *skeinv1.SearchMessagesRequest) error {
-	const latest = math.MaxInt64 / slots
 	if r.AfterUs < 0 || r.BeforeUs < 0 {
 		return im.Errorf(im.InvalidArgument, "times are microseconds since 1970")
 	}
-	q.above = min(r.AfterUs, latest) * slots
+	q.after = r.AfterUs
 	if r.BeforeUs > 0 {
-		q.below = min(r.BeforeUs, latest) * slots
+		q.before = r.BeforeUs
 	}
 	return nil
 }
@@ -181,15 +181,15 @@ func (s *Service) page(actor im.Actor, r *skeinv1.SearchMessagesRequest, q *quer
 		return nil
 	}
 	b, ok := s.chat.Unseal(actor, 's', r.Page)
-	if !ok || len(b) != 16 || string(b[:8]) != string(q.hash) {
+	if !ok || len(b) != 24 || string(b[:8]) != string(q.hash) {
 		return im.Errorf(im.InvalidArgument, "page is not one that this search gave")
 	}
-	q.below = int64(binary.BigEndian.Uint64(b[8:]))
+	q.last = key{int64(binary.BigEndian.Uint64(b[8:])), int64(binary.BigEndian.Uint64(b[16:]))}
 	return nil
 }
 
 func (s *Service) seal(actor im.Actor, q *query) string {
-	return s.chat.Seal(actor, 's', binary.BigEndian.AppendUint64(q.hash[:8:8], uint64(q.below)))
+	return s.chat.Seal(actor, 's', binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(q.hash[:8:8], uint64(q.last.time)), uint64(q.last.doc)))
 }
 
 // place is where a message is.
@@ -198,29 +198,45 @@ type place struct {
 	seq  im.Seq
 }
 
+// key is where a candidate stands among the others: by time, then by number.
+type key struct{ time, doc int64 }
+
 // found is a candidate.
 type found struct {
 	place
-	doc int64
+	key
 }
+
+// On SQLite, which has one shard, documents are numbered in the order of their
+// times, and the index gives them in the order of their numbers: it is read
+// from the newest on, and only as far as it takes. The numbers at which a time
+// begins and ends bound it.
+const lite = `SELECT d.conv, d.seq, d.doc, d.time FROM search_token CROSS JOIN search_doc d ON d.doc = search_token.rowid
+WHERE search_token MATCH $1 AND search_token.rowid < $2
+  AND search_token.rowid >= coalesce((SELECT doc FROM search_doc WHERE time >= $3 ORDER BY time, doc LIMIT 1), 9223372036854775807)
+  AND search_token.rowid <= coalesce((SELECT doc FROM search_doc WHERE time < $4 ORDER BY time DESC, doc DESC LIMIT 1), -1)
+  AND d.time >= $3 AND d.time < $4
+ORDER BY search_token.rowid DESC LIMIT $5`
+
+const postgres = `SELECT conv, seq, doc, time FROM search_doc
+WHERE tokens @@ $1::tsquery AND (time, doc) < ($6, $2) AND time >= $3 AND time < $4 ORDER BY time DESC, doc DESC LIMIT $5`
 
 // candidates asks the index.
 func (s *Service) candidates(ctx context.Context, q *query) (out []found, err error) {
 	err = s.db.Read(ctx, func(tx db.Tx) error {
 		out = out[:0]
-		text := `SELECT d.conv, d.seq, d.doc FROM search_token CROSS JOIN search_doc d ON d.doc = search_token.rowid
-WHERE search_token MATCH $1 AND search_token.rowid >= $2 AND search_token.rowid < $3 ORDER BY search_token.rowid DESC LIMIT $4`
+		text, args := lite, []any{q.expression(tx.Dialect()), q.last.doc, q.after, q.before, candidate}
 		if tx.Dialect() == db.Postgres {
-			text = "SELECT conv, seq, doc FROM search_doc WHERE tokens @@ $1::tsquery AND doc >= $2 AND doc < $3 ORDER BY doc DESC LIMIT $4"
+			text, args = postgres, append(args, q.last.time)
 		}
-		rows, err := tx.Query(text, q.expression(tx.Dialect()), q.above, q.below, candidate)
+		rows, err := tx.Query(text, args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var f found
-			if err := rows.Scan(&f.conv, &f.seq, &f.doc); err != nil {
+			if err := rows.Scan(&f.conv, &f.seq, &f.doc, &f.time); err != nil {
 				return err
 			}
 			out = append(out, f)
