@@ -13,6 +13,7 @@ import "./composer/composer.css";
 import "./messages/messages.css";
 import "./group/group.css";
 import "./people/people.css";
+import "./timed/timed.css";
 import "./developer/developer.css";
 
 const root = document.getElementById("root");

@@ -4,13 +4,18 @@
 import type { Conversation, ConversationSnapshot, Message, OutgoingContent } from "@skein/client";
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from "react";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
+import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
 import { useClient, useDrafts } from "../live/context.tsx";
 import { AttachMenu } from "../messages/AttachMenu.tsx";
 import { callsIn, groups, wordOf } from "../messages/calls.ts";
 import { applyMark, hasMarks, markOf, type Mark } from "../messages/formatting.ts";
 import { SendMenu, type HowToSend } from "../messages/SendMenu.tsx";
 import { Toolbar } from "../messages/Toolbar.tsx";
+import type { Ending } from "../timed/ends.ts";
+import { strings as timedStrings } from "../timed/strings.ts";
+import { WhenMenu } from "../timed/WhenMenu.tsx";
 import { IconButton } from "../ui/Button.tsx";
 import { placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -51,16 +56,18 @@ function touchKeyboard(): boolean {
 
 /** The composer of a conversation. */
 export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable }: ComposerProps) {
-  const { t, language } = useSpeech();
+  const { t, tag, language } = useSpeech();
+  const when = useStrings(timedStrings);
   const client = useClient();
   const drafts = useDrafts();
-  const { fail } = useToasts();
+  const { fail, show } = useToasts();
   const [draft] = useState(() => drafts.get(conversation.id));
   const [text, setText] = useState(draft?.text ?? "");
   const [replyTo, setReplyTo] = useState<Message | number | undefined>(draft?.replyTo);
   const [editing, setEditing] = useState<Message>();
   const [emojiPlace, setEmojiPlace] = useState<MenuPlace>();
   const [mention, setMention] = useState<{ readonly query: string; readonly picked: number }>();
+  const [ending, setEnding] = useState<Ending>({});
   const field = useRef<HTMLTextAreaElement>(null);
   const composedAt = useRef(-1000);
   /** Where the caret is to be once the text that is set is drawn. */
@@ -153,12 +160,27 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   };
   const attach = (content: OutgoingContent) => {
     try {
-      conversation.sendLocal({ ...content, ...(replyTo === undefined ? {} : { replyTo }) });
+      conversation.sendLocal({ ...content, options: ending, ...(replyTo === undefined ? {} : { replyTo }) });
     } catch (error) {
       fail(error);
       return;
     }
     sent();
+  };
+
+  const outgoing = (body: string, how: HowToSend = {}) => ({
+    ...written(body),
+    mentions: mentionedIn(body, members),
+    options: { ...ending, ...how },
+    ...(replyTo === undefined ? {} : { replyTo }),
+  });
+
+  const clear = () => {
+    conversation.setTyping(false);
+    setText("");
+    setMention(undefined);
+    latest.current = { text: "", replyTo: undefined };
+    drafts.set(conversation.id, undefined);
   };
 
   const submit = (how?: HowToSend) => {
@@ -174,22 +196,20 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     }
     if (body === "") return;
     try {
-      conversation.sendLocal({
-        ...written(body),
-        ...(how ? { options: how } : {}),
-        mentions: mentionedIn(body, members),
-        ...(replyTo === undefined ? {} : { replyTo }),
-      });
+      conversation.sendLocal(outgoing(body, how));
     } catch (error) {
       fail(error);
       return;
     }
-    conversation.setTyping(false);
-    setText("");
-    setMention(undefined);
-    latest.current = { text: "", replyTo: undefined };
-    drafts.set(conversation.id, undefined);
+    clear();
     sent();
+  };
+
+  const schedule = async (at: Date) => {
+    await client.timed.schedule(conversation, outgoing(text.trim()), at);
+    clear();
+    setReplyTo(undefined);
+    show({ text: when.scheduled(exact(at.getTime(), tag)) });
   };
 
   const pickMention = (user: string) => {
@@ -327,6 +347,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
             {t.tooLong(over)}
           </span>
         ) : null}
+        {editing ? null : <WhenMenu conversation={conversation} ending={ending} onEnding={setEnding} ready={ready} onSchedule={schedule} />}
         {editing ? null : <SendMenu conversation={conversation} snapshot={snapshot} disabled={!ready} onSend={submit} />}
         <IconButton
           icon={editing ? "check" : "send"}

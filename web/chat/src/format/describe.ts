@@ -67,6 +67,8 @@ export function recalledText(message: Message, kind: ConversationKind, t: Words,
 /** A message on one line, as a list or a quote shows it. */
 export function previewText(message: Message, t: Words): string {
   if (message.recalled) return t.previewRecalled;
+  if (message.delivery?.expired) return t.previewExpired;
+  if (message.delivery?.burnAfterS && !message.mine) return t.previewBurns;
   if (message.kind === "text") {
     const text = message.text ?? "";
     return (detailsOf(message).format === "markdown" ? plainText(text) : text).replace(/\s+/gu, " ").trim();

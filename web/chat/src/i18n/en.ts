@@ -102,6 +102,8 @@ export const en = {
   noMessages: "No messages yet",
   noMessagesText: "Say hello.",
   previewYou: (text: string) => `You: ${text}`,
+  previewExpired: "Expired message",
+  previewBurns: "Message that burns after reading",
   previewRecalled: "Message recalled",
   previewEmpty: "No messages",
   previewLocation: (name: string) => (name === "" ? "Location" : `Location: ${name}`),

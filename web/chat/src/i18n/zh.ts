@@ -93,6 +93,8 @@ export const zh: Words = {
   noMessages: "还没有消息",
   noMessagesText: "打个招呼吧。",
   previewYou: (text) => `你：${text}`,
+  previewExpired: "消息已过期",
+  previewBurns: "阅后即焚的消息",
   previewRecalled: "消息已撤回",
   previewEmpty: "暂无消息",
   previewLocation: (name: string) => (name === "" ? "[位置]" : `[位置] ${name}`),

@@ -2,10 +2,14 @@
 import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
+import { serverSearch } from "@skein/client/search";
+import { timed } from "@skein/client/timed";
 
 const modules = () => ({
   messages: messages(),
   people: people(),
+  serverSearch: serverSearch(),
+  timed: timed(),
 });
 
 /** The SDK's client with the app's modules. */

@@ -8,6 +8,8 @@ import { clock, dayLabel, exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { IconButton } from "../ui/Button.tsx";
+import { Covered, EndBadge, Expired } from "../timed/EndBadge.tsx";
+import { useLeft } from "../timed/ends.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { useMessageActions } from "./actions.ts";
@@ -40,11 +42,12 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const { message, conversation, day, unread, flash, tabbable, now } = props;
   const { t, tag } = useSpeech();
   const nameOf = useNames();
+  const left = useLeft(message);
   const notice = message.kind === "content" && message.content?.type === "notice" ? message.content : undefined;
   const plain = message.kind === "members" || message.kind === "conversation" || notice !== undefined;
   const actions = useMessageActions();
   const selection = useSelection();
-  const selectable = selection !== undefined && !plain && !message.recalled && message.state === "sent";
+  const selectable = selection !== undefined && !plain && !message.recalled && left > 0 && message.state === "sent";
   return (
     <div
       className={`row ${selectable ? "row-selectable" : ""} ${flash ? "row-flash" : ""}`}
@@ -67,6 +70,8 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
         </div>
       ) : message.recalled ? (
         <Recalled message={message} conversation={conversation} />
+      ) : left === 0 ? (
+        <Expired />
       ) : (
         <Bubble {...props} />
       )}
@@ -130,13 +135,16 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
         <Marks message={message} />
         {message.replyTo === undefined ? null : <Quote conversation={conversation} seq={message.replyTo} />}
         <div className="bubble-text" dir="auto">
-          <Body message={message} query={query} me={me} />
+          <Covered message={message}>
+            <Body message={message} query={query} me={me} />
+          </Covered>
           <span className="meta">
             {message.edited ? (
               <button type="button" className="meta-edited" tabIndex={-1} onClick={() => actions.showEdits(message)} title={t.editHistory}>
                 {t.edited}
               </button>
             ) : null}
+            <EndBadge message={message} />
             <time dateTime={new Date(message.time).toISOString()} title={exact(message.time, tag)}>
               {clock(message.time, tag)}
             </time>

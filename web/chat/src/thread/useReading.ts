@@ -1,6 +1,7 @@
 // Reading: what is seen while somebody looks at the page has been read.
 import type { Conversation, Message } from "@skein/client";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
+import { firstCovered, onUncover } from "../timed/covered.ts";
 
 function subscribe(listener: () => void): () => void {
   window.addEventListener("focus", listener);
@@ -30,13 +31,19 @@ export function useReading(conversation: Conversation): (last: Message | undefin
     const { last, atEnd } = seen.current;
     const { snapshot } = conversation;
     if (!snapshot.window.opened || (snapshot.kind === "group" && snapshot.myRole === undefined)) return;
-    if (atEnd && snapshot.window.atEnd) {
+    const covered = firstCovered(snapshot.messages, snapshot.readSeq);
+    if (covered !== undefined) {
+      const upTo = Math.min(atEnd ? covered : (last?.seq ?? 0), covered - 1);
+      if (upTo > snapshot.readSeq) conversation.read(upTo);
+    } else if (atEnd && snapshot.window.atEnd) {
       if (snapshot.unread > 0 || snapshot.readSeq < snapshot.head.seq) conversation.read();
     } else if (last?.seq !== undefined && last.seq > snapshot.readSeq) conversation.read(last);
   }, [conversation]);
 
   useEffect(() => {
-    if (attention) tell();
+    if (!attention) return;
+    tell();
+    return onUncover(tell);
   }, [attention, tell]);
 
   return useCallback(
