@@ -22,6 +22,7 @@ type benchFlags struct {
 	window             int // p2p, group; 0 = the kind's own
 	p2p                bench.P2POptions
 	members, online    int // group
+	viewers            int // room
 	connections        int // idle
 	conversations      int // idle, sync; 0 = the kind's own
 	perGroup           int
@@ -38,6 +39,7 @@ Kinds:
   growth   what an append and a read cost as the journal grows
   search   how fast messages are found on the server
   sync     what it takes a device that was away to have everything
+  room     what a livestream costs those who talk to each other
   startup  from start to the first accepted login, and memory when idle
 
 Without --endpoint it starts this binary's "serve" with its defaults on a
@@ -68,6 +70,8 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return benchSync(ctx, f, stdout, stderr)
 	case "search":
 		return benchSearch(ctx, f, stdout, stderr)
+	case "room":
+		return benchRoom(ctx, f, stdout, stderr)
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
 	case "echo-server": // the yardstick's other half, in a process of its own
@@ -85,10 +89,11 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.StringVar(&f.db, "db", "", "database of the server: postgres://…; empty = SQLite")
 	fs.BoolVar(&f.json, "json", true, "print JSON (the only form there is)")
 	fs.BoolVar(&f.tls, "tls", false, "the same load over TLS")
-	fs.Float64Var(&f.seconds, "seconds", 0, "p2p, group: how long to send (10, 8)")
+	fs.Float64Var(&f.seconds, "seconds", 0, "p2p, group, room: how long to send (10, 8, 4 times 8)")
 	fs.IntVar(&f.window, "window", 0, "p2p, group: messages in flight a sender (16, 8)")
 	fs.IntVar(&f.p2p.Pairs, "pairs", 500, "p2p: senders, and as many receivers")
-	fs.Float64Var(&f.p2p.Rate, "rate", 0, "p2p: messages a second over all pairs (open loop); 0 = as the window allows")
+	fs.Float64Var(&f.p2p.Rate, "rate", 0, "p2p: messages a second over all pairs (open loop); 0 = as the window allows; room: messages a second in it (1000)")
+	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")
 	fs.IntVar(&f.online, "online", 0, "group: of the members, how many are connected; fewer than all: measured against a group of as many (0 = all)")
