@@ -246,7 +246,7 @@ func (c *child) makeGroups(ctx context.Context, lists [][]im.UserID) ([]madeGrou
 		made[i].conv = im.ConvID(conv.Id)
 		for at := 1 + len(first); at < len(lists[i]); at += benchBatch {
 			more := lists[i][at:min(len(lists[i]), at+benchBatch)]
-			if _, err := groups.Add(ctx, owner, made[i].conv, more, bench.ClientID(uint32(i), uint32(1+at))); err != nil {
+			if _, err := groups.Add(ctx, im.Actor{App: c.app, Server: true}, made[i].conv, more, bench.ClientID(uint32(i), uint32(1+at))); err != nil {
 				return err
 			}
 		}

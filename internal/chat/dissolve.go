@@ -51,6 +51,11 @@ func (s *Service) planEnd(ctx context.Context, a *journal.Append, most int) (lef
 			a.Members = append(a.Members, journal.MemberChange{User: m.User, Role: im.RoleNone})
 			said.Removed = append(said.Removed, string(m.User))
 		}
+		if c.Members > quietMembers { // the others learn of it by the entry that says so
+			for _, m := range a.Members {
+				a.ToUsers = append(a.ToUsers, m.User)
+			}
+		}
 		a.ACLVersion, left = c.ACLVersion, c.Members-len(a.Members)
 		a.Body = encodeContent(&skeinv1.Content{Kind: &skeinv1.Content_Members{Members: said}, GroupChange: &skeinv1.GroupChange{Dissolved: true}})
 		return nil

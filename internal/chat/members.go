@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"context"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,13 +12,26 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
+// MembersRequest asks for a page of a conversation's members, by user id.
+type MembersRequest struct {
+	Limit int    // 1 to 200; 0 = 100
+	Page  string // what the page before gave; empty = the first
+	// Query: only who has a user id that begins with it, or a nickname that has
+	// it somewhere, in any case of letters.
+	Query string
+	Role  im.Role // only who has it; RoleNone = all
+}
+
 // Members pages through the current members by user id.
-func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, limit int, page string) (*skeinv1.ListMembersResponse, error) {
-	if limit == 0 {
-		limit = 100
+func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, r MembersRequest) (*skeinv1.ListMembersResponse, error) {
+	if r.Limit == 0 {
+		r.Limit = 100
 	}
-	if limit < 1 || limit > maxPage || page != "" && !im.ValidName(page) {
+	if r.Limit < 1 || r.Limit > maxPage || r.Page != "" && !im.ValidName(r.Page) {
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d, page what the list gave", maxPage)
+	}
+	if len(r.Query) > im.MaxIDBytes || r.Role < im.RoleNone || r.Role > im.RoleOwner {
+		return nil, im.Errorf(im.InvalidArgument, "query has at most %d bytes, role is MEMBER, ADMIN or OWNER", im.MaxIDBytes)
 	}
 	var out *skeinv1.ListMembersResponse
 	err := s.reading(ctx, actor, conv, func(v journal.View, room *Room, self journal.Member, _ im.Seq) error {
@@ -25,19 +39,12 @@ func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, l
 		if self.To > 0 { // who is in now is not theirs to know any more
 			return im.ErrNotFound
 		}
-		if room.Kind != im.ConvGroup {
-			room.Each(func(u im.UserID) {
-				m, _ := room.Member(u)
-				out.Members = append(out.Members, protoMember(m))
-			})
-			return nil
-		}
-		ms, err := v.Members(actor.App, conv, im.UserID(page), limit)
+		ms, err := pageOfMembers(v, room, r)
 		for _, m := range ms {
 			out.Members = append(out.Members, protoMember(m))
 		}
-		if len(ms) == limit {
-			out.NextPage = string(ms[limit-1].User)
+		if len(ms) == r.Limit {
+			out.NextPage = string(ms[r.Limit-1].User)
 		}
 		return err
 	})
@@ -45,6 +52,61 @@ func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, l
 		return nil, err
 	}
 	return out, nil
+}
+
+// pageOfMembers reads a page. Who is looked for is found among the members that
+// the room has in memory, which are those of the snapshot.
+func pageOfMembers(v journal.View, room *Room, r MembersRequest) (ms []journal.Member, err error) {
+	after := im.UserID(r.Page)
+	if room.Kind == im.ConvGroup && r.Query == "" && r.Role == im.RoleNone {
+		return v.Members(room.App, room.ID, after, r.Limit)
+	}
+	query := strings.ToLower(r.Query)
+	wanted := func(m *journal.Member) bool {
+		return (r.Role == im.RoleNone || m.Role == r.Role) && (query == "" || strings.HasPrefix(strings.ToLower(string(m.User)), query) ||
+			strings.Contains(strings.ToLower(DecodeMember(m.Attrs).GetNickname()), query))
+	}
+	if room.Kind != im.ConvGroup {
+		room.Each(func(u im.UserID) {
+			if m, _ := room.Member(u); u > after && wanted(&m) && len(ms) < r.Limit {
+				ms = append(ms, m)
+			}
+		})
+		return ms, nil
+	}
+	room.seats.each(after, func(s *seat) bool {
+		m := s.member()
+		if !wanted(&m) {
+			return true
+		}
+		if m, err = v.Member(room.App, room.ID, s.user); err != nil { // with its read marker
+			return false
+		}
+		ms = append(ms, m)
+		return len(ms) < r.Limit
+	})
+	return ms, err
+}
+
+// quietMembers is from how many members on nobody but those concerned is told
+// who comes and goes.
+const quietMembers = 1000
+
+// concerned returns who alone reads the entry of a change of members; nil =
+// everybody. In a large group joins and leaves change the number of members
+// and the version of the list: as entries for all they would be most of what a
+// member gets. What members may do is for all to know.
+func concerned(room *Room, changes []journal.MemberChange) (users []im.UserID) {
+	if room.Size() <= quietMembers {
+		return nil
+	}
+	for _, c := range changes {
+		if _, in := room.Member(c.User); in && c.Role != im.RoleNone {
+			return nil
+		}
+		users = append(users, c.User)
+	}
+	return users
 }
 
 // Change is a change of members or attributes, as a feature asks for it.
@@ -93,6 +155,7 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		}
 		c.Content.Request = c.Request
 		a.Members, a.Title, a.Attrs, a.Raise, a.Body = c.Members, c.Title, c.Attrs, c.Raise, encodeContent(c.Content)
+		a.ToUsers = concerned(room, c.Members)
 		if err := s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members, Demand: c.Demand}); err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func TestARemovalHoldsOnANodeThatHasNotHeardOfIt(t *testing.T) {
 	w.want(im.NotFound, err, "read marker")
 	_, err = change(there, bob, "g1", w.id(), journal.MemberChange{User: "eve", Role: im.RoleMember})
 	w.want(im.NotFound, err, "add somebody")
-	_, err = there.Members(ctx, bob, "g1", 0, "")
+	_, err = there.Members(ctx, bob, "g1", chat.MembersRequest{})
 	w.want(im.NotFound, err, "members")
 	_, err = there.Edits(ctx, bob, "g1", 4)
 	w.want(im.NotFound, err, "edits of what came later")
@@ -140,7 +140,7 @@ func TestEachVerbAloneHoldsOnANodeThatHasNotHeardOfARemoval(t *testing.T) {
 			return err
 		},
 		"read":    func(c *chat.Service, conv im.ConvID) error { _, err := c.Read(ctx, bob, conv, 9); return err },
-		"members": func(c *chat.Service, conv im.ConvID) error { _, err := c.Members(ctx, bob, conv, 0, ""); return err },
+		"members": func(c *chat.Service, conv im.ConvID) error { _, err := c.Members(ctx, bob, conv, chat.MembersRequest{}); return err },
 		"edits":   func(c *chat.Service, conv im.ConvID) error { _, err := c.Edits(ctx, bob, conv, 4); return err },
 		"pipe": func(c *chat.Service, conv im.ConvID) error {
 			done := make(chan error, 1)

@@ -79,7 +79,7 @@ func (s *server) conversationCalls(t map[string]http.Handler) {
 		return c.List(ctx, a, int(r.Limit), r.Page)
 	})
 	at(t, s, skeinv1connect.ConversationServiceListMembersProcedure, func(ctx context.Context, a im.Actor, r *skeinv1.ListMembersRequest) (*skeinv1.ListMembersResponse, error) {
-		return c.Members(ctx, a, im.ConvID(r.Conversation), int(r.Limit), r.Page)
+		return c.Members(ctx, a, im.ConvID(r.Conversation), chat.MembersRequest{Limit: int(r.Limit), Page: r.Page, Query: r.Query, Role: im.Role(r.Role)})
 	})
 	at(t, s, skeinv1connect.ConversationServiceCreateGroupProcedure, func(ctx context.Context, a im.Actor, r *skeinv1.CreateGroupRequest) (*skeinv1.CreateGroupResponse, error) {
 		id, err := clientID(r.ClientId)

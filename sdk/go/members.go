@@ -83,14 +83,28 @@ func (v *Conversation) Fetch(ctx context.Context) error {
 	return v.c.do(ctx, func() { v.c.applyAnswer(was, conversationEvent(resp.GetConversation())) })
 }
 
-// ListMembers reads the current members by user id, from the server.
+// MemberFilter says which members are looked for; the zero value wants all.
+type MemberFilter struct {
+	// Query: those whose user id begins with it, or whose nickname in the group
+	// has it somewhere, in any case of letters. At most 64 bytes.
+	Query string
+	Role  Role // only those with this role; 0 = all
+}
+
+// ListMembers reads the current members by user id, from the server. Of a large
+// group read only as many as are shown: it asks for 200 at a time.
 func (v *Conversation) ListMembers(ctx context.Context) iter.Seq2[Member, error] {
+	return v.FindMembers(ctx, MemberFilter{})
+}
+
+// FindMembers is ListMembers of those whom a filter wants.
+func (v *Conversation) FindMembers(ctx context.Context, f MemberFilter) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		id, err := v.key()
 		page := ""
 		for err == nil {
 			var resp skeinv1.ListMembersResponse
-			err = v.c.rpc(ctx, "ConversationService/ListMembers", &skeinv1.ListMembersRequest{Conversation: id, Limit: 200, Page: page}, &resp)
+			err = v.c.rpc(ctx, "ConversationService/ListMembers", &skeinv1.ListMembersRequest{Conversation: id, Limit: 200, Page: page, Query: f.Query, Role: f.Role.wire()}, &resp)
 			for _, m := range resp.GetMembers() {
 				if !yield(Member{m.GetUser(), roleOf(m.GetRole()), attrsOf(m.GetAttrs()), Position{m.GetReadSeq(), m.GetReadOrd()}}, nil) {
 					return

@@ -96,12 +96,18 @@ func (s *Service) Update(ctx context.Context, a im.Actor, id im.ConvID, title st
 	})
 }
 
+// addAtOnce is how many users one who is not the app's back end adds at once.
+const addAtOnce = 100
+
 // Add adds users; those who are in already are passed over, and nil is
 // returned when all of them are.
 func (s *Service) Add(ctx context.Context, a im.Actor, id im.ConvID, members []im.UserID, client im.ClientID) (*im.Entry, error) {
 	users, err := unique(members, "")
 	if err != nil {
 		return nil, err
+	}
+	if len(users) > addAtOnce && !a.Server {
+		return nil, im.Errorf(im.InvalidArgument, "at most %d users are added at once", addAtOnce)
 	}
 	return s.change(ctx, a, id, client, ask("add", names(users)...), func(room *chat.Room) (chat.Change, error) {
 		c := &skeinv1.MembersChange{Role: skeinv1.Role_ROLE_MEMBER}

@@ -822,8 +822,13 @@ type ListMembersRequest struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
 	// 1 to 200; 0 = 100.
-	Limit         uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	Page          string `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
+	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Page  string `protobuf:"bytes,3,opt,name=page,proto3" json:"page,omitempty"`
+	// Only members whose user id begins with this, or whose nickname in the group has it somewhere, in any case of
+	// letters; empty = all. At most 64 bytes.
+	Query string `protobuf:"bytes,4,opt,name=query,proto3" json:"query,omitempty"`
+	// Only members with this role; UNSPECIFIED = all.
+	Role          Role `protobuf:"varint,5,opt,name=role,proto3,enum=skein.v1.Role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -879,6 +884,20 @@ func (x *ListMembersRequest) GetPage() string {
 	return ""
 }
 
+func (x *ListMembersRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *ListMembersRequest) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
 type ListMembersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Members       []*Membership          `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
@@ -932,10 +951,11 @@ func (x *ListMembersResponse) GetNextPage() string {
 }
 
 type AddMembersRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
-	ClientId      []byte                 `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// At most 100; 1,000 of the app's back end.
+	Users         []string `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	ClientId      []byte   `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1412,19 +1432,21 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x05title\x12$\n" +
 	"\tclient_id\x18\x03 \x01(\fB\a\xbaH\x04z\x02h\x10R\bclientId\"<\n" +
 	"\x13UpdateGroupResponse\x12%\n" +
-	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\"\x82\x01\n" +
+	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\"\xcf\x01\n" +
 	"\x12ListMembersRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12\x1e\n" +
 	"\x05limit\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\x05limit\x12\x1c\n" +
-	"\x04page\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x04page\"b\n" +
+	"\x04page\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x04page\x12\x1d\n" +
+	"\x05query\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\x05query\x12,\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x0e.skein.v1.RoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\"b\n" +
 	"\x13ListMembersResponse\x12.\n" +
 	"\amembers\x18\x01 \x03(\v2\x14.skein.v1.MembershipR\amembers\x12\x1b\n" +
-	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\x93\x01\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\x94\x01\n" +
 	"\x11AddMembersRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12(\n" +
-	"\x05users\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\f\b\x01\x10d\"\x06r\x04 \x01(@R\x05users\x12$\n" +
+	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12)\n" +
+	"\x05users\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xe8\a\"\x06r\x04 \x01(@R\x05users\x12$\n" +
 	"\tclient_id\x18\x03 \x01(\fB\a\xbaH\x04z\x02h\x10R\bclientId\";\n" +
 	"\x12AddMembersResponse\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\"\x8a\x01\n" +
@@ -1523,35 +1545,36 @@ var file_skein_v1_conversation_proto_depIdxs = []int32{
 	24, // 9: skein.v1.CreateGroupRequest.settings:type_name -> skein.v1.GroupSettings
 	3,  // 10: skein.v1.CreateGroupResponse.conversation:type_name -> skein.v1.Conversation
 	25, // 11: skein.v1.UpdateGroupResponse.entry:type_name -> skein.v1.Entry
-	1,  // 12: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
-	25, // 13: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
-	25, // 14: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
-	25, // 15: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
-	22, // 16: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
-	25, // 17: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
-	4,  // 18: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
-	6,  // 19: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
-	8,  // 20: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
-	10, // 21: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
-	12, // 22: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
-	14, // 23: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
-	16, // 24: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
-	18, // 25: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
-	20, // 26: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
-	5,  // 27: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
-	7,  // 28: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
-	9,  // 29: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
-	11, // 30: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
-	13, // 31: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
-	15, // 32: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
-	17, // 33: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
-	19, // 34: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
-	21, // 35: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
-	27, // [27:36] is the sub-list for method output_type
-	18, // [18:27] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	22, // 12: skein.v1.ListMembersRequest.role:type_name -> skein.v1.Role
+	1,  // 13: skein.v1.ListMembersResponse.members:type_name -> skein.v1.Membership
+	25, // 14: skein.v1.AddMembersResponse.entry:type_name -> skein.v1.Entry
+	25, // 15: skein.v1.RemoveMemberResponse.entry:type_name -> skein.v1.Entry
+	25, // 16: skein.v1.LeaveGroupResponse.entry:type_name -> skein.v1.Entry
+	22, // 17: skein.v1.SetRoleRequest.role:type_name -> skein.v1.Role
+	25, // 18: skein.v1.SetRoleResponse.entry:type_name -> skein.v1.Entry
+	4,  // 19: skein.v1.ConversationService.GetConversation:input_type -> skein.v1.GetConversationRequest
+	6,  // 20: skein.v1.ConversationService.ListConversations:input_type -> skein.v1.ListConversationsRequest
+	8,  // 21: skein.v1.ConversationService.CreateGroup:input_type -> skein.v1.CreateGroupRequest
+	10, // 22: skein.v1.ConversationService.UpdateGroup:input_type -> skein.v1.UpdateGroupRequest
+	12, // 23: skein.v1.ConversationService.ListMembers:input_type -> skein.v1.ListMembersRequest
+	14, // 24: skein.v1.ConversationService.AddMembers:input_type -> skein.v1.AddMembersRequest
+	16, // 25: skein.v1.ConversationService.RemoveMember:input_type -> skein.v1.RemoveMemberRequest
+	18, // 26: skein.v1.ConversationService.LeaveGroup:input_type -> skein.v1.LeaveGroupRequest
+	20, // 27: skein.v1.ConversationService.SetRole:input_type -> skein.v1.SetRoleRequest
+	5,  // 28: skein.v1.ConversationService.GetConversation:output_type -> skein.v1.GetConversationResponse
+	7,  // 29: skein.v1.ConversationService.ListConversations:output_type -> skein.v1.ListConversationsResponse
+	9,  // 30: skein.v1.ConversationService.CreateGroup:output_type -> skein.v1.CreateGroupResponse
+	11, // 31: skein.v1.ConversationService.UpdateGroup:output_type -> skein.v1.UpdateGroupResponse
+	13, // 32: skein.v1.ConversationService.ListMembers:output_type -> skein.v1.ListMembersResponse
+	15, // 33: skein.v1.ConversationService.AddMembers:output_type -> skein.v1.AddMembersResponse
+	17, // 34: skein.v1.ConversationService.RemoveMember:output_type -> skein.v1.RemoveMemberResponse
+	19, // 35: skein.v1.ConversationService.LeaveGroup:output_type -> skein.v1.LeaveGroupResponse
+	21, // 36: skein.v1.ConversationService.SetRole:output_type -> skein.v1.SetRoleResponse
+	28, // [28:37] is the sub-list for method output_type
+	19, // [19:28] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_conversation_proto_init() }

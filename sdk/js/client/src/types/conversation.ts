@@ -18,6 +18,13 @@ export interface Member {
   readonly read: Position;
 }
 
+/** Which members are looked for; all when it says nothing. */
+export interface MemberFilter {
+  /** Whose user id begins with it, or whose nickname in the group has it somewhere, in any case of letters. */
+  readonly query?: string | undefined;
+  readonly role?: Role | undefined;
+}
+
 /** How the loaded window of messages lies in the conversation. */
 export interface WindowState {
   /** `open` (or `jumpTo`) has loaded something, be it nothing. Before it `messages` is empty. */
@@ -170,7 +177,7 @@ export interface Conversation {
   search(text: string, options?: CallOptions & { readonly limit?: number | undefined }): Promise<readonly Message[]>;
 
   /** Pages of members by user id; asks the server. */
-  members(options?: CallOptions & { readonly limit?: number | undefined }): AsyncIterable<readonly Member[]>;
+  members(options?: CallOptions & MemberFilter & { readonly limit?: number | undefined }): AsyncIterable<readonly Member[]>;
   addMembers(users: readonly string[], options?: CallOptions): Promise<void>;
   removeMember(user: string, options?: CallOptions): Promise<void>;
   /** Ends the own membership; the owner must hand over first (`failed_precondition`). */

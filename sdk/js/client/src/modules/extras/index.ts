@@ -13,7 +13,7 @@ import { calls } from "./wire.js";
 import { readBody, roles } from "../../project.js";
 import { memoryStore } from "../../store/memory.js";
 import type { CallOptions, Device, NewGroup, Platform, Presence } from "../../types/client.js";
-import type { Member } from "../../types/conversation.js";
+import type { Member, MemberFilter } from "../../types/conversation.js";
 import type { Message, Revision, Role } from "../../types/message.js";
 
 const platforms: readonly (Platform | undefined)[] = [undefined, "web", "android", "ios", "desktop", "server"];
@@ -70,11 +70,11 @@ export const extras = {
   async *members(
     host: ConversationHost,
     conversation: string,
-    { limit = pageOfMembers, signal }: CallOptions & { readonly limit?: number | undefined } = {},
+    { limit = pageOfMembers, query = "", role, signal }: CallOptions & MemberFilter & { readonly limit?: number | undefined } = {},
   ): AsyncGenerator<readonly Member[]> {
     for (let page = ""; ; ) {
-      const answer = await host.post(calls.ListMembers, { conversation, limit, page }, signal);
-      yield answer.members.map(({ user, role, readSeq, readOrd }) => ({ user, role: roles[role] ?? "member", read: { seq: readSeq, ord: readOrd } }));
+      const answer = await host.post(calls.ListMembers, { conversation, limit, page, query, role: role ? roles.indexOf(role) : 0 }, signal);
+      yield answer.members.map(({ user, role: has, readSeq, readOrd }) => ({ user, role: roles[has] ?? "member", read: { seq: readSeq, ord: readOrd } }));
       page = answer.nextPage;
       if (!page) return;
     }

@@ -100,6 +100,8 @@ export interface ListMembersRequest extends Rest {
   conversation: string;
   limit: number;
   page: string;
+  query: string;
+  role: number;
 }
 
 export interface ListMembersResponse extends Rest {
@@ -162,7 +164,7 @@ const schema = /* @__PURE__ */ schemaOf(
     ListDevicesResponse: "1Mdevices:Device",
     ListEditsRequest: "1sconversation 2lseq",
     ListEditsResponse: "1Mrevisions:Revision",
-    ListMembersRequest: "1sconversation 2ulimit 3spage",
+    ListMembersRequest: "1sconversation 2ulimit 3spage 4squery 5erole:Role",
     ListMembersResponse: "1Mmembers:Membership 2snextPage",
     RemoveMemberRequest: "1sconversation 2suser 3bclientId",
     RemoveMemberResponse: "1mentry:Entry",

@@ -94,6 +94,8 @@ export interface ListMembersRequest extends Rest {
   conversation: string;
   limit: number;
   page: string;
+  query: string;
+  role: number;
 }
 
 export interface ListMembersResponse extends Rest {
@@ -214,7 +216,7 @@ const schema = /* @__PURE__ */ schemaOf(
     GroupInfo: "1sid 2stitle 3sdescription 4savatarUrl 5etype:GroupType 6ejoinMode:JoinMode 7umemberCount 8omember 9icreatedUs",
     GroupRole: "1sid 2sname 3ucolor 4urank 5lgrants",
     GroupSettings: "1etype:GroupType 2sdescription 3savatarUrl 4mmemberGrants:GrantSet 5madminGrants:GrantSet 6Mroles:GroupRole 7ejoinMode:JoinMode 8ehistory:HistoryAccess 9uslowModeS 10imutedUntilUs 11umaxMembers 12odissolved",
-    ListMembersRequest: "1sconversation 2ulimit 3spage",
+    ListMembersRequest: "1sconversation 2ulimit 3spage 4squery 5erole:Role",
     ListMembersResponse: "1Mmembers:Membership 2snextPage",
     MemberAttrs: "1snickname 2imutedUntilUs 3SroleIds",
     MuteGroupRequest: "1sconversation 2useconds 3bclientId",
@@ -268,3 +270,6 @@ export const historyAccessNames = ["unspecified","hidden","visible"] as const;
 
 /** The values of JoinMode by number. */
 export const joinModeNames = ["unspecified","open","approval","invite"] as const;
+
+/** The values of Role by number. */
+export const roleNames = ["unspecified","member","admin","owner"] as const;
