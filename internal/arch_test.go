@@ -71,10 +71,11 @@ var imports = []row{
 	{pkg: "internal/presence", platform: true, may: []string{"internal/im", "internal/turn", "internal/bus"}, never: sql},
 	{pkg: "internal/chat", platform: true, never: sql,
 		may: []string{"internal/im", "internal/trace", "internal/turn", "internal/bus", "internal/journal", "internal/quota", "proto/..."}},
+	{pkg: "internal/live", platform: true, never: sql},
 	{pkg: "internal/sfu/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/gateway", platform: true, never: sql,
 		may: []string{"internal/im", "internal/trace", "internal/turn", "internal/ws", "internal/bus", "internal/journal", "internal/auth", "internal/presence",
-			"internal/chat", "internal/quota", "internal/metrics", "proto/..."}},
+			"internal/chat", "internal/live", "internal/quota", "internal/metrics", "proto/..."}},
 	{pkg: "internal/rpc", platform: true, never: sql,
 		may: []string{"internal/im", "internal/trace", "internal/metrics", "internal/auth", "internal/chat", "internal/presence", "internal/quota", "proto/..."}},
 

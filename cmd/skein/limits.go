@@ -29,7 +29,8 @@ func gatewayLimits(l *config.Limits) gateway.Limits {
 		HelloTimeout: l.HelloTimeout, PingInterval: l.PingInterval, QueueBytes: l.QueueBytes, QueueFrames: l.QueueFrames, Watch: l.Watch,
 		SocketBuffer: l.SocketBuffer, TextBytes: l.TextBytes, BodyBytes: l.BodyBytes, GroupMembers: l.GroupMembers,
 		SendRate: l.SendRate, SendBurst: l.SendBurst, Connections: l.Connections, QueueTotalBytes: l.QueueTotalBytes,
-		LoginRate: l.LoginRate, LoginBurst: l.LoginBurst, Logins: l.Logins, LoginQueue: l.LoginQueue}
+		LoginRate: l.LoginRate, LoginBurst: l.LoginBurst, Logins: l.Logins, LoginQueue: l.LoginQueue,
+		RoomWrites: l.RoomWrites}
 }
 
 // limits are the rates of the configuration, each with the counter of what it

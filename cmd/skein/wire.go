@@ -180,6 +180,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Boards:    board.New(board.Deps{Chat: c, Journal: j, Clock: clock}),
 			Profiles:  folk.profiles,
 			Contacts:  folk.contacts,
+			Rooms:     rooms{c, a, s.gateway},
 			Devices:   devices{a, p},
 			Presences: presences{p, folk.profiles},
 			CheckSend: gateway.CheckSend,

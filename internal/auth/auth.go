@@ -106,7 +106,16 @@ const (
 	// FenceAll ends every session. It is never stored: a node applies it to
 	// itself when the part of the log that it missed is no longer there.
 	FenceAll FenceKind = 6
+	// FenceViewer ends no session: what the user may do in the livestream that
+	// KID names has changed. With a Device they are kept out of it.
+	FenceViewer FenceKind = 7
 )
+
+// keepsTokens tells that a fence has nothing to do with an app's secrets and
+// settings, which may stay remembered.
+func (k FenceKind) keepsTokens() bool {
+	return k == FenceDevice || k == FenceUser || k == FenceViewer
+}
 
 // Fence is one row of the fence log.
 type Fence struct {
@@ -114,9 +123,9 @@ type Fence struct {
 	ID     int64
 	Kind   FenceKind
 	App    im.AppID
-	User   im.UserID   // of a FenceDevice or FenceUser
+	User   im.UserID   // of a FenceDevice, FenceUser or FenceViewer
 	Device im.DeviceID // of a FenceDevice
-	KID    string      // of a FenceSecret
+	KID    string      // of a FenceSecret; the conversation of a FenceViewer
 
 	Time im.Micros
 }

@@ -67,7 +67,7 @@ func (k *known) apply(f Fence) {
 		}
 	}
 	k.calls.forget(func(s Session) bool { return f.doubts(s) })
-	if f.Kind != FenceDevice && f.Kind != FenceUser {
+	if !f.Kind.keepsTokens() {
 		k.secrets.forget(func(v verifyKey) bool { return f.Kind == FenceAll || v.app == f.App })
 		k.origins.forget(func(bool) bool { return true })
 		if f.Kind == FenceAll {
@@ -137,7 +137,7 @@ func (k *known) secret(kid string) (verifyKey, bool) {
 func (k *known) keepSecret(v verifyKey, head int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.since(head, func(f Fence) bool { return f.Kind != FenceDevice && f.Kind != FenceUser && f.App == v.app }) {
+	if k.since(head, func(f Fence) bool { return !f.Kind.keepsTokens() && f.App == v.app }) {
 		k.secrets.put(v.kid, v)
 	}
 }
@@ -161,7 +161,7 @@ func (k *known) keepOrigin(key originKey, allowed bool, head int64) {
 func (k *known) keepSettings(app im.AppID, s *skeinv1.AppSettings, head int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.since(head, func(f Fence) bool { return f.Kind != FenceDevice && f.Kind != FenceUser && f.App == app }) {
+	if !k.since(head, func(f Fence) bool { return !f.Kind.keepsTokens() && f.App == app }) {
 		return
 	}
 	if k.apps >= maxKnownApps {

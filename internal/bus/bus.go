@@ -112,9 +112,12 @@ const (
 	// Presence is what nodes tell one another about who is online:
 	// DeviceMoved, NodeAlive, RosterWanted, Roster.
 	Presence
+	// Livestreams are what is watched and said in rooms without history:
+	// RoomTold. Their flood is nobody else's.
+	Livestreams
 
 	// Everything is all of them.
-	Everything = Entries | Activity | Changes | Fences | Presence
+	Everything = Entries | Activity | Changes | Fences | Presence | Livestreams
 
 	// Own is no topic: it narrows the others to what this node says itself.
 	// It is for whoever carries hints to other nodes.

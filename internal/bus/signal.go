@@ -46,6 +46,22 @@ type Command struct {
 	To         []im.UserID // read only; empty = every member
 }
 
+// RoomTold is what a node says to the others of a livestream that is watched
+// there: how many watch, and what was said since the last time. Most of it may
+// be lost without harm: it is said again, or was never promised.
+type RoomTold struct {
+	App  im.AppID
+	Conv im.ConvID
+	Boot Boot
+	// ACLVersion is that of the room on which what was said was decided; a node
+	// with an older one looks first who may watch.
+	ACLVersion int64
+	Viewers    int64 // sessions at that node now
+	Joined     int64 // since the last time
+	// Said is what was said, each a rank as one byte and a frame; read only.
+	Said [][]byte
+}
+
 // ReadMoved says that a user's read marker moved forward to Seq.
 type ReadMoved struct {
 	App    im.AppID
@@ -163,6 +179,12 @@ func (s Command) Address() Address { return Address{App: s.App, Conv: s.Conv} }
 
 // Topic implements Signal.
 func (Command) Topic() Topics { return Activity }
+
+// Address implements Signal: every node.
+func (RoomTold) Address() Address { return Address{} }
+
+// Topic implements Signal.
+func (RoomTold) Topic() Topics { return Livestreams }
 
 // Address implements Signal: the conversation's members.
 func (s ReadMoved) Address() Address { return Address{App: s.App, Conv: s.Conv} }

@@ -207,6 +207,9 @@ type Limits struct {
 	Logins int `yaml:"logins" min:"0" max:"100000"`
 	// LoginQueue bounds the sign-ins that wait for one of these; beyond it, and after 5 s of waiting, they are told to come back.
 	LoginQueue int `yaml:"login_queue" min:"1" max:"1000000"`
+	// RoomWrites bounds how often a second this node sends something to viewers of livestreams, each viewer counted; 0 = 4,000
+	// a processor. When more is said, viewers get more at once, at most 30 messages, and the rest is left out.
+	RoomWrites int `yaml:"room_writes" min:"0" max:"10000000"`
 	// Handshakes bounds the TLS handshakes that this node works on at the same time; further connections wait in the kernel.
 	Handshakes int `yaml:"handshakes" min:"1" max:"100000"`
 	// Watch bounds the users whose presence a session watches.

@@ -131,6 +131,8 @@ func docOf(path string) string {
 		return "Bounds the sign-ins and syncs that this node works on at the same time, and so what they need of memory and database. Syncs of sessions that are open go first. 0 means 8 for each processor and 16."
 	case "Limits.LoginQueue":
 		return "Bounds the sign-ins that wait for one of these; beyond it, and after 5 s of waiting, they are told to come back."
+	case "Limits.RoomWrites":
+		return "Bounds how often a second this node sends something to viewers of livestreams, each viewer counted; 0 = 4,000 a processor. When more is said, viewers get more at once, at most 30 messages, and the rest is left out."
 	case "Limits.Handshakes":
 		return "Bounds the TLS handshakes that this node works on at the same time; further connections wait in the kernel."
 	case "Limits.Watch":

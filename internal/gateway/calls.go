@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/skein-im/skein/internal/chat"
@@ -23,6 +24,13 @@ func (s *session) call(f *clientFrame) {
 		ev.frame, err = done, s.g.Chat.Typing(ctx, s.actor(), im.ConvID(m.Typing.Conversation), m.Typing.Stopped)
 	case *skeinv1.ClientFrame_Command:
 		ev.frame, err = done, s.command(ctx, m.Command)
+	case *skeinv1.ClientFrame_JoinRoom:
+		ev.frame, err = s.g.stage.join(ctx, s, im.ConvID(m.JoinRoom.Conversation))
+	case *skeinv1.ClientFrame_LeaveRoom:
+		ev.frame = done
+		s.g.stage.leave(s, im.ConvID(cmp.Or(m.LeaveRoom.Conversation, "?")))
+	case *skeinv1.ClientFrame_RoomMessage:
+		ev.frame, err = done, s.g.stage.say(ctx, s, m.RoomMessage)
 	case *skeinv1.ClientFrame_WatchPresence:
 		ev.frame, err = done, s.watch(ctx, m.WatchPresence.Users)
 	case *skeinv1.ClientFrame_CursorAck:

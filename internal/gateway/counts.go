@@ -33,6 +33,8 @@ type counts struct {
 	lost       prometheus.Counter
 	queueBytes prometheus.Gauge
 	limited    prometheus.Counter
+	// Of livestreams.
+	roomWrites, roomDropped prometheus.Counter
 }
 
 func newCounts(s *metrics.Set, g *Gateway) *counts {
@@ -51,10 +53,12 @@ func newCounts(s *metrics.Set, g *Gateway) *counts {
 		deliveries: s.Counter("gateway_deliveries_total", "Entries that were queued to sessions, counted once a session."),
 		delivery: s.Histogram("gateway_delivery_seconds", "From an entry's time to when its audience on this node had it queued; one entry a batch is measured.",
 			metrics.Latency()),
-		gapReads:   s.Counter("gateway_gap_reads_total", "Times that the fan-out read a shard of the journal because no hint brought the next entry."),
-		lost:       s.Counter("gateway_hints_lost_total", "Times that the fan-out was told that hints were dropped before it."),
-		limited:    s.Counter("gateway_limited_total", "Frames that limits.send_rate or limits.in_flight refused."),
-		queueBytes: s.Gauge("gateway_queue_bytes", "Output that waits for readers, as of the last look (at least one a second)."),
+		gapReads:    s.Counter("gateway_gap_reads_total", "Times that the fan-out read a shard of the journal because no hint brought the next entry."),
+		lost:        s.Counter("gateway_hints_lost_total", "Times that the fan-out was told that hints were dropped before it."),
+		roomWrites:  s.Counter("gateway_room_writes_total", "Times that a viewer of a livestream was sent what is new in it."),
+		roomDropped: s.Counter("gateway_room_dropped_total", "Messages of livestreams that this node's viewers were not shown, because too many were said."),
+		limited:     s.Counter("gateway_limited_total", "Frames that limits.send_rate or limits.in_flight refused."),
+		queueBytes:  s.Gauge("gateway_queue_bytes", "Output that waits for readers, as of the last look (at least one a second)."),
 	}
 }
 

@@ -219,6 +219,9 @@ func (f *fanout) deliver(e *im.Entry) bool {
 	added, _, _ := chat.Affected(e)
 	slices.Sort(added)
 	to, err := f.g.Chat.Audience(f.g.ctx, e)
+	if err == nil && (e.Kind == im.KindMembers || e.Kind == im.KindConversation) {
+		f.g.stage.changed(e.App, e.Conv, to.Room.Version)
+	}
 	if err == nil {
 		f.here(&to, func(u im.UserID, s *session) {
 			switch {

@@ -20,6 +20,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,7 @@ type Limits struct {
 	LoginBurst      int
 	Logins          int // sign-ins and syncs at once; 0 = by the number of processors
 	LoginQueue      int // sign-ins that wait for one of these
+	RoomWrites      int // a second, to viewers of livestreams; 0 = by the number of processors
 }
 
 // DefaultLimits are the documented ones.
@@ -120,6 +122,7 @@ type Gateway struct {
 	tasks turn.Scheduler // nil = goroutines
 	hub   *hub
 	fan   *fanout
+	stage *stage
 	// offMoves ends the listener to devices that come online elsewhere.
 	offMoves func()
 	nextID   atomic.Uint64
@@ -140,6 +143,9 @@ type Gateway struct {
 // heads on. Close ends it.
 func New(ctx context.Context, d Deps) (*Gateway, error) {
 	tasks := turn.Of(d.Clock)
+	if d.Limits.RoomWrites <= 0 {
+		d.Limits.RoomWrites = 4000 * runtime.GOMAXPROCS(0)
+	}
 	g := &Gateway{Deps: d, tasks: tasks, hub: newHub(tasks != nil), gate: newGate(tasks, d.Limits.Logins, d.Limits.LoginQueue),
 		doors: quota.New[struct{}](quota.Limit{Rate: d.Limits.LoginRate, Burst: d.Limits.LoginBurst}, 1, d.Clock)}
 	g.counts = newCounts(d.Metrics, g)
@@ -157,7 +163,9 @@ func New(ctx context.Context, d Deps) (*Gateway, error) {
 		return nil, err
 	}
 	g.offMoves = g.Bus.Listen(bus.Presence, g.elsewhere)
-	g.wg.Add(2)
+	g.stage = newStage(g)
+	g.wg.Add(3)
+	turn.Go(g.tasks, func() { defer g.wg.Done(); g.stage.run() })
 	turn.Go(g.tasks, func() { defer g.wg.Done(); g.fan.run() })
 	turn.Go(g.tasks, func() { defer g.wg.Done(); g.sweep() })
 	return g, nil
@@ -260,6 +268,10 @@ func (g *Gateway) tick() {
 // Apply ends the sessions that a fence ends, before it returns: nothing is
 // written to their sockets afterwards.
 func (g *Gateway) Apply(f auth.Fence) {
+	if f.Kind == auth.FenceViewer {
+		g.stage.fenced(f.App, im.ConvID(f.KID), f.User, f.Device != "")
+		return
+	}
 	g.hub.match(f.App, f.User, f.Device, func(s *session) {
 		if f.Ends(s.signedIn()) {
 			s.handle(event{kind: evFenced})
@@ -282,6 +294,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.hub.each(func(s *session) { s.handle(event{kind: evDrain, last: true}) })
 	g.cancel()
 	g.offMoves()
+	g.stage.off()
 	g.fan.stop()
 	done := make(chan struct{})
 	go func() { g.wg.Wait(); close(done) }()

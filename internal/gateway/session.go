@@ -224,6 +224,7 @@ func (s *session) end() {
 	if a := s.who.Load(); a != nil {
 		s.g.hub.remove(s, *a)
 		s.unwatch()
+		s.g.stage.leave(s, "")
 		s.g.Presence.Offline(*a)
 		s.g.Doorman.Touch(*a)
 	}

@@ -61,6 +61,13 @@ func (s *session) waiting() int {
 	return s.outSize + s.flying
 }
 
+// over tells whether the session has ended.
+func (s *session) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m.phase == phaseOver
+}
+
 // settle waits until little output waits for the reader; false when the session
 // ends. A reader that takes nothing ends it, by the time limit of a write.
 func (s *session) settle() bool {

@@ -47,6 +47,7 @@ type Verbs struct {
 	Presences Presences
 	Profiles  Profiles
 	Contacts  Contacts
+	Rooms     Rooms
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -66,6 +67,7 @@ func (s *server) table() map[string]http.Handler {
 	s.searchCalls(t)
 	s.threadCalls(t)
 	s.attachedCalls(t)
+	s.roomCalls(t)
 	return t
 }
 

@@ -130,6 +130,7 @@ func matrix() []row {
 		messageRows(),
 		otherRows(),
 		peopleRows(),
+		roomRows(),
 		searchRows(),
 		socketRows(),
 		timedRows(),

@@ -55,6 +55,7 @@ func Signals() []bus.Signal {
 		bus.Command{App: "app", Conv: "g1", User: "ann", ACLVersion: -1, Type: "ring"},
 		bus.SightChanged{App: "app", User: "ann"},
 		bus.SightChanged{App: "app", User: "ann", Other: "bob"},
+		bus.RoomTold{App: "app", Conv: "g1", Boot: boot, ACLVersion: 2, Viewers: 30, Joined: 4, Said: [][]byte{{1, 2, 3}, {3, 4}}},
 		bus.ReadMoved{App: "app", Conv: "g1", User: "ann", Device: "phone", Seq: 7, Ord: 6},
 		bus.MemberChanged{App: "app", Conv: "g1", User: "bob"},
 		bus.ConvChanged{App: "app", Conv: "g1", ACLVersion: 3},

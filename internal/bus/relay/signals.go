@@ -25,6 +25,7 @@ const (
 	signalRoster        = 10
 	signalCommand       = 11
 	signalSightChanged  = 20
+	signalRoomTold      = 12
 )
 
 // The fields of signals. They share their numbers, so that one function
@@ -49,6 +50,9 @@ const (
 	partType    = 17 // of a command
 	partData    = 18
 	partTo      = 19 // repeated: a user
+	partViewers = 20
+	partJoined  = 21
+	partLine    = 22 // repeated: a rank and a frame
 )
 
 // appendSignal encodes a signal without a tag; nothing for a type that it does
@@ -80,6 +84,16 @@ func appendSignal(b []byte, s bus.Signal) []byte {
 		part = appendBytes(part, partData, s.Data)
 		for _, u := range s.To {
 			part = appendText(part, partTo, string(u))
+		}
+	case bus.RoomTold:
+		which = signalRoomTold
+		part = appendConv(part, s.App, s.Conv)
+		part = appendBoot(part, s.Boot)
+		part = appendUint(part, partVersion, uint64(s.ACLVersion))
+		part = appendUint(part, partViewers, uint64(s.Viewers))
+		part = appendUint(part, partJoined, uint64(s.Joined))
+		for _, l := range s.Said {
+			part = appendBytes(part, partLine, l)
 		}
 	case bus.MemberChanged:
 		which = signalMemberChanged
@@ -184,6 +198,9 @@ type parts struct {
 	kind     string
 	data     []byte
 	to       []im.UserID
+	viewers  int64
+	joined   int64
+	lines    [][]byte
 }
 
 // decodeSignal returns nil for a type that this version does not know.
@@ -209,6 +226,8 @@ func decodeSignal(b []byte) (bus.Signal, error) {
 			sight.Other = p.to[0]
 		}
 		return sight, nil
+	case signalRoomTold:
+		return bus.RoomTold{App: p.App, Conv: p.conv, Boot: p.boot, ACLVersion: int64(p.version), Viewers: p.viewers, Joined: p.joined, Said: p.lines}, nil
 	case signalMemberChanged:
 		return bus.MemberChanged{App: p.App, Conv: p.conv, User: p.User}, nil
 	case signalConvChanged:
@@ -267,6 +286,14 @@ func decodeParts(b []byte) (p parts, ok bool) {
 			p.kind = r.id()
 		case partData:
 			p.data = r.blob()
+		case partViewers:
+			p.viewers = r.int64()
+		case partJoined:
+			p.joined = r.int64()
+		case partLine:
+			if line := r.blob(); len(line) > 0 {
+				p.lines = append(p.lines, line)
+			}
 		case partTo:
 			p.to = append(p.to, im.UserID(r.id()))
 		case partSession:

@@ -418,6 +418,7 @@ type Content struct {
 	//	*Content_Attribute
 	//	*Content_Counter
 	//	*Content_Join
+	//	*Content_Viewer
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
@@ -677,6 +678,15 @@ func (x *Content) GetJoin() *JoinState {
 	return nil
 }
 
+func (x *Content) GetViewer() *ViewerLimits {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Viewer); ok {
+			return x.Viewer
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -833,6 +843,10 @@ type Content_Join struct {
 	Join *JoinState `protobuf:"bytes,36,opt,name=join,proto3,oneof"`
 }
 
+type Content_Viewer struct {
+	Viewer *ViewerLimits `protobuf:"bytes,37,opt,name=viewer,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -876,6 +890,8 @@ func (*Content_Attribute) isContent_Kind() {}
 func (*Content_Counter) isContent_Kind() {}
 
 func (*Content_Join) isContent_Kind() {}
+
+func (*Content_Viewer) isContent_Kind() {}
 
 // Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
@@ -1813,11 +1829,11 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/attached.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/attached.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\x1a\x1askein/v1/room_viewer.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xe6\v\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x98\f\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1840,7 +1856,8 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\fannouncement\x18\x1f \x01(\v2\x16.skein.v1.AnnouncementH\x00R\fannouncement\x128\n" +
 	"\tattribute\x18  \x01(\v2\x18.skein.v1.GroupAttributeH\x00R\tattribute\x122\n" +
 	"\acounter\x18! \x01(\v2\x16.skein.v1.GroupCounterH\x00R\acounter\x12)\n" +
-	"\x04join\x18$ \x01(\v2\x13.skein.v1.JoinStateH\x00R\x04join\x12 \n" +
+	"\x04join\x18$ \x01(\v2\x13.skein.v1.JoinStateH\x00R\x04join\x120\n" +
+	"\x06viewer\x18% \x01(\v2\x16.skein.v1.ViewerLimitsH\x00R\x06viewer\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
@@ -2019,10 +2036,11 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*GroupAttribute)(nil),     // 31: skein.v1.GroupAttribute
 	(*GroupCounter)(nil),       // 32: skein.v1.GroupCounter
 	(*JoinState)(nil),          // 33: skein.v1.JoinState
-	(*Forwarded)(nil),          // 34: skein.v1.Forwarded
-	(*GroupChange)(nil),        // 35: skein.v1.GroupChange
-	(*Attachment)(nil),         // 36: skein.v1.Attachment
-	(*ThreadSummary)(nil),      // 37: skein.v1.ThreadSummary
+	(*ViewerLimits)(nil),       // 34: skein.v1.ViewerLimits
+	(*Forwarded)(nil),          // 35: skein.v1.Forwarded
+	(*GroupChange)(nil),        // 36: skein.v1.GroupChange
+	(*Attachment)(nil),         // 37: skein.v1.Attachment
+	(*ThreadSummary)(nil),      // 38: skein.v1.ThreadSummary
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -2049,27 +2067,28 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	31, // 21: skein.v1.Content.attribute:type_name -> skein.v1.GroupAttribute
 	32, // 22: skein.v1.Content.counter:type_name -> skein.v1.GroupCounter
 	33, // 23: skein.v1.Content.join:type_name -> skein.v1.JoinState
-	34, // 24: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 25: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	35, // 26: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
-	36, // 27: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 28: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 29: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 30: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 31: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 32: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 33: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 34: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 35: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 36: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	17, // 37: skein.v1.HistoryItem.votes:type_name -> skein.v1.ReactionSummary
-	25, // 38: skein.v1.HistoryItem.extensions:type_name -> skein.v1.Extension
-	37, // 39: skein.v1.HistoryItem.thread:type_name -> skein.v1.ThreadSummary
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	34, // 24: skein.v1.Content.viewer:type_name -> skein.v1.ViewerLimits
+	35, // 25: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 26: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	36, // 27: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	37, // 28: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 29: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 30: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 31: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 32: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 33: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 34: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 35: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 36: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 37: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	17, // 38: skein.v1.HistoryItem.votes:type_name -> skein.v1.ReactionSummary
+	25, // 39: skein.v1.HistoryItem.extensions:type_name -> skein.v1.Extension
+	38, // 40: skein.v1.HistoryItem.thread:type_name -> skein.v1.ThreadSummary
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -2084,6 +2103,7 @@ func file_skein_v1_entry_proto_init() {
 	file_skein_v1_group_settings_proto_init()
 	file_skein_v1_private_proto_init()
 	file_skein_v1_join_content_proto_init()
+	file_skein_v1_room_viewer_proto_init()
 	file_skein_v1_entry_proto_msgTypes[1].OneofWrappers = []any{
 		(*Content_Text)(nil),
 		(*Content_Custom)(nil),
@@ -2107,6 +2127,7 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Attribute)(nil),
 		(*Content_Counter)(nil),
 		(*Content_Join)(nil),
+		(*Content_Viewer)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -180,6 +180,9 @@ type ClientFrame struct {
 	//	*ClientFrame_Ping
 	//	*ClientFrame_RefreshToken
 	//	*ClientFrame_Command
+	//	*ClientFrame_JoinRoom
+	//	*ClientFrame_LeaveRoom
+	//	*ClientFrame_RoomMessage
 	Frame         isClientFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -319,6 +322,33 @@ func (x *ClientFrame) GetCommand() *Command {
 	return nil
 }
 
+func (x *ClientFrame) GetJoinRoom() *JoinRoom {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_JoinRoom); ok {
+			return x.JoinRoom
+		}
+	}
+	return nil
+}
+
+func (x *ClientFrame) GetLeaveRoom() *LeaveRoom {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_LeaveRoom); ok {
+			return x.LeaveRoom
+		}
+	}
+	return nil
+}
+
+func (x *ClientFrame) GetRoomMessage() *RoomMessage {
+	if x != nil {
+		if x, ok := x.Frame.(*ClientFrame_RoomMessage); ok {
+			return x.RoomMessage
+		}
+	}
+	return nil
+}
+
 type isClientFrame_Frame interface {
 	isClientFrame_Frame()
 }
@@ -366,6 +396,18 @@ type ClientFrame_Command struct {
 	Command *Command `protobuf:"bytes,11,opt,name=command,proto3,oneof"`
 }
 
+type ClientFrame_JoinRoom struct {
+	JoinRoom *JoinRoom `protobuf:"bytes,12,opt,name=join_room,json=joinRoom,proto3,oneof"`
+}
+
+type ClientFrame_LeaveRoom struct {
+	LeaveRoom *LeaveRoom `protobuf:"bytes,13,opt,name=leave_room,json=leaveRoom,proto3,oneof"`
+}
+
+type ClientFrame_RoomMessage struct {
+	RoomMessage *RoomMessage `protobuf:"bytes,14,opt,name=room_message,json=roomMessage,proto3,oneof"`
+}
+
 func (*ClientFrame_Hello) isClientFrame_Frame() {}
 
 func (*ClientFrame_Send) isClientFrame_Frame() {}
@@ -385,6 +427,12 @@ func (*ClientFrame_Ping) isClientFrame_Frame() {}
 func (*ClientFrame_RefreshToken) isClientFrame_Frame() {}
 
 func (*ClientFrame_Command) isClientFrame_Frame() {}
+
+func (*ClientFrame_JoinRoom) isClientFrame_Frame() {}
+
+func (*ClientFrame_LeaveRoom) isClientFrame_Frame() {}
+
+func (*ClientFrame_RoomMessage) isClientFrame_Frame() {}
 
 // Hello authenticates, names the device and resumes.
 type Hello struct {
@@ -800,6 +848,8 @@ type ServerFrame struct {
 	//	*ServerFrame_Done
 	//	*ServerFrame_Conversation
 	//	*ServerFrame_Command
+	//	*ServerFrame_RoomMessage
+	//	*ServerFrame_RoomState
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -975,6 +1025,24 @@ func (x *ServerFrame) GetCommand() *Command {
 	return nil
 }
 
+func (x *ServerFrame) GetRoomMessage() *RoomMessage {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_RoomMessage); ok {
+			return x.RoomMessage
+		}
+	}
+	return nil
+}
+
+func (x *ServerFrame) GetRoomState() *RoomState {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_RoomState); ok {
+			return x.RoomState
+		}
+	}
+	return nil
+}
+
 type isServerFrame_Frame interface {
 	isServerFrame_Frame()
 }
@@ -1043,6 +1111,16 @@ type ServerFrame_Command struct {
 	Command *Command `protobuf:"bytes,15,opt,name=command,proto3,oneof"`
 }
 
+type ServerFrame_RoomMessage struct {
+	// News: somebody said something in a livestream that is watched.
+	RoomMessage *RoomMessage `protobuf:"bytes,16,opt,name=room_message,json=roomMessage,proto3,oneof"`
+}
+
+type ServerFrame_RoomState struct {
+	// Answer to join_room, and news of a livestream that is watched.
+	RoomState *RoomState `protobuf:"bytes,17,opt,name=room_state,json=roomState,proto3,oneof"`
+}
+
 func (*ServerFrame_Welcome) isServerFrame_Frame() {}
 
 func (*ServerFrame_Ack) isServerFrame_Frame() {}
@@ -1070,6 +1148,10 @@ func (*ServerFrame_Done) isServerFrame_Frame() {}
 func (*ServerFrame_Conversation) isServerFrame_Frame() {}
 
 func (*ServerFrame_Command) isServerFrame_Frame() {}
+
+func (*ServerFrame_RoomMessage) isServerFrame_Frame() {}
+
+func (*ServerFrame_RoomState) isServerFrame_Frame() {}
 
 // Welcome answers hello. The sync page is part of it: resume takes one round trip.
 type Welcome struct {
@@ -1461,9 +1543,9 @@ var File_skein_v1_realtime_proto protoreflect.FileDescriptor
 
 const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/command.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/sync.proto\"=\n" +
+	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/command.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/room.proto\x1a\x13skein/v1/sync.proto\"=\n" +
 	"\fClientPacket\x12-\n" +
-	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xa3\x04\n" +
+	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xc8\x05\n" +
 	"\vClientFrame\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\rR\x03ref\x12'\n" +
 	"\x05hello\x18\x02 \x01(\v2\x0f.skein.v1.HelloH\x00R\x05hello\x122\n" +
@@ -1477,7 +1559,11 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\x04ping\x18\t \x01(\v2\x0e.skein.v1.PingH\x00R\x04ping\x12=\n" +
 	"\rrefresh_token\x18\n" +
 	" \x01(\v2\x16.skein.v1.RefreshTokenH\x00R\frefreshToken\x12-\n" +
-	"\acommand\x18\v \x01(\v2\x11.skein.v1.CommandH\x00R\acommandB\a\n" +
+	"\acommand\x18\v \x01(\v2\x11.skein.v1.CommandH\x00R\acommand\x121\n" +
+	"\tjoin_room\x18\f \x01(\v2\x12.skein.v1.JoinRoomH\x00R\bjoinRoom\x124\n" +
+	"\n" +
+	"leave_room\x18\r \x01(\v2\x13.skein.v1.LeaveRoomH\x00R\tleaveRoom\x12:\n" +
+	"\froom_message\x18\x0e \x01(\v2\x15.skein.v1.RoomMessageH\x00R\vroomMessageB\a\n" +
 	"\x05frame\"\xa5\x02\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1b\n" +
@@ -1505,7 +1591,7 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\xbaH\ar\x05 \x01(\x80\x10R\x05token\"U\n" +
 	"\fServerPacket\x12-\n" +
 	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ServerFrameR\x06frames\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\xad\x05\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\x9f\x06\n" +
 	"\vServerFrame\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\rR\x03ref\x12-\n" +
 	"\awelcome\x18\x02 \x01(\v2\x11.skein.v1.WelcomeH\x00R\awelcome\x12%\n" +
@@ -1523,7 +1609,10 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\ago_away\x18\f \x01(\v2\x10.skein.v1.GoAwayH\x00R\x06goAway\x12$\n" +
 	"\x04done\x18\r \x01(\v2\x0e.skein.v1.DoneH\x00R\x04done\x12<\n" +
 	"\fconversation\x18\x0e \x01(\v2\x16.skein.v1.ConversationH\x00R\fconversation\x12-\n" +
-	"\acommand\x18\x0f \x01(\v2\x11.skein.v1.CommandH\x00R\acommandB\a\n" +
+	"\acommand\x18\x0f \x01(\v2\x11.skein.v1.CommandH\x00R\acommand\x12:\n" +
+	"\froom_message\x18\x10 \x01(\v2\x15.skein.v1.RoomMessageH\x00R\vroomMessage\x124\n" +
+	"\n" +
+	"room_state\x18\x11 \x01(\v2\x13.skein.v1.RoomStateH\x00R\troomStateB\a\n" +
 	"\x05frame\"\x87\x02\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
@@ -1602,14 +1691,18 @@ var file_skein_v1_realtime_proto_goTypes = []any{
 	(*ReadConversationRequest)(nil), // 18: skein.v1.ReadConversationRequest
 	(*SyncRequest)(nil),             // 19: skein.v1.SyncRequest
 	(*Command)(nil),                 // 20: skein.v1.Command
-	(Platform)(0),                   // 21: skein.v1.Platform
-	(*Error)(nil),                   // 22: skein.v1.Error
-	(*Entry)(nil),                   // 23: skein.v1.Entry
-	(*Withheld)(nil),                // 24: skein.v1.Withheld
-	(*ReadMarker)(nil),              // 25: skein.v1.ReadMarker
-	(*Presence)(nil),                // 26: skein.v1.Presence
-	(*SyncResponse)(nil),            // 27: skein.v1.SyncResponse
-	(*Conversation)(nil),            // 28: skein.v1.Conversation
+	(*JoinRoom)(nil),                // 21: skein.v1.JoinRoom
+	(*LeaveRoom)(nil),               // 22: skein.v1.LeaveRoom
+	(*RoomMessage)(nil),             // 23: skein.v1.RoomMessage
+	(Platform)(0),                   // 24: skein.v1.Platform
+	(*Error)(nil),                   // 25: skein.v1.Error
+	(*Entry)(nil),                   // 26: skein.v1.Entry
+	(*Withheld)(nil),                // 27: skein.v1.Withheld
+	(*ReadMarker)(nil),              // 28: skein.v1.ReadMarker
+	(*Presence)(nil),                // 29: skein.v1.Presence
+	(*SyncResponse)(nil),            // 30: skein.v1.SyncResponse
+	(*Conversation)(nil),            // 31: skein.v1.Conversation
+	(*RoomState)(nil),               // 32: skein.v1.RoomState
 }
 var file_skein_v1_realtime_proto_depIdxs = []int32{
 	2,  // 0: skein.v1.ClientPacket.frames:type_name -> skein.v1.ClientFrame
@@ -1623,30 +1716,35 @@ var file_skein_v1_realtime_proto_depIdxs = []int32{
 	7,  // 8: skein.v1.ClientFrame.ping:type_name -> skein.v1.Ping
 	8,  // 9: skein.v1.ClientFrame.refresh_token:type_name -> skein.v1.RefreshToken
 	20, // 10: skein.v1.ClientFrame.command:type_name -> skein.v1.Command
-	21, // 11: skein.v1.Hello.platform:type_name -> skein.v1.Platform
-	19, // 12: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
-	10, // 13: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
-	11, // 14: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
-	13, // 15: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
-	22, // 16: skein.v1.ServerFrame.error:type_name -> skein.v1.Error
-	23, // 17: skein.v1.ServerFrame.entry:type_name -> skein.v1.Entry
-	24, // 18: skein.v1.ServerFrame.withheld:type_name -> skein.v1.Withheld
-	25, // 19: skein.v1.ServerFrame.read_marker:type_name -> skein.v1.ReadMarker
-	4,  // 20: skein.v1.ServerFrame.typing:type_name -> skein.v1.Typing
-	26, // 21: skein.v1.ServerFrame.presence:type_name -> skein.v1.Presence
-	27, // 22: skein.v1.ServerFrame.sync:type_name -> skein.v1.SyncResponse
-	14, // 23: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
-	15, // 24: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
-	16, // 25: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
-	28, // 26: skein.v1.ServerFrame.conversation:type_name -> skein.v1.Conversation
-	20, // 27: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
-	27, // 28: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
-	12, // 29: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	21, // 11: skein.v1.ClientFrame.join_room:type_name -> skein.v1.JoinRoom
+	22, // 12: skein.v1.ClientFrame.leave_room:type_name -> skein.v1.LeaveRoom
+	23, // 13: skein.v1.ClientFrame.room_message:type_name -> skein.v1.RoomMessage
+	24, // 14: skein.v1.Hello.platform:type_name -> skein.v1.Platform
+	19, // 15: skein.v1.Hello.sync:type_name -> skein.v1.SyncRequest
+	10, // 16: skein.v1.ServerPacket.frames:type_name -> skein.v1.ServerFrame
+	11, // 17: skein.v1.ServerFrame.welcome:type_name -> skein.v1.Welcome
+	13, // 18: skein.v1.ServerFrame.ack:type_name -> skein.v1.SendAck
+	25, // 19: skein.v1.ServerFrame.error:type_name -> skein.v1.Error
+	26, // 20: skein.v1.ServerFrame.entry:type_name -> skein.v1.Entry
+	27, // 21: skein.v1.ServerFrame.withheld:type_name -> skein.v1.Withheld
+	28, // 22: skein.v1.ServerFrame.read_marker:type_name -> skein.v1.ReadMarker
+	4,  // 23: skein.v1.ServerFrame.typing:type_name -> skein.v1.Typing
+	29, // 24: skein.v1.ServerFrame.presence:type_name -> skein.v1.Presence
+	30, // 25: skein.v1.ServerFrame.sync:type_name -> skein.v1.SyncResponse
+	14, // 26: skein.v1.ServerFrame.pong:type_name -> skein.v1.Pong
+	15, // 27: skein.v1.ServerFrame.go_away:type_name -> skein.v1.GoAway
+	16, // 28: skein.v1.ServerFrame.done:type_name -> skein.v1.Done
+	31, // 29: skein.v1.ServerFrame.conversation:type_name -> skein.v1.Conversation
+	20, // 30: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
+	23, // 31: skein.v1.ServerFrame.room_message:type_name -> skein.v1.RoomMessage
+	32, // 32: skein.v1.ServerFrame.room_state:type_name -> skein.v1.RoomState
+	30, // 33: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
+	12, // 34: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_realtime_proto_init() }
@@ -1661,6 +1759,7 @@ func file_skein_v1_realtime_proto_init() {
 	file_skein_v1_error_proto_init()
 	file_skein_v1_message_proto_init()
 	file_skein_v1_presence_proto_init()
+	file_skein_v1_room_proto_init()
 	file_skein_v1_sync_proto_init()
 	file_skein_v1_realtime_proto_msgTypes[1].OneofWrappers = []any{
 		(*ClientFrame_Hello)(nil),
@@ -1673,6 +1772,9 @@ func file_skein_v1_realtime_proto_init() {
 		(*ClientFrame_Ping)(nil),
 		(*ClientFrame_RefreshToken)(nil),
 		(*ClientFrame_Command)(nil),
+		(*ClientFrame_JoinRoom)(nil),
+		(*ClientFrame_LeaveRoom)(nil),
+		(*ClientFrame_RoomMessage)(nil),
 	}
 	file_skein_v1_realtime_proto_msgTypes[9].OneofWrappers = []any{
 		(*ServerFrame_Welcome)(nil),
@@ -1689,6 +1791,8 @@ func file_skein_v1_realtime_proto_init() {
 		(*ServerFrame_Done)(nil),
 		(*ServerFrame_Conversation)(nil),
 		(*ServerFrame_Command)(nil),
+		(*ServerFrame_RoomMessage)(nil),
+		(*ServerFrame_RoomState)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
