@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/skein-im/skein/internal/bench"
 	"github.com/skein-im/skein/internal/chat"
@@ -56,7 +57,7 @@ func benchSync(ctx context.Context, f benchFlags, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	if err := sv.while(func() error { return sv.say(ctx, f.conversations, total, 1) }); err != nil {
+	if err := sv.while(ctx, func() error { return sv.say(ctx, f.conversations, total, 1) }); err != nil {
 		return err
 	}
 	run, first, err := bench.Sync(ctx, sv.target(), bench.SyncOptions{User: reader, Cursor: before.Cursor, Rounds: syncRounds})
@@ -64,7 +65,7 @@ func benchSync(ctx context.Context, f benchFlags, stdout, stderr io.Writer) erro
 		return err
 	}
 	r.Milliseconds, r.First, r.Requests, r.Messages = ms(run.Took), ms(first.Took), run.Requests, run.Messages
-	if err := sv.while(func() error { return sv.sayTo(ctx, []int{all - 1, all - 2, all - 3}, 2) }); err != nil {
+	if err := sv.while(ctx, func() error { return sv.sayTo(ctx, []int{all - 1, all - 2, all - 3}, 2) }); err != nil {
 		return err
 	}
 	run, first, err = bench.Sync(ctx, sv.target(), bench.SyncOptions{User: reader, Cursor: run.Cursor, Rounds: syncRounds})
@@ -80,14 +81,40 @@ func benchSync(ctx context.Context, f benchFlags, stdout, stderr io.Writer) erro
 
 // while ends the server as an operator would, does something with its store,
 // and starts it anew.
-func (c *child) while(do func() error) error {
+func (c *child) while(ctx context.Context, do func() error) error {
 	if err := c.stop(); err != nil {
 		return err
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	return c.start()
+	if err := c.start(); err != nil {
+		return err
+	}
+	return c.calm(ctx)
+}
+
+// calm waits until the server has nothing to do any more: its followers read
+// what was written while it was away, and are not what is measured.
+func (c *child) calm(ctx context.Context) error {
+	t := c.target()
+	last, quiet := time.Duration(-1), 0
+	for deadline := time.Now().Add(2 * time.Minute); quiet < 3; {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the server is still at work after two minutes")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+		cpu, _ := t.CPU()
+		if quiet++; last < 0 || cpu-last > 10*time.Millisecond {
+			quiet = 0
+		}
+		last = cpu
+	}
+	return nil
 }
 
 // say has n messages written to the reader, in turn by so many others, each in
