@@ -1,13 +1,14 @@
 // What a search finds: conversations by name, messages by their words, and
 // the offer to write to an id that no conversation has.
 import type { Conversation, SearchHit } from "@skein/client";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { colourId, conversationName, previewText } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useClient, useConversations } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
+import { FoundOnServer } from "../search/FoundOnServer.tsx";
 import { Highlight } from "../thread/Highlight.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Icon } from "../ui/Icon.tsx";
@@ -47,6 +48,7 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
   const chats = conversations.filter(
     (c) => conversationName(c, t, nameOf).toLocaleLowerCase().includes(q) || c.id.toLocaleLowerCase() === q,
   );
+  const here = useMemo(() => new Set(hits?.map((h) => `${h.conversation.id} ${h.message.seq}`)), [hits]);
   const known = conversations.some((c) => c.peer === query) || query === client.userId;
   const choose = (conversation: Conversation, seq?: number) => {
     onDone();
@@ -78,6 +80,7 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
           </ul>
         </>
       ) : null}
+      <FoundOnServer query={query} known={here} onChoose={choose} />
       {known || !/^\S{1,64}$/u.test(query) ? null : (
         <ul role="list">
           <li>

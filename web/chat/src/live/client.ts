@@ -10,6 +10,13 @@ const modules = () => ({
   people: people(),
   serverSearch: serverSearch(),
   timed: timed(),
+const modules = () => ({ people: people() });
+// The client of the app: the SDK with the modules that the app uses, one a line.
+import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { serverSearch } from "@skein/client/search";
+
+const modules = () => ({
+  serverSearch: serverSearch(),
 });
 
 /** The SDK's client with the app's modules. */

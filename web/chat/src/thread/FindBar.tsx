@@ -1,8 +1,9 @@
 // Searching within one conversation: a field, how many were found, and the
 // way from one to the next.
-import type { Conversation, Message } from "@skein/client";
-import { useEffect, useRef, useState } from "react";
+import type { Conversation } from "@skein/client";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useWords } from "../i18n/context.tsx";
+import { useServerSearch } from "../search/useServerSearch.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -10,7 +11,8 @@ import { useToasts } from "../ui/Toasts.tsx";
 interface FindBarProps {
   readonly conversation: Conversation;
   readonly onQuery: (query: string) => void;
-  readonly onShow: (message: Message) => void;
+  /** Shows the message at a position. */
+  readonly onShow: (seq: number) => void;
   readonly onClose: () => void;
 }
 
@@ -19,7 +21,7 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
   const t = useWords();
   const { fail } = useToasts();
   const [text, setText] = useState("");
-  const [found, setFound] = useState<readonly Message[]>();
+  const [here, setHere] = useState<readonly number[]>();
   const [at, setAt] = useState(0);
   const input = useRef<HTMLInputElement>(null);
 
@@ -28,17 +30,17 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
     const query = text.trim();
     onQuery(query);
     if (query === "") {
-      setFound(undefined);
+      setHere(undefined);
       return;
     }
     const abort = new AbortController();
     const timer = setTimeout(() => {
       conversation.search(query, { limit: 500, signal: abort.signal }).then(
         (messages) => {
-          setFound(messages);
+          const seqs = messages.flatMap((m) => (m.seq === undefined ? [] : [m.seq]));
+          setHere(seqs);
           setAt(0);
-          const first = messages[0];
-          if (first) onShow(first);
+          if (seqs[0] !== undefined) onShow(seqs[0]);
         },
         (error: unknown) => {
           if (!abort.signal.aborted) fail(error);
@@ -51,9 +53,28 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
     };
   }, [conversation, text, onQuery, onShow, fail]);
 
+  // What this device does not hold comes after what it does: the server knows the rest of the past.
+  const query = text.trim();
+  const asked = useMemo(() => (query === "" ? undefined : { text: query, conversation: conversation.id, limit: 50 }), [conversation, query]);
+  const server = useServerSearch(asked);
+  const found = useMemo(() => {
+    if (here === undefined) return undefined;
+    const older = server.messages.flatMap((m) => (m.conversation === conversation.id && !here.includes(m.seq) ? [m.seq] : []));
+    return [...here, ...older].sort((a, b) => b - a);
+  }, [here, server.messages, conversation]);
+  const rest = server.more;
+  useEffect(() => {
+    if (found && at + 1 >= found.length) rest?.();
+  }, [at, found, rest]);
+
+  const first = here?.length === 0 ? found?.[0] : undefined;
+  useEffect(() => {
+    if (first !== undefined) onShow(first);
+  }, [first, onShow]);
+
   const step = (by: number) => {
     const next = found?.[at + by];
-    if (!next) return;
+    if (next === undefined) return;
     setAt(at + by);
     onShow(next);
   };

@@ -60,6 +60,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const [atEnd, setAtEnd] = useState(true);
   const [pendingShow, setPendingShow] = useState<{ readonly seq: number; readonly marked: boolean }>();
   const [place] = useState(() => keptPlace(conversation));
+  // Opened for the sake of one message: that one is shown, wherever the unread ones begin.
+  const aimed = useRef(false);
   const recalledTexts = useRef(new Map<string, string>());
   const name = conversationName(snapshot, t, useNames());
   const [unreadFrom, clearUnreadLine] = useUnreadLine(conversation);
@@ -77,9 +79,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       await conversation.open();
       const first = conversation.messages.find((m) => m.seq !== undefined)?.seq ?? 0;
       // What was never read at all, and begins before what is loaded, opens at its end.
-      if (gone || unread === 0 || place || (readSeq === 0 && first > 1)) return;
+      if (gone || aimed.current || unread === 0 || place || (readSeq === 0 && first > 1)) return;
       if (first > readSeq + 1) await conversation.jumpTo(readSeq + 1);
-      if (!gone) setPendingShow({ seq: readSeq + 1, marked: false });
+      if (!gone && !aimed.current) setPendingShow({ seq: readSeq + 1, marked: false });
     };
     start().catch(() => undefined);
     const handle = list;
@@ -111,7 +113,12 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   useEffect(
     () =>
       showMessage.listen((target) => {
-        if (target.conversation === conversation.id) show(target.seq).catch(fail);
+        if (target.conversation !== conversation.id) return;
+        aimed.current = true;
+        conversation
+          .open()
+          .then(() => show(target.seq))
+          .catch(fail);
       }),
     [showMessage, conversation, show, fail],
   );
@@ -171,7 +178,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     setQuery("");
     composer.current?.focus();
   }, []);
-  const onShowFound = useCallback((message: Message) => void (message.seq !== undefined && show(message.seq).catch(fail)), [show, fail]);
+  const onShowFound = useCallback((seq: number) => void show(seq).catch(fail), [show, fail]);
 
   const empty = snapshot.window.opened && snapshot.messages.length === 0;
   // A group that does not exist, or that one was never in: the server tells the two apart to nobody.
