@@ -28,7 +28,7 @@ export interface MessageQuery extends CallOptions {
 }
 
 export interface FoundMessage {
-  /** The conversation's id; `client.conversation.byId` opens it. */
+  /** The conversation's id; `client.conversation.get` opens it. */
   readonly conversation: string;
   readonly seq: number;
   readonly sender: string;
