@@ -13,9 +13,11 @@ const modules = () => ({
 const modules = () => ({ people: people() });
 // The client of the app: the SDK with the modules that the app uses, one a line.
 import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
 
 const modules = () => ({
+  people: people(),
   serverSearch: serverSearch(),
 });
 
