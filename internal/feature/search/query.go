@@ -22,8 +22,12 @@ const (
 	defaultN  = 20
 	maxN      = 50
 	maxPlaces = 10_000
-	// fewPlaces: up to so many conversations the index is asked for those of
-	// the caller; beyond, for the app's, and what is not theirs is passed over.
+	// The index is asked for the app's messages, and what is not the caller's
+	// is passed over, for so many candidates: enough for what is rare and for
+	// whoever is in a good part of the conversations. What is left then is
+	// asked for by the caller's conversations, when they are few, because the
+	// index compares each of them at each step.
+	openly    = 400
 	fewPlaces = 300
 	// scanned bounds the candidates of one call: what is full of hits that the
 	// caller may not read costs a short page rather than a slow one.
@@ -39,6 +43,7 @@ func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchM
 		return out, err
 	}
 	for seen := 0; seen < scanned; seen += candidate {
+		q.narrow = seen >= openly
 		list, err := s.candidates(ctx, q)
 		if err != nil {
 			return nil, err
@@ -72,7 +77,8 @@ type query struct {
 	limit  int
 	terms  []term
 	must   []string // tokens, all of them
-	any    []string // tokens, one of them; empty = all the same
+	any    []string // tokens of the caller's conversations, when they are few
+	narrow bool     // ask for one of those
 	mine   map[im.ConvID]bool
 	after  int64 // times from here on
 	before int64 // and before this
@@ -260,7 +266,7 @@ func (q *query) expression(d db.Dialect) string {
 	if q.prefix != "" {
 		parts = append(parts, quote+q.prefix+quote+prefix)
 	}
-	if len(q.any) > 0 {
+	if q.narrow && len(q.any) > 0 {
 		any := make([]string, len(q.any))
 		for i, t := range q.any {
 			any[i] = quote + t + quote

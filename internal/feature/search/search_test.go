@@ -350,3 +350,22 @@ func TestBothEnginesFindTheSameAndAllOfIt(t *testing.T) {
 		t.Errorf("only %d hits: the test says little", all)
 	}
 }
+
+func TestOnesOwnIsFoundBehindManyOfOthers(t *testing.T) {
+	both(t, func(w *world) {
+		for i := range 5 {
+			w.say("cid", im.Direct("cid", "dan"), fmt.Sprint("common ", i))
+		}
+		w.group("g1", "ann", "bob")
+		for i := range 900 {
+			w.say("ann", "g1", fmt.Sprint("common talk ", i))
+		}
+		w.caughtUp()
+		if got := w.find(actor("cid"), &skeinv1.SearchMessagesRequest{Query: "common"}); strings.Join(got, "|") != "common 4|common 3|common 2|common 1|common 0" {
+			w.t.Errorf("found %q", got)
+		}
+		if got := w.find(actor("bob"), &skeinv1.SearchMessagesRequest{Query: "common", Limit: 50}); len(got) != 50 || got[49] != "common talk 850" {
+			w.t.Errorf("found %d, the last %q", len(got), got[len(got)-1])
+		}
+	})
+}
