@@ -99,7 +99,11 @@ func (v *Conversation) MentionsMe(m Message) bool {
 		return true
 	}
 	cv := c.st.convs[v.id]
-	return cv != nil && slices.Contains(m.MentionRoles, string(roleOf(cv.role)))
+	if cv == nil || len(m.MentionRoles) == 0 {
+		return false
+	}
+	return slices.Contains(m.MentionRoles, string(roleOf(cv.role))) ||
+		slices.ContainsFunc(cv.attrs.GetRoleIds(), func(id string) bool { return slices.Contains(m.MentionRoles, id) })
 }
 
 // CommandEvent is something that another member's app said to those that are

@@ -44,6 +44,9 @@ test("words that call many are found, unless they are somebody's id", () => {
   expect(callsIn("@allen @hereby", [])).toEqual({ all: false, here: false, roles: [] });
   expect(callsIn("@all", ["all"])).toMatchObject({ all: false });
   expect(wordsOf({ here: true })).toContain("在线");
+  const cooks = [{ id: "r1", name: "Night cooks" }];
+  expect(callsIn("@Night cooks, come", [], cooks).roles).toEqual(["r1"]);
+  expect(wordsOf({ roles: ["r1"] }, cooks)).toEqual(["Night cooks"]);
 });
 
 test("a link is a file, if it is https", () => {

@@ -74,7 +74,8 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const caret = useRef<[start: number, end: number]>(undefined);
   const [selecting, setSelecting] = useState(false);
   const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
-  const many = conversation.kind === "group" ? groups.flatMap((group) => [wordOf(group, language), ...(mention?.query ? group.words : [])]) : [];
+  const roles = client.groups.settings(conversation)?.roles ?? [];
+  const many = conversation.kind === "group" ? [...roles.map((role) => role.name), ...groups.flatMap((group) => [wordOf(group, language), ...(mention?.query ? group.words : [])])] : [];
   const words = many.filter((word, i) => many.indexOf(word) === i && !members.includes(word));
   const matches = mention ? mentionMatches([...members.filter((m) => m !== client.userId), ...words], mention.query, 8) : [];
 
@@ -152,7 +153,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
 
   /** What the field holds, as it is to be read. */
   const written = (body: string) =>
-    client.messages.text(body, { format: hasMarks(body) ? "markdown" : undefined, calls: conversation.kind === "group" ? callsIn(body, members) : undefined });
+    client.messages.text(body, { format: hasMarks(body) ? "markdown" : undefined, calls: conversation.kind === "group" ? callsIn(body, members, roles) : undefined });
 
   const sent = () => {
     setReplyTo(undefined);
@@ -301,7 +302,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const ready = text.trim() !== "" && over <= 0;
   return (
     <div className="composer">
-      {matches.length > 0 ? <MentionList users={matches} members={members} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
+      {matches.length > 0 ? <MentionList users={matches} members={members} roles={roles} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
       <ComposerContext
         conversation={conversation}
         replyTo={editing ? undefined : replyTo}

@@ -1,12 +1,14 @@
 // The client of the app: the SDK with the modules that the app uses.
-import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
+import { groups } from "@skein/client/groups";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
 
-const modules = () => ({
-  messages: messages(),
+const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
+  groups: groups(),
+  messages: messages({ rolesIn }),
   people: people(),
   serverSearch: serverSearch(),
   timed: timed(),
@@ -26,5 +28,6 @@ export type AppClient = ClientWith<ReturnType<typeof modules>>;
 
 /** Makes it. */
 export function createAppClient(options: Omit<ClientOptions, "modules">): AppClient {
-  return createClient({ ...options, modules: modules() });
+  const made: AppClient = createClient({ ...options, modules: modules((conversation) => made.groups.attrs(conversation).roles) });
+  return made;
 }

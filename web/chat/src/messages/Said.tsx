@@ -15,7 +15,8 @@ import { strings } from "./strings.ts";
 export function SaidText({ message, query, me }: { message: Message; query: string; me: string }) {
   const client = useClient();
   const details = client.messages.details(message);
-  const words = wordsOf({ all: details.mentionAll, here: details.mentionHere, roles: details.mentionRoles });
+  const own = details.mentionRoles.length > 0 ? client.groups.settings(client.conversation.get(message.conversation))?.roles : undefined;
+  const words = wordsOf({ all: details.mentionAll, here: details.mentionHere, roles: details.mentionRoles }, own);
   const mentions = words.length === 0 ? message.mentions : [...message.mentions, ...words];
   const text = message.text ?? "";
   const body = details.format === "markdown" ? <Markdown text={text} mentions={mentions} query={query} me={me} /> : <MessageText text={text} mentions={mentions} query={query} me={me} />;

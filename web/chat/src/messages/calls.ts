@@ -27,19 +27,22 @@ function said(text: string, word: string): boolean {
   return false;
 }
 
-/** Whom a text calls. A word that is also somebody's id is that user's. */
-export function callsIn(text: string, members: readonly string[]): Calls {
-  const meant = text.includes("@") ? groups.filter(({ words }) => words.some((word) => !members.includes(word) && said(text, word))) : [];
-  const ids = meant.map(({ id }) => id);
-  return { all: ids.includes("all"), here: ids.includes("here"), roles: ids.filter((id) => id === "owner" || id === "admin") };
+/** A role of a group's own. */
+export interface NamedRole {
+  readonly id: string;
+  readonly name: string;
 }
 
-/** Whether a text calls anybody so. */
-export function callsAny({ all, here, roles }: Calls): boolean {
-  return Boolean(all) || Boolean(here) || (roles ?? []).length > 0;
+/** Whom a text calls. A word that is also somebody's id is that user's. */
+export function callsIn(text: string, members: readonly string[], own: readonly NamedRole[] = []): Calls {
+  const meant = text.includes("@") ? groups.filter(({ words }) => words.some((word) => !members.includes(word) && said(text, word))) : [];
+  const ids = meant.map(({ id }) => id);
+  const roles = own.filter(({ name }) => !members.includes(name) && said(text, name)).map(({ id }) => id);
+  return { all: ids.includes("all"), here: ids.includes("here"), roles: [...ids.filter((id) => id === "owner" || id === "admin"), ...roles].slice(0, 10) };
 }
 
 /** The words in a text to mark, for a message that calls these. */
-export function wordsOf({ all, here, roles = [] }: Calls): string[] {
-  return groups.filter(({ id }) => (id === "all" ? all : id === "here" ? here : roles.includes(id))).flatMap(({ words }) => words);
+export function wordsOf({ all, here, roles = [] }: Calls, own: readonly NamedRole[] = []): string[] {
+  const names = own.filter(({ id }) => roles.includes(id)).map(({ name }) => name);
+  return names.concat(groups.filter(({ id }) => (id === "all" ? all : id === "here" ? here : roles.includes(id))).flatMap(({ words }) => words));
 }

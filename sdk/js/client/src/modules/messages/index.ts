@@ -81,9 +81,10 @@ export interface Messages {
   onCommand(listener: (command: CommandEvent) => void): Unsubscribe;
 }
 
-/** Roles of the group's own that the user has in a conversation, for `mentionsMe`; `@skein/client/groups` knows them. */
+/** What the module does not know by itself. */
 export interface MessagesOptions {
-  readonly rolesIn?: ((conversation: string) => readonly string[]) | undefined;
+  /** Ids of the group's own roles that the user has, for `mentionsMe`: `(conversation) => client.groups.attrs(conversation).roles`. */
+  readonly rolesIn?: ((conversation: Conversation) => readonly string[]) | undefined;
 }
 
 const markdown = 2;
@@ -108,7 +109,7 @@ function extra({ format, calls: { roles = [], all = false, here = false } = {} }
 
 class MessagesOfHost implements Messages {
   readonly #host: ModuleHost;
-  readonly #rolesIn: (conversation: string) => readonly string[];
+  readonly #rolesIn: (conversation: Conversation) => readonly string[];
   #onlineSince = Infinity;
 
   constructor(host: ModuleHost, { rolesIn }: MessagesOptions) {
@@ -156,8 +157,9 @@ class MessagesOfHost implements Messages {
     const { mentionAll, mentionHere, mentionRoles } = this.details(message);
     if (mentionAll || (mentionHere && message.time >= this.#onlineSince)) return true;
     if (!mentionRoles.length) return false;
-    const { myRole } = this.#host.conversation(message.conversation);
-    return (myRole !== undefined && mentionRoles.includes(myRole)) || this.#rolesIn(message.conversation).some((role) => mentionRoles.includes(role));
+    const conversation = this.#host.conversation(message.conversation);
+    const { myRole } = conversation;
+    return (myRole !== undefined && mentionRoles.includes(myRole)) || this.#rolesIn(conversation).some((role) => mentionRoles.includes(role));
   }
 
   async forward(
