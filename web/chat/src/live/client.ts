@@ -1,6 +1,8 @@
 // The client of the app: the SDK with the modules that the app uses.
 import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
 import { groups } from "@skein/client/groups";
+// The client of the app: the SDK with the modules that the app uses, one a line.
+import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
@@ -12,15 +14,6 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   people: people(),
   serverSearch: serverSearch(),
   timed: timed(),
-const modules = () => ({ people: people() });
-// The client of the app: the SDK with the modules that the app uses, one a line.
-import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
-import { people } from "@skein/client/people";
-import { serverSearch } from "@skein/client/search";
-
-const modules = () => ({
-  people: people(),
-  serverSearch: serverSearch(),
 });
 
 /** The SDK's client with the app's modules. */
