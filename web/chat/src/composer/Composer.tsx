@@ -114,6 +114,19 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     };
   }, [drafts, conversation]);
 
+  // What is typed on another device shows here, but never under the fingers of who types here.
+  useEffect(
+    () =>
+      drafts.subscribe((id, from) => {
+        if (from !== "elsewhere" || id !== conversation.id || editing || document.activeElement === field.current) return;
+        const taken = drafts.get(id);
+        latest.current = { text: taken?.text ?? "", replyTo: taken?.replyTo };
+        setText(taken?.text ?? "");
+        setReplyTo(taken?.replyTo);
+      }),
+    [drafts, conversation, editing],
+  );
+
   const endEdit = useCallback(() => {
     setEditing(undefined);
     setText(latest.current?.text ?? "");

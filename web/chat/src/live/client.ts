@@ -1,14 +1,14 @@
-// The client of the app: the SDK with the modules that the app uses.
-import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
-import { groups } from "@skein/client/groups";
 // The client of the app: the SDK with the modules that the app uses, one a line.
-import { createClient, type ClientOptions, type ClientWith } from "@skein/client";
+import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
+import { conversations } from "@skein/client/conversations";
+import { groups } from "@skein/client/groups";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
+  conversations: conversations(),
   groups: groups(),
   messages: messages({ rolesIn }),
   people: people(),
