@@ -37,7 +37,9 @@ function Field({ label, children }: { label: string; children: (id: string) => R
 export function changed(before: GroupSettings, after: GroupSettings): SettingsChange {
   const { roles: _roles, mutedUntil: _muted, dissolved: _dissolved, ...rest } = after;
   const keys = (Object.keys(rest) as (keyof SettingsChange)[]).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-  return Object.fromEntries(keys.map((key) => [key, after[key]]));
+  const change = Object.fromEntries(keys.map((key) => [key, after[key]]));
+  // Another type brings its own defaults: what members may do follows it unless it was touched, too.
+  return change["type"] !== undefined && change["memberGrants"] === undefined ? { ...change, memberGrants: null } : change;
 }
 
 /** The dialog; it is offered to who has the grant `manage`. */
@@ -65,7 +67,6 @@ export function SettingsDialog({ conversation, snapshot, onClose }: SettingsDial
   const save = (event: FormEvent) => {
     event.preventDefault();
     const change = changed(settings, now);
-    // Another type brings its own defaults: what was not touched follows it.
     if (Object.keys(change).length === 0) return onClose();
     setBusy(true);
     groups.update(conversation, change).then(onClose, (error: unknown) => {
