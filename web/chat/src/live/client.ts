@@ -3,7 +3,6 @@ import { createClient, type ClientOptions, type ClientWith, type Conversation } 
 import { conversations } from "@skein/client/conversations";
 import { groups } from "@skein/client/groups";
 import { messages } from "@skein/client/messages";
-import { groups } from "@skein/client/groups";
 import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
@@ -16,7 +15,6 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   serverSearch: serverSearch(),
   timed: timed(),
 });
-const modules = () => ({ groups: groups(), people: people() });
 
 /** The SDK's client with the app's modules. */
 export type AppClient = ClientWith<ReturnType<typeof modules>>;
