@@ -12,9 +12,10 @@ import "./thread/thread.css";
 import "./composer/composer.css";
 import "./messages/messages.css";
 import "./group/group.css";
-import "./groups/groups.css";
 import "./people/people.css";
 import "./timed/timed.css";
+import "./joining/joining.css";
+import "./board/board.css";
 import "./developer/developer.css";
 
 const root = document.getElementById("root");

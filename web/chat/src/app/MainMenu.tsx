@@ -4,6 +4,8 @@ import { useState } from "react";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { strings as joinStrings } from "../joining/strings.ts";
+import { useWaiting } from "../joining/useJoining.ts";
 import { useNames, usePeopleList } from "../people/names.tsx";
 import { strings } from "../people/strings.ts";
 import { AppearanceSettings } from "../settings/Appearance.tsx";
@@ -20,6 +22,9 @@ export function MainMenu() {
   const client = useClient();
   const nameOf = useNames();
   const waiting = usePeopleList("requests").filter((r) => !r.outgoing).length;
+  const j = useStrings(joinStrings);
+  const asking = [...useWaiting().values()].reduce((sum, n) => sum + n, 0);
+  const news = [...(waiting > 0 ? [s.waiting(waiting)] : []), ...(asking > 0 ? [j.requestsWait(asking)] : [])].join(", ");
   const { dev, open, leave, session } = useWorkspace();
   const { developer } = usePrefs();
   const [place, setPlace] = useState<MenuPlace>();
@@ -33,8 +38,8 @@ export function MainMenu() {
     <>
       <IconButton
         icon="menu"
-        label={waiting > 0 ? `${t.menu}: ${s.waiting(waiting)}` : t.menu}
-        className={waiting > 0 ? "menu-waiting" : ""}
+        label={news === "" ? t.menu : `${t.menu}: ${news}`}
+        className={news === "" ? "" : "menu-waiting"}
         aria-haspopup="menu"
         aria-expanded={place !== undefined}
         onClick={(event) => setPlace(placeOf(event.currentTarget))}
@@ -54,6 +59,8 @@ export function MainMenu() {
             onSelect={then(() => open({ conversation: client.conversation.self().id }))}
           />
           <MenuItem icon="group" label={t.newGroup} onSelect={then(() => open({ dialog: "group" }))} />
+          <MenuItem icon="plus" label={j.joinTitle} onSelect={then(() => open({ dialog: "join" }))} />
+          <MenuItem icon="group" label={asking > 0 ? j.requestsWait(asking) : j.requests} onSelect={then(() => open({ dialog: "joinRequests" }))} />
           <MenuItem icon="person" label={waiting > 0 ? `${s.contacts} (${s.waiting(waiting)})` : s.contacts} onSelect={then(() => open({ dialog: "people" }))} />
           <MenuItem icon="edit" label={s.myProfile} onSelect={then(() => open({ dialog: "me" }))} />
           <MenuItem icon="eye" label={s.privacy} onSelect={then(() => open({ dialog: "privacy" }))} />

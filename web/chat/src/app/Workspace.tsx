@@ -6,6 +6,8 @@ import { DevicesDialog } from "../devices/DevicesDialog.tsx";
 import { NewDirectDialog } from "../group/NewDirectDialog.tsx";
 import { NewGroupDialog } from "../group/NewGroupDialog.tsx";
 import { useWords } from "../i18n/context.tsx";
+import { JoinDialog } from "../joining/JoinDialog.tsx";
+import { RequestsDialog } from "../joining/RequestsDialog.tsx";
 import { Inbox } from "../inbox/Inbox.tsx";
 import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
 import { MyProfileDialog } from "../people/MyProfileDialog.tsx";
@@ -106,13 +108,16 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
             </main>
           )}
           {dev && developer ? (
-            <DeveloperPanel peer={conversation?.peer} onClose={() => setPrefs({ developer: false })} />
+            <DeveloperPanel peer={conversation?.peer} conversation={conversation} onClose={() => setPrefs({ developer: false })} />
           ) : null}
         </div>
       </div>
       {dialog?.dialog === "direct" ? <NewDirectDialog onClose={close} /> : null}
       {dialog?.dialog === "group" ? <NewGroupDialog onClose={close} /> : null}
       {dialog?.dialog === "devices" ? <DevicesDialog onClose={close} /> : null}
+      {dialog?.dialog === "join" ? <JoinDialog code={undefined} onClose={close} /> : null}
+      {dialog?.dialog === "joinRequests" ? <RequestsDialog onClose={close} /> : null}
+      {route.at === "join" ? <JoinDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
       {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
       {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}
       {dialog?.dialog === "privacy" ? <PrivacyDialog onClose={close} /> : null}

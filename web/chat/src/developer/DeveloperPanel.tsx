@@ -1,10 +1,14 @@
 // The developer panel: what one needs to write a first program against this
 // server, and what that program and this page say to it. Only a server in
 // developer mode has it.
+import type { Conversation } from "@skein/client";
 import { useEffect, useState } from "react";
 import { mintDevToken } from "../app/session.ts";
 import { useWorkspace } from "../app/workspaceContext.ts";
+import { BoardFacts } from "../board/BoardFacts.tsx";
+import { strings } from "../board/strings.ts";
 import { useWords } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConnection, useFrames } from "../live/context.tsx";
 import { Button, IconButton } from "../ui/Button.tsx";
 import { roveFocus } from "../ui/roving.ts";
@@ -15,18 +19,20 @@ import { snippets, type SnippetName } from "./snippets.ts";
 interface DeveloperPanelProps {
   /** Who the open conversation is with. */
   readonly peer: string | undefined;
+  readonly conversation: Conversation | undefined;
   readonly onClose: () => void;
 }
 
-type Tab = "connection" | "frames" | "code";
+type Tab = "connection" | "frames" | "code" | "board";
 
 /** The panel at the right edge. */
-export function DeveloperPanel({ peer, onClose }: DeveloperPanelProps) {
+export function DeveloperPanel({ peer, conversation, onClose }: DeveloperPanelProps) {
   const t = useWords();
   const frames = useFrames();
   const [tab, setTab] = useState<Tab>("connection");
+  const b = useStrings(strings);
   const token = useToken();
-  const names: Record<Tab, string> = { connection: t.devConnection, frames: t.devFrames, code: t.devCode };
+  const names: Record<Tab, string> = { connection: t.devConnection, frames: t.devFrames, code: t.devCode, board: b.attributes };
   return (
     <aside className="developer" aria-label={t.developer}>
       <header className="developer-head">
@@ -37,6 +43,7 @@ export function DeveloperPanel({ peer, onClose }: DeveloperPanelProps) {
       <div className="developer-body" role="tabpanel" aria-label={names[tab]}>
         {tab === "connection" ? <Connection token={token} /> : null}
         {tab === "frames" ? <FrameList log={frames} /> : null}
+        {tab === "board" ? <BoardFacts conversation={conversation} /> : null}
         {tab === "code" ? <Code token={token} peer={peer} /> : null}
       </div>
     </aside>

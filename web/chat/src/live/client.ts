@@ -1,15 +1,17 @@
 // The client of the app: the SDK with the modules that the app uses, one a line.
 import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
-import { conversations } from "@skein/client/conversations";
+import { board } from "@skein/client/board";
 import { groups } from "@skein/client/groups";
+import { invites } from "@skein/client/invites";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
-  conversations: conversations(),
+  board: board(),
   groups: groups(),
+  invites: invites(),
   messages: messages({ rolesIn }),
   people: people(),
   serverSearch: serverSearch(),

@@ -3,6 +3,7 @@
 import type { Conversation, Message } from "@skein/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
+import { AnnouncementBanner } from "../board/Banner.tsx";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
 import { conversationName } from "../format/describe.ts";
@@ -10,7 +11,6 @@ import { InfoPanel } from "../group/InfoPanel.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
-import { useOwnActions } from "../own/useOwn.ts";
 import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
@@ -46,8 +46,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const t = useWords();
   const copy = useCopy();
   const { fail } = useToasts();
-  const client = useClient();
-  const own = useOwnActions();
   const { showMessage } = useWorkspace();
   const snapshot = useConversation(conversation);
   const list = useRef<MessageListHandle>(null);
@@ -156,11 +154,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     [conversation, show, fail],
   );
 
-  // Opening it is reading it, be it marked as unread by hand.
-  useEffect(() => {
-    if (client.conversations.of(conversation).markedUnread) client.conversations.markRead(conversation).catch(fail);
-  }, [client, conversation, fail]);
-
   const onAction = (message: Message, action: MessageMenuAction) => {
     setMenu(undefined);
     if (action === "reply") composer.current?.reply(message);
@@ -170,7 +163,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     else if (action === "edit") composer.current?.edit(message);
     else if (action === "retry") actions.retry(message);
     else if (action === "discard") actions.discard(message);
-    else if (action === "hide") own.deleteForMe(conversation, [message]);
     else setAsking({ about: message, what: action });
   };
 
@@ -197,8 +189,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     <MessageActionsContext value={actions}>
      <SelectionContext value={selected}>
       <main className="thread" aria-label={t.messagesOf(name)}>
-        <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
+        <ThreadHead snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
+        {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
         <div className="thread-body">
           <MessageList
             ref={list}
@@ -232,10 +225,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           <SelectionBar
             selected={selected}
             onForward={() => setForwarding([...selected.values()].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0)))}
-            onDelete={() => {
-              own.deleteForMe(conversation, [...selected.values()]);
-              setSelected(undefined);
-            }}
             onClose={() => setSelected(undefined)}
           />
         ) : gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
