@@ -297,7 +297,7 @@ func (st *stage) join(ctx context.Context, s *session, conv im.ConvID) (*skeinv1
 			r.joined++
 			r.joinedHere++
 		}
-		state := &skeinv1.RoomState{Conversation: string(conv), Viewers: uint32(st.total(key, now)), MutedUntilUs: mine.GetMutedUntilUs()}
+		state := &skeinv1.RoomState{Conversation: string(conv), Viewers: uint32(st.total(key, now)), MutedUntilUs: max(mine.GetMutedUntilUs(), 1)}
 		st.mu.Unlock()
 		st.poke()
 		if s.over() { // it ended while it came
@@ -455,7 +455,7 @@ func (st *stage) tellMuted(key roomKey, user im.UserID) {
 	if r == nil {
 		return
 	}
-	frame := stateFrame(0, &skeinv1.RoomState{Conversation: string(key.conv), Viewers: uint32(st.total(key, st.g.Clock.Now())), MutedUntilUs: limits[user].GetMutedUntilUs()})
+	frame := stateFrame(0, &skeinv1.RoomState{Conversation: string(key.conv), Viewers: uint32(st.total(key, st.g.Clock.Now())), MutedUntilUs: max(limits[user].GetMutedUntilUs(), 1)})
 	for _, v := range r.viewers {
 		if v.user == user {
 			v.s.handle(event{kind: evSignal, bytes: frame})

@@ -117,6 +117,8 @@ type listeners struct {
 	errors                                  handlers[ErrorEvent]
 	frames                                  handlers[FrameEvent]
 	command                                 handlers[CommandEvent]
+	roomMessage                             handlers[RoomMessage]
+	roomState                               handlers[RoomState]
 }
 
 // OnMessage is called for each new message, from anybody, including what the

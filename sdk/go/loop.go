@@ -34,6 +34,7 @@ type driver struct {
 	dirty   dirty
 	late    []func()               // to be run after what was changed is stored
 	frames  []*skeinv1.ClientFrame // to be sent after that
+	rooms   map[string]*Room       // livestreams that are watched, by conversation
 	refs    map[uint32]awaited     // frames of this session that wait for an answer
 	ref     uint32
 	queue   []func() // events that wait for the handlers' goroutine

@@ -231,6 +231,13 @@ func (c *Client) frame(n int, f *skeinv1.ServerFrame) {
 		}
 	case *skeinv1.ServerFrame_Command:
 		c.commanded(f.Command)
+	case *skeinv1.ServerFrame_RoomMessage:
+		c.roomSaid(f.RoomMessage)
+	case *skeinv1.ServerFrame_RoomState:
+		c.roomTold(f.RoomState)
+		if asked.kind == "command" {
+			asked.done <- outcome{}
+		}
 	}
 }
 
@@ -278,6 +285,8 @@ func (c *Client) refused(n int, asked awaited, e *skeinv1.Error) {
 		c.itemRefused(asked.id, err)
 	case "command":
 		asked.done <- outcome{err: err}
+	case "room": // not open to the user any more
+		c.roomTold(&skeinv1.RoomState{Conversation: asked.conv, Ended: skeinv1.RoomEnd_ROOM_END_CLOSED})
 	case "read":
 		c.log.Warn("a read marker was refused", "conversation", asked.conv, "code", err.Code)
 	default:
@@ -400,6 +409,7 @@ func (c *Client) newState(e connEffect) {
 	emit(c, &c.on.state, ev)
 	switch e.State {
 	case Online:
+		c.rejoin()
 		c.resolveConnect(nil)
 	case SignedOff, Replaced, Ended:
 		if err == nil {

@@ -573,7 +573,8 @@ type RoomState struct {
 	Dropped uint32 `protobuf:"varint,4,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// Watching has ended, and why; nothing more comes of this room.
 	Ended RoomEnd `protobuf:"varint,5,opt,name=ended,proto3,enum=skein.v1.RoomEnd" json:"ended,omitempty"`
-	// Until when the viewer may not write, microseconds since 1970 UTC; 0 = they may.
+	// Until when the viewer may not write, microseconds since 1970 UTC; 0 = nothing has changed about that, a time that
+	// has passed = they may.
 	MutedUntilUs  int64 `protobuf:"varint,6,opt,name=muted_until_us,json=mutedUntilUs,proto3" json:"muted_until_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -282,7 +282,8 @@ export type RoomState = Message<"skein.v1.RoomState"> & {
   ended: RoomEnd;
 
   /**
-   * Until when the viewer may not write, microseconds since 1970 UTC; 0 = they may.
+   * Until when the viewer may not write, microseconds since 1970 UTC; 0 = nothing has changed about that, a time that
+   * has passed = they may.
    *
    * @generated from field: int64 muted_until_us = 6;
    */
