@@ -10,15 +10,19 @@ import (
 )
 
 // Glance returns the messages at some places of a conversation, as they are
-// now, ascending. Those that the actor may not read at this moment, that are
-// empty or are none are left out, and so is the whole conversation when it is
+// now, ascending. Those that the actor may not read at this moment, has
+// deleted for themself, that are empty or are none are left out, and so is the whole conversation when it is
 // not the actor's: who looks things up for a user (search, say) asks here.
 func (s *Service) Glance(ctx context.Context, actor im.Actor, conv im.ConvID, seqs []im.Seq) ([]im.Entry, error) {
 	var out []im.Entry
 	err := s.reading(ctx, actor, conv, func(v journal.View, _ *Room, self journal.Member, head im.Seq) error {
 		out = out[:0]
+		hidden, err := HiddenIn(v, actor.App, actor.User, conv)
+		if err != nil {
+			return err
+		}
 		for _, seq := range seqs {
-			if seq < max(self.From, 1) || seq > head {
+			if seq < max(self.From, 1) || seq > head || hidden[conv].Has(seq) {
 				continue
 			}
 			es, err := entries(v, actor.App, conv, seq, seq, 1, false)

@@ -43,6 +43,13 @@ func collect(c *skeinv1.Content, lines *[]string, depth int) {
 		for _, a := range k.Attachments.GetItems() {
 			say(a.GetName())
 		}
+	case *skeinv1.Content_Poll:
+		say(k.Poll.GetQuestion())
+		for _, o := range k.Poll.GetOptions() {
+			say(o.GetText())
+		}
+	case *skeinv1.Content_Topic:
+		say(k.Topic.GetName())
 	case *skeinv1.Content_Merged:
 		say(k.Merged.GetTitle())
 		for _, it := range k.Merged.GetItems() {
@@ -65,6 +72,8 @@ func kindsOf(c *skeinv1.Content) []skeinv1.SearchKind {
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_ATTACHMENT}
 	case *skeinv1.Content_Location:
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_LOCATION}
+	case *skeinv1.Content_Poll:
+		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_POLL}
 	case *skeinv1.Content_ContactCard:
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_CARD}
 	}
