@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -88,25 +89,15 @@ func (s *Service) checkForward(r *ForwardRequest) error {
 	return checkLine(r.Title, "a title", 0, maxShownName)
 }
 
-// originals reads the messages as the actor.
-func (s *Service) originals(ctx context.Context, actor im.Actor, r *ForwardRequest) ([]im.Entry, error) {
-	var out []im.Entry
-	err := s.reading(ctx, actor, r.From, func(v journal.View, room *Room, self journal.Member, head im.Seq) error {
-		out = out[:0]
-		for _, seq := range r.Seqs {
-			if seq < max(self.From, 1) || seq > head {
-				return im.ErrNotFound
-			}
-			es, err := v.Entries(room.App, room.ID, seq, seq, 1, false)
-			if err != nil {
-				return err
-			}
-			if len(es) == 0 || es[0].Kind != im.KindMessage || es[0].Withheld(actor.User, actor.Device) {
-				return im.ErrNotFound
-			}
-			out = append(out, es[0])
+// originals reads the messages as the actor; one that they do not see, or have
+// deleted for themselves, is absent.
+func (s *Service) originals(ctx context.Context, actor im.Actor, r *ForwardRequest) (out []im.Entry, err error) {
+	err = s.readingShown(ctx, actor, r.From, func(v journal.View, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden) error {
+		out, err = readable(v, actor, c, self, head, hidden, r.Seqs)
+		if err == nil && len(out) < len(r.Seqs) {
+			err = im.ErrNotFound
 		}
-		return nil
+		return err
 	})
 	return out, err
 }
@@ -162,16 +153,34 @@ func passedOn(e *im.Entry) (*skeinv1.Content, error) {
 		return nil, im.Errorf(im.FailedPrecondition, "the server can not read message %d: send its content yourself", e.Seq)
 	}
 	c := &skeinv1.Content{Kind: b.Content.Kind, Format: b.Content.Format, Forwarded: b.Content.Forwarded}
-	switch c.Kind.(type) {
+	switch k := c.Kind.(type) {
+	case *skeinv1.Content_Poll: // its votes are of its conversation: what was asked goes on
+		c.Kind = textKind(pollText(k.Poll))
+	case *skeinv1.Content_Topic:
+		c.Kind = textKind(k.Topic.GetName())
 	case *skeinv1.Content_Text, *skeinv1.Content_Custom, *skeinv1.Content_Location, *skeinv1.Content_ContactCard,
 		*skeinv1.Content_Sticker, *skeinv1.Content_Attachments, *skeinv1.Content_Merged:
-	default: // a poll is of its conversation, a notice is the app's word
+	default: // a notice is the app's word
 		return nil, im.Errorf(im.FailedPrecondition, "message %d is of a kind that is not forwarded", e.Seq)
 	}
 	if c.Forwarded == nil {
 		c.Forwarded = &skeinv1.Forwarded{Sender: string(e.Sender), TimeUs: int64(e.Time)}
 	}
 	return c, nil
+}
+
+func textKind(text string) *skeinv1.Content_Text {
+	return &skeinv1.Content_Text{Text: &skeinv1.Text{Text: text}}
+}
+
+// pollText is a poll in words: the question, and an option a line.
+func pollText(p *skeinv1.Poll) string {
+	var b strings.Builder
+	b.WriteString(p.GetQuestion())
+	for _, o := range p.GetOptions() {
+		b.WriteString("\n• " + o.GetText())
+	}
+	return b.String()
 }
 
 // forwarded finds what an earlier attempt has sent, or returns why.

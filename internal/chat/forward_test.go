@@ -208,3 +208,28 @@ func TestARetriedForwardSendsNothingTwice(t *testing.T) {
 	_, err = w.forward(bob, r)
 	w.want(im.FailedPrecondition, err, "an id that was used for a text")
 }
+
+func TestAPollGoesOnAsItsTextAndWhatWasDeletedForOneselfDoesNot(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	w.group("team", alice, bob)
+	poll := w.sendContent(alice, "team", &skeinv1.Content{Kind: &skeinv1.Content_Poll{Poll: &skeinv1.Poll{Question: "Lunch?",
+		Options: []*skeinv1.PollOption{{Id: "1", Text: "noodles"}, {Id: "2", Text: "soup"}}}}})
+	got, err := w.forward(bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{poll.Seq}, To: ab})
+	if err != nil || got[0].GetText().GetText() != "Lunch?\n• noodles\n• soup" || got[0].Forwarded.GetSender() != "alice" {
+		t.Fatalf("%v, %v", got, err)
+	}
+	gone := w.send(alice, "team", "not for bob's eyes any more")
+	value, err := proto.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: &skeinv1.Content{Kind: &skeinv1.Content_Private{
+		Private: &skeinv1.Private{Value: &skeinv1.Private_Hidden{Hidden: &skeinv1.PrivateHidden{UpToSeq: uint64(gone.Seq)}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.c.Send(ctx, bob, chat.SendRequest{Conv: im.Self("bob"), ClientID: w.id(), Key: "hidden/team", Body: value}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.forward(bob, chat.ForwardRequest{From: "team", Seqs: []im.Seq{gone.Seq}, To: ab})
+	w.want(im.NotFound, err, "forward what one has deleted for oneself")
+	_, err = w.c.Send(ctx, bob, chat.SendRequest{Conv: "team", ClientID: w.id(), Body: reply(gone.Seq)})
+	w.want(im.NotFound, err, "quote it")
+}

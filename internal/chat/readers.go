@@ -40,10 +40,21 @@ func (s *Service) checkReaders(ctx context.Context, actor im.Actor, room *Room, 
 	return nil
 }
 
-// answered reads the message that another one answers.
+// answered reads the message that another one answers. One that the actor has
+// deleted for themself is absent, as it is in history.
 func (s *Service) answered(ctx context.Context, actor im.Actor, room *Room, seq uint64) (im.Entry, error) {
 	if seq > 1<<62 {
 		return im.Entry{}, im.ErrNotFound
 	}
-	return s.target(ctx, actor, room, im.Seq(seq))
+	t, err := s.target(ctx, actor, room, im.Seq(seq))
+	if err != nil {
+		return t, err
+	}
+	return t, s.j.View(ctx, func(v journal.View) error {
+		hidden, err := HiddenIn(v, actor.App, actor.User, room.ID)
+		if err == nil && hidden[room.ID].Has(t.Seq) {
+			err = im.ErrNotFound
+		}
+		return err
+	})
 }

@@ -60,7 +60,7 @@ export const verbs = (driver) => ({
     }[c.type]();
     const sent = await driver.at(c).send({
       ...made,
-      options: { silent, priority: high ? 1 : low ? 2 : 0, toUsers: to },
+      options: { ...(c.replyTo ? make.replyOptions(driver.find(c, c.replyTo)) : {}), silent, priority: high ? 1 : low ? 2 : 0, ...(to ? { toUsers: to } : {}) },
       ...(c.mentions ? { mentions: c.mentions } : {}),
       ...(c.replyTo ? { replyTo: driver.find(c, c.replyTo) } : {}),
     });

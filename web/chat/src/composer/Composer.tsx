@@ -159,9 +159,11 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     setReplyTo(undefined);
     onSent();
   };
+  /** What answers a message for some is for those. */
+  const forWhom = () => (typeof replyTo === "object" ? client.messages.replyOptions(replyTo) : {});
   const attach = (content: OutgoingContent) => {
     try {
-      conversation.sendLocal({ ...content, options: ending, ...(replyTo === undefined ? {} : { replyTo }) });
+      conversation.sendLocal({ ...content, options: { ...ending, ...forWhom() }, ...(replyTo === undefined ? {} : { replyTo }) });
     } catch (error) {
       fail(error);
       return;
@@ -172,7 +174,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const outgoing = (body: string, how: HowToSend = {}) => ({
     ...written(body),
     mentions: mentionedIn(body, members),
-    options: { ...ending, ...how },
+    options: { ...ending, ...forWhom(), ...how },
     ...(replyTo === undefined ? {} : { replyTo }),
   });
 

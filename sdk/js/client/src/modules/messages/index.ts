@@ -53,6 +53,11 @@ export interface Messages {
   /** 1 to 20 files. */
   attachments(items: readonly NewAttachment[], caption?: string, options?: TextOptions): OutgoingContent;
 
+  /**
+   * The `options` of an answer to a message: what answers a message for some is for those and its sender. The server sees
+   * to it in any case; with these the local echo says so at once.
+   */
+  replyOptions(message: Pick<Message, "sender" | "delivery">): { readonly toUsers?: readonly string[] };
   /** What goes with a message beside its content. The same object for the same message. */
   details(message: Pick<Message, "fields">): Details;
   /** Whether a message calls this user: by name, by a role, with all, or with here while this client was online when it came. */
@@ -144,6 +149,11 @@ class MessagesOfHost implements Messages {
     if (items.length < 1 || items.length > 20) refuse("a message has 1 to 20 attachments");
     const files = items.map(({ duration, ...file }) => ({ ...file, durationMs: Math.round(duration ?? 0) }));
     return { content: contentFields.write({ attachments: { items: files, caption }, ...extra(options) }) };
+  }
+
+  replyOptions({ sender, delivery }: Pick<Message, "sender" | "delivery">): { readonly toUsers?: readonly string[] } {
+    const to = delivery?.toUsers ?? [];
+    return to.length ? { toUsers: to.includes(sender) ? to : [...to, sender] } : {};
   }
 
   details(message: Pick<Message, "fields">): Details {

@@ -107,7 +107,7 @@ export const ForwardService: GenService<{
   /**
    * ForwardMessages sends messages of one conversation to another, each by itself or all merged into one.
    * What is sent keeps its kind and format, loses what it answered and whom it mentioned, and says who sent
-   * it first. A retry with the same client_id sends nothing twice and goes on where the first attempt ended.
+   * it first; a poll goes on as its text. A retry with the same client_id sends nothing twice and goes on where the first attempt ended.
    * Errors: NOT_FOUND (a conversation or a message that the caller does not see), FAILED_PRECONDITION (recalled,
    * expiring, burning, for some members or devices only, not readable by the server, or of a kind that stays
    * where it is), TOO_LARGE, PERMISSION_DENIED (may not write there), CLIENT_ID_REUSED, CLOCK_SKEW, RATE_LIMITED.
