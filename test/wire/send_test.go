@@ -114,7 +114,7 @@ func TestABadMessageIsRefusedAndItsNeighboursAreStored(t *testing.T) {
 	c := connect(t, shared, ann, "phone")
 	b := connect(t, shared, bob, "phone")
 	seq := uint64(0)
-	for name, bad := range badSends(conv) {
+	for name, bad := range withKinds(badSends(conv)) {
 		r := text(conv, "bad: "+name)
 		bad.change(r)
 		before, middle, after := sendFrame(text(conv, "before "+name)), sendFrame(r), sendFrame(text(conv, "after "+name))
@@ -142,7 +142,7 @@ func TestABadMessageIsRefusedOverHTTPToo(t *testing.T) {
 	t.Parallel()
 	ann, _, conv := pair()
 	c := as(t, shared, ann)
-	for name, bad := range badSends(conv) {
+	for name, bad := range withKinds(badSends(conv)) {
 		r := text(conv, "bad: "+name)
 		bad.change(r)
 		want := bad.want
