@@ -14,7 +14,8 @@ import (
 
 // appDefaults are the settings of apps that have not made their own.
 func appDefaults(cfg *config.Config) *skeinv1.AppSettings {
-	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(uint32(cfg.Limits.RecallWindow.Seconds()))}
+	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(uint32(cfg.Limits.RecallWindow.Seconds())),
+		Guests: proto.Bool(cfg.Dev)}
 }
 
 // chatLimits are the configured limits of the front door.

@@ -163,6 +163,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	nodes.declare(ops.metrics)
 
+	newcomers := quota.New[netip.Prefix](limits.of("stranger"), 100_000, clock)
 	calls := quota.New[im.Actor](limits.of("call"), 100_000, clock)
 	backEnds := quota.New[im.AppID](limits.of("back_end"), 10_000, clock)
 	unary, err := rpc.New(rpc.Deps{
@@ -181,6 +182,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Profiles:  folk.profiles,
 			Contacts:  folk.contacts,
 			Rooms:     rooms{c, a, s.gateway},
+			SignIns:   a,
 			Devices:   devices{a, p},
 			Presences: presences{p, folk.profiles},
 			CheckSend: gateway.CheckSend,
@@ -193,6 +195,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			return calls.Allow(actor, 1, "calls")
 		},
 		AllowStranger: func(address string) error { return allowAddress(strangers, address, "calls without a good token") },
+		AllowNewcomer: func(address string) error { return allowAddress(newcomers, address, "guests and codes") },
 		Address:       address, Origin: origins.forApp, Log: log, Clock: clock, Metrics: ops.metrics, Trace: tracer, MaxBytes: cfg.Limits.PacketBytes, Timeout: cfg.Limits.CallTimeout,
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func merge(base, top *skeinv1.AppSettings) *skeinv1.AppSettings {
 // that was told nothing.
 func baseDefaults() *skeinv1.AppSettings {
 	return &skeinv1.AppSettings{RecallWindowS: proto.Uint32(0), EditWindowS: proto.Uint32(0),
-		ContactPolicy: skeinv1.ContactPolicy_CONTACT_POLICY_REQUEST.Enum(), DirectoryFields: &skeinv1.DirectoryFields{}}
+		ContactPolicy: skeinv1.ContactPolicy_CONTACT_POLICY_REQUEST.Enum(), DirectoryFields: &skeinv1.DirectoryFields{}, Guests: proto.Bool(false)}
 }
 
 // checkSettings holds a change to the rules of its proto that need no

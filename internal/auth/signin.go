@@ -242,7 +242,7 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 	if err != nil {
 		return Session{}, err
 	}
-	s := Session{Actor: im.Actor{App: g.app, User: g.user, Device: d.ID, Server: g.server}, Platform: p.device.platform,
+	s := Session{Actor: im.Actor{App: g.app, User: g.user, Device: d.ID, Server: g.server, Guest: g.guest}, Platform: p.device.platform,
 		Expires: g.expires.Time(), kid: g.kid, fence: rows.head}
 	if len(p.replaced) > 0 {
 		a.nudge()

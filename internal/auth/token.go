@@ -63,6 +63,10 @@ type grant struct {
 	issued  im.Micros
 	expires im.Micros // exp, without leeway
 	dev     bool
+	// guest: a user without an account. renew: until when this server gives
+	// new tokens for it, 0 = never.
+	guest bool
+	renew im.Micros
 }
 
 // errToken is the one answer to every token whose signer did not prove to hold
@@ -215,7 +219,25 @@ func parseClaims(payload []byte, app im.AppID, now time.Time) (grant, error) {
 			return grant{}, errClaim("dev_mode has to be true or false")
 		}
 	}
+	if err := parseOwn(fields, &g); err != nil {
+		return grant{}, err
+	}
 	return g, parseSubject(fields, &g)
+}
+
+// parseOwn reads guest and renew.
+func parseOwn(fields map[string]json.RawMessage, g *grant) error {
+	if v, ok := fields["guest"]; ok {
+		if g.guest = string(v) == "true"; !g.guest && string(v) != "false" {
+			return errClaim("guest has to be true or false")
+		}
+	}
+	if v, ok := fields["renew"]; ok {
+		if g.renew, ok = seconds(v, false); !ok {
+			return errClaim("renew has to be a whole number of seconds since 1970")
+		}
+	}
+	return nil
 }
 
 // parseSubject reads scope, sub and dev.
@@ -228,6 +250,9 @@ func parseSubject(fields map[string]json.RawMessage, g *grant) error {
 	case "server":
 		if fields["sub"] != nil || fields["dev"] != nil {
 			return errClaim("a token of scope server has no sub and no dev")
+		}
+		if g.guest {
+			return errClaim("a token of scope server is no guest's")
 		}
 		g.server = true
 		return nil
@@ -394,6 +419,12 @@ func signToken(g grant, k signKey) (string, error) {
 	}
 	if g.dev {
 		claims["dev_mode"] = true
+	}
+	if g.guest {
+		claims["guest"] = true
+	}
+	if g.renew != 0 {
+		claims["renew"] = int64(g.renew) / 1e6
 	}
 	method := jwt.SigningMethod(jwt.SigningMethodHS256)
 	if _, ok := k.key.(ed25519.PrivateKey); ok {

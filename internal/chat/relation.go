@@ -68,6 +68,20 @@ func (s *Service) notBlocked(ctx context.Context, actor im.Actor, room *Room) er
 	})
 }
 
+// guestSends refuses the first words of a guest to somebody: guests answer.
+func (s *Service) guestSends(ctx context.Context, actor im.Actor, room *Room) error {
+	if !actor.Guest || room.Kind != im.ConvDirect {
+		return nil
+	}
+	return s.j.View(ctx, func(v journal.View) error {
+		c, err := v.Conv(actor.App, room.ID)
+		if im.CodeOf(err) == im.NotFound || err == nil && c.HeadOrd == 0 {
+			return im.Errorf(im.PermissionDenied, "guests begin no conversations")
+		}
+		return err
+	})
+}
+
 // RelationChange is a CONTACT entry and what it changes.
 type RelationChange struct {
 	Change     *skeinv1.ContactChange

@@ -117,6 +117,10 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 		a.Kind, a.Key, a.Effect, a.MarkRead = im.KindKeyed, r.Key, journal.BlankKey, false
 	}
 	a.Create = create(room)
+	if err := s.guestSends(ctx, actor, room); err != nil {
+		span.End(err)
+		return err
+	}
 	if r.planned() {
 		if err := s.planPrivate(ctx, actor, r, a); err != nil {
 			span.End(err)

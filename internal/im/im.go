@@ -52,6 +52,8 @@ type Actor struct {
 	// Server is true for the app's own back end: it holds the app's secret
 	// and may do everything within its app.
 	Server bool
+	// Guest is true for a user without an account, who begins nothing.
+	Guest bool
 }
 
 // Entry kinds. Their values are wire values (skein.v1.EntryKind).

@@ -37,6 +37,8 @@ type Deps struct {
 	Allow func(a im.Actor) error
 	// AllowStranger counts a call that could not say who it is, by address.
 	AllowStranger func(address string) error
+	// AllowNewcomer counts a call that makes somebody of a stranger, by address.
+	AllowNewcomer func(address string) error
 	// Address returns the client's address behind trusted proxies.
 	Address func(r *http.Request) string
 	// Origin tells whether pages of an origin may read answers for an app.
@@ -107,6 +109,9 @@ func unary[Req, Res any, PReq interface {
 		actor, err := s.who(ctx, r.Header(), r.Peer().Addr)
 		if err == nil {
 			err = s.Allow(actor)
+		}
+		if err == nil && actor.Guest && notGuests[procedure] {
+			err = errGuest
 		}
 		var span *trace.Span
 		if err == nil { // strangers begin no traces

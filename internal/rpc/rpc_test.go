@@ -102,7 +102,7 @@ func newWorld(t *testing.T) *world {
 			}
 			return im.Actor{App: app, User: im.UserID(strings.TrimPrefix(token, "token-of-")), Device: device}, nil
 		},
-		Verbs: Verbs{Chat: c, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
+		Verbs: Verbs{Chat: c, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, SignIns: struct{ SignIns }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
 			CheckSend: func(r *chat.SendRequest, id []byte) (err error) {
 				r.ClientID, err = clientID(id)
 				return err
@@ -167,6 +167,14 @@ func failure(t *testing.T, res *http.Response) (code string, ours *skeinv1.Error
 	return e.Code, ours
 }
 
+// withoutToken are the calls of whoever signs in: they look for themselves who
+// calls.
+var withoutToken = map[string]bool{
+	skeinv1connect.SignInServiceGetSignInOptionsProcedure: true, skeinv1connect.SignInServiceCreateGuestProcedure: true,
+	skeinv1connect.SignInServiceCreateSignInCodeProcedure: true, skeinv1connect.SignInServiceWaitSignInCodeProcedure: true,
+	skeinv1connect.SignInServiceRenewTokenProcedure: true,
+}
+
 func TestEveryCallOfTheProtoIsInTheTableAndNoOther(t *testing.T) {
 	w := newWorld(t)
 	table := w.server.table()
@@ -179,6 +187,9 @@ func TestEveryCallOfTheProtoIsInTheTableAndNoOther(t *testing.T) {
 					t.Errorf("%s has no handler", p)
 				}
 				delete(table, p)
+				if withoutToken[p] {
+					continue
+				}
 				if res := w.call(p, "", "{}"); res.StatusCode != http.StatusUnauthorized {
 					t.Errorf("%s without a token: %d", p, res.StatusCode)
 				}

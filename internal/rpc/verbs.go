@@ -48,6 +48,7 @@ type Verbs struct {
 	Profiles  Profiles
 	Contacts  Contacts
 	Rooms     Rooms
+	SignIns   SignIns
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -63,6 +64,7 @@ func (s *server) table() map[string]http.Handler {
 	s.joinCalls(t)
 	s.boardCalls(t)
 	s.peopleCalls(t)
+	s.signInCalls(t)
 	s.forwardCalls(t)
 	s.searchCalls(t)
 	s.threadCalls(t)

@@ -19,6 +19,7 @@ type goDriver struct {
 	options skein.Options
 	store   *sqlitestore.Store
 	changed chan struct{}
+	code    *skein.SignInCode // that this device shows
 
 	mu     sync.Mutex // guards the rest
 	client *skein.Client

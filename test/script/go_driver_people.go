@@ -45,6 +45,31 @@ func goPeopleVerbs() map[string]goVerb {
 			}
 			return "", nil
 		},
+		"signInCode": func(ctx context.Context, d *goDriver, _ *skein.Client, _ Command) (any, error) {
+			door := skein.Door{Endpoint: d.options.Endpoint, AppID: d.options.AppID, Device: d.options.DeviceID}
+			code, err := door.CreateSignInCode(ctx, d.options.DeviceName, d.options.Platform)
+			if err != nil {
+				return nil, err
+			}
+			d.code = code
+			return code.Code, nil
+		},
+		"answerCode": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+			if asks, err := c.SignInCode(ctx, cmd.Text); err != nil || asks.Address == "" {
+				return asks, err
+			}
+			return nil, c.AnswerSignInCode(ctx, cmd.Text, !cmd.Remove)
+		},
+		"takeCode": func(ctx context.Context, d *goDriver, _ *skein.Client, _ Command) (any, error) {
+			got, err := d.code.Wait(ctx)
+			if err != nil {
+				return nil, err
+			}
+			d.mu.Lock()
+			d.token = got.Token
+			d.mu.Unlock()
+			return got.User, nil
+		},
 		"follow": either(func(ctx context.Context, c *skein.Client, u string) error { return c.FollowUser(ctx, u) },
 			func(ctx context.Context, c *skein.Client, u string) error { return c.UnfollowUser(ctx, u) }),
 		"follows": goFollows,

@@ -20,6 +20,7 @@ import (
 //	unfriend USER, remark USER "text" LABEL …
 //	block USER, unblock USER
 //	follow USER, unfollow USER
+//	linked by ACTOR, linked denied-by ACTOR   show a code that another of the user's devices answers; then use the token
 //	status "text"                    say something of oneself; "" takes it back
 func peopleVerbs() map[string]verb {
 	user := func(name string, remove bool) verb {
@@ -51,10 +52,40 @@ func peopleVerbs() map[string]verb {
 		"unblock":  user("block", true),
 		"follow":   user("follow", false),
 		"unfollow": user("follow", true),
+		"linked":   linked,
 		"status": func(ctx context.Context, w *world, d *device, a *args) error {
 			return w.call(ctx, d, a, Command{Verb: "setStatus", Text: a.text("the text")})
 		},
 	}
+}
+
+// linked has a device ask to be signed in, another one answer, and the first
+// take the token.
+func linked(ctx context.Context, w *world, d *device, a *args) error {
+	denied := a.word("denied-by")
+	if !denied && !a.word("by") {
+		return fmt.Errorf("linked is by or denied-by a device")
+	}
+	other := w.device(a.next("an actor"))
+	if err := a.done(); err != nil {
+		return err
+	}
+	raw, err := d.driver.Do(ctx, Command{Verb: "signInCode"})
+	if err != nil {
+		return err
+	}
+	var code string
+	if err := json.Unmarshal(raw, &code); err != nil {
+		return err
+	}
+	if _, err := other.driver.Do(ctx, Command{Verb: "answerCode", Text: code, Remove: denied}); err != nil {
+		return err
+	}
+	if _, err := other.driver.Do(ctx, Command{Verb: "answerCode", Text: code}); err == nil {
+		return fmt.Errorf("a code was answered twice")
+	}
+	_, err = d.driver.Do(ctx, Command{Verb: "takeCode"})
+	return err
 }
 
 // sees waits until a profile shows a value.

@@ -31,8 +31,9 @@ func conversationRows() []row {
 			ok foreign foreign-app stranger guest ex blocked muted member bot admin owner app`,
 			request: func(*fixture, principal) proto.Message { return &pb.ListConversationsRequest{} }},
 		{verb: "ConversationService/CreateGroup", cells: nobody + `
-			INVALID_ARGUMENT foreign-app app
-			ok               foreign stranger guest ex blocked muted member bot admin owner`,
+			INVALID_ARGUMENT  foreign-app app
+			PERMISSION_DENIED guest
+			ok               foreign stranger ex blocked muted member bot admin owner`,
 			request: func(f *fixture, p principal) proto.Message {
 				return &pb.CreateGroupRequest{Title: "mine", Members: []string{f.newcomer()}, ClientId: newID(0)}
 			}},

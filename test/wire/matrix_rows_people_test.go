@@ -24,6 +24,54 @@ const onlyMember = nobody + `
 	ok               member
 `
 
+// everybody is a verb that needs no token.
+const everybody = `
+	ok anonymous expired revoked foreign foreign-app stranger guest ex blocked muted member bot admin owner app
+`
+
+// signInCode has a device ask to be signed in to the app.
+func (f *fixture) signInCode() {
+	got := must[pb.CreateSignInCodeResponse](f.as(member), "/skein.v1.SignInService/CreateSignInCode", &pb.CreateSignInCodeRequest{Device: "laptop"})
+	f.users["code"], f.users["ticket"] = got.Code, got.Ticket
+}
+
+func signInRows() []row {
+	code := func(f *fixture, _ principal) { f.signInCode() }
+	const approves = nobody + `
+		NOT_FOUND         foreign foreign-app app
+		PERMISSION_DENIED guest
+		ok                stranger ex blocked muted member bot admin owner
+	`
+	return []row{
+		{verb: "SignInService/GetSignInOptions", cells: everybody, same: true,
+			request: func(*fixture, principal) proto.Message { return &pb.GetSignInOptionsRequest{} }},
+		{verb: "SignInService/CreateGuest", cells: `
+			PERMISSION_DENIED foreign foreign-app
+			ok anonymous expired revoked stranger guest ex blocked muted member bot admin owner app`,
+			prepare: func(f *fixture, _ principal) {
+				must[pb.UpdateAppResponse](f.as(appAdmin), "/skein.v1.AdminService/UpdateApp", &pb.UpdateAppRequest{Settings: &pb.AppSettings{Guests: proto.Bool(true)}})
+			},
+			request: func(*fixture, principal) proto.Message { return &pb.CreateGuestRequest{Device: "tab"} }},
+		{verb: "SignInService/CreateSignInCode", cells: everybody,
+			request: func(*fixture, principal) proto.Message { return &pb.CreateSignInCodeRequest{Device: "laptop"} }},
+		{verb: "SignInService/WaitSignInCode", cells: `
+			NOT_FOUND foreign foreign-app
+			ok anonymous expired revoked stranger guest ex blocked muted member bot admin owner app`, prepare: code,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.WaitSignInCodeRequest{Ticket: f.users["ticket"]}
+			}},
+		{verb: "SignInService/GetSignInCode", cells: approves, prepare: code,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.GetSignInCodeRequest{Code: f.users["code"]} }},
+		{verb: "SignInService/AnswerSignInCode", cells: approves, prepare: code,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.AnswerSignInCodeRequest{Code: f.users["code"], Approve: true}
+			}},
+		{verb: "SignInService/RenewToken", cells: nobody + `
+			FAILED_PRECONDITION foreign foreign-app stranger guest ex blocked muted member bot admin owner app`,
+			request: func(*fixture, principal) proto.Message { return &pb.RenewTokenRequest{} }},
+	}
+}
+
 // asked has the owner ask the member to be a contact.
 func (f *fixture) asked() {
 	must[pb.RequestContactResponse](f.as(owner), requestContact, &pb.RequestContactRequest{User: f.users[member], ClientId: newID(0)})
@@ -54,16 +102,18 @@ func peopleRows() []row {
 			request: func(*fixture, principal) proto.Message {
 				return &pb.UpdatePrivacyRequest{Privacy: &pb.Privacy{Bio: pb.Visibility_VISIBILITY_NOBODY}}
 			}},
-		{verb: "ProfileService/SearchDirectory", cells: everybodys + "ok foreign-app app",
+		{verb: "ProfileService/SearchDirectory", cells: nobody + `
+			PERMISSION_DENIED guest
+			ok foreign stranger ex blocked muted member bot admin owner foreign-app app`,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.SearchDirectoryRequest{User: f.users[owner]} }},
 		{verb: "PresenceService/SetStatus", cells: ofUsers,
 			request: func(*fixture, principal) proto.Message {
 				return &pb.SetStatusRequest{Status: &pb.PresenceStatus{Text: "away", Emoji: "🌴"}}
 			}},
 		{verb: "ContactService/RequestContact", cells: nobody + `
-			PERMISSION_DENIED blocked
+			PERMISSION_DENIED blocked guest
 			INVALID_ARGUMENT  owner foreign-app app
-			ok                foreign stranger guest ex muted member bot admin`,
+			ok                foreign stranger ex muted member bot admin`,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.RequestContactRequest{User: f.users[owner], Greeting: "hi", ClientId: newID(0)}
 			}},
@@ -93,9 +143,9 @@ func peopleRows() []row {
 				return &pb.UnblockUserRequest{User: f.users[owner], ClientId: newID(0)}
 			}},
 		{verb: "ContactService/FollowUser", cells: nobody + `
-			PERMISSION_DENIED blocked
+			PERMISSION_DENIED blocked guest
 			INVALID_ARGUMENT  owner foreign-app app
-			ok                foreign stranger guest ex muted member bot admin`,
+			ok                foreign stranger ex muted member bot admin`,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.FollowUserRequest{User: f.users[owner]} }},
 		{verb: "ContactService/UnfollowUser", cells: onlyMember,
 			prepare: func(f *fixture, _ principal) {

@@ -131,6 +131,7 @@ func matrix() []row {
 		otherRows(),
 		peopleRows(),
 		roomRows(),
+		peopleRows(), signInRows(),
 		searchRows(),
 		socketRows(),
 		timedRows(),
@@ -179,7 +180,7 @@ func matrixServer(t *testing.T) (*server, func() string) {
 	}
 	s, err := launch(dir, apps, "--limits-call-rate", "1000000", "--limits-call-burst", "1000000", "--limits-back-end-rate", "1000000",
 		"--limits-back-end-burst", "1000000", "--limits-request-burst", "1000000",
-		"--limits-directory-burst", "1000000", "--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000")
+		"--limits-directory-burst", "1000000", "--limits-stranger-burst", "1000000", "--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +329,12 @@ func (f *fixture) as(p principal) *caller {
 }
 
 // claims are what a principal's token says beside who they are.
-func (f *fixture) claims(principal) []claim { return nil }
+func (f *fixture) claims(p principal) []claim {
+	if p == guest {
+		return []claim{with("guest", true)}
+	}
+	return nil
+}
 
 // lose signs the member's lost device out, once, and returns the token that it
 // had.

@@ -45,8 +45,10 @@ type AppSettings struct {
 	ContactPolicy *ContactPolicy `protobuf:"varint,10,opt,name=contact_policy,json=contactPolicy,proto3,enum=skein.v1.ContactPolicy,oneof" json:"contact_policy,omitempty"`
 	// The custom fields of profiles that the directory looks up. Default: none.
 	DirectoryFields *DirectoryFields `protobuf:"bytes,11,opt,name=directory_fields,json=directoryFields,proto3" json:"directory_fields,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Whether strangers may sign in as guests (SignInService.CreateGuest). Default: false.
+	Guests        *bool `protobuf:"varint,12,opt,name=guests,proto3,oneof" json:"guests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AppSettings) Reset() {
@@ -107,6 +109,13 @@ func (x *AppSettings) GetDirectoryFields() *DirectoryFields {
 	return nil
 }
 
+func (x *AppSettings) GetGuests() bool {
+	if x != nil && x.Guests != nil {
+		return *x.Guests
+	}
+	return false
+}
+
 // DirectoryFields is a list that can be absent.
 type DirectoryFields struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -157,7 +166,7 @@ var File_skein_v1_settings_proto protoreflect.FileDescriptor
 
 const file_skein_v1_settings_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/settings.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/profile.proto\"\xcb\x02\n" +
+	"\x17skein/v1/settings.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/profile.proto\"\xf3\x02\n" +
 	"\vAppSettings\x127\n" +
 	"\x0frecall_window_s\x18\x01 \x01(\rB\n" +
 	"\xbaH\a*\x05\x18\x80\xe7\x84\x0fH\x00R\rrecallWindowS\x88\x01\x01\x123\n" +
@@ -166,10 +175,12 @@ const file_skein_v1_settings_proto_rawDesc = "" +
 	"\x0econtact_policy\x18\n" +
 	" \x01(\x0e2\x17.skein.v1.ContactPolicyB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\rcontactPolicy\x88\x01\x01\x12D\n" +
-	"\x10directory_fields\x18\v \x01(\v2\x19.skein.v1.DirectoryFieldsR\x0fdirectoryFieldsB\x12\n" +
+	"\x10directory_fields\x18\v \x01(\v2\x19.skein.v1.DirectoryFieldsR\x0fdirectoryFields\x12\x1b\n" +
+	"\x06guests\x18\f \x01(\bH\x03R\x06guests\x88\x01\x01B\x12\n" +
 	"\x10_recall_window_sB\x10\n" +
 	"\x0e_edit_window_sB\x11\n" +
-	"\x0f_contact_policy\"M\n" +
+	"\x0f_contact_policyB\t\n" +
+	"\a_guests\"M\n" +
 	"\x0fDirectoryFields\x12:\n" +
 	"\x05names\x18\x01 \x03(\tB$\xbaH!\x92\x01\x1e\x10\x14\"\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x05namesB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 

@@ -175,6 +175,10 @@ const verbs = {
 };
 
 const driver = {
+  door: () => ({ endpoint, appId, deviceId }),
+  setToken: (next) => {
+    token = next;
+  },
   get client() {
     return client;
   },

@@ -1,7 +1,8 @@
 // Profiles, contacts and blocks.
 import { people } from "@skein/client/people";
+import { createSignInCode, signIns } from "@skein/client/signin";
 
-export const modules = { people: people() };
+export const modules = { people: people(), signIns: signIns() };
 
 export const listen = (client, changed) => client.people.onChange(changed);
 
@@ -15,6 +16,8 @@ const lists = (people) => [
 
 const fields = { avatar: "avatarUrl" };
 const own = ["name", "avatarUrl", "bio", "gender", "birthday", "language"];
+
+let shown;
 
 export const verbs = (driver) => ({
   people: async () => lists(driver.client.people),
@@ -53,6 +56,16 @@ export const verbs = (driver) => ({
     };
     return `${await count("followers")} ${await count("following")}`;
   },
+  signInCode: async () => {
+    shown = await createSignInCode(driver.door(), { name: "a laptop" });
+    return shown.code;
+  },
+  answerCode: async (c) => {
+    const asks = await driver.client.signIns.look(c.text);
+    if (!asks.address) throw new Error("no address");
+    await driver.client.signIns.answer(c.text, !c.remove);
+  },
+  takeCode: async () => driver.setToken((await shown.wait()).token),
   setStatus: async (c) => driver.client.people.setStatus(c.text ? { text: c.text } : undefined),
   status: async (c) => driver.client.people.statusOf(driver.client.presence.get(c.users[0]))?.text ?? "",
   block: async (c) => (c.remove ? driver.client.people.unblock(c.users[0]) : driver.client.people.block(c.users[0])),

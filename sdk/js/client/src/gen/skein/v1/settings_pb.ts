@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/settings.proto.
  */
 export const file_skein_v1_settings: GenFile = /*@__PURE__*/
-  fileDesc("Chdza2Vpbi92MS9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEi6wEKC0FwcFNldHRpbmdzEhwKD3JlY2FsbF93aW5kb3dfcxgBIAEoDUgAiAEBEhoKDWVkaXRfd2luZG93X3MYAiABKA1IAYgBARI0Cg5jb250YWN0X3BvbGljeRgKIAEoDjIXLnNrZWluLnYxLkNvbnRhY3RQb2xpY3lIAogBARIzChBkaXJlY3RvcnlfZmllbGRzGAsgASgLMhkuc2tlaW4udjEuRGlyZWN0b3J5RmllbGRzQhIKEF9yZWNhbGxfd2luZG93X3NCEAoOX2VkaXRfd2luZG93X3NCEQoPX2NvbnRhY3RfcG9saWN5IiAKD0RpcmVjdG9yeUZpZWxkcxINCgVuYW1lcxgBIAMoCUIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw", [file_skein_v1_profile]);
+  fileDesc("Chdza2Vpbi92MS9zZXR0aW5ncy5wcm90bxIIc2tlaW4udjEiiwIKC0FwcFNldHRpbmdzEhwKD3JlY2FsbF93aW5kb3dfcxgBIAEoDUgAiAEBEhoKDWVkaXRfd2luZG93X3MYAiABKA1IAYgBARI0Cg5jb250YWN0X3BvbGljeRgKIAEoDjIXLnNrZWluLnYxLkNvbnRhY3RQb2xpY3lIAogBARIzChBkaXJlY3RvcnlfZmllbGRzGAsgASgLMhkuc2tlaW4udjEuRGlyZWN0b3J5RmllbGRzEhMKBmd1ZXN0cxgMIAEoCEgDiAEBQhIKEF9yZWNhbGxfd2luZG93X3NCEAoOX2VkaXRfd2luZG93X3NCEQoPX2NvbnRhY3RfcG9saWN5QgkKB19ndWVzdHMiIAoPRGlyZWN0b3J5RmllbGRzEg0KBW5hbWVzGAEgAygJQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_profile]);
 
 /**
  * AppSettings are an app's own rules. In UpdateAppRequest an absent field is
@@ -59,6 +59,13 @@ export type AppSettings = Message<"skein.v1.AppSettings"> & {
    * @generated from field: skein.v1.DirectoryFields directory_fields = 11;
    */
   directoryFields?: DirectoryFields | undefined;
+
+  /**
+   * Whether strangers may sign in as guests (SignInService.CreateGuest). Default: false.
+   *
+   * @generated from field: optional bool guests = 12;
+   */
+  guests?: boolean | undefined;
 };
 
 /**
