@@ -27,6 +27,7 @@ type goDriver struct {
 	typing map[string]map[string]bool // conversation → users
 	online map[string]bool
 	heard  commands
+	live   goRooms
 	undo   func(context.Context) error // of what was deleted last
 }
 
@@ -196,6 +197,7 @@ var goVerbs = merged[goVerb](
 	timedGoVerbs,
 	goJoinVerbs(),
 	goBoardVerbs(),
+	goRoomVerbs(),
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

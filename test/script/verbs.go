@@ -24,6 +24,7 @@ var verbs = merged(
 	timedVerbs,
 	joinVerbs(),
 	boardVerbs(),
+	roomVerbs(),
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.
