@@ -12,12 +12,16 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// Bounds of a user's own state; private.proto names them.
+// Bounds of a user's own state.
 const (
-	maxPins          = 100
-	maxFolders       = 50
-	maxInFolder      = 500
-	maxHiddenRanges  = 1000
+	MaxPins       = 100      // pinned conversations
+	MaxFolders    = 50       // folders
+	MaxInFolder   = 500      // conversations in a folder
+	MaxHidden     = 1000     // pieces of a conversation that the user has deleted for themself
+	MaxDraftBytes = 16 << 10 // of a draft's text
+)
+
+const (
 	maxFolderName    = 64
 	maxFolderEmoji   = 32
 	maxFolderID      = 36
@@ -130,8 +134,8 @@ func checkDraft(p *skeinv1.Private) error {
 		return errGroups()
 	case d.TimeUs < 1:
 		return im.Errorf(im.InvalidArgument, "a draft says when it was written")
-	case len(d.Text) > 16<<10:
-		return im.Errorf(im.TooLarge, "a draft has at most 16384 bytes")
+	case len(d.Text) > MaxDraftBytes:
+		return im.Errorf(im.TooLarge, "a draft has at most %d bytes", MaxDraftBytes)
 	case len(d.Mentions) > MaxMentions:
 		return im.Errorf(im.InvalidArgument, "a draft mentions at most %d users", MaxMentions)
 	}
@@ -162,8 +166,8 @@ func checkEmoji(v string) error {
 
 func checkFolders(p *skeinv1.Private) error {
 	ids := p.GetFolders().Ids
-	if len(ids) > maxFolders {
-		return im.Errorf(im.TooLarge, "there are at most %d folders", maxFolders)
+	if len(ids) > MaxFolders {
+		return im.Errorf(im.TooLarge, "there are at most %d folders", MaxFolders)
 	}
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -177,7 +181,7 @@ func checkFolders(p *skeinv1.Private) error {
 
 func checkHidden(p *skeinv1.Private) error {
 	h := p.GetHidden()
-	if len(h.Ranges) > maxHiddenRanges {
+	if len(h.Ranges) > MaxHidden {
 		return &im.Error{Code: im.TooLarge, Message: "more than 1000 ranges are hidden", Hint: "clear the history instead"}
 	}
 	last := h.UpToSeq
@@ -274,11 +278,11 @@ func planCount(v journal.View, w *privateWrite, prefix, what string, most int) e
 }
 
 func planPin(_ *Service, v journal.View, w *privateWrite) error {
-	return planCount(v, w, "pin/", "pinned conversations", maxPins)
+	return planCount(v, w, "pin/", "pinned conversations", MaxPins)
 }
 
 func planFolder(_ *Service, v journal.View, w *privateWrite) error {
-	return planCount(v, w, folderKey, "folders", maxFolders)
+	return planCount(v, w, folderKey, "folders", MaxFolders)
 }
 
 // planFolders counts the conversations of each folder that is new to this one.
@@ -297,7 +301,7 @@ func planFolders(_ *Service, v journal.View, w *privateWrite) error {
 	if len(count) == 0 {
 		return nil
 	}
-	es, err := v.KeyedIn(w.actor.App, w.r.Conv, journal.KeyRange{Prefix: inKey, Limit: maxFolders * maxInFolder})
+	es, err := v.KeyedIn(w.actor.App, w.r.Conv, journal.KeyRange{Prefix: inKey, Limit: MaxFolders * MaxInFolder})
 	if err != nil {
 		return err
 	}
@@ -309,8 +313,8 @@ func planFolders(_ *Service, v journal.View, w *privateWrite) error {
 		}
 	}
 	for _, n := range count {
-		if n >= maxInFolder {
-			return im.Errorf(im.TooLarge, "a folder has at most %d conversations", maxInFolder)
+		if n >= MaxInFolder {
+			return im.Errorf(im.TooLarge, "a folder has at most %d conversations", MaxInFolder)
 		}
 	}
 	w.a.Raise = true
