@@ -97,3 +97,29 @@ test("on a phone, in Chinese, privacy is set and kept", async () => {
   const box = await dialog(carol.page).boundingBox();
   expect(box?.width).toBeLessThanOrEqual(360);
 });
+
+test("a device is signed in by another one's approval, and a guest looks around", async () => {
+  const alice = await App.open((await profile(browser)).context, server, "alice");
+  const other = await (await profile(browser, { viewport: { width: 360, height: 740 }, locale: "zh-CN" })).context.newPage();
+  await other.goto(`${server.url}/`);
+  await other.getByRole("button", { name: "用其他设备登录" }).click();
+  await other.getByRole("img", { name: "登录二维码" }).waitFor();
+  const code = await other.locator(".signin-code-text").textContent();
+  await menu(alice.page, /^Menu/, /^Devices/);
+  await alice.page.getByRole("button", { name: "Link a device" }).click();
+  await alice.page.getByLabel("Code or address").fill(`${server.url}/#/link/${code ?? ""}`);
+  await alice.page.getByRole("button", { name: "Continue" }).click();
+  await alice.page.getByText("Sign this device in as you?").waitFor();
+  await alice.page.getByText("127.0.0.1").waitFor();
+  await alice.page.getByRole("button", { name: "Sign it in" }).click();
+  await other.locator("nav.inbox").waitFor();
+  await other.reload();
+  await other.locator("nav.inbox").waitFor();
+  await alice.page.goto(`${server.url}/#/link/${code ?? ""}`);
+  await alice.page.getByText("This code has expired or was used.").waitFor();
+
+  const visitor = await (await profile(browser)).context.newPage();
+  await visitor.goto(`${server.url}/`);
+  await visitor.getByRole("button", { name: "Look around as a guest" }).click();
+  await visitor.locator("nav.inbox").waitFor();
+});

@@ -12,6 +12,7 @@ import { Inbox } from "../inbox/Inbox.tsx";
 import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
 import { MyProfileDialog } from "../people/MyProfileDialog.tsx";
 import { PeopleDialog } from "../people/PeopleDialog.tsx";
+import { LinkDialog } from "../people/LinkDialog.tsx";
 import { PrivacyDialog } from "../people/PrivacyDialog.tsx";
 import { ProfileDialog } from "../people/ProfileDialog.tsx";
 import { setPrefs, usePrefs } from "../settings/prefs.ts";
@@ -117,6 +118,8 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       {dialog?.dialog === "devices" ? <DevicesDialog onClose={close} /> : null}
       {dialog?.dialog === "join" ? <JoinDialog code={undefined} onClose={close} /> : null}
       {dialog?.dialog === "joinRequests" ? <RequestsDialog onClose={close} /> : null}
+      {route.at === "link" ? <LinkDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
+      {dialog?.dialog === "link" ? <LinkDialog code={undefined} onClose={close} /> : null}
       {route.at === "join" ? <JoinDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
       {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
       {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}

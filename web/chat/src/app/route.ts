@@ -8,12 +8,16 @@ export type Route =
   | { readonly at: "list" }
   | { readonly at: "chat"; readonly id: string }
   /** The link of an invitation. */
-  | { readonly at: "join"; readonly code: string };
+  | { readonly at: "join"; readonly code: string }
+  /** The sign-in of another device. */
+  | { readonly at: "link"; readonly code: string };
 
 /** Reads a fragment such as "#/c/%405%3Aalice%3Abob". */
 export function parseRoute(hash: string): Route {
   const code = /^#\/join\/([A-Za-z0-9_-]{1,64})$/.exec(hash)?.[1];
   if (code) return { at: "join", code };
+  const link = /^#\/link\/([A-Za-z0-9_-]{1,64})$/.exec(hash)?.[1];
+  if (link) return { at: "link", code: link };
   const match = /^#\/c\/(.+)$/.exec(hash);
   if (!match?.[1]) return { at: "list" };
   try {
@@ -25,6 +29,7 @@ export function parseRoute(hash: string): Route {
 
 /** The fragment of a place. */
 export function formatRoute(route: Route): string {
+  if (route.at === "link") return `#/link/${route.code}`;
   if (route.at === "join") return `#/join/${route.code}`;
   return route.at === "list" ? "#/" : `#/c/${encodeURIComponent(route.id)}`;
 }

@@ -1,11 +1,25 @@
 // Who is signed in here, and how a token is got for them. A tab remembers its
 // user; a new tab takes the one who was signed in last.
 import type { TokenSupplier } from "@skein/client";
+import { renewToken } from "@skein/client/signin";
 
 /** What is remembered of a sign-in. */
 export type Session =
   | { readonly kind: "demo"; readonly appId: string; readonly user: string }
-  | { readonly kind: "token"; readonly appId: string; readonly user: string; readonly token: string };
+  | { readonly kind: "token"; readonly appId: string; readonly user: string; readonly token: string }
+  /** A guest, or let in by another device: the server itself has signed the token, for this device. */
+  | OwnSession;
+
+/** See Session. */
+export interface OwnSession {
+  readonly kind: "own";
+  readonly appId: string;
+  readonly user: string;
+  readonly token: string;
+  readonly deviceId: string;
+  /** Milliseconds since 1970 UTC. */
+  readonly expires: number;
+}
 
 /** What a server in developer mode says about itself. */
 export interface DevInfo {
@@ -53,11 +67,15 @@ export function forgetSession(storages: SessionStorages, session: Session): void
 function parseSession(text: string | undefined): Session | undefined {
   if (text === undefined) return undefined;
   try {
-    const raw = JSON.parse(text) as Partial<Record<"kind" | "appId" | "user" | "token", unknown>> | null;
+    const raw = JSON.parse(text) as Partial<Record<"kind" | "appId" | "user" | "token" | "deviceId" | "expires", unknown>> | null;
     if (typeof raw?.appId !== "string" || typeof raw.user !== "string") return undefined;
     if (raw.kind === "demo") return { kind: "demo", appId: raw.appId, user: raw.user };
     if (raw.kind === "token" && typeof raw.token === "string") {
       return { kind: "token", appId: raw.appId, user: raw.user, token: raw.token };
+    }
+    if (raw.kind === "own" && typeof raw.token === "string" && typeof raw.deviceId === "string" && typeof raw.expires === "number") {
+      const { appId, user, token, deviceId, expires } = raw;
+      return { kind: "own", appId, user, token, deviceId, expires };
     }
   } catch {
     // Not ours.
@@ -118,8 +136,28 @@ export async function mintDevToken(user: string, signal: AbortSignal): Promise<s
   return answer.token;
 }
 
-/** The token supplier of a session. */
-export function tokenSupplier(session: Session): TokenSupplier {
+/** How long before its end a token of the server's own is replaced. */
+const renewMs = 6 * 3_600_000;
+
+/** Gets new tokens of the server's own in time, and has them kept. */
+function ownSupplier(first: OwnSession, keep: (session: Session) => void): TokenSupplier {
+  let now = first;
+  return async ({ signal }) => {
+    if (now.expires - Date.now() > renewMs) return now.token;
+    try {
+      const { token, expires } = await renewToken({ endpoint: location.origin, appId: now.appId, deviceId: now.deviceId }, now.token, { signal });
+      now = { ...now, token, expires };
+      keep(now);
+    } catch {
+      // The old one is as good as it is: the server says what is wrong with it.
+    }
+    return now.token;
+  };
+}
+
+/** The token supplier of a session. `keep` remembers one whose token was replaced. */
+export function tokenSupplier(session: Session, keep: (session: Session) => void = () => undefined): TokenSupplier {
+  if (session.kind === "own") return ownSupplier(session, keep);
   if (session.kind === "token") return () => session.token;
   return ({ signal }) => mintDevToken(session.user, signal);
 }

@@ -4,7 +4,9 @@ import { useCallback, useEffect, useState } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { ago } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { strings } from "../people/strings.ts";
 import { useNow } from "../live/now.ts";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { Confirm, Dialog } from "../ui/Dialog.tsx";
@@ -20,7 +22,8 @@ function sign(device: Device): IconName {
 export function DevicesDialog({ onClose }: { onClose: () => void }) {
   const { t, tag } = useSpeech();
   const client = useClient();
-  const { leave } = useWorkspace();
+  const s = useStrings(strings);
+  const { leave, open } = useWorkspace();
   const { fail } = useToasts();
   const now = useNow("minute");
   const [devices, setDevices] = useState<readonly Device[]>();
@@ -64,6 +67,9 @@ export function DevicesDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={t.devicesTitle} onClose={onClose}>
       <p className="hint">{t.devicesText}</p>
+      <Button kind="soft" onClick={() => open({ dialog: "link" })}>
+        {s.link}
+      </Button>
       {failed !== "" ? <p className="field-error" role="alert">{failed}</p> : null}
       {!devices && failed === "" ? <Spinner /> : null}
       <ul className="devices" role="list">

@@ -5,6 +5,7 @@ import { groups } from "@skein/client/groups";
 import { invites } from "@skein/client/invites";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
+import { signIns } from "@skein/client/signin";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
 
@@ -14,6 +15,7 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   invites: invites(),
   messages: messages({ rolesIn }),
   people: people(),
+  signIns: signIns(),
   serverSearch: serverSearch(),
   timed: timed(),
 });

@@ -3,6 +3,7 @@
 import { useEffect, useId, useState, type FormEvent } from "react";
 import { fetchDevInfo, mintDevToken, readToken, type DevInfo, type Session } from "../app/session.ts";
 import { useWords } from "../i18n/context.tsx";
+import { Doors } from "./Doors.tsx";
 import { AppearanceSettings } from "../settings/Appearance.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Button } from "../ui/Button.tsx";
@@ -33,6 +34,8 @@ export function SignIn({ onSignIn }: SignInProps) {
   }, [attempt]);
 
   const dev = server.at === "here" ? server.dev : undefined;
+  // Without developer mode the address names the app: /?app=shop
+  const app = server.at === "here" ? (dev?.app ?? new URL(location.href).searchParams.get("app") ?? "") : "";
   return (
     <main className="signin scroll">
       <div className="signin-card">
@@ -59,6 +62,7 @@ export function SignIn({ onSignIn }: SignInProps) {
         {dev ? (
           <Button onClick={() => setWithToken(!withToken)}>{withToken ? t.signInWithDemo : t.signInWithToken}</Button>
         ) : null}
+        {app !== "" ? <Doors key={app} app={app} onSignIn={onSignIn} /> : null}
       </div>
       <AppearanceSettings />
     </main>
