@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	pinKeys   = "pin/" // begins the keys of pins
+	pinKeys   = "pinned/" // begins the keys of pins
 	maxPinned = 100
 )
 

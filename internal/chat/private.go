@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ const (
 type privateKind struct {
 	prefix string
 	folder bool // the rest of the key is a folder's id
+	thread bool // the rest of the key is a conversation's id and a root
 	is     func(p *skeinv1.Private) bool
 	check  func(p *skeinv1.Private) error
 	// plan looks at what is there when the value is stored; nil = nothing
@@ -54,7 +56,7 @@ type privateWrite struct {
 
 // privateKinds is the table of the keys that mean something to the server.
 // It is a function, since a table with functions in it is no constant.
-func privateKinds() [9]privateKind {
+func privateKinds() [10]privateKind {
 	return [...]privateKind{
 		{prefix: "pin/", is: func(p *skeinv1.Private) bool { return p.GetPin() != nil }, plan: planPin},
 		{prefix: "mute/", is: func(p *skeinv1.Private) bool { return p.GetMute() != nil }, check: checkMute},
@@ -65,6 +67,7 @@ func privateKinds() [9]privateKind {
 		{prefix: folderKey, folder: true, is: func(p *skeinv1.Private) bool { return p.GetFolder() != nil }, check: checkFolder, plan: planFolder},
 		{prefix: inKey, is: func(p *skeinv1.Private) bool { return p.GetFolders() != nil }, check: checkFolders, plan: planFolders},
 		{prefix: hiddenKey, is: func(p *skeinv1.Private) bool { return p.GetHidden() != nil }, check: checkHidden, plan: planHidden},
+		{prefix: "thread/", thread: true, is: func(p *skeinv1.Private) bool { return p.GetThread() != nil }, check: checkThreadMark},
 	}
 }
 
@@ -103,6 +106,12 @@ func checkPrivate(key string, c *skeinv1.Content) error {
 		return im.Errorf(im.InvalidArgument, "a private value of another kind lies under this key")
 	}
 	rest := key[len(k.prefix):]
+	if i := strings.LastIndexByte(rest, '/'); k.thread && i >= 0 {
+		if root, err := strconv.ParseUint(rest[i+1:], 10, 53); err != nil || root == 0 {
+			return im.Errorf(im.InvalidArgument, "the key does not end with the seq of a root")
+		}
+		rest = rest[:i]
+	}
 	switch {
 	case k.folder && !validFolderID(rest):
 		return im.Errorf(im.InvalidArgument, "a folder's id is 1 to %d of a-z A-Z 0-9 _ -", maxFolderID)
@@ -118,6 +127,13 @@ func checkPrivate(key string, c *skeinv1.Content) error {
 // validFolderID tells ids that clients make: UUIDs, mostly.
 func validFolderID(s string) bool {
 	return s != "" && len(s) <= maxFolderID && im.ValidToken(s)
+}
+
+func checkThreadMark(p *skeinv1.Private) error {
+	if p.GetThread().Follow > 2 {
+		return im.Errorf(im.InvalidArgument, "follow is 0, 1 or 2")
+	}
+	return nil
 }
 
 func checkMute(p *skeinv1.Private) error {

@@ -307,6 +307,9 @@ func encodeAck(ref uint32, e *im.Entry) []byte {
 	if e.Ord > 0 {
 		ack += 1 + protowire.SizeVarint(uint64(e.Ord))
 	}
+	if e.Uncounted {
+		ack += 2
+	}
 	frame := 1 + protowire.SizeBytes(ack)
 	if ref > 0 {
 		frame += 1 + protowire.SizeVarint(uint64(ref))
@@ -331,5 +334,9 @@ func encodeAck(ref uint32, e *im.Entry) []byte {
 	b = protowire.AppendTag(b, 4, protowire.VarintType)
 	b = protowire.AppendVarint(b, uint64(e.Time))
 	b = protowire.AppendTag(b, 5, protowire.BytesType)
-	return protowire.AppendBytes(b, e.ClientID[:])
+	b = protowire.AppendBytes(b, e.ClientID[:])
+	if e.Uncounted {
+		b = protowire.AppendVarint(protowire.AppendTag(b, 6, protowire.VarintType), 1)
+	}
+	return b
 }

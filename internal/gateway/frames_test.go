@@ -148,6 +148,8 @@ func TestFramesWrittenByHandAreThoseOfTheGeneratedCode(t *testing.T) {
 	e := im.Entry{Conv: "@5:alice:bob", Seq: 300, Ord: 200, Kind: im.KindMessage, Sender: "alice", Time: 1_790_000_000_000_000, Version: 1}
 	copy(e.ClientID[:], testID)
 	e.Body, _ = proto.Marshal(textBody("hello"))
+	reply := e
+	reply.Uncounted = true
 	for name, c := range map[string]struct {
 		got  []byte
 		want *skeinv1.ServerFrame
@@ -156,6 +158,8 @@ func TestFramesWrittenByHandAreThoseOfTheGeneratedCode(t *testing.T) {
 			TimeUs: 1_790_000_000_000_000, ClientId: testID}}}},
 		"ack without ref": {encodeAck(0, &e), &skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Ack{Ack: &skeinv1.SendAck{Conversation: "@5:alice:bob", Seq: 300, Ord: 200,
 			TimeUs: 1_790_000_000_000_000, ClientId: testID}}}},
+		"ack of a reply": {encodeAck(1, &reply), &skeinv1.ServerFrame{Ref: 1, Frame: &skeinv1.ServerFrame_Ack{Ack: &skeinv1.SendAck{Conversation: "@5:alice:bob", Seq: 300, Ord: 200,
+			TimeUs: 1_790_000_000_000_000, ClientId: testID, Uncounted: true}}}},
 		"entry": {encodeEntry(&e), &skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Entry{Entry: &skeinv1.Entry{Conversation: "@5:alice:bob", Seq: 300, Ord: 200,
 			Kind: skeinv1.EntryKind_ENTRY_KIND_MESSAGE, Sender: "alice", TimeUs: 1_790_000_000_000_000, ClientId: testID, Version: 1, Body: textBody("hello")}}}},
 	} {

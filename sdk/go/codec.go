@@ -17,7 +17,7 @@ import (
 func encodeMessage(m *msg) ([]byte, error) {
 	b := binary.AppendUvarint(nil, m.asOf)
 	b = binary.AppendUvarint(b, uint64(m.folded))
-	return proto.MarshalOptions{}.MarshalAppend(b, &skeinv1.HistoryItem{Entry: m.entry, Reactions: m.reactions})
+	return proto.MarshalOptions{}.MarshalAppend(b, &skeinv1.HistoryItem{Entry: m.entry, Reactions: m.reactions, Votes: m.votes, Extensions: m.extensions, Thread: m.thread})
 }
 
 func decodeMessage(b []byte) (*msg, error) {
@@ -33,7 +33,7 @@ func decodeMessage(b []byte) (*msg, error) {
 	if err := proto.Unmarshal(b[n+k:], &it); err != nil {
 		return nil, errorf(Storage, err, "a stored message is damaged")
 	}
-	return &msg{entry: it.GetEntry(), reactions: it.GetReactions(), asOf: asOf, folded: uint32(folded)}, nil
+	return &msg{entry: it.GetEntry(), reactions: it.GetReactions(), beside: besideOf(&it), asOf: asOf, folded: uint32(folded)}, nil
 }
 
 // saved is what goes into the store for a message.

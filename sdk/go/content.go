@@ -143,6 +143,14 @@ func mergedOf(m *skeinv1.Merged) *Merged {
 // setKind takes the kinds of content beside the first ones.
 func (v *Message) setKind(c *skeinv1.Content) {
 	switch k := c.GetKind().(type) {
+	case *skeinv1.Content_Poll:
+		v.Kind, v.Poll = KindPoll, pollOf(k.Poll)
+		v.Edited = false // it was closed
+	case *skeinv1.Content_Topic:
+		v.Kind, v.Topic = KindTopic, &Topic{Name: k.Topic.GetName(), Icon: k.Topic.GetIcon(), Closed: k.Topic.GetClosed()}
+		v.Edited = false
+	case *skeinv1.Content_Pin:
+		v.Kind, v.Pin = KindPin, &Pin{Seq: k.Pin.GetSeq(), Removed: k.Pin.GetRemoved()}
 	case *skeinv1.Content_Location:
 		v.Kind, v.Location = KindLocation, locationOf(k.Location)
 	case *skeinv1.Content_ContactCard:
@@ -163,7 +171,7 @@ func (v *Message) setKind(c *skeinv1.Content) {
 // kinds counts the contents that are set: a message has exactly one.
 func (o Outgoing) kinds() (n int) {
 	for _, set := range []bool{o.Text != "" && len(o.Attachments) == 0, o.Custom != nil, len(o.Opaque) > 0,
-		o.Location != nil, o.ContactCard != nil, o.Sticker != nil, len(o.Attachments) > 0} {
+		o.Location != nil, o.ContactCard != nil, o.Sticker != nil, len(o.Attachments) > 0, o.Poll != nil} {
 		if set {
 			n++
 		}
@@ -190,6 +198,8 @@ func (o Outgoing) fill(c *skeinv1.Content) error {
 		c.Kind = &skeinv1.Content_ContactCard{ContactCard: &skeinv1.ContactCard{User: o.ContactCard.User, Name: o.ContactCard.Name}}
 	case o.Sticker != nil:
 		c.Kind = &skeinv1.Content_Sticker{Sticker: &skeinv1.Sticker{Pack: o.Sticker.Pack, Id: o.Sticker.ID, Url: o.Sticker.URL, Alt: o.Sticker.Alt}}
+	case o.Poll != nil:
+		c.Kind = &skeinv1.Content_Poll{Poll: o.Poll.wire()}
 	case len(o.Attachments) > 0:
 		return o.fillAttachments(c)
 	default:

@@ -237,7 +237,7 @@ func (v *Conversation) Messages(ctx context.Context, limit int) ([]Message, erro
 	err = v.c.do(ctx, func() {
 		var echoes []Message
 		for _, it := range v.c.st.outbox {
-			if it.op == opSend && it.conv == id && it.key == "" {
+			if it.op == opSend && it.conv == id && it.key == "" && it.opts.ThreadSeq == 0 {
 				echoes = append(echoes, v.c.st.viewItem(it))
 			}
 		}
@@ -270,24 +270,50 @@ func (c *conv) newest() span {
 	return span{1, c.head.seq}
 }
 
-// loaded returns messages of a range, from the store where they are not in
-// memory. It runs on the loop.
+// loaded returns messages of a range, replies in threads left out, from the
+// store where they are not in memory. It runs on the loop.
 func (c *Client) loaded(cv *conv, from, to uint64, limit int, newest bool) []Message {
-	rows, err := c.opt.Store.Messages(c.ctx, cv.id, from, to, limit, newest)
-	if err != nil {
-		c.fail(errorf(Storage, err, "the store could not be read"))
-		return nil
+	var out []Message
+	for from <= to && len(out) < limit {
+		want := limit - len(out)
+		rows, err := c.opt.Store.Messages(c.ctx, cv.id, from, to, want, newest)
+		if err != nil {
+			c.fail(errorf(Storage, err, "the store could not be read"))
+			return nil
+		}
+		page := c.views(cv, rows)
+		if newest {
+			out = append(page, out...)
+		} else {
+			out = append(out, page...)
+		}
+		if len(rows) < want {
+			break
+		}
+		if newest {
+			to = rows[0].Seq - 1
+		} else {
+			from = rows[len(rows)-1].Seq + 1
+		}
 	}
+	return out
+}
+
+// views shows rows of the store, but for replies in threads.
+func (c *Client) views(cv *conv, rows []SavedMessage) []Message {
 	out := make([]Message, 0, len(rows))
 	for _, row := range rows {
 		m := cv.msgs[row.Seq]
 		if m == nil {
+			var err error
 			if m, err = decodeMessage(row.Data); err != nil {
 				c.log.Error("a stored message can not be read", "conversation", cv.id, "seq", row.Seq)
 				continue
 			}
 		}
-		out = append(out, c.st.viewMessage(cv, m))
+		if v := c.st.viewMessage(cv, m); v.Thread == 0 {
+			out = append(out, v)
+		}
 	}
 	return out
 }

@@ -312,6 +312,10 @@ func (c *Client) preload(ev event) {
 		c.bringIn(ev.conv, ev.page.GetFromSeq(), max(ev.page.GetToSeq(), ev.before))
 	case answerEvent:
 		c.preloadEntry(ev.entry)
+	case itemsEvent:
+		for _, it := range ev.items {
+			c.bringIn(ev.conv, it.GetEntry().GetSeq(), it.GetEntry().GetSeq())
+		}
 	case readEvent:
 		if cv := c.st.convs[ev.conv]; cv != nil && ev.seq < cv.head.seq {
 			c.bringInNewest(cv, ev.seq)

@@ -34,6 +34,9 @@ const (
 	KindAttachments  MessageKind = "attachments"
 	KindNotice       MessageKind = "notice"
 	KindMerged       MessageKind = "merged"
+	KindPoll         MessageKind = "poll"
+	KindTopic        MessageKind = "topic"
+	KindPin          MessageKind = "pin"
 	KindUnreadable   MessageKind = "unreadable"
 )
 
@@ -65,6 +68,9 @@ type Message struct {
 	Attachments []Attachment // KindAttachments
 	Notice      *Notice      // KindNotice
 	Merged      *Merged      // KindMerged
+	Poll        *Poll        // KindPoll
+	Topic       *Topic       // KindTopic
+	Pin         *Pin         // KindPin: a message was pinned, or its pin taken down
 	// Forwarded tells whose message this was first, nil when it was not forwarded.
 	Forwarded *Forwarded
 
@@ -98,6 +104,13 @@ type Message struct {
 	// here has not been acknowledged.
 	Pending   bool
 	Reactions []Reaction
+	// Thread is the seq of the root of the thread that this message is a reply
+	// in; 0 = none. Messages and History leave replies out.
+	Thread uint64
+	// Replies is the thread below this message, nil when it has none.
+	Replies *Replies
+	// Extensions are the values that are attached to the message.
+	Extensions map[string][]byte
 }
 
 // Custom is a message of the app's own kind.
@@ -135,6 +148,9 @@ func (s *state) viewMessage(c *conv, m *msg) Message {
 		Edited: e.GetVersion() > 1 && !e.GetRecalled() && !e.GetExpired(), ToDevices: slices.Clone(e.GetToDevices()),
 		ToUsers: slices.Clone(e.GetToUsers()), Silent: e.GetSilent(), Priority: priorityOf(e.GetPriority()),
 	}
+	if e.GetKind() == skeinv1.EntryKind_ENTRY_KIND_MESSAGE {
+		v.Thread = e.GetTargetSeq()
+	}
 	body, reactions := e.GetBody(), m.reactions
 	for _, op := range s.outbox {
 		if op.op != opSend && op.state != Failed && op.conv == c.id && op.targetSeq == v.Seq {
@@ -149,6 +165,7 @@ func (s *state) viewMessage(c *conv, m *msg) Message {
 	for _, r := range reactions {
 		v.Reactions = append(v.Reactions, Reaction{Emoji: r.GetEmoji(), Count: int(r.GetCount()), Users: slices.Clone(r.GetUsers()), Mine: r.GetMine()})
 	}
+	v.setBeside(s, c, &m.beside)
 	return v
 }
 
@@ -158,6 +175,7 @@ func (s *state) viewItem(it *item) Message {
 		ID: it.id, Conversation: it.conv, Seq: it.seq, Ord: it.ord, Sender: s.user, Time: time.UnixMicro(it.time).UTC(),
 		State: it.state, Err: it.err, ToDevices: slices.Clone(it.toDevices),
 		ToUsers: slices.Clone(it.opts.ToUsers), Silent: it.opts.Silent, Priority: priorityOf(skeinv1.Priority(it.opts.Priority)),
+		Thread: it.opts.ThreadSeq,
 	}
 	if it.ackTime != 0 {
 		v.Time = time.UnixMicro(it.ackTime).UTC()
@@ -245,6 +263,11 @@ type Outgoing struct {
 	Opaque []byte
 	MLS    bool
 
+	// Poll is a question; see NewPoll.
+	Poll *Poll
+
+	// Thread is the seq of the message below which it hangs; 0 = none.
+	Thread uint64
 	// ReplyTo is the seq of the message that this one answers.
 	ReplyTo uint64
 	// Mentions are user ids, at most 100.

@@ -67,6 +67,14 @@ type (
 		seq  uint64
 	}
 	restartEvent struct{}
+	// itemsEvent are messages of a call's answer, as of a head, that may lie
+	// anywhere: what they say is taken, and no range is current because of it.
+	itemsEvent struct {
+		conv        string
+		asOf        uint64
+		incarnation string
+		items       []*skeinv1.HistoryItem
+	}
 )
 
 func (packetEvent) isEvent()  {}
@@ -79,6 +87,7 @@ func (retryEvent) isEvent()   {}
 func (discardEvent) isEvent() {}
 func (readEvent) isEvent()    {}
 func (restartEvent) isEvent() {}
+func (itemsEvent) isEvent()   {}
 
 // reducer applies one event to a state and notes what it did and what has to
 // be persisted. One is made for each event.
@@ -140,6 +149,8 @@ func reduce(st *state, ev event) ([]change, dirty) {
 		r.discard(ev.id)
 	case readEvent:
 		r.localRead(ev)
+	case itemsEvent:
+		r.items(ev)
 	case restartEvent:
 		for _, c := range st.convs {
 			c.held, c.mods, c.floor = map[uint64]early{}, nil, c.live
@@ -358,8 +369,10 @@ func (r *reducer) duplicate(c *conv, e *skeinv1.Entry) {
 		r.modify(c, e)
 		return
 	}
-	if e.GetKind() == skeinv1.EntryKind_ENTRY_KIND_KEYED {
+	if e.GetKey() != "" {
 		r.setKey(c, e) // a repair has passed its position: pages show no keys
+	}
+	if e.GetKind() == skeinv1.EntryKind_ENTRY_KIND_KEYED {
 		return
 	}
 	m := c.msgs[seq]
@@ -398,7 +411,12 @@ func (r *reducer) apply(c *conv, e *skeinv1.Entry, from *pageItem) {
 	case skeinv1.EntryKind_ENTRY_KIND_MESSAGE:
 		r.show(c, e, from, own, covered)
 		r.spoke(c, e)
-		r.marker(c, e.GetSender(), point{seq, e.GetOrd()})
+		if !e.GetUncounted() {
+			r.marker(c, e.GetSender(), point{seq, e.GetOrd()})
+		}
+		if e.GetTargetSeq() > 0 { // a reply also changes the root of its thread
+			r.modify(c, e)
+		}
 	case skeinv1.EntryKind_ENTRY_KIND_MEMBERS:
 		r.show(c, e, from, own, covered)
 		if seq > c.meta {
@@ -408,6 +426,9 @@ func (r *reducer) apply(c *conv, e *skeinv1.Entry, from *pageItem) {
 		}
 	case skeinv1.EntryKind_ENTRY_KIND_CONVERSATION:
 		r.show(c, e, from, own, covered)
+		if e.GetKey() != "" { // a pin
+			r.setKey(c, e)
+		}
 		if t := e.GetBody().GetContent().GetConversation(); seq > c.meta && t != nil {
 			if t.GetTitle() != c.title {
 				c.title = t.GetTitle()

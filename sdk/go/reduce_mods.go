@@ -13,7 +13,7 @@ const maxReactors = 100
 func isModification(k skeinv1.EntryKind) bool {
 	switch k {
 	case skeinv1.EntryKind_ENTRY_KIND_EDIT, skeinv1.EntryKind_ENTRY_KIND_RECALL, skeinv1.EntryKind_ENTRY_KIND_REACTION,
-		skeinv1.EntryKind_ENTRY_KIND_EXPIRE:
+		skeinv1.EntryKind_ENTRY_KIND_EXPIRE, skeinv1.EntryKind_ENTRY_KIND_VOTE, skeinv1.EntryKind_ENTRY_KIND_EXTENSION:
 		return true
 	}
 	return false
@@ -101,6 +101,8 @@ func (r *reducer) modifyShown(c *conv, m *msg, e *skeinv1.Entry) {
 		if x := e.GetBody().GetContent().GetReaction(); x != nil {
 			m.reactions, changed = react(m.reactions, x, e.GetSender(), e.GetSender() == r.st.user)
 		}
+	default:
+		changed = m.fold(e, r.st.user)
 	}
 	r.put(c, m)
 	if changed {

@@ -83,7 +83,7 @@ func (r *reducer) ack(a *skeinv1.SendAck) {
 		Conversation: it.conv, Seq: a.GetSeq(), Ord: a.GetOrd(), Kind: kind, Sender: r.st.user, TimeUs: a.GetTimeUs(),
 		ClientId: a.GetClientId(), Version: 1, Body: it.body, ToDevices: it.toDevices, Handshake: it.handshake, Key: it.key,
 		ToUsers: it.opts.ToUsers, Silent: it.opts.Silent, Priority: skeinv1.Priority(it.opts.Priority), ExpiresUs: expires,
-		BurnAfterS: it.opts.BurnS, TargetSeq: it.opts.ThreadSeq, Uncounted: it.opts.ThreadSeq > 0,
+		BurnAfterS: it.opts.BurnS, TargetSeq: it.opts.ThreadSeq, Uncounted: a.GetUncounted(),
 	})
 	if _, still := r.st.itemByID(it.id); still != nil && it.seq > r.st.convs[it.conv].live {
 		r.updated(it)

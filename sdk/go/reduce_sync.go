@@ -198,11 +198,12 @@ const maxSeq = 1<<53 - 1
 // pageItem is what a page says of one of its entries.
 type pageItem struct {
 	reactions []*skeinv1.ReactionSummary
-	asOf      uint64
+	beside
+	asOf uint64
 }
 
 func (p *pageItem) msg(e *skeinv1.Entry) *msg {
-	m := &msg{entry: e, reactions: p.reactions, asOf: p.asOf}
+	m := &msg{entry: e, reactions: p.reactions, beside: p.beside, asOf: p.asOf}
 	if v := e.GetVersion(); v > 1 {
 		m.folded = v - 1
 	}
@@ -236,7 +237,7 @@ func (r *reducer) page(ev pageEvent) {
 			continue
 		}
 		seen[e.GetSeq()] = true
-		pi := &pageItem{reactions: it.GetReactions(), asOf: asOf}
+		pi := &pageItem{reactions: it.GetReactions(), beside: besideOf(it), asOf: asOf}
 		if ev.repair && e.GetSeq() > c.live {
 			r.apply(c, e, pi)
 		} else {
@@ -322,5 +323,5 @@ func (r *reducer) applyMods(c *conv, asOf uint64, items map[uint64]bool) {
 // sameShown tells whether two versions of a message look the same.
 func sameShown(a, b *msg) bool {
 	return a.entry.GetVersion() == b.entry.GetVersion() && a.entry.GetRecalled() == b.entry.GetRecalled() &&
-		slices.EqualFunc(a.reactions, b.reactions, func(x, y *skeinv1.ReactionSummary) bool { return proto.Equal(x, y) })
+		slices.EqualFunc(a.reactions, b.reactions, func(x, y *skeinv1.ReactionSummary) bool { return proto.Equal(x, y) }) && a.beside.same(&b.beside)
 }

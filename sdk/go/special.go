@@ -45,8 +45,8 @@ func (p Priority) wire() skeinv1.Priority {
 // echo shall say so at once.
 func (v *Conversation) options(o Outgoing) sendOptions {
 	out := sendOptions{ToUsers: slices.Clone(o.ToUsers), Silent: o.Silent, Priority: int32(o.Priority.wire()),
-		TTLS: wholeSeconds(o.TTL), BurnS: wholeSeconds(o.BurnAfter)}
-	if o.ReplyTo > 0 && len(out.ToUsers) == 0 {
+		TTLS: wholeSeconds(o.TTL), BurnS: wholeSeconds(o.BurnAfter), ThreadSeq: o.Thread}
+	if o.ReplyTo > 0 && o.Thread == 0 && len(out.ToUsers) == 0 {
 		v.look(func(cv *conv) {
 			m := cv.msgs[o.ReplyTo]
 			if m == nil || len(m.entry.GetToUsers()) == 0 {

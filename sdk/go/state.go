@@ -70,6 +70,7 @@ type conv struct {
 type msg struct {
 	entry     *skeinv1.Entry // body, version and recalled are the newest known
 	reactions []*skeinv1.ReactionSummary
+	beside           // what else later entries made of it
 	folded    uint32 // edits and recalls counted
 	asOf      uint64 // modifications up to here are in it
 }

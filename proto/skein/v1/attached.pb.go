@@ -272,7 +272,7 @@ func (x *Topic) GetClosed() bool {
 	return false
 }
 
-// Pin is the content of an entry with a key "pin/…": a message was pinned, or its pin taken down. There are
+// Pin is the content of an entry with a key "pinned/…": a message was pinned, or its pin taken down. There are
 // 100 such keys in a conversation, and a key is used again once its pin was taken down.
 type Pin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

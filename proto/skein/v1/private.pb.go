@@ -39,6 +39,7 @@ type Private struct {
 	//	*Private_Folder
 	//	*Private_Folders
 	//	*Private_Hidden
+	//	*Private_Thread
 	Value         isPrivate_Value `protobuf_oneof:"value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -162,6 +163,15 @@ func (x *Private) GetHidden() *PrivateHidden {
 	return nil
 }
 
+func (x *Private) GetThread() *PrivateThread {
+	if x != nil {
+		if x, ok := x.Value.(*Private_Thread); ok {
+			return x.Thread
+		}
+	}
+	return nil
+}
+
 type isPrivate_Value interface {
 	isPrivate_Value()
 }
@@ -211,6 +221,11 @@ type Private_Hidden struct {
 	Hidden *PrivateHidden `protobuf:"bytes,9,opt,name=hidden,proto3,oneof"`
 }
 
+type Private_Thread struct {
+	// Key "thread/" + conversation id + "/" + seq of the root in decimal.
+	Thread *PrivateThread `protobuf:"bytes,10,opt,name=thread,proto3,oneof"`
+}
+
 func (*Private_Pin) isPrivate_Value() {}
 
 func (*Private_Mute) isPrivate_Value() {}
@@ -228,6 +243,8 @@ func (*Private_Folder) isPrivate_Value() {}
 func (*Private_Folders) isPrivate_Value() {}
 
 func (*Private_Hidden) isPrivate_Value() {}
+
+func (*Private_Thread) isPrivate_Value() {}
 
 // PrivatePin keeps a conversation at the top of the list.
 type PrivatePin struct {
@@ -642,6 +659,70 @@ func (x *PrivateFolders) GetIds() []string {
 	return nil
 }
 
+// PrivateThread is how far a user has read a thread, and whether they follow it.
+type PrivateThread struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Read up to and including this reply; the further one of two devices counts.
+	ReadSeq uint64 `protobuf:"varint,1,opt,name=read_seq,json=readSeq,proto3" json:"read_seq,omitempty"`
+	// How many replies there were up to it: reply_count of the thread less this is unread.
+	ReadCount uint32 `protobuf:"varint,2,opt,name=read_count,json=readCount,proto3" json:"read_count,omitempty"`
+	// 0 = who started the thread, replied or was mentioned in it follows; 1 = follows; 2 = does not.
+	Follow        uint32 `protobuf:"varint,3,opt,name=follow,proto3" json:"follow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrivateThread) Reset() {
+	*x = PrivateThread{}
+	mi := &file_skein_v1_private_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrivateThread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrivateThread) ProtoMessage() {}
+
+func (x *PrivateThread) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_private_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrivateThread.ProtoReflect.Descriptor instead.
+func (*PrivateThread) Descriptor() ([]byte, []int) {
+	return file_skein_v1_private_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PrivateThread) GetReadSeq() uint64 {
+	if x != nil {
+		return x.ReadSeq
+	}
+	return 0
+}
+
+func (x *PrivateThread) GetReadCount() uint32 {
+	if x != nil {
+		return x.ReadCount
+	}
+	return 0
+}
+
+func (x *PrivateThread) GetFollow() uint32 {
+	if x != nil {
+		return x.Follow
+	}
+	return 0
+}
+
 // PrivateHidden is what the user has deleted for themself: history and sync withhold these positions from all of
 // their devices.
 type PrivateHidden struct {
@@ -659,7 +740,7 @@ type PrivateHidden struct {
 
 func (x *PrivateHidden) Reset() {
 	*x = PrivateHidden{}
-	mi := &file_skein_v1_private_proto_msgTypes[9]
+	mi := &file_skein_v1_private_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +752,7 @@ func (x *PrivateHidden) String() string {
 func (*PrivateHidden) ProtoMessage() {}
 
 func (x *PrivateHidden) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_private_proto_msgTypes[9]
+	mi := &file_skein_v1_private_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +765,7 @@ func (x *PrivateHidden) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PrivateHidden.ProtoReflect.Descriptor instead.
 func (*PrivateHidden) Descriptor() ([]byte, []int) {
-	return file_skein_v1_private_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_private_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PrivateHidden) GetBaseSeq() uint64 {
@@ -719,7 +800,7 @@ type SeqRange struct {
 
 func (x *SeqRange) Reset() {
 	*x = SeqRange{}
-	mi := &file_skein_v1_private_proto_msgTypes[10]
+	mi := &file_skein_v1_private_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +812,7 @@ func (x *SeqRange) String() string {
 func (*SeqRange) ProtoMessage() {}
 
 func (x *SeqRange) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_private_proto_msgTypes[10]
+	mi := &file_skein_v1_private_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +825,7 @@ func (x *SeqRange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeqRange.ProtoReflect.Descriptor instead.
 func (*SeqRange) Descriptor() ([]byte, []int) {
-	return file_skein_v1_private_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_private_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SeqRange) GetFromSeq() uint64 {
@@ -765,7 +846,7 @@ var File_skein_v1_private_proto protoreflect.FileDescriptor
 
 const file_skein_v1_private_proto_rawDesc = "" +
 	"\n" +
-	"\x16skein/v1/private.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\xcb\x03\n" +
+	"\x16skein/v1/private.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\xfe\x03\n" +
 	"\aPrivate\x12(\n" +
 	"\x03pin\x18\x01 \x01(\v2\x14.skein.v1.PrivatePinH\x00R\x03pin\x12+\n" +
 	"\x04mute\x18\x02 \x01(\v2\x15.skein.v1.PrivateMuteH\x00R\x04mute\x12.\n" +
@@ -775,7 +856,9 @@ const file_skein_v1_private_proto_rawDesc = "" +
 	"\aarchive\x18\x06 \x01(\v2\x18.skein.v1.PrivateArchiveH\x00R\aarchive\x121\n" +
 	"\x06folder\x18\a \x01(\v2\x17.skein.v1.PrivateFolderH\x00R\x06folder\x124\n" +
 	"\afolders\x18\b \x01(\v2\x18.skein.v1.PrivateFoldersH\x00R\afolders\x121\n" +
-	"\x06hidden\x18\t \x01(\v2\x17.skein.v1.PrivateHiddenH\x00R\x06hiddenB\a\n" +
+	"\x06hidden\x18\t \x01(\v2\x17.skein.v1.PrivateHiddenH\x00R\x06hidden\x121\n" +
+	"\x06thread\x18\n" +
+	" \x01(\v2\x17.skein.v1.PrivateThreadH\x00R\x06threadB\a\n" +
 	"\x05value\"\"\n" +
 	"\n" +
 	"PrivatePin\x12\x14\n" +
@@ -801,7 +884,12 @@ const file_skein_v1_private_proto_rawDesc = "" +
 	"\x05order\x18\x03 \x01(\x03R\x05order\"4\n" +
 	"\x0ePrivateFolders\x12\"\n" +
 	"\x03ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n" +
-	"\x102\"\x06r\x04 \x01($R\x03ids\"}\n" +
+	"\x102\"\x06r\x04 \x01($R\x03ids\"j\n" +
+	"\rPrivateThread\x12\x19\n" +
+	"\bread_seq\x18\x01 \x01(\x04R\areadSeq\x12\x1d\n" +
+	"\n" +
+	"read_count\x18\x02 \x01(\rR\treadCount\x12\x1f\n" +
+	"\x06follow\x18\x03 \x01(\rB\a\xbaH\x04*\x02\x18\x02R\x06follow\"}\n" +
 	"\rPrivateHidden\x12\x19\n" +
 	"\bbase_seq\x18\x01 \x01(\x04R\abaseSeq\x12\x1a\n" +
 	"\tup_to_seq\x18\x02 \x01(\x04R\aupToSeq\x125\n" +
@@ -822,7 +910,7 @@ func file_skein_v1_private_proto_rawDescGZIP() []byte {
 	return file_skein_v1_private_proto_rawDescData
 }
 
-var file_skein_v1_private_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_skein_v1_private_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_skein_v1_private_proto_goTypes = []any{
 	(*Private)(nil),        // 0: skein.v1.Private
 	(*PrivatePin)(nil),     // 1: skein.v1.PrivatePin
@@ -833,8 +921,9 @@ var file_skein_v1_private_proto_goTypes = []any{
 	(*PrivateArchive)(nil), // 6: skein.v1.PrivateArchive
 	(*PrivateFolder)(nil),  // 7: skein.v1.PrivateFolder
 	(*PrivateFolders)(nil), // 8: skein.v1.PrivateFolders
-	(*PrivateHidden)(nil),  // 9: skein.v1.PrivateHidden
-	(*SeqRange)(nil),       // 10: skein.v1.SeqRange
+	(*PrivateThread)(nil),  // 9: skein.v1.PrivateThread
+	(*PrivateHidden)(nil),  // 10: skein.v1.PrivateHidden
+	(*SeqRange)(nil),       // 11: skein.v1.SeqRange
 }
 var file_skein_v1_private_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Private.pin:type_name -> skein.v1.PrivatePin
@@ -845,13 +934,14 @@ var file_skein_v1_private_proto_depIdxs = []int32{
 	6,  // 5: skein.v1.Private.archive:type_name -> skein.v1.PrivateArchive
 	7,  // 6: skein.v1.Private.folder:type_name -> skein.v1.PrivateFolder
 	8,  // 7: skein.v1.Private.folders:type_name -> skein.v1.PrivateFolders
-	9,  // 8: skein.v1.Private.hidden:type_name -> skein.v1.PrivateHidden
-	10, // 9: skein.v1.PrivateHidden.ranges:type_name -> skein.v1.SeqRange
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 8: skein.v1.Private.hidden:type_name -> skein.v1.PrivateHidden
+	9,  // 9: skein.v1.Private.thread:type_name -> skein.v1.PrivateThread
+	11, // 10: skein.v1.PrivateHidden.ranges:type_name -> skein.v1.SeqRange
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_private_proto_init() }
@@ -869,6 +959,7 @@ func file_skein_v1_private_proto_init() {
 		(*Private_Folder)(nil),
 		(*Private_Folders)(nil),
 		(*Private_Hidden)(nil),
+		(*Private_Thread)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -876,7 +967,7 @@ func file_skein_v1_private_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_private_proto_rawDesc), len(file_skein_v1_private_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

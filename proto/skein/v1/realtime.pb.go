@@ -1329,12 +1329,14 @@ func (x *Limits) GetMaxGroupMembers() uint32 {
 // SendAck is the durable answer to a send: committed and fsynced. The sending session gets this
 // instead of the entry; other devices of the sender get the entry.
 type SendAck struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	Ord           uint64                 `protobuf:"varint,3,opt,name=ord,proto3" json:"ord,omitempty"`
-	TimeUs        int64                  `protobuf:"varint,4,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
-	ClientId      []byte                 `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	Seq          uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Ord          uint64                 `protobuf:"varint,3,opt,name=ord,proto3" json:"ord,omitempty"`
+	TimeUs       int64                  `protobuf:"varint,4,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	ClientId     []byte                 `protobuf:"bytes,5,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// A reply in a thread that raised no ord (see Entry).
+	Uncounted     bool `protobuf:"varint,6,opt,name=uncounted,proto3" json:"uncounted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1402,6 +1404,13 @@ func (x *SendAck) GetClientId() []byte {
 		return x.ClientId
 	}
 	return nil
+}
+
+func (x *SendAck) GetUncounted() bool {
+	if x != nil {
+		return x.Uncounted
+	}
+	return false
 }
 
 // Pong answers ping.
@@ -1627,13 +1636,14 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\x0emax_body_bytes\x18\x02 \x01(\rR\fmaxBodyBytes\x12(\n" +
 	"\x10max_packet_bytes\x18\x03 \x01(\rR\x0emaxPacketBytes\x12\"\n" +
 	"\rmax_in_flight\x18\x04 \x01(\rR\vmaxInFlight\x12*\n" +
-	"\x11max_group_members\x18\x05 \x01(\rR\x0fmaxGroupMembers\"\x87\x01\n" +
+	"\x11max_group_members\x18\x05 \x01(\rR\x0fmaxGroupMembers\"\xa5\x01\n" +
 	"\aSendAck\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
 	"\x03ord\x18\x03 \x01(\x04R\x03ord\x12\x17\n" +
 	"\atime_us\x18\x04 \x01(\x03R\x06timeUs\x12\x1b\n" +
-	"\tclient_id\x18\x05 \x01(\fR\bclientId\",\n" +
+	"\tclient_id\x18\x05 \x01(\fR\bclientId\x12\x1c\n" +
+	"\tuncounted\x18\x06 \x01(\bR\tuncounted\",\n" +
 	"\x04Pong\x12$\n" +
 	"\x0eserver_time_us\x18\x01 \x01(\x03R\fserverTimeUs\"F\n" +
 	"\x06GoAway\x12\x16\n" +

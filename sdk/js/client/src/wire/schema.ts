@@ -259,6 +259,7 @@ export interface SendAck extends Rest {
   ord: number;
   timeUs: number;
   clientId: Uint8Array;
+  uncounted: boolean;
 }
 
 export interface SendMessageRequest extends Rest {
@@ -444,7 +445,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   RecallMessageRequest: "1sconversation 2lseq 3bclientId",
   RecallMessageResponse: "1mentry:Entry",
   RefreshToken: "1stoken",
-  SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId",
+  SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId 6ouncounted",
   SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq",
   ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",

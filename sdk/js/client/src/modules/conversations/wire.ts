@@ -13,6 +13,7 @@ export interface Private extends Rest {
   folder?: PrivateFolder | undefined;
   folders?: PrivateFolders | undefined;
   hidden?: PrivateHidden | undefined;
+  thread?: PrivateThread | undefined;
 }
 
 export interface PrivateArchive extends Rest {
@@ -54,6 +55,12 @@ export interface PrivatePin extends Rest {
   order: number;
 }
 
+export interface PrivateThread extends Rest {
+  readSeq: number;
+  readCount: number;
+  follow: number;
+}
+
 export interface PrivateUnread extends Rest {
   readSeq: number;
 }
@@ -70,7 +77,7 @@ export interface ContentFields extends Rest {
 
 const schema = /* @__PURE__ */ schemaOf(
   {
-    Private: "1mpin:PrivatePin 2mmute:PrivateMute 3mdraft:PrivateDraft 4munread:PrivateUnread 5mhide:PrivateHide 6marchive:PrivateArchive 7mfolder:PrivateFolder 8mfolders:PrivateFolders 9mhidden:PrivateHidden",
+    Private: "1mpin:PrivatePin 2mmute:PrivateMute 3mdraft:PrivateDraft 4munread:PrivateUnread 5mhide:PrivateHide 6marchive:PrivateArchive 7mfolder:PrivateFolder 8mfolders:PrivateFolders 9mhidden:PrivateHidden 10mthread:PrivateThread",
     PrivateArchive: "1itimeUs",
     PrivateDraft: "1itimeUs 2stext 3lreplyToSeq 4Smentions",
     PrivateFolder: "1sname 2semoji 3iorder",
@@ -79,6 +86,7 @@ const schema = /* @__PURE__ */ schemaOf(
     PrivateHide: "1lord",
     PrivateMute: "1iuntilUs",
     PrivatePin: "1iorder",
+    PrivateThread: "1lreadSeq 2ureadCount 3ufollow",
     PrivateUnread: "1lreadSeq",
     SeqRange: "1lfromSeq 2ltoSeq",
     ContentFields: "35mprivate:Private",

@@ -149,7 +149,7 @@ export const TopicSchema: GenMessage<Topic> = /*@__PURE__*/
   messageDesc(file_skein_v1_attached, 3);
 
 /**
- * Pin is the content of an entry with a key "pin/…": a message was pinned, or its pin taken down. There are
+ * Pin is the content of an entry with a key "pinned/…": a message was pinned, or its pin taken down. There are
  * 100 such keys in a conversation, and a key is used again once its pin was taken down.
  *
  * @generated from message skein.v1.Pin

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/private.proto.
  */
 export const file_skein_v1_private: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9wcml2YXRlLnByb3RvEghza2Vpbi52MSKJAwoHUHJpdmF0ZRIjCgNwaW4YASABKAsyFC5za2Vpbi52MS5Qcml2YXRlUGluSAASJQoEbXV0ZRgCIAEoCzIVLnNrZWluLnYxLlByaXZhdGVNdXRlSAASJwoFZHJhZnQYAyABKAsyFi5za2Vpbi52MS5Qcml2YXRlRHJhZnRIABIpCgZ1bnJlYWQYBCABKAsyFy5za2Vpbi52MS5Qcml2YXRlVW5yZWFkSAASJQoEaGlkZRgFIAEoCzIVLnNrZWluLnYxLlByaXZhdGVIaWRlSAASKwoHYXJjaGl2ZRgGIAEoCzIYLnNrZWluLnYxLlByaXZhdGVBcmNoaXZlSAASKQoGZm9sZGVyGAcgASgLMhcuc2tlaW4udjEuUHJpdmF0ZUZvbGRlckgAEisKB2ZvbGRlcnMYCCABKAsyGC5za2Vpbi52MS5Qcml2YXRlRm9sZGVyc0gAEikKBmhpZGRlbhgJIAEoCzIXLnNrZWluLnYxLlByaXZhdGVIaWRkZW5IAEIHCgV2YWx1ZSIbCgpQcml2YXRlUGluEg0KBW9yZGVyGAEgASgDIh8KC1ByaXZhdGVNdXRlEhAKCHVudGlsX3VzGAEgASgDIlUKDFByaXZhdGVEcmFmdBIPCgd0aW1lX3VzGAEgASgDEgwKBHRleHQYAiABKAkSFAoMcmVwbHlfdG9fc2VxGAMgASgEEhAKCG1lbnRpb25zGAQgAygJIiEKDVByaXZhdGVVbnJlYWQSEAoIcmVhZF9zZXEYASABKAQiGgoLUHJpdmF0ZUhpZGUSCwoDb3JkGAEgASgEIiEKDlByaXZhdGVBcmNoaXZlEg8KB3RpbWVfdXMYASABKAMiOwoNUHJpdmF0ZUZvbGRlchIMCgRuYW1lGAEgASgJEg0KBWVtb2ppGAIgASgJEg0KBW9yZGVyGAMgASgDIh0KDlByaXZhdGVGb2xkZXJzEgsKA2lkcxgBIAMoCSJYCg1Qcml2YXRlSGlkZGVuEhAKCGJhc2Vfc2VxGAEgASgEEhEKCXVwX3RvX3NlcRgCIAEoBBIiCgZyYW5nZXMYAyADKAsyEi5za2Vpbi52MS5TZXFSYW5nZSIsCghTZXFSYW5nZRIQCghmcm9tX3NlcRgBIAEoBBIOCgZ0b19zZXEYAiABKARCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("ChZza2Vpbi92MS9wcml2YXRlLnByb3RvEghza2Vpbi52MSK0AwoHUHJpdmF0ZRIjCgNwaW4YASABKAsyFC5za2Vpbi52MS5Qcml2YXRlUGluSAASJQoEbXV0ZRgCIAEoCzIVLnNrZWluLnYxLlByaXZhdGVNdXRlSAASJwoFZHJhZnQYAyABKAsyFi5za2Vpbi52MS5Qcml2YXRlRHJhZnRIABIpCgZ1bnJlYWQYBCABKAsyFy5za2Vpbi52MS5Qcml2YXRlVW5yZWFkSAASJQoEaGlkZRgFIAEoCzIVLnNrZWluLnYxLlByaXZhdGVIaWRlSAASKwoHYXJjaGl2ZRgGIAEoCzIYLnNrZWluLnYxLlByaXZhdGVBcmNoaXZlSAASKQoGZm9sZGVyGAcgASgLMhcuc2tlaW4udjEuUHJpdmF0ZUZvbGRlckgAEisKB2ZvbGRlcnMYCCABKAsyGC5za2Vpbi52MS5Qcml2YXRlRm9sZGVyc0gAEikKBmhpZGRlbhgJIAEoCzIXLnNrZWluLnYxLlByaXZhdGVIaWRkZW5IABIpCgZ0aHJlYWQYCiABKAsyFy5za2Vpbi52MS5Qcml2YXRlVGhyZWFkSABCBwoFdmFsdWUiGwoKUHJpdmF0ZVBpbhINCgVvcmRlchgBIAEoAyIfCgtQcml2YXRlTXV0ZRIQCgh1bnRpbF91cxgBIAEoAyJVCgxQcml2YXRlRHJhZnQSDwoHdGltZV91cxgBIAEoAxIMCgR0ZXh0GAIgASgJEhQKDHJlcGx5X3RvX3NlcRgDIAEoBBIQCghtZW50aW9ucxgEIAMoCSIhCg1Qcml2YXRlVW5yZWFkEhAKCHJlYWRfc2VxGAEgASgEIhoKC1ByaXZhdGVIaWRlEgsKA29yZBgBIAEoBCIhCg5Qcml2YXRlQXJjaGl2ZRIPCgd0aW1lX3VzGAEgASgDIjsKDVByaXZhdGVGb2xkZXISDAoEbmFtZRgBIAEoCRINCgVlbW9qaRgCIAEoCRINCgVvcmRlchgDIAEoAyIdCg5Qcml2YXRlRm9sZGVycxILCgNpZHMYASADKAkiRQoNUHJpdmF0ZVRocmVhZBIQCghyZWFkX3NlcRgBIAEoBBISCgpyZWFkX2NvdW50GAIgASgNEg4KBmZvbGxvdxgDIAEoDSJYCg1Qcml2YXRlSGlkZGVuEhAKCGJhc2Vfc2VxGAEgASgEEhEKCXVwX3RvX3NlcRgCIAEoBBIiCgZyYW5nZXMYAyADKAsyEi5za2Vpbi52MS5TZXFSYW5nZSIsCghTZXFSYW5nZRIQCghmcm9tX3NlcRgBIAEoBBIOCgZ0b19zZXEYAiABKARCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * Private is the content of a keyed entry of a self conversation. Its kind has to be the one of the key; without
@@ -96,6 +96,14 @@ export type Private = Message<"skein.v1.Private"> & {
      */
     value: PrivateHidden;
     case: "hidden";
+  } | {
+    /**
+     * Key "thread/" + conversation id + "/" + seq of the root in decimal.
+     *
+     * @generated from field: skein.v1.PrivateThread thread = 10;
+     */
+    value: PrivateThread;
+    case: "thread";
   } | { case: undefined; value?: undefined };
 };
 
@@ -309,6 +317,41 @@ export const PrivateFoldersSchema: GenMessage<PrivateFolders> = /*@__PURE__*/
   messageDesc(file_skein_v1_private, 8);
 
 /**
+ * PrivateThread is how far a user has read a thread, and whether they follow it.
+ *
+ * @generated from message skein.v1.PrivateThread
+ */
+export type PrivateThread = Message<"skein.v1.PrivateThread"> & {
+  /**
+   * Read up to and including this reply; the further one of two devices counts.
+   *
+   * @generated from field: uint64 read_seq = 1;
+   */
+  readSeq: bigint;
+
+  /**
+   * How many replies there were up to it: reply_count of the thread less this is unread.
+   *
+   * @generated from field: uint32 read_count = 2;
+   */
+  readCount: number;
+
+  /**
+   * 0 = who started the thread, replied or was mentioned in it follows; 1 = follows; 2 = does not.
+   *
+   * @generated from field: uint32 follow = 3;
+   */
+  follow: number;
+};
+
+/**
+ * Describes the message skein.v1.PrivateThread.
+ * Use `create(PrivateThreadSchema)` to create a new message.
+ */
+export const PrivateThreadSchema: GenMessage<PrivateThread> = /*@__PURE__*/
+  messageDesc(file_skein_v1_private, 9);
+
+/**
  * PrivateHidden is what the user has deleted for themself: history and sync withhold these positions from all of
  * their devices.
  *
@@ -343,7 +386,7 @@ export type PrivateHidden = Message<"skein.v1.PrivateHidden"> & {
  * Use `create(PrivateHiddenSchema)` to create a new message.
  */
 export const PrivateHiddenSchema: GenMessage<PrivateHidden> = /*@__PURE__*/
-  messageDesc(file_skein_v1_private, 9);
+  messageDesc(file_skein_v1_private, 10);
 
 /**
  * SeqRange is positions [from_seq, to_seq], both inclusive.
@@ -367,5 +410,5 @@ export type SeqRange = Message<"skein.v1.SeqRange"> & {
  * Use `create(SeqRangeSchema)` to create a new message.
  */
 export const SeqRangeSchema: GenMessage<SeqRange> = /*@__PURE__*/
-  messageDesc(file_skein_v1_private, 10);
+  messageDesc(file_skein_v1_private, 11);
 
