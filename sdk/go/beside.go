@@ -104,7 +104,7 @@ func (r *reducer) items(ev itemsEvent) {
 		}
 		m := c.msgs[e.GetSeq()]
 		same := m != nil && bytes.Equal(m.entry.GetClientId(), e.GetClientId())
-		if same && (ev.asOf < m.asOf || c.ranges.has(e.GetSeq())) { // what is current needs nobody's word
+		if same && c.ranges.has(e.GetSeq()) && ev.asOf < m.asOf {
 			continue
 		}
 		p := &pageItem{reactions: it.GetReactions(), beside: besideOf(it), asOf: ev.asOf}
@@ -114,7 +114,7 @@ func (r *reducer) items(ev itemsEvent) {
 			r.add(changeMessageUpdated, c, e.GetSeq())
 		}
 		for _, mod := range c.mods {
-			if mod.GetTargetSeq() == e.GetSeq() {
+			if mod.GetTargetSeq() == e.GetSeq() && mod.GetSeq() > ev.asOf {
 				r.modifyShown(c, n, mod)
 			}
 		}

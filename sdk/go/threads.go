@@ -306,11 +306,11 @@ type PinnedMessage struct {
 	Time    time.Time
 }
 
-// Pin pins a message: at most 100 in a conversation; in a group by who has the
+// PinMessage pins a message: at most 100 in a conversation; in a group by who has the
 // grant. Pinning what is pinned does nothing.
 //
 // Errors: PermissionDenied, FailedPrecondition (100 are pinned, recalled), NotFound.
-func (v *Conversation) Pin(ctx context.Context, seq uint64) error {
+func (v *Conversation) PinMessage(ctx context.Context, seq uint64) error {
 	return v.change(ctx, func(id string, cid []byte) (*skeinv1.Entry, error) {
 		var resp skeinv1.PinMessageResponse
 		err := v.c.rpc(ctx, "PinService/PinMessage", &skeinv1.PinMessageRequest{Conversation: id, Seq: seq, ClientId: cid}, &resp)
@@ -318,8 +318,8 @@ func (v *Conversation) Pin(ctx context.Context, seq uint64) error {
 	})
 }
 
-// Unpin takes a pin down.
-func (v *Conversation) Unpin(ctx context.Context, seq uint64) error {
+// UnpinMessage takes a pin down.
+func (v *Conversation) UnpinMessage(ctx context.Context, seq uint64) error {
 	return v.change(ctx, func(id string, cid []byte) (*skeinv1.Entry, error) {
 		var resp skeinv1.UnpinMessageResponse
 		err := v.c.rpc(ctx, "PinService/UnpinMessage", &skeinv1.UnpinMessageRequest{Conversation: id, Seq: seq, ClientId: cid}, &resp)

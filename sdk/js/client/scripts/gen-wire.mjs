@@ -34,6 +34,7 @@ const coreFiles = ["conversation", "device", "entry", "error", "message", "prese
 /** Fields of those files that the core leaves to modules all the same; their numbers are above all that it knows. */
 const left = {
   Conversation: ["grants"],
+  HistoryItem: ["votes"],
   Presence: ["status"],
 };
 /** Of contents it knows the first: every later kind, and what goes with one, is a module's. */

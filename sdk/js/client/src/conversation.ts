@@ -63,6 +63,11 @@ function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
+/** Whether a message stands in the conversation's own flow, and not in a thread. */
+function inMain({ delivery }: MessageRecord): boolean {
+  return !delivery?.threadSeq;
+}
+
 export class ConversationView implements Conversation {
   readonly id: string;
   readonly kind: ConversationKind;
@@ -182,11 +187,11 @@ export class ConversationView implements Conversation {
 
   #build(): ConversationSnapshot {
     const c = this.#state();
-    const sends = [...this.#host.ledger.state.outbox.sends(this.id).values()].filter((item) => !item.key);
+    const sends = [...this.#host.ledger.state.outbox.sends(this.id).values()].filter((item) => !item.key && !item.options?.threadSeq);
     const cache = new Map<string | number, Cached>();
     const window = this.#window.state;
     const echoes = sends.map((item) => this.#show(item, this.#opsOn(item.seq, item.id), cache));
-    const records = this.#window.records(c).map((record) => this.#show(record, this.#opsOn(record.seq, record.id), cache));
+    const records = this.#window.records(c).filter(inMain).map((record) => this.#show(record, this.#opsOn(record.seq, record.id), cache));
     let messages: readonly Message[] = window.atEnd ? [...records, ...echoes] : records;
     const before = this.#snapshot;
     if (before && sameItems(before.messages, messages)) messages = before.messages;
@@ -238,8 +243,11 @@ export class ConversationView implements Conversation {
     if (unknownGroup) await this.#host.call("ConversationService/GetConversation", { conversation: this.id }, signal).catch(() => undefined);
   }
 
-  loadOlder({ limit, signal }: WindowOptions = {}): Promise<boolean> {
-    return abortable(this.#window.older(limit ?? defaultLimit), signal);
+  async loadOlder(options: WindowOptions = {}): Promise<boolean> {
+    const { length } = this.messages;
+    const more = await abortable(this.#window.older(options.limit ?? defaultLimit), options.signal);
+    // Replies in threads fill pages that show nothing.
+    return more && this.messages.length === length ? this.loadOlder(options) : more;
   }
 
   loadNewer({ limit, signal }: WindowOptions = {}): Promise<boolean> {
@@ -349,7 +357,8 @@ export class ConversationView implements Conversation {
     for (;;) {
       const size = Math.min(Math.max(1, limit ?? defaultLimit), maxLimit);
       const page = await readPage(this.#host, this.id, at, up ? "up" : "down", size, signal);
-      if (page.records.length) yield page.records.map((record) => this.#shownAlone(record));
+      const shown = page.records.filter(inMain);
+      if (shown.length) yield shown.map((record) => this.#shownAlone(record));
       if (page.error) throw page.error;
       const far = up ? page.records.at(-1) : page.records[0];
       if (page.edge || !far) return;

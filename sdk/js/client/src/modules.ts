@@ -2,6 +2,7 @@
 // module; a client without modules does not load it.
 import { abortable } from "./abort.js";
 import { Emitter } from "./emitter.js";
+import type { ConversationView } from "./conversation.js";
 import { uuidBytes } from "./ids.js";
 import { sameBytes } from "./reduce/sync.js";
 import type { Change, Fold } from "./reduce/state.js";
@@ -122,6 +123,15 @@ class ModuleHub implements Hub {
         const live = host().ledger.conversation(conversation)?.live ?? 0;
         const withheld = { conversation, fromSeq, toSeq: Math.min(toSeq, live), ord: 0 };
         if (fromSeq <= live) await event({ type: "packet", packet: { frames: [{ ref: 0, withheld }], cursor: new Uint8Array(0) } });
+      },
+      take: async (found) => {
+        const { conversation, asOf: asOfSeq, incarnation, items } = found;
+        const page = { items, asOfSeq, incarnation, fromSeq: 0, toSeq: 0, atStart: false, atEnd: false, ordBefore: 0 };
+        await event({ type: "page", conversation, before: 0, after: undefined, repair: false, found: true, page });
+        const seqs = found.items.map(({ entry }) => entry?.seq ?? 0);
+        const view = client.conversation.get(found.conversation) as ConversationView;
+        await host().ledger.bringAt(conversation, seqs);
+        return seqs.flatMap((seq) => view.find(seq) ?? []);
       },
       forget: async (conversation, before) => {
         await event({ type: "forget", conversation, before });

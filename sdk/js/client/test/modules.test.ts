@@ -65,10 +65,10 @@ describe("a module", () => {
     const chat = alice.conversation.with("bob");
     await chat.open();
     const echo = chat.sendLocal({ ...alice.polls.content(lunch) });
-    expect(echo).toMatchObject({ kind: "content", content: { type: "poll", ...lunch } });
+    expect(echo).toMatchObject({ kind: "content", content: { type: "ballot", ...lunch } });
     await world.until(() => bob.conversation.with("alice").lastMessage, "the poll at bob's");
     const there = bob.conversation.with("alice").lastMessage;
-    expect(there?.content?.type === "poll" && there.content.options).toEqual(lunch.options);
+    expect(there?.content?.type === "ballot" && there.content.options).toEqual(lunch.options);
   });
 
   test("is not needed to keep what it reads: the bytes go through store and tabs", async () => {

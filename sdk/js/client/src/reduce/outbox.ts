@@ -69,6 +69,7 @@ export function takeAck(r: Reduction, ack: SendAck): void {
     key: item.key,
     recalled: false,
     ...entryOptions(item.options, ack.timeUs),
+    uncounted: ack.uncounted,
   });
   const held = r.item(item.id);
   if (held && held.seq > r.get(item.conversation).live) updated(r, held);

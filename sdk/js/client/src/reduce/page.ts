@@ -17,12 +17,15 @@ export interface PageEvent {
   readonly after: number | undefined;
   /** It closes a hole. */
   readonly repair: boolean;
+  /** Its items lie anywhere, and no range is current because of them. */
+  readonly found?: boolean;
   readonly page: ListMessagesResponse;
 }
 
 /** The positions that a page speaks for; undefined = none. */
 export function coverage(event: PageEvent): Range | undefined {
   const { page, before, after } = event;
+  if (event.found) return [1, 0];
   let from = Math.max(page.fromSeq, 1);
   let to = page.toSeq;
   if (to === 0) {
@@ -64,7 +67,7 @@ export function takePage(r: Reduction, event: PageEvent): void {
   c.mods = c.mods.filter((mod) => {
     if (!seen.has(mod.targetSeq)) return true;
     if (mod.seq > page.asOfSeq) modifyShown(r, c, mod);
-    return false;
+    return event.found;
   });
   r.removeMessages(c, from, to, seen);
   r.join(c, from, to);

@@ -64,10 +64,8 @@ function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
     modify(r, c, entry);
     return;
   }
-  if (entry.kind === kinds.keyed) {
-    putKeyed(r, c, entry); // a repair has passed its position: pages show no keys
-    return;
-  }
+  if (entry.key) putKeyed(r, c, entry); // a repair has passed its position: pages show no keys
+  if (entry.kind === kinds.keyed) return;
   const there = c.messages.get(entry.seq);
   if (!there) return;
   const fresh = recordOf(entry);
@@ -97,9 +95,11 @@ export function applyEntry(r: Reduction, c: ConversationState, entry: Entry, pag
   else r.removeMessages(c, entry.seq, entry.seq); // what stood there in another incarnation
   const content = entry.body?.content;
   if (entry.kind > kinds.keyed && !r.quiet) r.changes.push({ type: "entry", conversation: c.id, entry, missed: r.missed });
-  if (entry.kind === kinds.message) r.mark(c, entry.sender, { seq: entry.seq, ord: entry.ord });
-  else if (entry.kind === kinds.keyed) putKeyed(r, c, entry);
-  else if (isModification(r.state, entry.kind)) modify(r, c, entry);
+  if (entry.key) putKeyed(r, c, entry);
+  if (entry.kind === kinds.message) {
+    if (!entry.uncounted) r.mark(c, entry.sender, { seq: entry.seq, ord: entry.ord });
+    if (entry.targetSeq) modify(r, c, entry); // a reply also changes the root of its thread
+  } else if (isModification(r.state, entry.kind)) modify(r, c, entry);
   else if (entry.kind === kinds.members && entry.seq > c.meta && content?.members) {
     changeMembers(r, c, entry.seq, content.members);
     known(c, entry.seq);
@@ -191,7 +191,7 @@ export function modifyShown(r: Reduction, c: ConversationState, entry: Entry): v
 function modified({ user: me, folds }: State, m: MessageRecord, entry: Entry): MessageRecord {
   const asOf = entry.seq;
   const fold = folds.get(entry.kind);
-  if (fold) return { ...m, asOf, itemRest: fold(m.itemRest, entry, me) };
+  if (fold || entry.kind === kinds.message) return { ...m, asOf, itemRest: fold?.(m.itemRest, entry, me) ?? m.itemRest };
   const folded = m.folded + 1;
   if (entry.kind === kinds.reaction) {
     const reaction = entry.body?.content?.reaction;

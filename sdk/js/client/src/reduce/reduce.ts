@@ -151,14 +151,15 @@ export function needsOf(state: State, event: Event): readonly Need[] {
   const wantEntry = (entry: Entry | undefined): void => {
     const c = entry && state.conversations.get(entry.conversation);
     if (!c) return;
-    if (isModification(state, entry.kind)) want(c.id, entry.targetSeq);
-    else if (entry.seq <= c.live || rangeAt(c.ranges, entry.seq)) want(c.id, entry.seq);
+    want(c.id, entry.targetSeq);
+    if (isModification(state, entry.kind)) return wantHeld(c.id);
+    if (entry.seq <= c.live || rangeAt(c.ranges, entry.seq)) want(c.id, entry.seq);
     wantHeld(c.id);
   };
   // Whatever closes a hole applies what was held back behind it.
   const wantHeld = (conversation: string): void => {
     for (const { entry } of state.conversations.get(conversation)?.held.values() ?? []) {
-      if (entry && isModification(state, entry.kind)) want(conversation, entry.targetSeq);
+      if (entry) want(conversation, entry.targetSeq);
     }
   };
   const wantRange = (conversation: string, from: number, to: number): void => {
@@ -199,6 +200,7 @@ export function needsOf(state: State, event: Event): readonly Need[] {
     const c = state.conversations.get(event.conversation);
     const covered = c && coverage(event);
     if (covered) wantRange(event.conversation, covered[0], covered[1]);
+    for (const { entry } of event.page.items) wantEntry(entry);
     wantHeld(event.conversation);
   } else if (event.type === "read") {
     const c = state.conversations.get(event.conversation);

@@ -68,7 +68,7 @@ export class Reduction {
 
   putMessage(c: ConversationState, record: MessageRecord): void {
     c.messages.set(record.seq, record);
-    if (!c.last || record.seq >= c.last.seq) {
+    if (!record.delivery?.uncounted && (!c.last || record.seq >= c.last.seq)) {
       c.last = record;
       c.lastUnknown = false;
     }
@@ -230,5 +230,5 @@ export function isMessage(kind: number): boolean {
 
 /** Whether entries of this kind say something about another one. */
 export function isModification({ folds }: State, kind: number): boolean {
-  return (kind >= kinds.edit && kind <= kinds.reaction) || kind === kinds.expire || folds.has(kind);
+  return kind > kinds.message && (kind <= kinds.reaction || kind === kinds.expire || folds.has(kind));
 }

@@ -3,10 +3,10 @@ import type { Hub } from "../modules.js";
 import type { Event } from "../reduce/reduce.js";
 import type { Init } from "../wire/codec.js";
 import type { Call, Piece } from "../wire/piece.js";
-import type { Entry } from "../wire/schema.js";
+import type { Entry, HistoryItem } from "../wire/schema.js";
 import type { CallOptions, Client, ClientEvents, ClientState, Unsubscribe } from "./client.js";
 import type { Conversation } from "./conversation.js";
-import type { MessageContent } from "./message.js";
+import type { Message, MessageContent } from "./message.js";
 
 export type { Call, Entry, Init, Piece };
 
@@ -112,6 +112,8 @@ export interface ModuleHost {
 
   /** Takes positions out of what this device holds, as the server withholds them. */
   withhold(conversation: string, fromSeq: number, toSeq: number): Promise<void>;
+  /** Takes messages that a call has returned, wherever they lie, and shows them as they are now: those that this device may show. */
+  take(found: { readonly conversation: string; readonly asOf: number; readonly incarnation: string; readonly items: readonly HistoryItem[] }): Promise<readonly Message[]>;
   /** Has what lies before a position loaded from the server again when it is looked at. */
   forget(conversation: string, before: number): Promise<void>;
 }

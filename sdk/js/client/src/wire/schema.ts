@@ -144,7 +144,6 @@ export interface Hello extends Rest {
 export interface HistoryItem extends Rest {
   entry?: Entry | undefined;
   reactions: readonly ReactionSummary[];
-  votes: readonly ReactionSummary[];
 }
 
 export interface Limits extends Rest {
@@ -427,7 +426,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   GetConversationResponse: "1mconversation:Conversation",
   GoAway: "1sreason 2uretryAfterMs",
   Hello: "1uprotocol 2sapp 3stoken 4sdevice 5eplatform:Platform 6sdeviceName 7msync:SyncRequest 8ssdk",
-  HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary 3Mvotes:ReactionSummary",
+  HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary",
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
   ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",

@@ -37,7 +37,7 @@ const serverFrame: Piece<{ tally?: Tally | undefined }> = piece(schema, "ServerF
 
 declare module "../../src/types/message.js" {
   interface ModuleContents {
-    readonly poll: Poll;
+    readonly ballot: Poll;
   }
 }
 
@@ -60,7 +60,7 @@ export const polls = () =>
   defineModule((host): Polls => {
     host.contents((fields) => {
       const { poll } = content.read(fields);
-      return poll && { type: "poll", question: poll.question, options: poll.options };
+      return poll && { type: "ballot", question: poll.question, options: poll.options };
     });
     host.fold(voted, (fields) => item.write({ votes: item.read(fields).votes + 1 }));
     const draft = (): string | undefined => {
