@@ -16,10 +16,13 @@ export function useMentioned(conversation: Conversation, { kind, unread, readSeq
     if (!group) return;
     const abort = new AbortController();
     const look = async () => {
-      for await (const page of conversation.history({ limit: Math.min(unread, most), signal: abort.signal })) {
+      let seen = 0;
+      for await (const page of conversation.history({ limit: 50, signal: abort.signal })) {
         const hit = page.findLast((message) => message.seq !== undefined && message.seq > readSeq && client.messages.mentionsMe(message));
-        if (!abort.signal.aborted) setFound({ seq: hit?.seq ?? 0, upTo: head.seq });
-        break;
+        if (abort.signal.aborted) return;
+        setFound({ seq: hit?.seq ?? 0, upTo: head.seq });
+        seen += page.length;
+        if (hit || seen >= most || (page[0]?.seq ?? 0) <= readSeq + 1) return;
       }
     };
     // Offline, and not in the store: it shows without the sign.
