@@ -12,6 +12,7 @@ import "./thread/thread.css";
 import "./composer/composer.css";
 import "./messages/messages.css";
 import "./group/group.css";
+import "./groups/groups.css";
 import "./people/people.css";
 import "./timed/timed.css";
 import "./joining/joining.css";

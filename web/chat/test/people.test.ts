@@ -4,16 +4,26 @@ import { withRecent } from "../src/emoji/recent.ts";
 import { memberActions } from "../src/group/MemberRow.tsx";
 import { splitUsers } from "../src/group/PeopleField.tsx";
 
-const member = (user: string, role: "member" | "admin" | "owner") => ({ user, role, read: { seq: 0, ord: 0 } });
+const member = (user: string, role: "member" | "admin" | "owner", mutedUntil = 0) => ({ user, role, mutedUntil });
+const ranks = { member: 0, admin: 100, owner: 1000 };
+const viewer = (user: string, role: "member" | "admin" | "owner", ...grants: string[]) => ({
+  user,
+  role,
+  rank: ranks[role],
+  may: (grant: string) => role !== "member" || grants.includes(grant),
+});
 
-test("one may do to a member what one's role allows", () => {
-  expect(memberActions(member("bob", "member"), "bob", "owner")).toEqual([]);
-  expect(memberActions(member("bob", "member"), "ann", "owner")).toEqual(["write", "admin", "owner", "remove"]);
-  expect(memberActions(member("bob", "admin"), "ann", "owner")).toEqual(["write", "member", "owner", "remove"]);
-  expect(memberActions(member("bob", "member"), "ann", "admin")).toEqual(["write", "remove"]);
-  expect(memberActions(member("bob", "admin"), "ann", "admin")).toEqual(["write"]);
-  expect(memberActions(member("bob", "owner"), "ann", "admin")).toEqual(["write"]);
-  expect(memberActions(member("bob", "member"), "ann", "member")).toEqual(["write"]);
+test("one may do to a member what one's grants allow, on who ranks below", () => {
+  const all = ["nickname", "roles", "mute", "remove"];
+  expect(memberActions(member("bob", "member"), 0, viewer("bob", "owner"))).toEqual(["nickname"]);
+  expect(memberActions(member("bob", "member"), 0, viewer("ann", "owner"))).toEqual(["write", "admin", "owner", ...all]);
+  expect(memberActions(member("bob", "admin"), 100, viewer("ann", "owner"))).toEqual(["write", "member", "owner", ...all]);
+  expect(memberActions(member("bob", "member"), 0, viewer("ann", "admin"))).toEqual(["write", ...all]);
+  expect(memberActions(member("bob", "member", Date.now() + 60_000), 0, viewer("ann", "admin"))).toContain("unmute");
+  expect(memberActions(member("bob", "admin"), 100, viewer("ann", "admin"))).toEqual(["write"]);
+  expect(memberActions(member("bob", "owner"), 1000, viewer("ann", "admin"))).toEqual(["write"]);
+  expect(memberActions(member("bob", "member"), 0, viewer("ann", "member"))).toEqual(["write"]);
+  expect(memberActions(member("bob", "member"), 0, { ...viewer("ann", "member", "mute"), rank: 10 })).toEqual(["write", "mute"]);
 });
 
 test("several ids are taken from one line, too long ones are not", () => {

@@ -23,6 +23,8 @@ import { ComposerContext } from "./ComposerContext.tsx";
 import { composerKey } from "./keys.ts";
 import { MentionList } from "./MentionList.tsx";
 import { insertMention, mentionAt, mentionedIn, mentionMatches } from "./mentions.ts";
+import { ComposerGate } from "../groups/ComposerGate.tsx";
+import { useBlock } from "../groups/useGroup.ts";
 import { useGroupMembers } from "./useGroupMembers.ts";
 
 /** What the thread can ask of the composer. */
@@ -74,6 +76,8 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const caret = useRef<[start: number, end: number]>(undefined);
   const [selecting, setSelecting] = useState(false);
   const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
+  const block = useBlock(conversation, snapshot);
+  const waits = block?.reason === "slow_mode" && editing === undefined;
   const roles = client.groups.settings(conversation)?.roles ?? [];
   const many = conversation.kind === "group" ? [...roles.map((role) => role.name), ...groups.flatMap((group) => [wordOf(group, language), ...(mention?.query ? group.words : [])])] : [];
   const words = many.filter((word, i) => many.indexOf(word) === i && !members.includes(word));
@@ -113,6 +117,19 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
       conversation.setTyping(false);
     };
   }, [drafts, conversation]);
+
+  // What is typed on another device shows here, but never under the fingers of who types here.
+  useEffect(
+    () =>
+      drafts.subscribe((id, from) => {
+        if (from !== "elsewhere" || id !== conversation.id || editing || document.activeElement === field.current) return;
+        const taken = drafts.get(id);
+        latest.current = { text: taken?.text ?? "", replyTo: taken?.replyTo };
+        setText(taken?.text ?? "");
+        setReplyTo(taken?.replyTo);
+      }),
+    [drafts, conversation, editing],
+  );
 
   const endEdit = useCallback(() => {
     setEditing(undefined);
@@ -197,7 +214,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
       endEdit();
       return;
     }
-    if (body === "") return;
+    if (body === "" || block) return;
     try {
       conversation.sendLocal(outgoing(body, how));
     } catch (error) {
@@ -301,9 +318,11 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     focus();
   };
 
-  const ready = text.trim() !== "" && over <= 0;
+  const ready = text.trim() !== "" && over <= 0 && !waits;
+  if (block && block.reason !== "slow_mode") return <ComposerGate conversation={conversation} snapshot={snapshot} block={block} />;
   return (
     <div className="composer">
+      {waits ? <ComposerGate conversation={conversation} snapshot={snapshot} block={block} /> : null}
       {matches.length > 0 ? <MentionList users={matches} members={members} roles={roles} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
       <ComposerContext
         conversation={conversation}

@@ -1,6 +1,6 @@
-// What was typed and not sent, kept per conversation in this browser. Typing
-// writes at most once in a while; leaving a conversation or the page writes at
-// once.
+// What was typed and not sent, kept per conversation in this browser and, by
+// shareDrafts, on the user's other devices. Typing writes at most once in a
+// while; leaving a conversation or the page writes at once.
 
 /** Where drafts are kept: localStorage in the app, a Map in tests. */
 export interface DraftStorage {
@@ -20,7 +20,7 @@ export class Drafts {
   readonly #storage: DraftStorage | undefined;
   readonly #prefix: string;
   readonly #held = new Map<string, Draft | undefined>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(conversation: string, from: "here" | "elsewhere") => void>();
 
   constructor(storage: DraftStorage | undefined, appId: string, userId: string) {
     this.#storage = storage;
@@ -34,7 +34,17 @@ export class Drafts {
     return draft;
   }
 
+  /** What the user typed here. */
   set(conversation: string, draft: Draft | undefined): void {
+    this.#put(conversation, draft, "here");
+  }
+
+  /** What the user typed on another device. */
+  take(conversation: string, draft: Draft | undefined): void {
+    this.#put(conversation, draft, "elsewhere");
+  }
+
+  #put(conversation: string, draft: Draft | undefined, from: "here" | "elsewhere"): void {
     const kept = draft && (draft.text.trim() !== "" || draft.replyTo !== undefined) ? draft : undefined;
     const old = this.get(conversation);
     if (old?.text === kept?.text && old?.replyTo === kept?.replyTo) return;
@@ -45,10 +55,10 @@ export class Drafts {
     } catch {
       // Held in memory all the same.
     }
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener(conversation, from);
   }
 
-  subscribe(listener: () => void): () => void {
+  subscribe(listener: (conversation: string, from: "here" | "elsewhere") => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

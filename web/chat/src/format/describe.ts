@@ -1,6 +1,7 @@
 // Conversations and messages in words: names, the line of the list, what
 // changed in a group.
 import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skein/client";
+import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
 import { detailsOf } from "@skein/client/messages";
 import type { Words } from "../i18n/en.ts";
@@ -39,6 +40,8 @@ export function joinNames(users: readonly string[], me: string, t: Words, begins
 /** What a line of the conversation itself says: who came and went, the new title. */
 export function eventText(message: Message, me: string, t: Words, nameOf: NameOf = asId): string {
   const by = message.mine ? t.you : nameOf(message.sender);
+  const group = groupText(message, by, me, t, nameOf);
+  if (group !== undefined) return group;
   if (message.kind === "conversation") return t.evTitle(by, message.title ?? "");
   const change = message.members;
   if (!change) return "";
@@ -51,6 +54,24 @@ export function eventText(message: Message, me: string, t: Words, nameOf: NameOf
   if (others.length === 0) return (message.seq ?? 0) > 1 ? t.evJoined(by) : t.evCreated(by);
   if (others.length === 1 && others[0] === me) return t.evAddedYou(by);
   return t.evAdded(by, joinNames(others, me, t, false, nameOf));
+}
+
+/** What changed in a group beside who came and went and its title. */
+function groupText(message: Message, by: string, me: string, t: Words, nameOf: NameOf): string | undefined {
+  const change = readGroupChange(message);
+  if (!change) return undefined;
+  const { changed, settings, attrs, user } = change;
+  if (change.dissolved) return t.evDissolved(by);
+  const who = user === "" ? "" : joinNames([user], me, t, false, nameOf);
+  if (user !== "" && changed.includes("mutedUntil")) return attrs.mutedUntil === 0 ? t.evUnmuted(by, who) : t.evMuted(by, who);
+  if (user !== "" && changed.includes("nickname")) {
+    if (user === message.sender) return attrs.nickname === "" ? t.evNickGone(by) : t.evNickOwn(by, attrs.nickname);
+    return t.evNick(by, who, attrs.nickname);
+  }
+  if (user !== "") return t.evMemberRoles(by, who);
+  if (changed.includes("mutedUntil")) return settings?.mutedUntil === 0 ? t.evUnmutedAll(by) : t.evMutedAll(by);
+  if (changed.includes("roles")) return t.evRoles(by);
+  return t.evSettings(by);
 }
 
 /** A role in words. */

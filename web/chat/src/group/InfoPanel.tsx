@@ -1,7 +1,7 @@
 // What there is to know about a conversation, and for a group what can be
 // changed: its name, its members, their roles, one's own being in it.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { colourId, conversationName } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
@@ -11,8 +11,14 @@ import { Button, IconButton, Spinner } from "../ui/Button.tsx";
 import { Confirm, Dialog } from "../ui/Dialog.tsx";
 import { describeError, useCopy, useToasts } from "../ui/Toasts.tsx";
 import { GroupAccess } from "../joining/GroupAccess.tsx";
-import { MemberRow, type MemberAction } from "./MemberRow.tsx";
+import { MemberRow, type MemberAction, type Viewer } from "./MemberRow.tsx";
 import { PeopleField } from "./PeopleField.tsx";
+import type { GroupMember } from "@skein/client/groups";
+import { MemberRolesDialog, NicknameDialog } from "../groups/MemberDialogs.tsx";
+import { RolesDialog } from "../groups/RolesDialog.tsx";
+import { SettingsDialog } from "../groups/SettingsDialog.tsx";
+import { strings as groupStrings } from "../groups/strings.ts";
+import { useGroup } from "../groups/useGroup.ts";
 import { RenameForm } from "./RenameForm.tsx";
 import { useMembers } from "./useMembers.ts";
 import { usePeople } from "./usePeople.ts";
@@ -26,7 +32,10 @@ interface InfoPanelProps {
   readonly onClose: () => void;
 }
 
-type Asking = { readonly what: "leave" | "add" } | { readonly what: "remove" | "owner"; readonly user: string };
+type Asking =
+  | { readonly what: "leave" | "add" | "settings" | "groupRoles" | "dissolve" }
+  | { readonly what: "remove" | "owner"; readonly user: string }
+  | { readonly what: "nickname" | "roles"; readonly member: GroupMember };
 
 /** The panel at the right; on a phone it covers the thread. */
 export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
@@ -56,9 +65,12 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
       </header>
       <div className="info-body scroll" tabIndex={-1}>
         <div className="info-card">
-          <Avatar id={colourId(snapshot)} name={name} size="xl" notes={snapshot.kind === "self"} />
+          <Picture conversation={conversation}>
+            <Avatar id={colourId(snapshot)} name={name} size="xl" notes={snapshot.kind === "self"} />
+          </Picture>
           <RenameForm conversation={conversation} snapshot={snapshot} name={name} />
           {group && snapshot.memberCount > 0 ? <span className="hint">{t.members(snapshot.memberCount)}</span> : null}
+          {group ? <Description conversation={conversation} /> : null}
           {snapshot.kind === "self" ? <span className="hint">{t.notesHint}</span> : null}
         </div>
         {snapshot.kind === "self" ? null : (
@@ -82,18 +94,45 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
   );
 }
 
+/** The group's own picture, else what stands for it. */
+function Picture({ conversation, children }: { conversation: Conversation; children: ReactNode }) {
+  const { settings } = useGroup(conversation);
+  const [broken, setBroken] = useState("");
+  const url = settings?.avatarUrl ?? "";
+  if (url === "" || broken === url) return children;
+  return <img className="info-picture" src={url} alt="" referrerPolicy="no-referrer" onError={() => setBroken(url)} />;
+}
+
+function Description({ conversation }: { conversation: Conversation }) {
+  const { settings } = useGroup(conversation);
+  return settings?.description ? <p className="info-description">{settings.description}</p> : null;
+}
+
+/** Members whose name, nickname or id has what was typed. */
+export function foundMembers(members: readonly GroupMember[], query: string, nameOf: (user: string) => string): readonly GroupMember[] {
+  const q = query.trim().toLocaleLowerCase();
+  if (q === "") return members;
+  return members.filter(({ user, nickname }) => [user, nickname, nameOf(user)].some((text) => text.toLocaleLowerCase().includes(q)));
+}
+
 function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) {
   const t = useWords();
   const client = useClient();
   const { open } = useWorkspace();
   const { fail } = useToasts();
-  const { list: members, error, again } = useMembers(conversation, snapshot);
+  const [query, setQuery] = useState("");
+  const { list: loaded, error, hasMore, more, again } = useMembers(conversation, snapshot, query.trim() !== "");
+  const nameOf = useNames();
+  const g = useStrings(groupStrings);
+  const { settings, may, rank } = useGroup(conversation);
+  const members = useMemo(() => loaded && foundMembers(loaded, query, nameOf), [loaded, query, nameOf]);
   const [asking, setAsking] = useState<Asking>();
   const [busy, setBusy] = useState(false);
   const users = useMemo(() => (members ?? []).map((m) => m.user).slice(0, 100), [members]);
   useWatch(users);
   const online = useOnline(users);
-  const manages = snapshot.myRole === "owner" || snapshot.myRole === "admin";
+  const adds = may("addMembers");
+  const viewer: Viewer = { user: client.userId, role: snapshot.myRole, rank, may };
 
   const run = async (action: Promise<void>) => {
     setBusy(true);
@@ -106,10 +145,17 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
       setBusy(false);
     }
   };
-  const onAction = (user: string, action: MemberAction) => {
+  const onAction = (member: GroupMember, action: MemberAction, seconds = 0) => {
+    const { user } = member;
     if (action === "write") open({ conversation: client.conversation.with(user).id });
     else if (action === "remove" || action === "owner") setAsking({ what: action, user });
+    else if (action === "nickname" || action === "roles") setAsking({ what: action, member });
+    else if (action === "mute" || action === "unmute") void run(client.groups.mute(conversation, user, seconds));
     else void run(conversation.setRole(user, action));
+  };
+  const closed = (changed: boolean) => {
+    setAsking(undefined);
+    if (changed) again();
   };
 
   if (snapshot.myRole === undefined) return <p className="hint info-note">{t.leftGroup}</p>;
@@ -117,10 +163,23 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
     <>
       <section className="info-section">
         <h3 className="menu-title">{t.groupMembers}</h3>
-        {manages ? (
+        {may("manage") ? (
+          <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "settings" })}>
+            {g.settings}
+          </Button>
+        ) : null}
+        {may("manageRoles") ? (
+          <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "groupRoles" })}>
+            {g.roles}
+          </Button>
+        ) : null}
+        {adds ? (
           <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "add" })}>
             {t.addMembers}
           </Button>
+        ) : null}
+        {snapshot.memberCount > 7 ? (
+          <input className="input" type="search" placeholder={g.searchMembers} aria-label={g.searchMembers} value={query} onChange={(event) => setQuery(event.target.value)} />
         ) : null}
         {members === undefined && error === undefined ? <Spinner /> : null}
         {error === undefined ? null : (
@@ -134,17 +193,44 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
             <MemberRow
               key={member.user}
               member={member}
-              me={client.userId}
-              myRole={snapshot.myRole}
+              viewer={viewer}
+              rank={client.groups.rank(conversation, member)}
+              roles={settings?.roles ?? []}
               online={online.has(member.user)}
-              onAction={(action) => onAction(member.user, action)}
+              onAction={(action, seconds) => onAction(member, action, seconds)}
             />
           ))}
         </ul>
+        {members?.length === 0 ? <p className="info-note">{g.nobodyFound}</p> : null}
+        {hasMore && query.trim() === "" ? (
+          <Button className="info-add" onClick={more}>
+            {g.more}
+          </Button>
+        ) : null}
       </section>
       <Button kind="danger" className="info-leave" onClick={() => setAsking({ what: "leave" })}>
         {t.leave}
       </Button>
+      {snapshot.myRole === "owner" ? (
+        <Button kind="danger" className="info-leave" onClick={() => setAsking({ what: "dissolve" })}>
+          {g.dissolve}
+        </Button>
+      ) : null}
+      {asking?.what === "settings" ? <SettingsDialog conversation={conversation} snapshot={snapshot} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "groupRoles" ? <RolesDialog conversation={conversation} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "nickname" ? <NicknameDialog conversation={conversation} member={asking.member} onClose={closed} /> : null}
+      {asking?.what === "roles" ? <MemberRolesDialog conversation={conversation} member={asking.member} onClose={closed} /> : null}
+      {asking?.what === "dissolve" ? (
+        <Confirm
+          title={g.dissolveAsk}
+          text={g.dissolveText}
+          action={g.dissolve}
+          danger
+          busy={busy}
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => void run(client.groups.dissolve(conversation))}
+        />
+      ) : null}
       {asking?.what === "add" ? (
         <AddMembers present={users} busy={busy} onAdd={(added) => void run(conversation.addMembers(added))} onClose={() => setAsking(undefined)} />
       ) : null}
@@ -177,7 +263,7 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
           action={t.makeOwner}
           busy={busy}
           onClose={() => setAsking(undefined)}
-          onConfirm={() => void run(conversation.setRole(asking.user, "owner"))}
+          onConfirm={() => void run(client.groups.transfer(conversation, asking.user))}
         />
       ) : null}
     </>

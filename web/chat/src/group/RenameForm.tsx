@@ -2,6 +2,7 @@
 import type { Conversation, ConversationSnapshot } from "@skein/client";
 import { useState } from "react";
 import { useWords } from "../i18n/context.tsx";
+import { useGroup } from "../groups/useGroup.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
 
@@ -15,8 +16,9 @@ interface RenameFormProps {
 export function RenameForm({ conversation, snapshot, name }: RenameFormProps) {
   const t = useWords();
   const { fail } = useToasts();
+  const manages = useGroup(conversation).may("manage");
   const [title, setTitle] = useState<string>();
-  const may = snapshot.kind === "group" && (snapshot.myRole === "owner" || snapshot.myRole === "admin");
+  const may = snapshot.kind === "group" && snapshot.myRole !== undefined && manages;
 
   if (title === undefined) {
     return (

@@ -180,6 +180,17 @@ export const en = {
   evTitle: (by: string, title: string) => `${by} named the group “${title}”`,
   evCreated: (by: string) => `${by} made the group`,
   evJoined: (who: string) => `${who} joined`,
+  evMuted: (by: string, who: string) => `${by} muted ${who} for a while`,
+  evUnmuted: (by: string, who: string) => `${by} let ${who} write again`,
+  evMutedAll: (by: string) => `${by} muted everybody for a while`,
+  evUnmutedAll: (by: string) => `${by} let everybody write again`,
+  evNick: (by: string, who: string, name: string) => `${by} gave ${who} the nickname “${name}”`,
+  evNickOwn: (by: string, name: string) => `${by} took the nickname “${name}”`,
+  evNickGone: (by: string) => `${by} dropped the nickname`,
+  evMemberRoles: (by: string, who: string) => `${by} changed the roles of ${who}`,
+  evRoles: (by: string) => `${by} changed the roles of the group`,
+  evSettings: (by: string) => `${by} changed the group settings`,
+  evDissolved: (by: string) => `${by} dissolved the group`,
   listAnd: (a: string, b: string) => `${a} and ${b}`,
 
   // Composer

@@ -1,8 +1,13 @@
 // The left column: search, the conversations, and the ways to begin a new one.
-import { useDeferredValue, useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import type { Conversation } from "@skein/client";
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { MainMenu } from "../app/MainMenu.tsx";
 import { useWords } from "../i18n/context.tsx";
-import { useClient, useConversations, useWatch } from "../live/context.tsx";
+import { useClient, useWatch } from "../live/context.tsx";
+import { ConversationMenu } from "../own/ConversationMenu.tsx";
+import { ArchiveHead, ArchiveRow, EmptyPart, FolderTabs, usePart } from "../own/FolderTabs.tsx";
+import { SelectBar } from "../own/SelectBar.tsx";
+import { useListed } from "../own/useOwn.ts";
 import { IconButton, Button } from "../ui/Button.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { MenuItem, placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
@@ -21,12 +26,24 @@ export function Inbox({ selected }: InboxProps) {
   const t = useWords();
   const client = useClient();
   const { open, focusSearch } = useWorkspace();
-  const all = useConversations();
+  const [part, setPart] = usePart();
+  const all = useListed(part === "archive" ? { archived: true } : { folder: part || undefined });
+  const [menu, setMenu] = useState<{ readonly conversation: Conversation; readonly place: MenuPlace }>();
+  const [chosen, setChosen] = useState<ReadonlySet<Conversation>>();
+  const openMenu = useCallback((conversation: Conversation, place: MenuPlace) => setMenu({ conversation, place }), []);
+  const toggle = useCallback((conversation: Conversation) => {
+    setChosen((now) => {
+      const next = new Set(now);
+      if (!next.delete(conversation)) next.add(conversation);
+      return next;
+    });
+  }, []);
   // Where nothing was said yet is no chat: a request to be a contact waits among the contacts.
   const conversations = useMemo(
     () => all.filter((c) => c.kind !== "direct" || c.head.ord > 0 || c.lastMessage !== undefined || c.id === selected),
     [all, selected],
   );
+  const archived = useListed({ archived: true }).length > 0;
   const [query, setQuery] = useState("");
   const shownQuery = useDeferredValue(query.trim());
   const input = useRef<HTMLInputElement>(null);
@@ -135,7 +152,12 @@ export function Inbox({ selected }: InboxProps) {
       ) : null}
       {shownQuery !== "" ? (
         <SearchResults query={shownQuery} onDone={() => setQuery("")} />
-      ) : conversations.length === 0 ? (
+      ) : conversations.length === 0 && part !== "" ? (
+        <>
+          {part === "archive" ? <ArchiveHead onBack={() => setPart("")} /> : <FolderTabs part={part} onPart={setPart} />}
+          <EmptyPart part={part} onAll={() => setPart("")} />
+        </>
+      ) : conversations.length === 0 && !archived ? (
         <div className="empty">
           <strong>{t.emptyInbox}</strong>
           <span>{t.emptyInboxText}</span>
@@ -144,17 +166,38 @@ export function Inbox({ selected }: InboxProps) {
           </Button>
         </div>
       ) : (
+        <>
+        {chosen ? (
+          <SelectBar selected={conversations.filter((c) => chosen.has(c))} archive={part === "archive"} onClose={() => setChosen(undefined)} />
+        ) : part === "archive" ? (
+          <ArchiveHead onBack={() => setPart("")} />
+        ) : (
+          <FolderTabs part={part} onPart={setPart} />
+        )}
         <ul className="chat-list scroll" role="list">
+          {part === "" ? <ArchiveRow onOpen={() => setPart("archive")} /> : null}
           {conversations.map((conversation) => (
             <ConversationRow
               key={conversation.id}
               conversation={conversation}
               selected={conversation.id === selected}
               tabbable={conversation.id === tabbable}
+              onMenu={openMenu}
+              checked={chosen?.has(conversation)}
+              onToggle={toggle}
             />
           ))}
         </ul>
+        </>
       )}
+      {menu ? (
+        <ConversationMenu
+          conversation={menu.conversation}
+          place={menu.place}
+          onClose={() => setMenu(undefined)}
+          onSelect={() => setChosen(new Set([menu.conversation]))}
+        />
+      ) : null}
     </nav>
   );
 }

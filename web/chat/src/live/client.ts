@@ -3,6 +3,7 @@ import { createClient, type ClientOptions, type ClientWith, type Conversation } 
 import { board } from "@skein/client/board";
 import { groups } from "@skein/client/groups";
 import { invites } from "@skein/client/invites";
+import { conversations } from "@skein/client/conversations";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { signIns } from "@skein/client/signin";
@@ -11,6 +12,7 @@ import { timed } from "@skein/client/timed";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
   board: board(),
+  conversations: conversations(),
   groups: groups(),
   invites: invites(),
   messages: messages({ rolesIn }),

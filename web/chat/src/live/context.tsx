@@ -2,6 +2,7 @@
 import type { ClientSnapshot, Conversation, ConversationSnapshot, Presence } from "@skein/client";
 import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode } from "react";
 import { Drafts } from "../composer/drafts.ts";
+import { shareDrafts } from "../own/shareDrafts.ts";
 import type { FrameLog } from "../developer/frames.ts";
 import type { AppClient } from "./client.ts";
 
@@ -28,6 +29,7 @@ export function LiveProvider({ client, frames, children }: { client: AppClient; 
     () => ({ client, frames, drafts: new Drafts(browserStorage(), client.appId, client.userId) }),
     [client, frames],
   );
+  useEffect(() => shareDrafts(client.conversations, live.drafts), [client, live]);
   return <LiveContext value={live}>{children}</LiveContext>;
 }
 
@@ -77,12 +79,12 @@ export function useConversations(): readonly Conversation[] {
   );
 }
 
-/** Unread messages of all conversations together. */
+/** Unread messages of all conversations together, but for muted and archived ones. */
 export function useUnreadTotal(): number {
   const client = useClient();
   return useSyncExternalStore(
-    (listener) => client.conversation.subscribe(listener),
-    () => client.conversation.list().reduce((sum, c) => sum + c.unread, 0),
+    (listener) => client.conversations.subscribe(listener),
+    () => client.conversations.list().reduce((sum, c) => sum + (client.conversations.of(c).muted ? 0 : c.unread), 0),
   );
 }
 

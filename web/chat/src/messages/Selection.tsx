@@ -2,6 +2,7 @@
 import type { Message } from "@skein/client";
 import { createContext, useContext } from "react";
 import { useStrings } from "../i18n/strings.ts";
+import { strings as ownStrings } from "../own/strings.ts";
 import { Button, IconButton } from "../ui/Button.tsx";
 import { strings } from "./strings.ts";
 
@@ -26,16 +27,19 @@ export function SelectBox({ checked, onToggle }: { readonly checked: boolean; re
 interface SelectionBarProps {
   readonly selected: ReadonlyMap<string, Message>;
   readonly onForward: () => void;
+  readonly onDelete: () => void;
   readonly onClose: () => void;
 }
 
 /** Stands where the composer is. */
-export function SelectionBar({ selected, onForward, onClose }: SelectionBarProps) {
+export function SelectionBar({ selected, onForward, onDelete, onClose }: SelectionBarProps) {
   const s = useStrings(strings);
+  const o = useStrings(ownStrings);
   return (
     <div className="selection-bar" role="toolbar" aria-label={s.select}>
       <IconButton icon="close" label={s.endSelect} onClick={onClose} />
       <span aria-live="polite">{s.chosen(selected.size)}</span>
+      <IconButton icon="trash" label={o.deleteForMe} disabled={selected.size === 0} onClick={onDelete} />
       <Button kind="primary" disabled={selected.size === 0 || selected.size > 100} onClick={onForward}>
         {s.forward}
       </Button>

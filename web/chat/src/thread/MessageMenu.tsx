@@ -5,6 +5,7 @@ import { quickReactions } from "../emoji/data.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
+import { strings as ownStrings } from "../own/strings.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
 
@@ -21,7 +22,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "forward" | "select" | "copy" | "edit" | "edits" | "readers" | "recall" | "retry" | "discard";
+export type MessageMenuAction = "reply" | "forward" | "select" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -44,6 +45,7 @@ export function mayForward({ kind, delivery }: Message): boolean {
 export function MessageMenu({ message, place, snapshot, readers, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
   const t = useWords();
   const s = useStrings(strings);
+  const o = useStrings(ownStrings);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -89,6 +91,7 @@ export function MessageMenu({ message, place, snapshot, readers, onClose, onReac
       {mayRecall(message, snapshot) && member ? (
         <MenuItem icon="recall" label={t.recall} danger onSelect={() => onAction("recall")} />
       ) : null}
+      {sent ? <MenuItem icon="trash" label={o.deleteForMe} danger onSelect={() => onAction("hide")} /> : null}
     </Popover>
   );
 }

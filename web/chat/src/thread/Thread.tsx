@@ -11,6 +11,7 @@ import { InfoPanel } from "../group/InfoPanel.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
+import { useOwnActions } from "../own/useOwn.ts";
 import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
@@ -46,6 +47,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const t = useWords();
   const copy = useCopy();
   const { fail } = useToasts();
+  const client = useClient();
+  const own = useOwnActions();
   const { showMessage } = useWorkspace();
   const snapshot = useConversation(conversation);
   const list = useRef<MessageListHandle>(null);
@@ -154,6 +157,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     [conversation, show, fail],
   );
 
+  // Opening it is reading it, be it marked as unread by hand.
+  useEffect(() => {
+    if (client.conversations.of(conversation).markedUnread) client.conversations.markRead(conversation).catch(fail);
+  }, [client, conversation, fail]);
+
   const onAction = (message: Message, action: MessageMenuAction) => {
     setMenu(undefined);
     if (action === "reply") composer.current?.reply(message);
@@ -163,6 +171,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     else if (action === "edit") composer.current?.edit(message);
     else if (action === "retry") actions.retry(message);
     else if (action === "discard") actions.discard(message);
+    else if (action === "hide") own.deleteForMe(conversation, [message]);
     else setAsking({ about: message, what: action });
   };
 
@@ -189,7 +198,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     <MessageActionsContext value={actions}>
      <SelectionContext value={selected}>
       <main className="thread" aria-label={t.messagesOf(name)}>
-        <ThreadHead snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
+        <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
         {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
         <div className="thread-body">
@@ -225,6 +234,10 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           <SelectionBar
             selected={selected}
             onForward={() => setForwarding([...selected.values()].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0)))}
+            onDelete={() => {
+              own.deleteForMe(conversation, [...selected.values()]);
+              setSelected(undefined);
+            }}
             onClose={() => setSelected(undefined)}
           />
         ) : gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (

@@ -1,6 +1,7 @@
 // The head of a thread: who or what it is, whether they are there, and the
 // buttons for all that concerns the conversation as a whole.
-import type { ConversationSnapshot } from "@skein/client";
+import type { Conversation, ConversationSnapshot } from "@skein/client";
+import { useState } from "react";
 import { go } from "../app/route.ts";
 import { colourId, conversationName, typingText } from "../format/describe.ts";
 import { ago } from "../format/time.ts";
@@ -9,10 +10,15 @@ import { TypingDots } from "../inbox/TypingDots.tsx";
 import { usePresence } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
 import { useNames, useStatusText } from "../people/names.tsx";
+import { useStrings } from "../i18n/strings.ts";
+import { ConversationMenu } from "../own/ConversationMenu.tsx";
+import { strings } from "../own/strings.ts";
+import { placeOf, type MenuPlace } from "../ui/Menu.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { IconButton } from "../ui/Button.tsx";
 
 interface ThreadHeadProps {
+  readonly conversation: Conversation;
   readonly snapshot: ConversationSnapshot;
   readonly infoOpen: boolean;
   readonly onInfo: () => void;
@@ -20,11 +26,13 @@ interface ThreadHeadProps {
 }
 
 /** The bar at the top of a thread. */
-export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadProps) {
+export function ThreadHead({ conversation, snapshot, infoOpen, onInfo, onFind }: ThreadHeadProps) {
   const { t } = useSpeech();
   const nameOf = useNames();
   const name = conversationName(snapshot, t, nameOf);
   const presence = usePresence(snapshot.peer);
+  const o = useStrings(strings);
+  const [menu, setMenu] = useState<MenuPlace>();
   return (
     <header className="thread-head">
       <IconButton icon="back" label={t.back} className="thread-back" onClick={() => go({ at: "list" })} />
@@ -39,6 +47,8 @@ export function ThreadHead({ snapshot, infoOpen, onInfo, onFind }: ThreadHeadPro
         <span className="visually-hidden">{t.info}</span>
       </button>
       <IconButton icon="search" label={t.find} onClick={onFind} />
+      <IconButton icon="more" label={o.menu} aria-haspopup="menu" aria-expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />
+      {menu ? <ConversationMenu conversation={conversation} place={menu} align="end" onClose={() => setMenu(undefined)} /> : null}
       <IconButton icon="info" label={t.info} aria-expanded={infoOpen} className="thread-info" onClick={onInfo} />
     </header>
   );

@@ -360,6 +360,7 @@ export class FakeServer implements Transport {
             const reaction = e.body?.content?.reaction;
             return reaction ? react(list, user, e.sender, reaction.emoji, reaction.removed) : list;
           }, []),
+        votes: [],
       })),
       fromSeq,
       toSeq,

@@ -83,6 +83,10 @@ export interface ConversationsModule {
    * a second goes out. Of two devices the draft that was written last wins, also when the other one comes later.
    */
   setDraft(conversation: Conversation | string, draft: Draft | undefined, options?: CallOptions): Promise<void>;
+  /** By the conversation's id: all that there are. */
+  readonly drafts: ReadonlyMap<string, Draft>;
+  /** Calls `listener` when a draft changed, on whatever device. */
+  onDraft(listener: (conversation: string, draft: Draft | undefined) => void): Unsubscribe;
   markUnread(conversation: Conversation, options?: CallOptions): Promise<void>;
   /** Reads all of it, and ends what `markUnread` did. */
   markRead(conversation: Conversation, options?: CallOptions): Promise<void>;
@@ -175,7 +179,7 @@ class Own implements ConversationsModule {
     const id = idOf(conversation);
     const { head, readSeq } = this.#host.conversation(id).snapshot;
     const value = (kind: string): Private | undefined => this.#read(`${kind}/${id}`);
-    const [pin, mute, draft, unread, hide] = [value("pin")?.pin, value("mute")?.mute, value("draft")?.draft, value("unread")?.unread, value("hide")?.hide];
+    const [pin, mute, unread, hide] = [value("pin")?.pin, value("mute")?.mute, value("unread")?.unread, value("hide")?.hide];
     const until = mute?.untilUs ? Math.floor(mute.untilUs / 1000) : undefined;
     const known = new Set(this.folders.map((folder) => folder.id));
     const next: Preferences = {
@@ -183,7 +187,7 @@ class Own implements ConversationsModule {
       order: pin?.order ?? 0,
       muted: mute !== undefined && (until === undefined || until > this.#host.now()),
       mutedUntil: until,
-      draft: draft?.text ? { text: draft.text, replyTo: draft.replyToSeq || undefined, mentions: draft.mentions } : undefined,
+      draft: this.#draft(id),
       markedUnread: unread !== undefined && readSeq <= unread.readSeq,
       hidden: hide !== undefined && head.ord <= hide.ord,
       archived: value("archive")?.archive !== undefined,
@@ -291,6 +295,27 @@ class Own implements ConversationsModule {
       // Another device has a newer one, which shows instead.
       if (!(error instanceof SkeinError && error.code === "failed_precondition")) throw error;
     }
+  }
+
+  #draft(id: string): Draft | undefined {
+    const draft = this.#read(`draft/${id}`)?.draft;
+    return draft?.text ? { text: draft.text, replyTo: draft.replyToSeq || undefined, mentions: draft.mentions } : undefined;
+  }
+
+  get drafts(): ReadonlyMap<string, Draft> {
+    const drafts = new Map<string, Draft>();
+    for (const key of this.#values.keys()) {
+      const draft = key.startsWith("draft/") && this.#draft(key.slice(6));
+      if (draft) drafts.set(key.slice(6), draft);
+    }
+    return drafts;
+  }
+
+  onDraft(listener: (conversation: string, draft: Draft | undefined) => void): Unsubscribe {
+    return this.#host.onKeyed(({ conversation, key }) => {
+      if (conversation !== this.#self) return;
+      for (const one of key === undefined ? this.#values.keys() : [key]) if (one.startsWith("draft/")) listener(one.slice(6), this.#draft(one.slice(6)));
+    });
   }
 
   markUnread(conversation: Conversation, options?: CallOptions): Promise<void> {

@@ -108,8 +108,8 @@ function wireOf(change: SettingsChange): { readonly settings: Partial<WireSettin
     type: type ? groupTypeNames.indexOf(type) : 0,
     description: description ?? "",
     avatarUrl: avatarUrl ?? "",
-    memberGrants: memberGrants && { bits: bitsOf(memberGrants) },
-    adminGrants: adminGrants && { bits: bitsOf(adminGrants) },
+    memberGrants: memberGrants ? { bits: bitsOf(memberGrants) } : undefined,
+    adminGrants: adminGrants ? { bits: bitsOf(adminGrants) } : undefined,
     joinMode: joinMode ? joinModeNames.indexOf(joinMode) : 0,
     history: historyVisible === undefined ? 0 : historyVisible ? 2 : 1,
     slowModeS: slowMode ?? 0,
@@ -203,6 +203,20 @@ function changeIn(message: Message): WireChange | undefined {
     : undefined;
 }
 
+/** What a line of kind `members` or `conversation` says beside what the core reads; the same as `client.groups.change`. */
+export function readGroupChange(message: Message): GroupChange | undefined {
+  const said = changeIn(message);
+  return (
+    said && {
+      changed: said.changed.map(shown),
+      settings: said.settings && settingsOf(said.settings),
+      user: said.user,
+      attrs: attrsOf(said.attrs),
+      dissolved: said.dissolved,
+    }
+  );
+}
+
 function rankOf(known: Known, role: Role | undefined, roles: readonly string[]): number {
   if (role === "owner") return ownerRank;
   const own = known.settings?.roles.filter(({ id }) => roles.includes(id)).map(({ rank }) => rank) ?? [];
@@ -252,18 +266,7 @@ export const groups = (): Module<Groups> =>
         const slow = role === "member" && settings.slowMode ? state.lastOwn(conversation) + settings.slowMode * 1000 : 0;
         return now < slow ? { reason: "slow_mode", until: slow } : undefined;
       },
-      change: (message) => {
-        const said = changeIn(message);
-        return (
-          said && {
-            changed: said.changed.map(shown),
-            settings: said.settings && settingsOf(said.settings),
-            user: said.user,
-            attrs: attrsOf(said.attrs),
-            dissolved: said.dissolved,
-          }
-        );
-      },
+      change: readGroupChange,
       onChange: (listener) => state.onChange(listener),
 
       async info(id, { signal } = {}) {

@@ -69,8 +69,11 @@ export interface GroupSettings {
   readonly dissolved: boolean;
 }
 
-/** What can be changed by `update`; the rest has calls of its own. */
-export type SettingsChange = Partial<Omit<GroupSettings, "roles" | "mutedUntil" | "dissolved">>;
+/** What can be changed by `update`; the rest has calls of its own. Grants of `null` are those of the group's type again. */
+export type SettingsChange = Partial<Omit<GroupSettings, "roles" | "mutedUntil" | "dissolved" | "memberGrants" | "adminGrants">> & {
+  readonly memberGrants?: readonly Grant[] | null | undefined;
+  readonly adminGrants?: readonly Grant[] | null | undefined;
+};
 
 /** What a group keeps of a member beside their role. */
 export interface MemberAttrs {
