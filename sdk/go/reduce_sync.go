@@ -184,7 +184,7 @@ func (r *reducer) disown(c *conv, targets map[uint64][]byte) {
 		r.drop(i)
 		if it.state == Sending {
 			r.changes = append(r.changes, change{kind: changeFailed, conv: c.id, id: it.id,
-				err: errorf(FailedPrecondition, nil, "the server was restored, and the message that this was about is not where it was")})
+				err: errorf(FailedPrecondition, nil, "the server was restored without what this was about")})
 		}
 		if m != nil {
 			r.updated(it)

@@ -35,6 +35,7 @@ const coreFiles = ["conversation", "device", "entry", "error", "message", "prese
 const left = {
   Conversation: ["grants"],
   HistoryItem: ["votes"],
+  ListMessagesResponse: ["ordBefore"],
   Presence: ["status"],
 };
 /** Of contents it knows the first: every later kind, and what goes with one, is a module's. */

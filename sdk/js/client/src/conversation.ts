@@ -63,11 +63,6 @@ function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
-/** Whether a message stands in the conversation's own flow, and not in a thread. */
-function inMain({ delivery }: MessageRecord): boolean {
-  return !delivery?.threadSeq;
-}
-
 export class ConversationView implements Conversation {
   readonly id: string;
   readonly kind: ConversationKind;
@@ -191,7 +186,7 @@ export class ConversationView implements Conversation {
     const cache = new Map<string | number, Cached>();
     const window = this.#window.state;
     const echoes = sends.map((item) => this.#show(item, this.#opsOn(item.seq, item.id), cache));
-    const records = this.#window.records(c).filter(inMain).map((record) => this.#show(record, this.#opsOn(record.seq, record.id), cache));
+    const records = this.#window.records(c).map((record) => this.#show(record, this.#opsOn(record.seq, record.id), cache));
     let messages: readonly Message[] = window.atEnd ? [...records, ...echoes] : records;
     const before = this.#snapshot;
     if (before && sameItems(before.messages, messages)) messages = before.messages;
@@ -244,10 +239,10 @@ export class ConversationView implements Conversation {
   }
 
   async loadOlder(options: WindowOptions = {}): Promise<boolean> {
-    const { length } = this.messages;
+    const { messages } = this;
     const more = await abortable(this.#window.older(options.limit ?? defaultLimit), options.signal);
     // Replies in threads fill pages that show nothing.
-    return more && this.messages.length === length ? this.loadOlder(options) : more;
+    return more && this.messages === messages ? this.loadOlder(options) : more;
   }
 
   loadNewer({ limit, signal }: WindowOptions = {}): Promise<boolean> {
@@ -357,8 +352,8 @@ export class ConversationView implements Conversation {
     for (;;) {
       const size = Math.min(Math.max(1, limit ?? defaultLimit), maxLimit);
       const page = await readPage(this.#host, this.id, at, up ? "up" : "down", size, signal);
-      const shown = page.records.filter(inMain);
-      if (shown.length) yield shown.map((record) => this.#shownAlone(record));
+      const records = page.records.filter(({ delivery }) => !delivery?.threadSeq);
+      if (records.length) yield records.map((record) => this.#shownAlone(record));
       if (page.error) throw page.error;
       const far = up ? page.records.at(-1) : page.records[0];
       if (page.edge || !far) return;

@@ -126,7 +126,7 @@ class ModuleHub implements Hub {
       },
       take: async (found) => {
         const { conversation, asOf: asOfSeq, incarnation, items } = found;
-        const page = { items, asOfSeq, incarnation, fromSeq: 0, toSeq: 0, atStart: false, atEnd: false, ordBefore: 0 };
+        const page = { items, asOfSeq, incarnation, fromSeq: 0, toSeq: 0, atStart: false, atEnd: false };
         await event({ type: "page", conversation, before: 0, after: undefined, repair: false, found: true, page });
         const seqs = found.items.map(({ entry }) => entry?.seq ?? 0);
         const view = client.conversation.get(found.conversation) as ConversationView;

@@ -122,8 +122,8 @@ export function bodyOf(outgoing: Outgoing, conversation: string): Body {
   let replyToSeq = 0;
   if (typeof replyTo === "number") replyToSeq = replyTo;
   else if (replyTo) {
-    if (replyTo.conversation !== conversation) refuse("invalid_argument", "replyTo is a message of another conversation");
-    replyToSeq = replyTo.seq ?? refuse("invalid_argument", "replyTo is not sent yet, so that others could not find it");
+    if (replyTo.conversation !== conversation) refuse("invalid_argument", "the message is of another conversation");
+    replyToSeq = replyTo.seq ?? refuse("invalid_argument", "the message is not sent yet");
   }
   if (mentions.length > maxMentions) refuse("too_large", `more than ${maxMentions} mentions`);
   const shared = { reaction: undefined, members: undefined, conversation: undefined, replyToSeq, mentions: [...mentions], rest: outgoing.content };

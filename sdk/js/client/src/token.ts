@@ -63,7 +63,7 @@ export class TokenSource {
       const token = await this.#supplier({ signal: this.#ended.signal });
       if (typeof token !== "string" || token === "") {
         throw new SkeinError("unauthenticated", "the token supplier gave no token", {
-          hint: "return the JWT that your back end signed, as a string",
+          hint: "return the JWT of your back end as a string",
         });
       }
       const { user } = readClaims(token);

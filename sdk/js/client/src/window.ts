@@ -39,13 +39,13 @@ export class Window {
     return this.#state.opened ? [this.#low, this.#state.atEnd ? Infinity : this.#high] : undefined;
   }
 
-  /** What is loaded, ascending. */
+  /** What is loaded, ascending, but for replies in threads. */
   records(c: ConversationState | undefined): readonly MessageRecord[] {
     const { range } = this;
     if (!c || !range) return [];
     const high = Math.min(range[1], c.live);
     const low = Math.max(range[0], this.#state.atEnd ? newestFrom(c) : 0);
-    const shown = [...c.messages.values()].filter(({ seq }) => seq >= low && seq <= high);
+    const shown = [...c.messages.values()].filter(({ seq, delivery }) => seq >= low && seq <= high && !delivery?.threadSeq);
     return shown.sort((a, b) => a.seq - b.seq);
   }
 

@@ -612,8 +612,8 @@ function reason(error: SkeinError): Reason {
 }
 
 const sentences: Partial<Record<ErrorCode, readonly [message: string, hint: string]>> = {
-  expired: ["the first attempt is so long ago that nobody knows whether it arrived", "look in the history, then retry or discard it"],
-  failed_precondition: ["the message that this is about was not sent", ""],
+  expired: ["the first attempt is too long ago to know whether it arrived", "look in the history, then retry or discard it"],
+  failed_precondition: ["what this is about was not sent", ""],
 };
 
 /** A machine's reason as the class that the app sees. */

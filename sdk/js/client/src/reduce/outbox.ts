@@ -119,7 +119,7 @@ export function targetsOf(r: Reduction, c: ConversationState): ReadonlyMap<numbe
  * done to others.
  */
 export function disown(r: Reduction, c: ConversationState, targets: ReadonlyMap<number, string>): void {
-  const message = "the server was restored, and the message that this was about is not where it was";
+  const message = "the server was restored without what this was about";
   for (const item of [...r.state.outbox.ops(c.id).values()]) {
     const before = targets.get(item.targetSeq);
     if (before === undefined) continue;

@@ -152,7 +152,6 @@ export function needsOf(state: State, event: Event): readonly Need[] {
     const c = entry && state.conversations.get(entry.conversation);
     if (!c) return;
     want(c.id, entry.targetSeq);
-    if (isModification(state, entry.kind)) return wantHeld(c.id);
     if (entry.seq <= c.live || rangeAt(c.ranges, entry.seq)) want(c.id, entry.seq);
     wantHeld(c.id);
   };

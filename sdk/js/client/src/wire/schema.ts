@@ -169,7 +169,6 @@ export interface ListMessagesResponse extends Rest {
   atEnd: boolean;
   asOfSeq: number;
   incarnation: string;
-  ordBefore: number;
 }
 
 export interface MembersChange extends Rest {
@@ -429,7 +428,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   HistoryItem: "1mentry:Entry 2Mreactions:ReactionSummary",
   Limits: "1umaxTextBytes 2umaxBodyBytes 3umaxPacketBytes 4umaxInFlight 5umaxGroupMembers",
   ListMessagesRequest: "1sconversation 2lbeforeSeq 3lafterSeq 4ulimit",
-  ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation 8lordBefore",
+  ListMessagesResponse: "1Mitems:HistoryItem 2lfromSeq 3ltoSeq 4oatStart 5oatEnd 6lasOfSeq 7sincarnation",
   MembersChange: "1Sadded 2Sremoved 3Sleft 4SroleChanged 5erole:Role",
   Membership: "1suser 2erole:Role 3lfromSeq 4ltoSeq 5lreadSeq 6lreadOrd",
   Ping: "",

@@ -368,7 +368,6 @@ export class FakeServer implements Transport {
       atEnd: toSeq >= log.entries.length || !side.length,
       asOfSeq: log.entries.length,
       incarnation: this.incarnation,
-      ordBefore: 0,
     };
   }
 
