@@ -125,7 +125,7 @@ export function bodyOf(outgoing: Outgoing, conversation: string): Body {
     if (replyTo.conversation !== conversation) refuse("invalid_argument", "the message is of another conversation");
     replyToSeq = replyTo.seq ?? refuse("invalid_argument", "the message is not sent yet");
   }
-  if (mentions.length > maxMentions) refuse("too_large", `more than ${maxMentions} mentions`);
+  if (mentions.length > maxMentions) refuse("too_large", `over ${maxMentions} mentions`);
   const shared = { reaction: undefined, members: undefined, conversation: undefined, replyToSeq, mentions: [...mentions], rest: outgoing.content };
   if (outgoing.text !== undefined) {
     if (outgoing.text === "") refuse("invalid_argument", "a text has at least one character");

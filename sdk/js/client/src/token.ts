@@ -70,7 +70,7 @@ export class TokenSource {
       if (this.user && user && user !== this.user) {
         this.foreign = true;
         throw new SkeinError("unauthenticated", "the token is another user's than the client's", {
-          hint: "close this client and make one for the other user",
+          hint: "make a client for the other user",
         });
       }
       this.#current = token;
