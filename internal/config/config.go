@@ -236,9 +236,9 @@ type Limits struct {
 	DirectoryRate float64 `yaml:"directory_rate" min:"0.0001" max:"1000000"`
 	// DirectoryBurst is how many look-ups in the directory a user may make at once.
 	DirectoryBurst int `yaml:"directory_burst" min:"1" max:"1000000"`
-	// InviteRate is how many codes of invitations a user may look up, or join by, each second: the brake on whoever tries codes.
+	// InviteRate is how many codes of invitations a user may look up, and groups join or ask to join, each second: the brake on whoever tries codes.
 	InviteRate float64 `yaml:"invite_rate" min:"0.0001" max:"1000000"`
-	// InviteBurst is how many of them a user may look up at once.
+	// InviteBurst is how many of them a user may do at once.
 	InviteBurst int `yaml:"invite_burst" min:"1" max:"1000000"`
 	// StrangerRate is how many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64.
 	StrangerRate float64 `yaml:"stranger_rate" min:"0.0001" max:"1000000"`

@@ -160,9 +160,9 @@ func docOf(path string) string {
 	case "Limits.DirectoryBurst":
 		return "How many look-ups in the directory a user may make at once."
 	case "Limits.InviteRate":
-		return "How many codes of invitations a user may look up, or join by, each second: the brake on whoever tries codes."
+		return "How many codes of invitations a user may look up, and groups join or ask to join, each second: the brake on whoever tries codes."
 	case "Limits.InviteBurst":
-		return "How many of them a user may look up at once."
+		return "How many of them a user may do at once."
 	case "Limits.StrangerRate":
 		return "How many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64."
 	case "Limits.StrangerBurst":

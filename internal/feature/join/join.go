@@ -69,8 +69,9 @@ type Deps struct {
 	Log     *slog.Logger
 	// Members bounds a group.
 	Members int
-	// AllowLookup counts a look-up of a code and refuses it with RateLimited:
-	// what a code opens must not be found by guessing.
+	// AllowLookup counts a look-up of a code, a join, a request and its
+	// withdrawal, and refuses them with RateLimited: what a code opens must not
+	// be found by guessing, and each request is told to many.
 	AllowLookup func(a im.Actor) error
 	Pages       *page.Sealer
 }

@@ -21,6 +21,9 @@ func (s *Service) JoinGroup(ctx context.Context, a im.Actor, r *skeinv1.JoinGrou
 	if err != nil {
 		return nil, err
 	}
+	if err := s.AllowLookup(a); err != nil {
+		return nil, err
+	}
 	if _, err := s.group(ctx, a.App, conv); err != nil {
 		return nil, err
 	}

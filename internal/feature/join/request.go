@@ -192,6 +192,9 @@ func mine(tx db.Tx, app im.AppID, user im.UserID) (out []*skeinv1.JoinRequest, e
 // CancelJoinRequest answers skein.v1.JoinService.CancelJoinRequest. A declined
 // request is taken off the list the same way.
 func (s *Service) CancelJoinRequest(ctx context.Context, a im.Actor, r *skeinv1.CancelJoinRequestRequest) (*skeinv1.CancelJoinRequestResponse, error) {
+	if err := s.AllowLookup(a); err != nil {
+		return nil, err
+	}
 	return &skeinv1.CancelJoinRequestResponse{}, s.end(ctx, a, im.ConvID(r.Conversation), a.User, "DELETE FROM join_request")
 }
 

@@ -238,3 +238,22 @@ func TestThoseWhoMayAnswerAndWhoAskedAreTold(t *testing.T) {
 		}))
 	})
 }
+
+func TestWhoMayNoLongerAnswerIsToldOfNoRequests(t *testing.T) {
+	both(t, 1, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.jobs.Start()
+		t.Cleanup(func() { must(t, w.jobs.Close(context.Background())) })
+		w.make("g", public(skeinv1.JoinMode_JOIN_MODE_APPROVAL))
+		_, err := w.joinGroup(ctx, "bob", "g", w.cid())
+		must(t, err)
+		w.told("adm", "join/g", func(s *skeinv1.JoinState) bool { return s.Open == 1 })
+		w.leave("g", "adm")
+		must(t, w.join.Tidy(ctx))
+		w.told("adm", "join/g", func(s *skeinv1.JoinState) bool { return s.Open == 0 })
+		w.told("ann", "join/g", func(s *skeinv1.JoinState) bool { return s.Open == 1 })
+		w.exec("UPDATE join_request SET expires = 1")
+		must(t, w.join.Tidy(ctx))
+		w.told("ann", "join/g", func(s *skeinv1.JoinState) bool { return s.Open == 0 })
+	})
+}

@@ -29,7 +29,7 @@ const settleAfter = time.Minute
 // Tidy finishes what nodes that died have left, and removes what is over. It
 // runs every minute, on one node.
 func (s *Service) Tidy(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.finishBans, s.countUses, s.purge} {
+	for _, step := range []func(context.Context) error{s.finishBans, s.countUses, s.purge, s.recount} {
 		if err := step(ctx); err != nil {
 			return err
 		}
