@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -48,6 +49,16 @@ func (f *fixture) inviteID() string {
 func (f *fixture) askToJoin(p principal) {
 	f.openUp(pb.JoinMode_JOIN_MODE_APPROVAL)
 	must[pb.JoinGroupResponse](f.as(p), joinGroup, &pb.JoinGroupRequest{Conversation: f.group, ClientId: newID(0)})
+	// It has come to rest once everybody was told.
+	for _, who := range []principal{p, owner, admin} {
+		for range 1000 {
+			c := must[pb.GetConversationResponse](f.as(who), getConversation, &pb.GetConversationRequest{Conversation: "~" + f.users[who]})
+			if c.Conversation.HeadSeq > 0 {
+				break
+			}
+			<-time.After(5 * time.Millisecond)
+		}
+	}
 }
 
 // asNewcomer is somebody whom no row is about.

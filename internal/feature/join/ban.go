@@ -72,7 +72,7 @@ func (s *Service) mayBan(room *chat.Room, a im.Actor, user im.UserID) error {
 // putBan writes the row, and takes the user's request to join away. fresh is
 // false when the user was banned already.
 func (s *Service) putBan(ctx context.Context, a im.Actor, conv im.ConvID, user im.UserID, reason string) (fresh bool, err error) {
-	err = s.DB.Write(ctx, func(tx db.Tx) error {
+	err = s.write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err

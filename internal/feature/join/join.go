@@ -79,6 +79,7 @@ type Deps struct {
 // Enqueuer adds jobs in a transaction; *job.Queue.
 type Enqueuer interface {
 	Enqueue(tx db.Tx, s job.Spec) (id string, added bool, err error)
+	Wake()
 }
 
 // Service is the verbs. It is safe for concurrent use.

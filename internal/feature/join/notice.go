@@ -42,6 +42,16 @@ func (s *Service) notify(tx db.Tx, app im.AppID, conv im.ConvID, user im.UserID)
 	return err
 }
 
+// write is a transaction that may notify: what it enqueues is done at once,
+// and not when the queue looks by itself.
+func (s *Service) write(ctx context.Context, fn func(db.Tx) error) error {
+	err := s.DB.Write(ctx, fn)
+	if err == nil {
+		s.Jobs.Wake()
+	}
+	return err
+}
+
 // tell writes the values of a notice.
 func (s *Service) tell(ctx context.Context, j job.Job) error {
 	var n notice
@@ -179,7 +189,7 @@ func (s *Service) recount(ctx context.Context) error {
 	for _, g := range groups {
 		stale, err := s.stale(ctx, g.app, g.conv)
 		if err == nil && stale {
-			err = s.DB.Write(ctx, func(tx db.Tx) error { return s.notify(tx, g.app, g.conv, "") })
+			err = s.write(ctx, func(tx db.Tx) error { return s.notify(tx, g.app, g.conv, "") })
 		}
 		if err != nil {
 			return err

@@ -46,7 +46,7 @@ func (q *request) wire() *skeinv1.JoinRequest {
 // invitation that asks for approval is used by the row, in its transaction.
 func (s *Service) file(ctx context.Context, a im.Actor, conv im.ConvID, message string, by *invite) (*skeinv1.JoinRequest, error) {
 	var q request
-	err := s.DB.Write(ctx, func(tx db.Tx) error {
+	err := s.write(ctx, func(tx db.Tx) error {
 		q = request{conv: conv, user: a.User, message: message}
 		if by != nil {
 			q.inviter = by.creator
@@ -200,7 +200,7 @@ func (s *Service) CancelJoinRequest(ctx context.Context, a im.Actor, r *skeinv1.
 
 // end takes a request out of the open ones, unless an answer is under way.
 func (s *Service) end(ctx context.Context, a im.Actor, conv im.ConvID, user im.UserID, how string) error {
-	return s.DB.Write(ctx, func(tx db.Tx) error {
+	return s.write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err
@@ -317,7 +317,7 @@ AND (claimed < $7 OR claim = $8)`, client[:], now, a.App, conv, user, now, now-i
 
 // settleRequest writes the outcome of an answer, if it is still ours to write.
 func (s *Service) settleRequest(ctx context.Context, a im.Actor, conv im.ConvID, user im.UserID, client im.ClientID, how string) error {
-	return s.DB.Write(ctx, func(tx db.Tx) error {
+	return s.write(ctx, func(tx db.Tx) error {
 		n, err := tx.Exec(how+" WHERE app = $1 AND conv = $2 AND usr = $3 AND claim = $4", a.App, conv, user, client[:])
 		if err != nil || n == 0 {
 			return err
