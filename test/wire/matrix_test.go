@@ -131,7 +131,7 @@ func matrix() []row {
 		otherRows(),
 		peopleRows(),
 		roomRows(),
-		peopleRows(), signInRows(),
+		signInRows(),
 		searchRows(),
 		socketRows(),
 		timedRows(),
