@@ -115,7 +115,7 @@ test("several messages go on as one, which opens", async () => {
   await alice.page.getByRole("button", { name: "Forward", exact: true }).click();
   const dialog = alice.page.getByRole("dialog", { name: "Forward to" });
   await dialog.getByRole("searchbox").fill("not");
-  await dialog.getByRole("option", { name: /Notes/ }).getByRole("button").click();
+  await dialog.getByRole("radio", { name: /Notes/ }).click();
   await dialog.getByLabel("Add a comment").fill("remember");
   await picture(alice, "forward-dialog");
   await dialog.getByRole("button", { name: "Forward" }).click();
@@ -129,7 +129,7 @@ test("several messages go on as one, which opens", async () => {
   await merged.getByRole("button", { name: "Close" }).click();
   await alice.row("Club").click();
   await alice.menu("by the river", "Forward");
-  await alice.page.getByRole("option", { name: "Club" }).getByRole("button").click();
+  await alice.page.getByRole("radio", { name: "Club" }).click();
   await alice.page.getByRole("dialog").getByRole("button", { name: "Forward" }).click();
   await bob.page.getByText("转发自 alice").waitFor();
   await picture(bob, "forwarded-phone");

@@ -110,12 +110,11 @@ export function fileSize(bytes: number): string {
 }
 
 function FileCard({ file }: { file: Attachment }) {
-  const s = useStrings(strings);
   const kind = file.mime.split("/")[0] ?? "";
   const sign = kind === "image" ? "🖼️" : kind === "video" ? "🎬" : kind === "audio" ? "🎵" : "📄";
   const host = /^https:\/\/([^/?#]+)/.exec(file.url)?.[1] ?? "";
   return (
-    <a className="card card-file" href={file.url} target="_blank" rel="noopener noreferrer nofollow" aria-label={s.openFile(file.name)}>
+    <a className="card card-file" href={file.url} target="_blank" rel="noopener noreferrer nofollow">
       <span className="card-sign" aria-hidden="true">
         {sign}
       </span>
@@ -155,7 +154,7 @@ function MergedCard({ merged, me }: { merged: Merged; me: string }) {
   const title = merged.title === "" ? s.mergedCount(merged.count) : merged.title;
   return (
     <>
-      <button type="button" className="card card-merged" aria-label={s.openMerged(title)} aria-haspopup="dialog" onClick={() => setOpen(true)}>
+      <button type="button" className="card card-merged" aria-haspopup="dialog" onClick={() => setOpen(true)}>
         <strong dir="auto">{title}</strong>
         {merged.items.slice(0, 4).map((item, i) => (
           <span key={i} className="merged-line" dir="auto">

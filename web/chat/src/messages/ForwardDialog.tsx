@@ -73,12 +73,12 @@ export function ForwardDialog({ conversation, messages, onClose, onDone }: Forwa
     >
       <input className="input forward-search" type="search" value={search} placeholder={s.searchChats} aria-label={s.searchChats} data-autofocus="" onChange={(event) => setSearch(event.target.value)} />
       {found.length === 0 ? <p className="dialog-text">{s.noChats}</p> : null}
-      <ul className="forward-list scroll" role="listbox" aria-label={s.forwardTo}>
+      <ul className="forward-list scroll" role="radiogroup" aria-label={s.forwardTo}>
         {found.map((one) => {
           const name = conversationName(one.snapshot, t, nameOf);
           return (
-            <li key={one.id} role="option" aria-selected={to === one}>
-              <button type="button" className="forward-place" onClick={() => setTo(one)}>
+            <li key={one.id} role="presentation">
+              <button type="button" role="radio" aria-checked={to === one} className="forward-place" onClick={() => setTo(one)}>
                 <Avatar id={colourId(one.snapshot)} name={name} size="s" notes={one.kind === "self"} />
                 <span>{name}</span>
               </button>

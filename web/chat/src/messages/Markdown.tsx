@@ -25,7 +25,7 @@ function drawBlock(block: Block, key: number, draw: Draw): ReactNode {
       return <p key={key}>{block.children.map((part, i) => drawInline(part, i, draw))}</p>;
     case "codeBlock":
       return (
-        <pre key={key} className="md-code scroll" tabIndex={-1}>
+        <pre key={key} className="md-code">
           {block.language ? <span className="md-language">{block.language}</span> : null}
           <code>{block.text}</code>
         </pre>
