@@ -20,6 +20,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -273,15 +274,11 @@ func (w *Watch) Show(u im.UserID, seen bool) (State, bool) {
 	return w.p.m.state(user{w.owner.app, u}), true
 }
 
-// Users returns all users that are watched, in no order.
+// Users returns all users that are watched, by name.
 func (w *Watch) Users() []im.UserID {
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
-	out := make([]im.UserID, 0, len(w.users))
-	for u := range w.users {
-		out = append(out, u)
-	}
-	return out
+	return slices.Sorted(maps.Keys(w.users))
 }
 
 // Close ends the watch: fn is not called again after it has returned.
@@ -375,14 +372,12 @@ func (p *Presence) hear(e bus.Event) {
 func (p *Presence) lookAgain() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	seen := make(map[*Watch]bool)
+	seen := make(map[*Watch]struct{})
 	for _, ws := range p.watches {
-		for w := range ws {
-			if !seen[w] {
-				seen[w] = true
-				w.again("")
-			}
-		}
+		maps.Copy(seen, ws)
+	}
+	for w := range inOrder(p.m.ordered, seen, func(a, b *Watch) int { return cmp.Compare(a.number, b.number) }) {
+		w.again("")
 	}
 }
 

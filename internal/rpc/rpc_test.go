@@ -81,6 +81,9 @@ type world struct {
 	counted []string
 }
 
+// searches is Search by a name that is not that of its method.
+type searches interface{ Search }
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, spoken: &spoken{}}
@@ -102,7 +105,7 @@ func newWorld(t *testing.T) *world {
 			}
 			return im.Actor{App: app, User: im.UserID(strings.TrimPrefix(token, "token-of-")), Device: device}, nil
 		},
-		Verbs: Verbs{Chat: c, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, SignIns: struct{ SignIns }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
+		Verbs: Verbs{Chat: c, Search: struct{ searches }{}, Rooms: struct{ Rooms }{}, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, SignIns: struct{ SignIns }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
 			CheckSend: func(r *chat.SendRequest, id []byte) (err error) {
 				r.ClientID, err = clientID(id)
 				return err
