@@ -124,7 +124,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
-		Settings: a.Settings, Reading: back.burns.Reading})
+		Settings: a.Settings, Reading: back.burns.Reading, Cursors: a.Cursors})
 	limits := newLimits(cfg, ops.metrics, clock)
 	folk, err := newPeople(j, d, c, a, b, key, limits)
 	if err != nil {

@@ -155,3 +155,40 @@ func (a *Auth) Cursor(ctx context.Context, actor im.Actor) ([]byte, error) {
 	})
 	return cursor, err
 }
+
+// Cursors returns what the devices of users have acknowledged last: as it is
+// stored, and what this node has heard since. What other nodes have heard in
+// the last seconds is missing.
+func (a *Auth) Cursors(ctx context.Context, app im.AppID, users []im.UserID) (map[im.UserID][][]byte, error) {
+	if len(users) == 0 {
+		return nil, nil
+	}
+	out := make(map[im.UserID][][]byte)
+	args := []any{app}
+	asked := make(map[im.UserID]bool, len(users))
+	for _, u := range users {
+		args = append(args, u)
+		asked[u] = true
+	}
+	err := a.db.Read(ctx, func(tx db.Tx) error {
+		clear(out)
+		return each(tx, func(r db.Rows) error {
+			var u im.UserID
+			var cursor []byte
+			err := r.Scan(&u, &cursor)
+			out[u] = append(out[u], cursor)
+			return err
+		}, "SELECT user_id, cursor_ack FROM device WHERE app = $1 AND user_id IN ("+db.List(2, len(users))+") AND revoked = 0 AND cursor_ack IS NOT NULL", args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.notes.mu.Lock()
+	defer a.notes.mu.Unlock()
+	for k, n := range a.notes.pending {
+		if k.app == app && n.cursor != nil && asked[k.user] {
+			out[k.user] = append(out[k.user], n.cursor)
+		}
+	}
+	return out, nil
+}

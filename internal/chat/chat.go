@@ -60,18 +60,19 @@ type Signaller interface {
 
 // Service is the front door. All methods may be called from any goroutine.
 type Service struct {
-	j        journal.Journal // nobody reads a body after its time there (expiring)
-	stored   journal.Journal // the rows as they are
-	signals  Signaller
-	policies []Policy
-	settings func(im.AppID) *skeinv1.AppSettings // Deps.Settings; never nil
-	burning  func(ctx context.Context, app im.AppID, conv im.ConvID, reader im.UserID, seq im.Seq) error
-	limits   Limits
-	clock    im.Clock
-	tasks    turn.Scheduler // of clock
-	log      *slog.Logger
-	rooms    *rooms
-	cursors  *cursorCodec
+	j            journal.Journal // nobody reads a body after its time there (expiring)
+	stored       journal.Journal // the rows as they are
+	signals      Signaller
+	policies     []Policy
+	settings     func(im.AppID) *skeinv1.AppSettings // Deps.Settings; never nil
+	acknowledged Cursors
+	burning      func(ctx context.Context, app im.AppID, conv im.ConvID, reader im.UserID, seq im.Seq) error
+	limits       Limits
+	clock        im.Clock
+	tasks        turn.Scheduler // of clock
+	log          *slog.Logger
+	rooms        *rooms
+	cursors      *cursorCodec
 }
 
 // Deps are what a Service is made of.
@@ -89,6 +90,8 @@ type Deps struct {
 	// asked often, and what it returns is not changed. nil = every app has the
 	// defaults.
 	Settings func(im.AppID) *skeinv1.AppSettings
+	// Cursors tells how far devices are, for receipts; nil = nobody knows.
+	Cursors Cursors
 	// Reading is told of a reader of a direct conversation before their marker
 	// moves up to seq: messages that burn after reading begin to burn. An error
 	// keeps the marker where it is. nil = nothing burns.
@@ -102,7 +105,7 @@ func New(d Deps) *Service {
 		d.Settings = func(im.AppID) *skeinv1.AppSettings { return all }
 	}
 	return &Service{
-		j: expiring{d.Journal, d.Clock}, stored: d.Journal, burning: d.Reading, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
+		j: expiring{d.Journal, d.Clock}, stored: d.Journal, burning: d.Reading, acknowledged: d.Cursors, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
 		rooms:   newRooms(d.Journal, 50_000, 4_000_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}

@@ -139,9 +139,12 @@ func TestEachVerbAloneHoldsOnANodeThatHasNotHeardOfARemoval(t *testing.T) {
 			_, err := c.React(ctx, bob, conv, 2, "👍", false, w.id())
 			return err
 		},
-		"read":    func(c *chat.Service, conv im.ConvID) error { _, err := c.Read(ctx, bob, conv, 9); return err },
-		"members": func(c *chat.Service, conv im.ConvID) error { _, err := c.Members(ctx, bob, conv, chat.MembersRequest{}); return err },
-		"edits":   func(c *chat.Service, conv im.ConvID) error { _, err := c.Edits(ctx, bob, conv, 4); return err },
+		"read": func(c *chat.Service, conv im.ConvID) error { _, err := c.Read(ctx, bob, conv, 9); return err },
+		"members": func(c *chat.Service, conv im.ConvID) error {
+			_, err := c.Members(ctx, bob, conv, chat.MembersRequest{})
+			return err
+		},
+		"edits": func(c *chat.Service, conv im.ConvID) error { _, err := c.Edits(ctx, bob, conv, 4); return err },
 		"pipe": func(c *chat.Service, conv im.ConvID) error {
 			done := make(chan error, 1)
 			c.NewPipe(bob).Submit(ctx, chat.SendRequest{Conv: conv, ClientID: w.id(), Body: text("x")}, func(_ journal.Result, err error) { done <- err })

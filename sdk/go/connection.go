@@ -26,7 +26,7 @@ const (
 	probeWait     = 3_000
 	stableTime    = 10_000
 	goAwayGrace   = 5_000
-	cursorAckTime = 10_000
+	cursorAckTime = 2_000
 	refreshRetry  = 30_000
 	refreshLeast  = 1_000
 	tokenMargin   = 30_000

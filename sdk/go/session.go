@@ -252,6 +252,7 @@ func (c *Client) welcomed(n int, w *skeinv1.Welcome) {
 		emit(c, &c.on.sync, SyncEvent{Done: c.synced, More: w.GetSync().GetMore()})
 		c.step(connEvent{Type: "welcome", Socket: n, ServerTimeMS: w.GetServerTimeUs() / 1000, ExpiresMS: w.GetTokenExpiresUs() / 1000,
 			PingIntervalMS: int64(w.GetPingIntervalMs()), More: w.GetSync().GetMore(), Follows: w.GetSync().GetFollows()})
+		c.step(connEvent{Type: "cursor"}) // that of the welcome: it was stored before there was a session to acknowledge it in
 	})
 }
 

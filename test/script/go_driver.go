@@ -195,6 +195,7 @@ var goVerbs = merged[goVerb](
 	ownGoVerbs,
 	searchGoVerbs,
 	timedGoVerbs,
+	receiptGoVerbs,
 	goJoinVerbs(),
 	goBoardVerbs(),
 	goRoomVerbs(),

@@ -22,6 +22,7 @@ var verbs = merged(
 	ownVerbs,
 	searchVerbs,
 	timedVerbs,
+	receiptVerbs,
 	joinVerbs(),
 	boardVerbs(),
 	roomVerbs(),

@@ -135,6 +135,7 @@ func matrix() []row {
 		searchRows(),
 		socketRows(),
 		timedRows(),
+		receiptRows(),
 	)
 }
 

@@ -647,7 +647,7 @@ func (x *WatchPresence) GetUsers() []string {
 	return nil
 }
 
-// CursorAck lets the server know how far a device is; at most one in 10 s is needed.
+// CursorAck lets the server know how far a device is, for receipts; at most one in 2 s is needed.
 type CursorAck struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cursor        []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`

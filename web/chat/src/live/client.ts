@@ -7,6 +7,7 @@ import { conversations } from "@skein/client/conversations";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
 import { signIns } from "@skein/client/signin";
+import { receipts } from "@skein/client/receipts";
 import { serverSearch } from "@skein/client/search";
 import { timed } from "@skein/client/timed";
 
@@ -18,6 +19,7 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   messages: messages({ rolesIn }),
   people: people(),
   signIns: signIns(),
+  receipts: receipts(),
   serverSearch: serverSearch(),
   timed: timed(),
 });

@@ -446,6 +446,7 @@ export class Engine {
       this.#synced = 0;
       const [serverTimeMs, expiresMs] = [Math.floor(serverTimeUs / 1000), Math.floor(tokenExpiresUs / 1000)];
       this.#step({ type: "welcome", socket, serverTimeMs, expiresMs, pingIntervalMs, more, follows });
+      this.#step({ type: "cursor" }); // the welcome's was stored before there was a session to acknowledge it in
       this.#hooks.offset(this.#connection.offset);
       this.#progress(sync);
     } else if (frame.sync) {

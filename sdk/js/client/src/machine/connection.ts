@@ -49,7 +49,7 @@ const pongMs = 10_000;
 const probeMs = 3_000;
 const stableMs = 10_000;
 const goAwayMs = 5_000;
-const cursorAckMs = 10_000;
+const cursorAckMs = 2_000;
 const refreshRetryMs = 30_000;
 /** A token that ends sooner is not worth a dial. */
 const tokenLeastMs = 30_000;

@@ -279,7 +279,7 @@ export const WatchPresenceSchema: GenMessage<WatchPresence> = /*@__PURE__*/
   messageDesc(file_skein_v1_realtime, 4);
 
 /**
- * CursorAck lets the server know how far a device is; at most one in 10 s is needed.
+ * CursorAck lets the server know how far a device is, for receipts; at most one in 2 s is needed.
  *
  * @generated from message skein.v1.CursorAck
  */
