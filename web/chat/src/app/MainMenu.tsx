@@ -6,6 +6,7 @@ import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
 import { strings as joinStrings } from "../joining/strings.ts";
 import { useWaiting } from "../joining/useJoining.ts";
+import { strings as liveStrings } from "../livestream/strings.ts";
 import { useNames, usePeopleList } from "../people/names.tsx";
 import { strings } from "../people/strings.ts";
 import { AppearanceSettings } from "../settings/Appearance.tsx";
@@ -23,6 +24,7 @@ export function MainMenu() {
   const nameOf = useNames();
   const waiting = usePeopleList("requests").filter((r) => !r.outgoing).length;
   const j = useStrings(joinStrings);
+  const l = useStrings(liveStrings);
   const asking = [...useWaiting().values()].reduce((sum, n) => sum + n, 0);
   const news = [...(waiting > 0 ? [s.waiting(waiting)] : []), ...(asking > 0 ? [j.requestsWait(asking)] : [])].join(", ");
   const { dev, open, leave, session } = useWorkspace();
@@ -61,6 +63,7 @@ export function MainMenu() {
           <MenuItem icon="group" label={t.newGroup} onSelect={then(() => open({ dialog: "group" }))} />
           <MenuItem icon="plus" label={j.joinTitle} onSelect={then(() => open({ dialog: "join" }))} />
           <MenuItem icon="group" label={asking > 0 ? j.requestsWait(asking) : j.requests} onSelect={then(() => open({ dialog: "joinRequests" }))} />
+          <MenuItem icon="eye" label={l.menu} onSelect={then(() => open({ dialog: "livestream" }))} />
           <MenuItem icon="person" label={waiting > 0 ? `${s.contacts} (${s.waiting(waiting)})` : s.contacts} onSelect={then(() => open({ dialog: "people" }))} />
           <MenuItem icon="edit" label={s.myProfile} onSelect={then(() => open({ dialog: "me" }))} />
           <MenuItem icon="eye" label={s.privacy} onSelect={then(() => open({ dialog: "privacy" }))} />

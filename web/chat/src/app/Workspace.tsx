@@ -10,6 +10,7 @@ import { JoinDialog } from "../joining/JoinDialog.tsx";
 import { RequestsDialog } from "../joining/RequestsDialog.tsx";
 import { Inbox } from "../inbox/Inbox.tsx";
 import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
+import { LivestreamDialog } from "../livestream/LivestreamDialog.tsx";
 import { MyProfileDialog } from "../people/MyProfileDialog.tsx";
 import { PeopleDialog } from "../people/PeopleDialog.tsx";
 import { LinkDialog } from "../people/LinkDialog.tsx";
@@ -121,6 +122,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       {route.at === "link" ? <LinkDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
       {dialog?.dialog === "link" ? <LinkDialog code={undefined} onClose={close} /> : null}
       {route.at === "join" ? <JoinDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
+      {dialog?.dialog === "livestream" ? <LivestreamDialog key={dialog.room} id={dialog.room} onClose={close} /> : null}
       {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
       {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}
       {dialog?.dialog === "privacy" ? <PrivacyDialog onClose={close} /> : null}

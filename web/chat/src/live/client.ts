@@ -6,6 +6,7 @@ import { invites } from "@skein/client/invites";
 import { conversations } from "@skein/client/conversations";
 import { messages } from "@skein/client/messages";
 import { people } from "@skein/client/people";
+import { rooms } from "@skein/client/rooms";
 import { signIns } from "@skein/client/signin";
 import { receipts } from "@skein/client/receipts";
 import { serverSearch } from "@skein/client/search";
@@ -18,6 +19,7 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   invites: invites(),
   messages: messages({ rolesIn }),
   people: people(),
+  rooms: rooms(),
   signIns: signIns(),
   receipts: receipts(),
   serverSearch: serverSearch(),
