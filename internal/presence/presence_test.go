@@ -124,6 +124,56 @@ func TestAWatchHearsEveryChangeAfterItsFirstStates(t *testing.T) {
 	})
 }
 
+func TestAWatchIsAskedAgainWhereSightChangedAndTellsNothingOfTheHidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.NewLocal()
+		defer b.Close()
+		p := nodes(t, b, "a", "b")
+		var heard []presence.State
+		var again []im.UserID
+		w := p[0].Watch("app", "ann", func(s presence.State) { heard = append(heard, s) }, func(u im.UserID) { again = append(again, u) })
+		w.Set([]im.UserID{"bob"}, []im.UserID{"eve"})
+		p[1].Online(actor("eve", "phone"))
+		synctest.Wait()
+		if len(heard) != 0 {
+			t.Errorf("heard of the hidden: %+v", heard)
+		}
+		for _, signal := range []bus.SightChanged{
+			{App: "app", User: "eve"},               // who is watched changed their settings
+			{App: "app", User: "ann"},               // who watches did
+			{App: "app", User: "ann", Other: "bob"}, // something between the two
+			{App: "app", User: "eve", Other: "bob"}, // between others
+			{App: "cafe", User: "eve"},              // another app's
+			{App: "app", User: "cid"},               // nobody who is watched
+			{App: "app", User: "cid", Other: "ann"}, // not watched
+			{App: "app", User: "eve", Other: "ann"}, // the other way round
+		} {
+			b.Signal(signal)
+			synctest.Wait()
+		}
+		if want := []im.UserID{"eve", "", "bob", "eve"}; !slices.Equal(again, want) {
+			t.Errorf("asked again are %q, want %q", again, want)
+		}
+		if st, watched := w.Show("eve", true); !watched || !st.Online {
+			t.Errorf("shown: %+v, %v", st, watched)
+		}
+		p[1].Offline(actor("eve", "phone"))
+		synctest.Wait()
+		if len(heard) != 1 || heard[0].User != "eve" || heard[0].Online {
+			t.Errorf("heard %+v", heard)
+		}
+		if _, watched := w.Show("cid", true); watched {
+			t.Error("somebody who is not watched is shown")
+		}
+		w.Close()
+		b.Signal(bus.SightChanged{App: "app", User: "eve"})
+		synctest.Wait()
+		if len(again) != 4 {
+			t.Error("a closed watch is asked again")
+		}
+	})
+}
+
 func TestOnceClosedPresenceIsSilentAndCloseCanBeRepeated(t *testing.T) {
 	b := bus.NewLocal()
 	defer b.Close()

@@ -12,6 +12,7 @@ package contact
 
 import (
 	"context"
+	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -220,7 +221,7 @@ func (s *Service) BlockUser(ctx context.Context, a im.Actor, r *skeinv1.BlockUse
 		return chat.RelationChange{Change: &skeinv1.ContactChange{Action: skeinv1.ContactAction_CONTACT_ACTION_BLOCK},
 			Set: chat.Blocks(conv, a.User), Clear: chat.AreContacts | either, Own: true}, nil
 	})
-	if err == errDone {
+	if errors.Is(err, errDone) {
 		return &skeinv1.BlockUserResponse{}, nil
 	}
 	if err != nil {

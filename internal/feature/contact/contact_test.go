@@ -290,6 +290,9 @@ func TestWhatABlockedOneSendsIsRefusedAndGroupsAreNotConcerned(t *testing.T) {
 		_, err = w.c.Edit(w.ctx, actor("bob"), im.Direct("ann", "bob"), 1, []byte{8, 1, 18, 5, 10, 3, 10, 1, 'x'}, id)
 		w.want(err, im.PermissionDenied, "editing what was sent before")
 		w.want(w.answer("bob", "ann", true), im.NotFound, "answering")
+		w.want(w.c.Typing(w.ctx, actor("bob"), im.Direct("ann", "bob"), false), im.PermissionDenied, "typing")
+		w.want(w.c.Command(w.ctx, actor("bob"), chat.Command{Conv: im.Direct("ann", "bob"), Type: "ring"}), im.PermissionDenied, "a command")
+		w.must(w.c.Typing(w.ctx, actor("ann"), im.Direct("ann", "bob"), false))
 		w.must(w.send("ann", "bob", "the one who blocks may write"))
 		w.want(w.unblock("bob", "ann"), im.NotFound, "taking back a block of somebody else")
 		_, err = w.ask("ann", "bob", "")
@@ -345,6 +348,26 @@ func TestNothingOfABlockedOneIsStoredBehindTheBlock(t *testing.T) {
 		if int64(behind) != sent.Load()+1 {
 			t.Errorf("%d entries, %d acknowledged and the block", behind, sent.Load())
 		}
+	})
+}
+
+func TestAGuestAnswersAndBeginsNothing(t *testing.T) {
+	both(t, func(w *world) {
+		guest := im.Actor{App: "demo", User: "guest-1", Device: "tab", Guest: true}
+		body, err := proto.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
+			Content: &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: "hi"}}}})
+		w.must(err)
+		say := func() error {
+			id, _ := im.ParseClientID(w.id())
+			_, err := w.c.Send(w.ctx, guest, chat.SendRequest{Conv: im.Direct("ann", "guest-1"), ClientID: id, Body: body})
+			return err
+		}
+		w.want(say(), im.PermissionDenied, "first words")
+		if w.head(im.Direct("ann", "guest-1")) != 0 {
+			t.Error("the refused words made a conversation")
+		}
+		w.must(w.send("ann", "guest-1", "may I help?"))
+		w.must(say())
 	})
 }
 
