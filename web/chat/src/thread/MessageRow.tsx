@@ -17,6 +17,7 @@ import type { Surroundings } from "./grouping.ts";
 import { ContentBody } from "../messages/ContentBody.tsx";
 import { Marks, SaidText } from "../messages/Said.tsx";
 import { SelectBox, useSelection } from "../messages/Selection.tsx";
+import { mayForward } from "./MessageMenu.tsx";
 import { Quote } from "./Quote.tsx";
 import { Reactions } from "./Reactions.tsx";
 import { Ticks } from "./Ticks.tsx";
@@ -47,7 +48,7 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const plain = message.kind === "members" || message.kind === "conversation" || notice !== undefined;
   const actions = useMessageActions();
   const selection = useSelection();
-  const selectable = selection !== undefined && !plain && !message.recalled && left > 0 && message.state === "sent";
+  const selectable = selection !== undefined && !plain && !message.recalled && left > 0 && message.state === "sent" && mayForward(message);
   return (
     <div
       className={`row ${selectable ? "row-selectable" : ""} ${flash ? "row-flash" : ""}`}
