@@ -50,6 +50,7 @@ func (s *Service) planEnd(ctx context.Context, a *journal.Append, most int) (lef
 			}
 			a.Members = append(a.Members, journal.MemberChange{User: m.User, Role: im.RoleNone})
 			said.Removed = append(said.Removed, string(m.User))
+			a.ToUsers = append(a.ToUsers, m.User) // the others have read that it is over
 		}
 		if c.Members > quietMembers { // the others learn of it by the entry that says so
 			for _, m := range a.Members {

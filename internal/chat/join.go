@@ -25,6 +25,9 @@ func (s *Service) Join(ctx context.Context, actor im.Actor, conv im.ConvID, id i
 		if err != nil {
 			return err
 		}
+		if err := s.keepMutes(ctx, room, c.Members); err != nil {
+			return err
+		}
 		a.Members, a.ToUsers, a.Body = c.Members, concerned(room, c.Members), encodeContent(c.Content)
 		return s.ask(ctx, &Action{Verb: VerbJoin, Actor: actor, Room: room, Changes: c.Members})
 	})

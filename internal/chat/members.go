@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -155,7 +156,12 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		}
 		c.Content.Request = c.Request
 		a.Members, a.Title, a.Attrs, a.Raise, a.Body = c.Members, c.Title, c.Attrs, c.Raise, encodeContent(c.Content)
-		a.ToUsers = concerned(room, c.Members)
+		if err := s.keepMutes(ctx, room, c.Members); err != nil {
+			return err
+		}
+		if c.Content.GroupChange == nil { // the end of a group, and what it keeps of members, is for all to know
+			a.ToUsers = concerned(room, c.Members)
+		}
 		if err := s.decide(ctx, &Action{Verb: c.Verb, Actor: actor, Room: room, Changes: c.Members, Demand: c.Demand}); err != nil {
 			return err
 		}
@@ -167,6 +173,50 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		}
 	}
 	return res, err
+}
+
+// keepMutes has who comes back muted as long as they were when they went: to
+// leave and to join again is no way out.
+func (s *Service) keepMutes(ctx context.Context, room *Room, changes []journal.MemberChange) error {
+	joins := slices.DeleteFunc(slices.Clone(changes), func(c journal.MemberChange) bool {
+		_, in := room.Member(c.User)
+		return in || c.Role == im.RoleNone || c.Attrs != nil
+	})
+	if len(joins) == 0 {
+		return nil
+	}
+	muted := make(map[im.UserID][]byte)
+	if err := s.j.View(ctx, func(v journal.View) error {
+		clear(muted)
+		for _, c := range joins {
+			m, err := v.Member(room.App, room.ID, c.User)
+			switch until := DecodeMember(m.Attrs).GetMutedUntilUs(); {
+			case im.CodeOf(err) == im.NotFound: // they were never in
+			case err != nil:
+				return err
+			case im.Micros(until) > s.Now():
+				muted[c.User] = encodeAttrs(&skeinv1.MemberAttrs{MutedUntilUs: until})
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for i := range changes {
+		if attrs, ok := muted[changes[i].User]; ok {
+			changes[i].Attrs = &attrs
+		}
+	}
+	return nil
+}
+
+// encodeAttrs writes what a group keeps of a member.
+func encodeAttrs(m *skeinv1.MemberAttrs) []byte {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil { // only invalid UTF-8 can do that, and every text was checked
+		return nil
+	}
+	return b
 }
 
 // sameRequest tells whether two entries were made by the same call.

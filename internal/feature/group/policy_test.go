@@ -252,6 +252,15 @@ func TestAMuteEndsByItselfAndLeavesReadingAndRecallAlone(t *testing.T) {
 		if _, err := w.c.Recall(ctx, actor("mem"), "g1", seq, newID(t)); err != nil {
 			t.Errorf("recall of one's own: %v", err)
 		}
+		if _, err := w.g.Leave(ctx, actor("mem"), "g1", newID(t)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.g.Add(ctx, actor("adm"), "g1", []im.UserID{"mem"}, newID(t)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.say(w.c, "mem", "g1", "back"); im.CodeOf(err) != im.PermissionDenied {
+			t.Errorf("who left and came back: %v", err)
+		}
 		time.Sleep(time.Hour)
 		if _, err := w.say(w.c, "mem", "g1", "again"); err != nil {
 			t.Errorf("after an hour: %v", err)
@@ -342,7 +351,7 @@ func TestTheEndOfALargeGroupIsCompletedAfterACrash(t *testing.T) {
 		return nil
 	})
 	var us []im.UserID
-	for i := range 900 {
+	for i := range 1100 {
 		us = append(us, im.UserID(fmt.Sprintf("u%04d", i)))
 	}
 	if _, err := g.Create(ctx, actor("own"), "big", "big", us, nil, newID(t)); err != nil {
@@ -371,8 +380,15 @@ func TestTheEndOfALargeGroupIsCompletedAfterACrash(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("%d jobs", asked)
 	}
-	if _, err := w.say(c, "u0899", "big", "still here?"); im.CodeOf(err) != im.FailedPrecondition && im.CodeOf(err) != im.NotFound {
+	if _, err := w.say(c, "u1099", "big", "still here?"); im.CodeOf(err) != im.FailedPrecondition && im.CodeOf(err) != im.NotFound {
 		t.Errorf("said in a dissolved group: %v", err)
+	}
+	var told []im.Entry
+	if err := w.j.View(ctx, func(v journal.View) (err error) {
+		told, err = v.Entries("demo", "big", 2, 2, 1, false)
+		return err
+	}); err != nil || len(told) != 1 || len(told[0].ToUsers) != 0 {
+		t.Errorf("the end is not told to all: %v %v", told, err)
 	}
 	spec := group.EndJob("demo", "big")
 	if err := end.Run(ctx, job.Job{App: spec.App, Body: spec.Body, Created: c.Now()}); err != nil {
