@@ -3,6 +3,9 @@ import { useId, useState, type FormEvent } from "react";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useClient } from "../live/context.tsx";
+import type { GroupType } from "@skein/client/groups";
+import { strings } from "../groups/strings.ts";
+import { useStrings } from "../i18n/strings.ts";
 import { Button } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -18,14 +21,17 @@ export function NewGroupDialog({ onClose }: { onClose: () => void }) {
   const people = usePeople();
   const [title, setTitle] = useState("");
   const [members, setMembers] = useState<readonly string[]>([]);
+  const [type, setType] = useState<GroupType>("private");
   const [busy, setBusy] = useState(false);
+  const s = useStrings(strings);
   const id = useId();
+  const types = { private: s.typePrivate, public: s.typePublic, broadcast: s.typeBroadcast, community: s.typeCommunity } as const;
 
   const create = (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
-    client.conversation
-      .createGroup({ title: title.trim(), members: members.filter((user) => user !== client.userId) })
+    client.groups
+      .create({ title: title.trim(), members: members.filter((user) => user !== client.userId), ...(type === "private" ? {} : { type }) })
       .then(
         (conversation) => {
           onClose();
@@ -46,6 +52,18 @@ export function NewGroupDialog({ onClose }: { onClose: () => void }) {
             {t.groupName}
           </label>
           <input id={id} className="input" value={title} maxLength={60} autoFocus autoComplete="off" onChange={(event) => setTitle(event.target.value)} />
+        </div>
+        <div className="field">
+          <label className="field-label" htmlFor={`${id}t`}>
+            {s.type}
+          </label>
+          <select id={`${id}t`} className="input" value={type} onChange={(event) => setType(event.target.value as GroupType)}>
+            {(Object.keys(types) as (keyof typeof types)[]).map((key) => (
+              <option key={key} value={key}>
+                {types[key]}
+              </option>
+            ))}
+          </select>
         </div>
         <PeopleField label={t.groupMembers} users={members} suggestions={people} onChange={setMembers} />
         <div className="dialog-submit">
