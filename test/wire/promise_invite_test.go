@@ -97,7 +97,15 @@ func TestKillNineAmongUsersOfAnInvitationForOneLetsExactlyOneIn(t *testing.T) {
 		if len(members) != 2 {
 			t.Errorf("round %d: %d are in", round, len(members))
 		}
+		// What is fenced leaves a store that is whole, too.
+		for _, user := range []string{members[0].User, members[1].User, someone("stranger")} {
+			if user != owner {
+				must[pb.BanMemberResponse](as(t, s, owner), banMember, &pb.BanMemberRequest{Conversation: group, User: user, ClientId: newID(0)})
+			}
+		}
 	}
+	s.kill()
+	s.fsck(t)
 }
 
 // usesIn is how many have set out by some invitation.
