@@ -65,7 +65,14 @@ func TestEveryCallWantsATokenOfItsApp(t *testing.T) {
 	conv := as(t, shared, ann).group()
 	const stranger, expired = pb.ErrorCode_ERROR_CODE_UNAUTHENTICATED, pb.ErrorCode_ERROR_CODE_TOKEN_EXPIRED
 	known := requests(conv)
+	open := map[string]bool{} // to whoever has no token yet
+	for _, r := range matrix() {
+		open["/skein.v1."+r.verb] = r.outcomes(t)[anonymous] != "UNAUTHENTICATED"
+	}
 	for p, r := range procedures(t) {
+		if open[p] {
+			continue
+		}
 		if known[p] != nil {
 			r = known[p]
 		}
@@ -182,7 +189,7 @@ func TestRequestsThatBreakTheRulesOfTheProtoAreRefused(t *testing.T) {
 		{listMembers, &pb.ListMembersRequest{Conversation: conv, Limit: 201}},
 		{listMembers, &pb.ListMembersRequest{Conversation: conv, Page: strings.Repeat("p", 257)}},
 		{addMembers, &pb.AddMembersRequest{Conversation: conv, ClientId: id}},
-		{addMembers, &pb.AddMembersRequest{Conversation: conv, Users: many(101), ClientId: id}},
+		{addMembers, &pb.AddMembersRequest{Conversation: conv, Users: many(1001), ClientId: id}},
 		{addMembers, &pb.AddMembersRequest{Conversation: conv, Users: []string{"a\x00"}, ClientId: id}},
 		{removeMember, &pb.RemoveMemberRequest{Conversation: conv, ClientId: id}},
 		{removeMember, &pb.RemoveMemberRequest{Conversation: conv, User: ann, ClientId: id}},
