@@ -7,7 +7,6 @@ import { useClient } from "../live/context.tsx";
 import { useNames } from "../people/names.tsx";
 import { Button, IconButton, Spinner } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
-import { MenuItem, placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
 import { strings } from "./strings.ts";
 import "./livestream.css";
@@ -167,9 +166,9 @@ function Line({ room, message, staff }: { room: Room; message: RoomMessage; staf
   const s = useStrings(strings);
   const name = useNames()(message.user);
   const { fail, show } = useToasts();
-  const [place, setPlace] = useState<MenuPlace>();
+  const [acting, setActing] = useState(false);
   const act = (done: Promise<void>, said: string) => {
-    setPlace(undefined);
+    setActing(false);
     done.then(() => show({ text: said })).catch(fail);
   };
   return (
@@ -178,13 +177,17 @@ function Line({ room, message, staff }: { room: Room; message: RoomMessage; staf
         <strong>{name}</strong> {message.custom ? message.custom.summary || message.custom.type : message.text}
       </span>
       {staff ? (
-        <IconButton icon="more" size={18} label={s.actions(name)} aria-haspopup="menu" onClick={(event) => setPlace(placeOf(event.currentTarget))} />
+        <IconButton icon="more" size={18} label={s.actions(name)} aria-expanded={acting} onClick={() => setActing(!acting)} />
       ) : null}
-      {place ? (
-        <Popover place={place} role="menu" label={s.actions(name)} onClose={() => setPlace(undefined)}>
-          <MenuItem icon="muted" label={s.mute(name)} onSelect={() => act(room.mute(message.user, 300), s.doneMute(name))} />
-          <MenuItem icon="close" label={s.remove(name)} onSelect={() => act(room.remove(message.user, 3600), s.doneRemove(name))} />
-        </Popover>
+      {acting ? (
+        <span className="live-actions" role="group" aria-label={s.actions(name)}>
+          <Button kind="soft" onClick={() => act(room.mute(message.user, 300), s.doneMute(name))}>
+            {s.mute(name)}
+          </Button>
+          <Button kind="danger" onClick={() => act(room.remove(message.user, 3600), s.doneRemove(name))}>
+            {s.remove(name)}
+          </Button>
+        </span>
       ) : null}
     </li>
   );
