@@ -199,6 +199,7 @@ var goVerbs = merged[goVerb](
 	goJoinVerbs(),
 	goBoardVerbs(),
 	goRoomVerbs(),
+	goThreadVerbs(),
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

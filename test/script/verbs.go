@@ -26,6 +26,7 @@ var verbs = merged(
 	joinVerbs(),
 	boardVerbs(),
 	roomVerbs(),
+	threadVerbs(),
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.
