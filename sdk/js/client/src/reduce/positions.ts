@@ -3,7 +3,7 @@
 import type { MessageRecord } from "../types/store.js";
 import type { Entry, MembersChange, ReactionSummary, Withheld } from "../wire/schema.js";
 import { claim } from "./outbox.js";
-import { type Reduction, isMessage, isModification, deliveryOf, entryOptions, limits, recordOf } from "./reduction.js";
+import { type Reduction, isMessage, isModification, limits, recordOf } from "./reduction.js";
 import { rangeAt } from "./spans.js";
 import { type ConversationState, type Early, type State, kinds } from "./state.js";
 
@@ -200,7 +200,7 @@ function modified({ user: me, folds }: State, m: MessageRecord, entry: Entry): M
   }
   const gone = { ...m, asOf, folded, version: Math.max(m.version, folded + 1), body: undefined };
   if (entry.kind === kinds.recall) return { ...gone, recalled: true };
-  if (entry.kind === kinds.expire) return { ...gone, delivery: deliveryOf({ ...entryOptions(m.delivery, 0), ...m.delivery, expired: true }) };
+  if (entry.kind === kinds.expire) return { ...gone, delivery: m.delivery && { ...m.delivery, expired: true } }; // what ends was sent so
   if (folded + 1 <= m.version) return { ...m, asOf, folded };
   return { ...m, asOf, folded, version: folded + 1, body: m.recalled || m.delivery?.expired ? m.body : (entry.body ?? m.body) };
 }
