@@ -10,6 +10,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/board"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
+	"github.com/skein-im/skein/internal/feature/timed"
 )
 
 func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
@@ -39,7 +40,9 @@ func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
 		"Folders of a user":                                             fmt.Sprint(chat.MaxFolders),
 		"Conversations in a folder":                                     fmt.Sprint(chat.MaxInFolder),
 		"Pieces of a conversation that a user has deleted for themself": fmt.Sprint(chat.MaxHidden),
-		"A draft": fmt.Sprint(chat.MaxDraftBytes/1024, " KiB"),
+		"A draft":                              fmt.Sprint(chat.MaxDraftBytes/1024, " KiB"),
+		"Scheduled messages of a user":         fmt.Sprint(timed.MaxScheduled),
+		"How far ahead a message is scheduled": fmt.Sprint(int(timed.MaxAhead.Hours())/24, " days"),
 	}
 	if got := config.FeatureLimits(); !maps.Equal(got, want) {
 		t.Errorf("the page says %v, the code %v", got, want)
