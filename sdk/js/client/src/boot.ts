@@ -40,7 +40,7 @@ export async function findUser(options: BootOptions): Promise<string> {
       continue;
     }
     throw new SkeinError("unauthenticated", "the token does not say whose it is", {
-      hint: "the claim sub of the token is the user's id",
+      hint: "its claim sub is the user's id",
     });
   }
   throw new SkeinError("closed", "the client was closed");
@@ -67,7 +67,7 @@ export async function openPartition({ store, standIn, error }: BootOptions, key:
     return await store.open(key);
   } catch (cause) {
     if (!standIn) throw cause;
-    error(asSkeinError(cause, "storage", "the local store can not be opened; nothing will outlive this page"));
+    error(asSkeinError(cause, "storage", "the local store can not be opened"));
     return standIn().open(key);
   }
 }

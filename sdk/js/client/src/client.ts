@@ -62,6 +62,10 @@ function uniform(random: Random): () => number {
   return () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32;
 }
 
+function notReady(): SkeinError {
+  return new SkeinError("failed_precondition", "the client is not ready", { hint: "call connect() and await client.ready" });
+}
+
 const ended: ReadonlySet<ClientState> = /* @__PURE__ */ new Set(["signedOut", "replaced", "closed"]);
 /** After these nobody knows whether the id was used: a retry takes a new one. */
 const spentIds: ReadonlySet<string> = /* @__PURE__ */ new Set(["client_id_reused", "expired", "clock_skew"]);
@@ -395,7 +399,7 @@ export class SkeinClient implements Client {
   async #do(command: Command, signal?: AbortSignal): Promise<unknown> {
     if (this.#closed) throw this.#closedError();
     if (this.#engine) return this.#execute(command, "");
-    if (!this.#crew || !this.#ledger) throw new SkeinError("failed_precondition", "the client is not ready", { hint: "call connect() and await client.ready" });
+    if (!this.#crew || !this.#ledger) throw notReady();
     return this.#crew.ask(command, signal);
   }
 
@@ -518,7 +522,7 @@ export class SkeinClient implements Client {
   #host(): ConversationHost {
     const ledger = this.#ledger;
     if (!ledger) {
-      throw new SkeinError("failed_precondition", "the client does not know its user yet", { hint: "call connect() and await client.ready" });
+      throw notReady();
     }
     this.#hosted ??= {
       me: ledger.state.user,

@@ -93,17 +93,17 @@ export class ConversationView implements Conversation {
 
   // Written as loops because each of them costs a page its bytes.
   static {
-    for (const key of ["title", "head", "unread", "lastMessage", "memberCount", "myRole", "readMarkers", "typing", "messages", "window"] as const) {
+    for (const key of "title head unread lastMessage memberCount myRole readMarkers typing messages window".split(" ") as (keyof ConversationSnapshot)[]) {
       Object.defineProperty(this.prototype, key, {
         get(this: ConversationView) {
           return this.snapshot[key];
         },
       });
     }
-    for (const name of ["members", "addMembers", "removeMember", "leave", "setRole", "setTitle"] as const) {
+    for (const name of "members addMembers removeMember leave setRole setTitle".split(" ") as (keyof Extras)[]) {
       Object.defineProperty(this.prototype, name, {
         value(this: ConversationView, ...args: readonly never[]) {
-          const act = this.#host.extras[name] as (host: ConversationHost, id: string, ...args: readonly never[]) => unknown;
+          const act = this.#host.extras[name] as unknown as (host: ConversationHost, id: string, ...args: readonly never[]) => unknown;
           return act(this.#host, this.id, ...args);
         },
       });

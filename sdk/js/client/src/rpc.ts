@@ -102,6 +102,6 @@ function errorOf(response: HttpResponse): SkeinError {
   else if (response.status >= 502 && response.status <= 504) code = "unavailable";
   else if (response.status === 404) code = "unsupported";
   return new SkeinError(code, parsed.message || `the server answered ${response.status}`, {
-    hint: code === "unsupported" ? "is the endpoint the address of a Skein server?" : undefined,
+    hint: code === "unsupported" ? "is it a Skein server?" : undefined,
   });
 }
