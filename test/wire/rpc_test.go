@@ -70,7 +70,8 @@ func TestEveryCallWantsATokenOfItsApp(t *testing.T) {
 		open["/skein.v1."+r.verb] = r.outcomes(t)[anonymous] != "UNAUTHENTICATED"
 	}
 	for p, r := range procedures(t) {
-		if open[p] {
+		// RenewToken takes a token that has expired, too; package auth tests which.
+		if open[p] || strings.HasSuffix(p, "/RenewToken") {
 			continue
 		}
 		if known[p] != nil {
