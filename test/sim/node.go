@@ -93,6 +93,7 @@ func (w *world) boot(n *node) {
 			AllowStranger: func(string) error { return nil }, Address: func(*http.Request) string { return "10.0.0.1" },
 			Origin: func(*http.Request, im.AppID, string) bool { return true }, Log: log, MaxBytes: 1 << 20, Timeout: time.Hour,
 			Verbs: rpc.Verbs{Chat: n.chat, Groups: group.New(n.chat, 100, nil), Admin: noAdmin{}, Devices: doorman, Profiles: struct{ rpc.Profiles }{}, Contacts: struct{ rpc.Contacts }{}, SignIns: struct{ rpc.SignIns }{}, Timed: struct{ rpc.Timed }{},
+				Joins: struct{ rpc.Joins }{}, Boards: struct{ rpc.Boards }{}, Rooms: struct{ rpc.Rooms }{},
 				Presences: mirrored{mirror: mirror}, CheckSend: gateway.CheckSend}})
 		if err != nil {
 			panic(err)
