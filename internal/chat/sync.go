@@ -252,10 +252,14 @@ func (x *delta) appendKeyed(d []byte, v journal.View, room int) (out []byte, aft
 	if c.Kind != im.ConvSelf && c.Bits&journal.BitKeyed == 0 || x.row.Member.To > 0 {
 		return d, "", nil
 	}
+	since, err := x.keyedSince(v)
+	if err != nil {
+		return d, "", err
+	}
 	var one []byte
 	after = x.after
 	for start := len(d); ; {
-		keyed, err := v.KeyedIn(c.App, c.ID, journal.KeyRange{After: after, Since: x.base[c.Shard], Limit: keyedRows})
+		keyed, err := v.KeyedIn(c.App, c.ID, journal.KeyRange{After: after, Since: since, Limit: keyedRows})
 		if err != nil && im.CodeOf(err) != im.DataLoss { // a damaged one was reported
 			return d, "", err
 		}
@@ -274,6 +278,20 @@ func (x *delta) appendKeyed(d []byte, v journal.View, room int) (out []byte, aft
 			return d, "", nil
 		}
 	}
+}
+
+// keyedSince is the position after which a keyed value is news: the cursor's,
+// but whoever joined since then has none of them.
+func (x *delta) keyedSince(v journal.View) (im.Pos, error) {
+	c, self, base := &x.row.Conv, &x.row.Member, x.base[x.row.Conv.Shard]
+	if base == 0 || c.Kind == im.ConvSelf || self.Joined <= 1 || self.Changed <= base {
+		return base, nil
+	}
+	es, err := entries(v, c.App, c.ID, self.Joined, self.Joined, 1, false)
+	if err != nil || len(es) == 0 || es[0].Pos <= base {
+		return base, err
+	}
+	return 0, nil
 }
 
 // appendEntries appends the newest entries, those that the reader may not or

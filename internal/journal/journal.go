@@ -254,6 +254,9 @@ type Member struct {
 	Attrs   []byte
 	// Sent is the time of the member's last message, 0 = none in this interval.
 	Sent im.Micros
+	// Joined is the seq of the entry that began the interval, which may read
+	// from before it (From).
+	Joined im.Seq
 }
 
 // Place is a conversation that a user is in, or was in until To.

@@ -388,7 +388,7 @@ func (v *memView) Since(shard int, after im.Pos, limit int) (out []im.Entry, err
 
 func (m *memberState) member() Member {
 	return Member{User: m.user, Role: m.role, From: m.from, To: m.to, ReadSeq: m.readSeq, ReadOrd: m.readOrd, Changed: m.changed,
-		Attrs: m.attrs, Sent: m.sent}
+		Attrs: m.attrs, Sent: m.sent, Joined: m.joined}
 }
 
 // Intervals implements View.

@@ -189,13 +189,13 @@ WHERE e.shard = $1 AND e.pos > $2 ORDER BY e.pos LIMIT $3`, shard, after, max(li
 }
 
 const (
-	memberColumns = "m.usr, m.role, m.from_seq, m.to_seq, m.read_seq, m.read_ord, m.changed_pos, m.attrs, m.sent"
+	memberColumns = "m.usr, m.role, m.from_seq, m.to_seq, m.read_seq, m.read_ord, m.changed_pos, m.attrs, m.sent, m.joined"
 	selectMembers = "SELECT " + memberColumns + ` FROM conversation c JOIN membership m ON m.conv_no = c.conv_no
 WHERE c.app = $1 AND c.conv = $2`
 )
 
 func (m *Member) dest() []any {
-	return []any{&m.User, &m.Role, &m.From, &m.To, &m.ReadSeq, &m.ReadOrd, &m.Changed, &m.Attrs, &m.Sent}
+	return []any{&m.User, &m.Role, &m.From, &m.To, &m.ReadSeq, &m.ReadOrd, &m.Changed, &m.Attrs, &m.Sent, &m.Joined}
 }
 
 func (v *sqlView) members(query string, args ...any) ([]Member, error) {
@@ -236,7 +236,7 @@ func (v *sqlView) Members(app im.AppID, conv im.ConvID, after im.UserID, limit i
 // the inner query, which has an index, looks at them without a row of theirs
 // being decoded.
 func (v *sqlView) Readers(app im.AppID, conv im.ConvID, limit int) ([]Member, error) {
-	return v.members("SELECT usr, role, from_seq, to_seq, read_seq, read_ord, changed_pos, attrs, sent FROM ("+selectMembers+
+	return v.members("SELECT usr, role, from_seq, to_seq, read_seq, read_ord, changed_pos, attrs, sent, joined FROM ("+selectMembers+
 		" AND m.latest = 1 AND m.to_seq = 0 ORDER BY m.changed_pos DESC, m.usr DESC LIMIT $3) newest "+
 		"WHERE read_seq > 0 ORDER BY changed_pos DESC, usr DESC", app, conv, max(limit, 0))
 }
