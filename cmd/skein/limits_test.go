@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
@@ -40,9 +41,14 @@ func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
 		"Folders of a user":                                             fmt.Sprint(chat.MaxFolders),
 		"Conversations in a folder":                                     fmt.Sprint(chat.MaxInFolder),
 		"Pieces of a conversation that a user has deleted for themself": fmt.Sprint(chat.MaxHidden),
-		"A draft":                              fmt.Sprint(chat.MaxDraftBytes/1024, " KiB"),
-		"Scheduled messages of a user":         fmt.Sprint(timed.MaxScheduled),
-		"How far ahead a message is scheduled": fmt.Sprint(int(timed.MaxAhead.Hours())/24, " days"),
+		"The description of a group":                                    fmt.Sprint(group.MaxDescription/1024, " KiB"),
+		"Nicknames, and the names of a group's roles":                   fmt.Sprint(group.MaxNickname, " bytes"),
+		"Roles of a group, and of a member":                             fmt.Sprint(group.MaxRoles, ", ", group.MaxMemberRoles),
+		"Slow mode":                                                     map[bool]string{true: "a day"}[group.MaxSlowMode == 24*60*60],
+		"A mute":                                                        map[bool]string{true: "a year"}[group.MaxMute == 366*24*time.Hour],
+		"A draft":                                                       fmt.Sprint(chat.MaxDraftBytes/1024, " KiB"),
+		"Scheduled messages of a user":                                  fmt.Sprint(timed.MaxScheduled),
+		"How far ahead a message is scheduled":                          fmt.Sprint(int(timed.MaxAhead.Hours())/24, " days"),
 	}
 	if got := config.FeatureLimits(); !maps.Equal(got, want) {
 		t.Errorf("the page says %v, the code %v", got, want)

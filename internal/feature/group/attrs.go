@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	nicknameBytes = 64
-	// maxMute is how long somebody, or a group, can be muted at most.
-	maxMute = 366 * 24 * time.Hour
+	// MaxNickname is bytes of a nickname.
+	MaxNickname = 64
+	// MaxMute is how long somebody, or a group, can be muted at most.
+	MaxMute = 366 * 24 * time.Hour
 )
 
 // SetNickname names a member in the group; an empty name is none.
 func (s *Service) SetNickname(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, name string, client im.ClientID) (*im.Entry, error) {
-	if len(name) > nicknameBytes || !plainText(name, false) {
-		return nil, im.Errorf(im.InvalidArgument, "a nickname has at most %d bytes and no control characters", nicknameBytes)
+	if len(name) > MaxNickname || !plainText(name, false) {
+		return nil, im.Errorf(im.InvalidArgument, "a nickname has at most %d bytes and no control characters", MaxNickname)
 	}
 	return s.changeMember(ctx, a, id, user, client, ask("nickname", string(user), name), func(_ *chat.Room, m *skeinv1.MemberAttrs) (chat.Change, error) {
 		m.Nickname = name
@@ -32,7 +33,7 @@ func (s *Service) SetNickname(ctx context.Context, a im.Actor, id im.ConvID, use
 
 // MuteMember keeps a member from writing for a time, from now on; 0 ends it.
 func (s *Service) MuteMember(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, d time.Duration, client im.ClientID) (*im.Entry, error) {
-	if d < 0 || d > maxMute {
+	if d < 0 || d > MaxMute {
 		return nil, im.Errorf(im.InvalidArgument, "a mute lasts at most a year")
 	}
 	return s.changeMember(ctx, a, id, user, client, ask("mute", string(user), d.String()), func(_ *chat.Room, m *skeinv1.MemberAttrs) (chat.Change, error) {
@@ -44,7 +45,7 @@ func (s *Service) MuteMember(ctx context.Context, a im.Actor, id im.ConvID, user
 // MuteGroup keeps everybody below the admins from writing for a time, from
 // now on; 0 ends it.
 func (s *Service) MuteGroup(ctx context.Context, a im.Actor, id im.ConvID, d time.Duration, client im.ClientID) (*im.Entry, error) {
-	if d < 0 || d > maxMute {
+	if d < 0 || d > MaxMute {
 		return nil, im.Errorf(im.InvalidArgument, "a mute lasts at most a year")
 	}
 	return s.change(ctx, a, id, client, ask("mute all", d.String()), func(room *chat.Room) (chat.Change, error) {

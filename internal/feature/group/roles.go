@@ -15,8 +15,8 @@ import (
 
 // Limits of roles.
 const (
-	maxRoles       = 50 // of a group
-	maxMemberRoles = 10 // of a member
+	MaxRoles       = 50 // of a group
+	MaxMemberRoles = 10 // of a member
 	roleNameBytes  = 64
 	topRank        = 99
 )
@@ -50,8 +50,8 @@ func (s *Service) PutRole(ctx context.Context, a im.Actor, id im.ConvID, role *s
 			after.Roles[i] = role
 		case !made:
 			return roleChange(room, after, over, hands), im.ErrNotFound
-		case len(after.Roles) >= maxRoles:
-			return roleChange(room, after, over, hands), im.Errorf(im.TooLarge, "a group has at most %d roles", maxRoles)
+		case len(after.Roles) >= MaxRoles:
+			return roleChange(room, after, over, hands), im.Errorf(im.TooLarge, "a group has at most %d roles", MaxRoles)
 		default:
 			after.Roles = append(after.Roles, role)
 		}
@@ -91,8 +91,8 @@ func (s *Service) DeleteRole(ctx context.Context, a im.Actor, id im.ConvID, role
 
 // SetMemberRoles says which of the group's roles a member has.
 func (s *Service) SetMemberRoles(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, roles []string, client im.ClientID) (*im.Entry, error) {
-	if len(roles) > maxMemberRoles {
-		return nil, im.Errorf(im.InvalidArgument, "a member has at most %d roles", maxMemberRoles)
+	if len(roles) > MaxMemberRoles {
+		return nil, im.Errorf(im.InvalidArgument, "a member has at most %d roles", MaxMemberRoles)
 	}
 	roles = slices.Compact(slices.Sorted(slices.Values(roles)))
 	return s.changeMember(ctx, a, id, user, client, ask("member roles", append([]string{string(user)}, roles...)...), func(room *chat.Room, m *skeinv1.MemberAttrs) (chat.Change, error) {

@@ -15,11 +15,12 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// Limits of settings.
+// Limits of settings: bytes of the description, seconds between two messages of
+// a member.
 const (
-	descriptionBytes = 2048
-	avatarBytes      = 512
-	slowModeSeconds  = 24 * 60 * 60
+	MaxDescription = 2048
+	avatarBytes    = 512
+	MaxSlowMode    = 24 * 60 * 60
 	// mostMembers is what the app's back end may raise a group to.
 	mostMembers = 100_000
 )
@@ -113,13 +114,13 @@ func (s *Service) checkSettings(a im.Actor, g *skeinv1.GroupSettings) error {
 	switch {
 	case skeinv1.GroupType_name[int32(g.Type)] == "" || skeinv1.JoinMode_name[int32(g.JoinMode)] == "" || skeinv1.HistoryAccess_name[int32(g.History)] == "":
 		return im.Errorf(im.InvalidArgument, "type, join_mode or history is not one of their values")
-	case len(g.Description) > descriptionBytes || !plainText(g.Description, true):
-		return im.Errorf(im.InvalidArgument, "a description has at most %d bytes and no control characters but line breaks", descriptionBytes)
+	case len(g.Description) > MaxDescription || !plainText(g.Description, true):
+		return im.Errorf(im.InvalidArgument, "a description has at most %d bytes and no control characters but line breaks", MaxDescription)
 	case !validAvatar(g.AvatarUrl):
 		return im.Errorf(im.InvalidArgument, "an avatar is an https address of at most %d bytes", avatarBytes)
 	case !known(g.MemberGrants.GetBits()) || !known(g.AdminGrants.GetBits()):
 		return im.Errorf(im.InvalidArgument, "there are grants that this server does not know")
-	case g.SlowModeS > slowModeSeconds:
+	case g.SlowModeS > MaxSlowMode:
 		return im.Errorf(im.InvalidArgument, "slow mode is at most a day")
 	case int(g.MaxMembers) > most:
 		return im.Errorf(im.InvalidArgument, "max_members is at most %d", most)
