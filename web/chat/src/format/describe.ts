@@ -114,6 +114,10 @@ function contentText(content: MessageContent, t: Words): string {
       return t.previewMerged(content.title || String(content.count));
     case "notice":
       return content.text;
+    case "poll":
+      return content.question;
+    case "topic":
+      return content.name;
     default:
       return t.previewUnreadable;
   }

@@ -10,6 +10,7 @@ import { rooms } from "@skein/client/rooms";
 import { signIns } from "@skein/client/signin";
 import { receipts } from "@skein/client/receipts";
 import { serverSearch } from "@skein/client/search";
+import { threads } from "@skein/client/threads";
 import { timed } from "@skein/client/timed";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
@@ -23,6 +24,7 @@ const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => 
   signIns: signIns(),
   receipts: receipts(),
   serverSearch: serverSearch(),
+  threads: threads(),
   timed: timed(),
 });
 

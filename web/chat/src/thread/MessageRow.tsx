@@ -12,6 +12,7 @@ import { Covered, EndBadge, Expired } from "../timed/EndBadge.tsx";
 import { useLeft } from "../timed/ends.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
+import { PollCard } from "../threads/PollCard.tsx";
 import { useMessageActions } from "./actions.ts";
 import type { Surroundings } from "./grouping.ts";
 import { ContentBody } from "../messages/ContentBody.tsx";
@@ -179,6 +180,7 @@ function Body({ message, query, me }: { message: Message; query: string; me: str
       </span>
     );
   }
+  if (message.content?.type === "poll") return <PollCard message={message} />;
   if (message.kind === "content" && message.content) return <ContentBody content={message.content} query={query} me={me} />;
   return <em>{t.unreadable}</em>;
 }
