@@ -97,6 +97,7 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 				call  func() error
 			}{
 				{"entry_seq", func() error { _, err := v.Conv("demo", "g1"); return err }},
+				{"entry_seq", func() error { _, err := v.Groups("demo", "a", 5); return err }},
 				{"entry_seq", func() error { _, err := v.Entries("demo", "g1", 1, 9, 5, false); return err }},
 				{"entry_seq", func() error { _, err := v.Entries("demo", "g1", 1, 9, 5, true); return err }},
 				{"entry_target", func() error {

@@ -281,6 +281,8 @@ type View interface {
 	Heads() ([]im.Pos, error)
 	// Conv returns a conversation or ErrNotFound.
 	Conv(app im.AppID, conv im.ConvID) (Conv, error)
+	// Groups returns an app's groups by id, those after the given one, at most limit.
+	Groups(app im.AppID, after im.ConvID, limit int) ([]Conv, error)
 	// Entries returns up to limit entries with from <= seq <= to, ascending,
 	// or the last ones of that range when newest is true (ascending too).
 	Entries(app im.AppID, conv im.ConvID, from, to im.Seq, limit int, newest bool) ([]im.Entry, error)

@@ -12,7 +12,8 @@ import (
 
 // Groups is what changes groups; feature/group.
 type Groups interface {
-	Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error)
+	// CreateFor makes a group; the app's back end names its owner.
+	CreateFor(ctx context.Context, a im.Actor, owner im.UserID, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error)
 	Update(ctx context.Context, a im.Actor, id im.ConvID, title string, client im.ClientID) (*im.Entry, error)
 	Add(ctx context.Context, a im.Actor, id im.ConvID, members []im.UserID, client im.ClientID) (*im.Entry, error)
 	Remove(ctx context.Context, a im.Actor, id im.ConvID, user im.UserID, client im.ClientID) (*im.Entry, error)

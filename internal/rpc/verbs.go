@@ -61,6 +61,7 @@ func (s *server) table() map[string]http.Handler {
 	s.messageCalls(t)
 	s.otherCalls(t)
 	s.groupCalls(t)
+	s.archiveCalls(t)
 	if s.Verbs.Timed != nil {
 		s.timedCalls(t)
 	}
@@ -108,7 +109,7 @@ func (s *server) conversationCalls(t map[string]http.Handler) {
 		if err != nil {
 			return nil, err
 		}
-		conv, err := g.Create(ctx, a, im.ConvID(r.Id), r.Title, users(r.Members), r.Settings, id)
+		conv, err := g.CreateFor(ctx, a, im.UserID(r.Owner), im.ConvID(r.Id), r.Title, users(r.Members), r.Settings, id)
 		return &skeinv1.CreateGroupResponse{Conversation: conv}, err
 	})
 	at(t, s, skeinv1connect.ConversationServiceUpdateGroupProcedure, func(ctx context.Context, a im.Actor, r *skeinv1.UpdateGroupRequest) (*skeinv1.UpdateGroupResponse, error) {

@@ -121,6 +121,7 @@ func (r *row) outcomes(t *testing.T) map[principal]string {
 // matrix is all rows.
 func matrix() []row {
 	return slices.Concat(
+		archiveRows(),
 		attachedRows(),
 		conversationRows(),
 		forwardRows(),

@@ -44,8 +44,19 @@ const titleBytes = 128
 // Create makes a group owned by the actor; settings can be nil. Errors: AlreadyExists, TooLarge,
 // InvalidArgument.
 func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error) {
-	if a.User == "" {
-		return nil, im.Errorf(im.InvalidArgument, "a group is created by a user")
+	return s.CreateFor(ctx, a, "", id, title, members, settings, client)
+}
+
+// CreateFor makes a group with an owner: the app's back end names one, and for
+// a user it is "" or themselves. Errors as of Create.
+func (s *Service) CreateFor(ctx context.Context, a im.Actor, owner im.UserID, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error) {
+	switch {
+	case !a.Server && owner != "" && owner != a.User:
+		return nil, im.Errorf(im.InvalidArgument, "only the app's back end names an owner")
+	case !a.Server:
+		owner = a.User
+	case !im.ValidName(string(owner)):
+		return nil, &im.Error{Code: im.InvalidArgument, Message: "a group is owned by a user", Hint: "name one in owner"}
 	}
 	if id == "" {
 		// From app, user and client id, so that a retry makes no second
@@ -58,7 +69,7 @@ func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title st
 	if err := checkTitle(title); err != nil {
 		return nil, err
 	}
-	users, err := unique(members, a.User)
+	users, err := unique(members, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +84,8 @@ func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title st
 	if len(users)+1 > most {
 		return nil, im.Errorf(im.TooLarge, "a group has at most %d members", most)
 	}
-	c := journal.Create{Kind: im.ConvGroup, Title: title, Attrs: first, Members: []journal.NewMember{{User: a.User, Role: im.RoleOwner}}}
-	change := &skeinv1.MembersChange{Added: []string{string(a.User)}, Role: skeinv1.Role_ROLE_MEMBER}
+	c := journal.Create{Kind: im.ConvGroup, Title: title, Attrs: first, Members: []journal.NewMember{{User: owner, Role: im.RoleOwner}}}
+	change := &skeinv1.MembersChange{Added: []string{string(owner)}, Role: skeinv1.Role_ROLE_MEMBER}
 	for _, u := range users {
 		c.Members = append(c.Members, journal.NewMember{User: u, Role: im.RoleMember})
 		change.Added = append(change.Added, string(u))

@@ -346,6 +346,12 @@ func TestTooManyMembersAndNamesThatAreNoneAreRefused(t *testing.T) {
 	if _, err := w.g.Create(ctx, actor("server"), "g8", "", nil, nil, newID(t)); im.CodeOf(err) != im.InvalidArgument {
 		t.Errorf("the back end creates: %v", err)
 	}
+	if _, err := w.g.CreateFor(ctx, actor("mem"), "own", "g8", "", nil, nil, newID(t)); im.CodeOf(err) != im.InvalidArgument {
+		t.Errorf("a user creates for another: %v", err)
+	}
+	if _, err := w.g.CreateFor(ctx, actor("server"), "own", "g8", "", []im.UserID{"own", "mem"}, nil, newID(t)); err != nil || w.members("g8") != "mem=member own=owner" {
+		t.Errorf("the back end creates for an owner: %v, %s", err, w.members("g8"))
+	}
 	if _, err := w.g.Add(ctx, actor("own"), im.Direct("own", "mem"), []im.UserID{"x"}, newID(t)); im.CodeOf(err) != im.FailedPrecondition {
 		t.Errorf("a third one in a direct conversation: %v", err)
 	}

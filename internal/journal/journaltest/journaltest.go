@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"Targeting finds reactions and edits of a range", targeting},
 		{"Changes gives what lies past a cursor, newest first, in pages", changes},
 		{"Members pages over current members", members},
+		{"Groups pages over an app's groups and nothing else", groups},
 		{"who has changed since a position brings a list of members up to date", membersSince},
 		{"a poison entry does not spoil its batch", poison},
 		{"what is stored is announced in order and before it is answered", announced},

@@ -595,12 +595,14 @@ type CreateGroupRequest struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// At most 128 bytes.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	// Beside the caller. At most 999.
+	// Beside the owner. At most 999.
 	Members []string `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
 	// UUIDv7: a retry with the same one makes no second group.
 	ClientId []byte `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// What the group is like; absent = a PRIVATE one with all defaults. Roles are made afterwards.
-	Settings      *GroupSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings *GroupSettings `protobuf:"bytes,5,opt,name=settings,proto3" json:"settings,omitempty"`
+	// Who owns it: set by the app's back end, which is in no group itself. Of a user it is absent.
+	Owner         string `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,6 +670,13 @@ func (x *CreateGroupRequest) GetSettings() *GroupSettings {
 		return x.Settings
 	}
 	return nil
+}
+
+func (x *CreateGroupRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
 }
 
 type CreateGroupResponse struct {
@@ -1417,13 +1426,14 @@ const file_skein_v1_conversation_proto_rawDesc = "" +
 	"\x04page\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x04page\"v\n" +
 	"\x19ListConversationsResponse\x12<\n" +
 	"\rconversations\x18\x01 \x03(\v2\x16.skein.v1.ConversationR\rconversations\x12\x1b\n" +
-	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\xf8\x01\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\"\x97\x02\n" +
 	"\x12CreateGroupRequest\x12:\n" +
 	"\x02id\x18\x01 \x01(\tB*\xbaH'r%2#^([A-Za-z0-9][A-Za-z0-9_-]{0,63})?$R\x02id\x12\x1e\n" +
 	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x01R\x05title\x12+\n" +
 	"\amembers\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe7\a\"\x06r\x04 \x01(@R\amembers\x12$\n" +
 	"\tclient_id\x18\x04 \x01(\fB\a\xbaH\x04z\x02h\x10R\bclientId\x123\n" +
-	"\bsettings\x18\x05 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\"Q\n" +
+	"\bsettings\x18\x05 \x01(\v2\x17.skein.v1.GroupSettingsR\bsettings\x12\x1d\n" +
+	"\x05owner\x18\x06 \x01(\tB\a\xbaH\x04r\x02(@R\x05owner\"Q\n" +
 	"\x13CreateGroupResponse\x12:\n" +
 	"\fconversation\x18\x01 \x01(\v2\x16.skein.v1.ConversationR\fconversation\"\x8a\x01\n" +
 	"\x12UpdateGroupRequest\x12.\n" +

@@ -71,7 +71,8 @@ type ConversationServiceClient interface {
 	GetConversation(context.Context, *connect.Request[v1.GetConversationRequest]) (*connect.Response[v1.GetConversationResponse], error)
 	// ListConversations pages through the caller's conversations, newest activity first.
 	ListConversations(context.Context, *connect.Request[v1.ListConversationsRequest]) (*connect.Response[v1.ListConversationsResponse], error)
-	// CreateGroup makes a group owned by the caller. With an id it is idempotent for the same owner.
+	// CreateGroup makes a group owned by the caller, or by the user whom the app's back end names. With an id it is
+	// idempotent for the same owner.
 	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more members than a group may have).
 	CreateGroup(context.Context, *connect.Request[v1.CreateGroupRequest]) (*connect.Response[v1.CreateGroupResponse], error)
 	// UpdateGroup changes the title. Grant: MANAGE. Errors: NOT_FOUND, PERMISSION_DENIED.
@@ -222,7 +223,8 @@ type ConversationServiceHandler interface {
 	GetConversation(context.Context, *connect.Request[v1.GetConversationRequest]) (*connect.Response[v1.GetConversationResponse], error)
 	// ListConversations pages through the caller's conversations, newest activity first.
 	ListConversations(context.Context, *connect.Request[v1.ListConversationsRequest]) (*connect.Response[v1.ListConversationsResponse], error)
-	// CreateGroup makes a group owned by the caller. With an id it is idempotent for the same owner.
+	// CreateGroup makes a group owned by the caller, or by the user whom the app's back end names. With an id it is
+	// idempotent for the same owner.
 	// Errors: ALREADY_EXISTS, INVALID_ARGUMENT, TOO_LARGE (more members than a group may have).
 	CreateGroup(context.Context, *connect.Request[v1.CreateGroupRequest]) (*connect.Response[v1.CreateGroupResponse], error)
 	// UpdateGroup changes the title. Grant: MANAGE. Errors: NOT_FOUND, PERMISSION_DENIED.

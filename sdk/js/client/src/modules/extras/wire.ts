@@ -20,6 +20,7 @@ export interface CreateGroupRequest extends Rest {
   members: readonly string[];
   clientId: Uint8Array;
   settings?: GroupSettings | undefined;
+  owner: string;
 }
 
 export interface CreateGroupResponse extends Rest {
@@ -150,7 +151,7 @@ const schema = /* @__PURE__ */ schemaOf(
   {
     AddMembersRequest: "1sconversation 2Susers 3bclientId",
     AddMembersResponse: "1mentry:Entry",
-    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId 5msettings:GroupSettings",
+    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId 5msettings:GroupSettings 6sowner",
     CreateGroupResponse: "1mconversation:Conversation",
     Device: "1sid 2eplatform:Platform 3sname 4icreatedUs 5ilastSeenUs 6oonline 7ocurrent",
     GetPresenceRequest: "1Susers",

@@ -10,6 +10,7 @@ export interface CreateGroupRequest extends Rest {
   members: readonly string[];
   clientId: Uint8Array;
   settings?: GroupSettings | undefined;
+  owner: string;
 }
 
 export interface CreateGroupResponse extends Rest {
@@ -203,7 +204,7 @@ export interface MembershipFields extends Rest {
 
 const schema = /* @__PURE__ */ schemaOf(
   {
-    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId 5msettings:GroupSettings",
+    CreateGroupRequest: "1sid 2stitle 3Smembers 4bclientId 5msettings:GroupSettings 6sowner",
     CreateGroupResponse: "1mconversation:Conversation",
     DeleteGroupRoleRequest: "1sconversation 2sroleId 3bclientId",
     DeleteGroupRoleResponse: "1mentry:Entry",
