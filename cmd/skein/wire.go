@@ -130,6 +130,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
+	users, err := newUsers(a, folk, key)
+	if err != nil {
+		return nil, err
+	}
 	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
 		return nil, err
 	}
@@ -183,6 +187,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Contacts:  folk.contacts,
 			Rooms:     rooms{c, a, s.gateway},
 			SignIns:   a,
+			Users:     users,
 			Devices:   devices{a, p},
 			Presences: presences{p, folk.profiles},
 			CheckSend: gateway.CheckSend,

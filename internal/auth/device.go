@@ -68,11 +68,16 @@ func (a *Auth) SignOutDevice(ctx context.Context, actor im.Actor, device im.Devi
 // up to now, also to a user who has never been here; for the app's back end
 // only (NotFound for everybody else). It returns how many devices were signed in.
 func (a *Auth) RevokeUser(ctx context.Context, actor im.Actor, user im.UserID) (devices int, err error) {
+	return a.cutUser(ctx, actor, user, false)
+}
+
+// cutUser ends every session of a user, and suspends the user if that is asked.
+func (a *Auth) cutUser(ctx context.Context, actor im.Actor, user im.UserID, suspend bool) (devices int, err error) {
 	if !actor.Server {
 		return 0, im.ErrNotFound
 	}
 	if !im.ValidName(string(user)) {
-		return 0, im.Errorf(im.InvalidArgument, "a user id is 1 to 64 bytes of UTF-8 without control characters")
+		return 0, errUserID()
 	}
 	var fence Fence
 	err = a.writeFence(ctx, func(tx db.Tx) error {
@@ -94,6 +99,11 @@ func (a *Auth) RevokeUser(ctx context.Context, actor im.Actor, user im.UserID) (
 		cut := max(now, seenIAT)
 		if _, err := tx.Exec("UPDATE app_user SET tokens_valid_from = $3 WHERE app = $1 AND id = $2", actor.App, user, cut); err != nil {
 			return err
+		}
+		if suspend {
+			if _, err := tx.Exec("UPDATE app_user SET suspended = $3 WHERE app = $1 AND id = $2 AND suspended = 0", actor.App, user, now); err != nil {
+				return err
+			}
 		}
 		n, err := tx.Exec(`UPDATE device SET revoked = $3, token_valid_from = $4, fence = $5
 			WHERE app = $1 AND user_id = $2 AND revoked = 0`, actor.App, user, now, cut, fence.ID)

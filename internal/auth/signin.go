@@ -32,7 +32,7 @@ const keepRevoked = MaxTokenLife + time.Hour
 // Confirm, which closes the gap between the two.
 //
 // Errors: Unauthenticated, TokenExpired, SignedOut, PermissionDenied (the app
-// is suspended, or it is a server's token), InvalidArgument, Unavailable.
+// or the user is suspended, or it is a server's token), InvalidArgument, Unavailable.
 func (a *Auth) Authenticate(ctx context.Context, app im.AppID, token string, d DeviceInfo) (Session, error) {
 	name, ok := cleanName(d.Name)
 	if !ok {
@@ -114,7 +114,8 @@ func (a *Auth) Confirm(s Session) error {
 	return nil
 }
 
-// Exists tells whether a user has ever signed in.
+// Exists tells whether a user has ever signed in, or was made by the app's
+// back end.
 func (a *Auth) Exists(ctx context.Context, app im.AppID, user im.UserID) (found bool, err error) {
 	err = a.db.Read(ctx, func(tx db.Tx) (err error) {
 		found, err = one(tx.QueryRow("SELECT id FROM app_user WHERE app = $1 AND id = $2", app, user), new(string))
@@ -266,6 +267,7 @@ type signInRows struct {
 	// suspended: the app is.
 	suspended bool
 	user      bool // the user's row exists
+	refused   bool // the user is suspended
 	validFrom im.Micros
 	seenIAT   im.Micros
 	// devices are the user's signed-in devices, this one, and those that have
@@ -300,8 +302,10 @@ func loadSignIn(tx db.Tx, g grant, hash []byte, device im.DeviceID) (signInRows,
 		return r, err
 	}
 	r.policy, r.suspended = LoginPolicy(policy), suspended > 0
-	r.user, err = one(tx.QueryRow("SELECT tokens_valid_from, seen_iat FROM app_user WHERE app = $1 AND id = $2", g.app, g.user),
-		&r.validFrom, &r.seenIAT)
+	var since im.Micros
+	r.user, err = one(tx.QueryRow("SELECT tokens_valid_from, seen_iat, suspended FROM app_user WHERE app = $1 AND id = $2", g.app, g.user),
+		&r.validFrom, &r.seenIAT, &since)
+	r.refused = since > 0
 	if err != nil || !r.user {
 		return r, err
 	}
@@ -341,6 +345,9 @@ func (r signInRows) decide(g grant, d DeviceInfo, now im.Micros, maxDevices int)
 	}
 	if g.server {
 		return plan{}, nil
+	}
+	if r.refused {
+		return plan{}, &im.Error{Code: im.PermissionDenied, Message: "the user is suspended", Hint: "the app's back end lets them in again"}
 	}
 	if r.user && g.issued <= r.validFrom {
 		return plan{}, errSignedOut()

@@ -37,6 +37,7 @@ const (
 	fieldSendTTL          = 10
 	fieldSendBurn         = 11
 	fieldSendThread       = 12
+	fieldSendSender       = 13
 )
 
 // errBadPacket is returned for bytes that are not of the protocol.
@@ -153,6 +154,7 @@ func decodeSlow(raw []byte) (clientFrame, error) {
 // proto that need no state. The body's bytes are copied as they are.
 func decodeSend(b []byte, intern func([]byte) string, r *chat.SendRequest) error {
 	var id []byte
+	as := false
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -191,7 +193,12 @@ func decodeSend(b []byte, intern func([]byte) string, r *chat.SendRequest) error
 			r.Key = string(v)
 		case fieldSendToUsers:
 			r.ToUsers = append(r.ToUsers, im.UserID(v))
+		case fieldSendSender:
+			as = as || len(v) > 0
 		}
+	}
+	if as {
+		return im.Errorf(im.InvalidArgument, "sender is for the app's back end")
 	}
 	return CheckSend(r, id)
 }

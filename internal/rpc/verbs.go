@@ -50,6 +50,7 @@ type Verbs struct {
 	Contacts  Contacts
 	Rooms     Rooms
 	SignIns   SignIns
+	Users     Users
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -86,6 +87,9 @@ func (s *server) table() map[string]http.Handler {
 	}
 	s.threadCalls(t)
 	s.attachedCalls(t)
+	if s.Verbs.Users != nil {
+		s.userCalls(t)
+	}
 	if s.Verbs.Rooms != nil {
 		s.roomCalls(t)
 	}
@@ -152,6 +156,10 @@ func (s *server) messageCalls(t map[string]http.Handler) {
 			send.ToDevices = append(send.ToDevices, im.DeviceID(d))
 		}
 		if err := s.Verbs.CheckSend(&send, r.ClientId); err != nil {
+			return nil, err
+		}
+		a, err := asSender(a, r.Sender)
+		if err != nil {
 			return nil, err
 		}
 		res, err := c.Send(ctx, a, send)

@@ -136,6 +136,7 @@ func matrix() []row {
 		searchRows(),
 		socketRows(),
 		timedRows(),
+		userRows(),
 		receiptRows(),
 	)
 }

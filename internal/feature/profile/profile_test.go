@@ -361,3 +361,34 @@ func TestWhoHidesTheirPresenceDoesNotSeeThatOfOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestTheBackEndPutsProfilesEachForItself(t *testing.T) {
+	both(t, func(w *world) {
+		own := im.Actor{App: "shop", Server: true}
+		change := func(user, name, avatar string, fields ...string) *skeinv1.UpdateProfileRequest {
+			return &skeinv1.UpdateProfileRequest{Profile: &skeinv1.Profile{User: user, Name: name, AvatarUrl: avatar}, Fields: fields}
+		}
+		refused, err := w.s.Put(w.ctx, own, []*skeinv1.UpdateProfileRequest{
+			change("eve", "Eve", "https://shop.example/e.png", "name", "avatar_url"),
+			change("mel", "Mel", "ftp://shop.example/m.png", "name", "avatar_url"),
+			change("eve", "Eva", "", "name"), // the avatar stays
+			change("zed", "", ""),
+			change("", "Nobody", "", "name"),
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i, want := range []im.Code{0, im.InvalidArgument, 0, 0, im.InvalidArgument} {
+			if got := refused[i]; (got == nil) != (want == 0) || got != nil && im.CodeOf(got) != want {
+				w.t.Errorf("change %d: %v", i, got)
+			}
+		}
+		got, err := w.s.GetProfiles(w.ctx, own, &skeinv1.GetProfilesRequest{Users: []string{"eve", "mel", "zed"}})
+		if err != nil || len(got.Profiles) != 1 || got.Profiles[0].Name != "Eva" || got.Profiles[0].AvatarUrl == "" {
+			w.t.Errorf("there are %v, %v", got, err)
+		}
+		if _, err := w.s.Put(w.ctx, im.Actor{App: "shop", User: "ann"}, nil); im.CodeOf(err) != im.NotFound {
+			w.t.Errorf("a user: %v", err)
+		}
+	})
+}

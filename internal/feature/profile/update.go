@@ -58,6 +58,40 @@ func (s *Service) UpdateProfile(ctx context.Context, a im.Actor, r *skeinv1.Upda
 	return &skeinv1.UpdateProfileResponse{Profile: out}, nil
 }
 
+// Put makes the changes of several profiles, each for itself: refused[i] says
+// why nothing was changed by change i, nil = it was made. It is for the app's
+// back end, whose actor this is; every change names its user. A change without
+// fields is only looked at. Errors: NotFound for anybody else.
+func (s *Service) Put(ctx context.Context, a im.Actor, changes []*skeinv1.UpdateProfileRequest) (refused []error, err error) {
+	if !a.Server {
+		return nil, im.ErrNotFound
+	}
+	refused = make([]error, len(changes))
+	users := make([]im.UserID, len(changes))
+	for i, c := range changes {
+		if users[i], refused[i] = whose(a, c.GetProfile().GetUser()); refused[i] == nil && len(c.Fields) > 0 {
+			refused[i] = check(c, s.Clock.Now())
+		}
+	}
+	err = s.DB.Write(ctx, func(tx db.Tx) error {
+		for i, c := range changes {
+			if refused[i] != nil || len(c.Fields) == 0 {
+				continue
+			}
+			have, err := load(tx, a.App, users[i])
+			if err != nil {
+				return err
+			}
+			apply(have.data, c)
+			if err := s.store(tx, a.App, have); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return refused, err
+}
+
 // whose returns the user that a change is about.
 func whose(a im.Actor, named string) (im.UserID, error) {
 	switch {

@@ -48,7 +48,10 @@ type SendMessageRequest struct {
 	// The body goes so many seconds after the peer has read it, at most a week; direct conversations only.
 	BurnAfterS uint32 `protobuf:"varint,11,opt,name=burn_after_s,json=burnAfterS,proto3" json:"burn_after_s,omitempty"`
 	// The root of the thread that the message belongs to; 0 = none.
-	ThreadSeq     uint64 `protobuf:"varint,12,opt,name=thread_seq,json=threadSeq,proto3" json:"thread_seq,omitempty"`
+	ThreadSeq uint64 `protobuf:"varint,12,opt,name=thread_seq,json=threadSeq,proto3" json:"thread_seq,omitempty"`
+	// Only of the app's back end: the user who sends the message, by whose rules it is accepted; empty = the app itself.
+	// Anybody else leaves it empty (INVALID_ARGUMENT).
+	Sender        string `protobuf:"bytes,13,opt,name=sender,proto3" json:"sender,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +168,13 @@ func (x *SendMessageRequest) GetThreadSeq() uint64 {
 		return x.ThreadSeq
 	}
 	return 0
+}
+
+func (x *SendMessageRequest) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
 }
 
 type SendMessageResponse struct {
@@ -996,7 +1006,7 @@ var File_skein_v1_message_proto protoreflect.FileDescriptor
 
 const file_skein_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x16skein/v1/message.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\xed\x03\n" +
+	"\x16skein/v1/message.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/entry.proto\"\x8e\x04\n" +
 	"\x12SendMessageRequest\x12.\n" +
 	"\fconversation\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12$\n" +
@@ -1017,7 +1027,8 @@ const file_skein_v1_message_proto_rawDesc = "" +
 	"\fburn_after_s\x18\v \x01(\rB\t\xbaH\x06*\x04\x18\x80\xf5$R\n" +
 	"burnAfterS\x12\x1d\n" +
 	"\n" +
-	"thread_seq\x18\f \x01(\x04R\tthreadSeq\"<\n" +
+	"thread_seq\x18\f \x01(\x04R\tthreadSeq\x12\x1f\n" +
+	"\x06sender\x18\r \x01(\tB\a\xbaH\x04r\x02(@R\x06sender\"<\n" +
 	"\x13SendMessageResponse\x12%\n" +
 	"\x05entry\x18\x01 \x01(\v2\x0f.skein.v1.EntryR\x05entry\"\xb1\x01\n" +
 	"\x12EditMessageRequest\x12.\n" +

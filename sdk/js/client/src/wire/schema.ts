@@ -273,6 +273,7 @@ export interface SendMessageRequest extends Rest {
   ttlS: number;
   burnAfterS: number;
   threadSeq: number;
+  sender: string;
 }
 
 export interface ServerFrame extends Rest {
@@ -444,7 +445,7 @@ export const fieldTables: Readonly<Record<keyof Messages, string>> = {
   RecallMessageResponse: "1mentry:Entry",
   RefreshToken: "1stoken",
   SendAck: "1sconversation 2lseq 3lord 4itimeUs 5bclientId 6ouncounted",
-  SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq",
+  SendMessageRequest: "1sconversation 2bclientId 3mbody:Body 4StoDevices 5ohandshake 6skey 7StoUsers 8osilent 9epriority:Priority 10uttlS 11uburnAfterS 12lthreadSeq 13ssender",
   ServerFrame: "1uref 2mwelcome:Welcome 3mack:SendAck 4merror:Error 5mentry:Entry 6mwithheld:Withheld 7mreadMarker:ReadMarker 8mtyping:Typing 9mpresence:Presence 10msync:SyncResponse 11mpong:Pong 12mgoAway:GoAway 13mdone:Done 14mconversation:Conversation",
   ServerPacket: "1Mframes:ServerFrame 2bcursor",
   SignOutDeviceRequest: "1sdevice",
