@@ -102,7 +102,7 @@ const (
 	// Entries are committed entries.
 	Entries Topics = 1 << iota
 	// Activity is what the members of a conversation see of each other at
-	// once: Typing, ReadMoved, Command.
+	// once: Typing, ReadMoved, Delivered, Command.
 	Activity
 	// Changes are rows that changed without an entry that everybody concerned
 	// gets: MemberChanged, ConvChanged.

@@ -72,6 +72,15 @@ type ReadMoved struct {
 	Ord    im.Ord
 }
 
+// Delivered says that a device of User has stored a direct conversation up to
+// Seq. It is addressed to the other of the two.
+type Delivered struct {
+	App  im.AppID
+	Conv im.ConvID
+	User im.UserID
+	Seq  im.Seq
+}
+
 // MemberChanged says that a user's membership of a conversation began, ended
 // or changed its role. It is addressed to that user: the other members have
 // the entry.
@@ -191,6 +200,12 @@ func (s ReadMoved) Address() Address { return Address{App: s.App, Conv: s.Conv} 
 
 // Topic implements Signal.
 func (ReadMoved) Topic() Topics { return Activity }
+
+// Address implements Signal: the other user of the conversation.
+func (s Delivered) Address() Address { return Address{App: s.App, User: s.Conv.Peer(s.User)} }
+
+// Topic implements Signal.
+func (Delivered) Topic() Topics { return Activity }
 
 // Address implements Signal: the user whose membership it is.
 func (s MemberChanged) Address() Address { return Address{App: s.App, User: s.User} }

@@ -35,14 +35,20 @@ func (s *Service) Receipts(ctx context.Context, actor im.Actor, r *skeinv1.ListR
 	for scanned := 0; ; scanned += receiptMembers {
 		var e im.Entry
 		var members []journal.Member
+		var blocked bool
 		err := s.reading(ctx, actor, im.ConvID(r.GetConversation()), func(v journal.View, room *Room, self journal.Member, head im.Seq) (err error) {
 			e, members, err = presentAt(v, actor, room, self, head, im.Seq(r.GetSeq()), page)
+			if err == nil && room.Kind == im.ConvDirect {
+				var c journal.Conv
+				c, err = v.Conv(actor.App, room.ID)
+				blocked = c.Bits&denyOf(room, actor) != 0
+			}
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		states, err := s.receiptsOf(ctx, &e, members)
+		states, err := s.receiptsOf(ctx, &e, members, !blocked)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +107,8 @@ func presentAt(v journal.View, actor im.Actor, room *Room, self journal.Member, 
 }
 
 // receiptsOf returns the state of each member; 0 = the message was not for them.
-func (s *Service) receiptsOf(ctx context.Context, e *im.Entry, ms []journal.Member) ([]skeinv1.ReceiptState, error) {
+// Without devices nobody's devices are asked: what they have got is not told.
+func (s *Service) receiptsOf(ctx context.Context, e *im.Entry, ms []journal.Member, devices bool) ([]skeinv1.ReceiptState, error) {
 	states := make([]skeinv1.ReceiptState, len(ms))
 	var ask []im.UserID
 	for i, m := range ms {
@@ -114,7 +121,7 @@ func (s *Service) receiptsOf(ctx context.Context, e *im.Entry, ms []journal.Memb
 			ask = append(ask, m.User)
 		}
 	}
-	if len(ask) == 0 || s.acknowledged == nil {
+	if len(ask) == 0 || s.acknowledged == nil || !devices {
 		return states, nil
 	}
 	known, err := s.acknowledged(ctx, e.App, ask)

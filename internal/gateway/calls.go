@@ -34,10 +34,7 @@ func (s *session) call(f *clientFrame) {
 	case *skeinv1.ClientFrame_WatchPresence:
 		ev.frame, err = done, s.watch(ctx, m.WatchPresence.Users)
 	case *skeinv1.ClientFrame_CursorAck:
-		if err = s.g.Chat.CheckCursor(s.actor(), m.CursorAck.Cursor); err == nil {
-			s.g.Doorman.AckCursor(s.actor(), m.CursorAck.Cursor)
-		}
-		ev.frame = done
+		ev.frame, err = done, s.acknowledge(ctx, m.CursorAck.Cursor)
 	case *skeinv1.ClientFrame_RefreshToken:
 		ev.id, err = s.g.Doorman.Refresh(ctx, s.signedIn(), m.RefreshToken.Token)
 		ev.frame = done

@@ -218,6 +218,7 @@ func (f *fanout) deliver(e *im.Entry) bool {
 	var frame, hidden []byte
 	added, _, _ := chat.Affected(e)
 	slices.Sort(added)
+	direct := e.Kind == im.KindMessage && e.Conv.Kind() == im.ConvDirect
 	to, err := f.g.Chat.Audience(f.g.ctx, e)
 	if err == nil && (e.Kind == im.KindMembers || e.Kind == im.KindConversation) {
 		f.g.stage.changed(e.App, e.Conv, to.Room.Version)
@@ -237,6 +238,9 @@ func (f *fanout) deliver(e *im.Entry) bool {
 			}
 			if _, isNew := slices.BinarySearch(added, u); isNew {
 				f.introduce(s, e)
+			}
+			if direct && u != e.Sender {
+				s.give(e)
 			}
 			if frame == nil {
 				frame = encodeEntry(e)
@@ -281,10 +285,25 @@ func (f *fanout) signal(sig bus.Signal) {
 		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, _ im.DeviceID) bool { return u != m.User })
 	case bus.Command:
 		f.command(&m)
+	case bus.Delivered:
+		f.stored(&m)
 	case bus.ReadMoved:
 		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{
 			ReadMarker: &skeinv1.ReadMarker{Conversation: string(m.Conv), User: string(m.User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}})
 		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, d im.DeviceID) bool { return u != m.User || d != m.Device })
+	}
+}
+
+// stored tells a user's sessions that are here what the other one has got.
+func (f *fanout) stored(d *bus.Delivered) {
+	sessions := f.g.hub.of(d.App, d.Conv.Peer(d.User))
+	if len(sessions) == 0 {
+		return
+	}
+	frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_Delivered{
+		Delivered: &skeinv1.Delivered{Conversation: string(d.Conv), User: string(d.User), Seq: uint64(d.Seq)}}})
+	for _, s := range sessions {
+		s.handle(event{kind: evSignal, bytes: frame})
 	}
 }
 

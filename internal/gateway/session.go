@@ -66,6 +66,9 @@ type session struct {
 	lookMu     sync.Mutex                            // held while it is decided anew what is watched; taken before watchMu
 	statusMu   sync.Mutex                            // guards statuses; nothing is taken under it
 	statuses   map[im.UserID]*skeinv1.PresenceStatus // of the watched
+	gotMu      sync.Mutex                            // guards the two below; nothing is taken under it
+	got        []chat.Given                          // of direct conversations, not acknowledged yet; the newest of each
+	told       bool                                  // what came by sync was acknowledged
 }
 
 // silentIntervals is after how many ping intervals without a word a session

@@ -20,6 +20,7 @@ const (
 // client asked for that, with all of them, as fast as it takes them.
 func (s *session) sync(f *clientFrame, ref uint32) {
 	r := f.msg.GetSync()
+	s.forgetTold()
 	cursor := r.GetCursor()
 	for more := true; more; {
 		more = false

@@ -26,6 +26,7 @@ const (
 	signalCommand       = 11
 	signalSightChanged  = 20
 	signalRoomTold      = 12
+	signalDelivered     = 13
 )
 
 // The fields of signals. They share their numbers, so that one function
@@ -74,6 +75,11 @@ func appendSignal(b []byte, s bus.Signal) []byte {
 		part = appendText(part, partDevice, string(s.Device))
 		part = appendUint(part, partSeq, uint64(s.Seq))
 		part = appendUint(part, partOrd, uint64(s.Ord))
+	case bus.Delivered:
+		which = signalDelivered
+		part = appendConv(part, s.App, s.Conv)
+		part = appendText(part, partUser, string(s.User))
+		part = appendUint(part, partSeq, uint64(s.Seq))
 	case bus.Command:
 		which = signalCommand
 		part = appendConv(part, s.App, s.Conv)
@@ -218,6 +224,8 @@ func decodeSignal(b []byte) (bus.Signal, error) {
 		return bus.Typing{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Stopped: p.flag}, nil
 	case signalReadMoved:
 		return bus.ReadMoved{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Seq: p.seq, Ord: p.ord}, nil
+	case signalDelivered:
+		return bus.Delivered{App: p.App, Conv: p.conv, User: p.User, Seq: p.seq}, nil
 	case signalCommand:
 		return bus.Command{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, ACLVersion: int64(p.version) - 1, Type: p.kind, Data: p.data, To: p.to}, nil
 	case signalSightChanged:

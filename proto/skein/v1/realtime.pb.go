@@ -850,6 +850,7 @@ type ServerFrame struct {
 	//	*ServerFrame_Command
 	//	*ServerFrame_RoomMessage
 	//	*ServerFrame_RoomState
+	//	*ServerFrame_Delivered
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1043,6 +1044,15 @@ func (x *ServerFrame) GetRoomState() *RoomState {
 	return nil
 }
 
+func (x *ServerFrame) GetDelivered() *Delivered {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_Delivered); ok {
+			return x.Delivered
+		}
+	}
+	return nil
+}
+
 type isServerFrame_Frame interface {
 	isServerFrame_Frame()
 }
@@ -1121,6 +1131,11 @@ type ServerFrame_RoomState struct {
 	RoomState *RoomState `protobuf:"bytes,17,opt,name=room_state,json=roomState,proto3,oneof"`
 }
 
+type ServerFrame_Delivered struct {
+	// News: the other user of a direct conversation has got it up to a position.
+	Delivered *Delivered `protobuf:"bytes,18,opt,name=delivered,proto3,oneof"`
+}
+
 func (*ServerFrame_Welcome) isServerFrame_Frame() {}
 
 func (*ServerFrame_Ack) isServerFrame_Frame() {}
@@ -1152,6 +1167,8 @@ func (*ServerFrame_Command) isServerFrame_Frame() {}
 func (*ServerFrame_RoomMessage) isServerFrame_Frame() {}
 
 func (*ServerFrame_RoomState) isServerFrame_Frame() {}
+
+func (*ServerFrame_Delivered) isServerFrame_Frame() {}
 
 // Welcome answers hello. The sync page is part of it: resume takes one round trip.
 type Welcome struct {
@@ -1552,7 +1569,7 @@ var File_skein_v1_realtime_proto protoreflect.FileDescriptor
 
 const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\n" +
-	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/command.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x13skein/v1/room.proto\x1a\x13skein/v1/sync.proto\"=\n" +
+	"\x17skein/v1/realtime.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16skein/v1/command.proto\x1a\x1bskein/v1/conversation.proto\x1a\x15skein/v1/device.proto\x1a\x14skein/v1/entry.proto\x1a\x14skein/v1/error.proto\x1a\x16skein/v1/message.proto\x1a\x17skein/v1/presence.proto\x1a\x16skein/v1/receipt.proto\x1a\x13skein/v1/room.proto\x1a\x13skein/v1/sync.proto\"=\n" +
 	"\fClientPacket\x12-\n" +
 	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ClientFrameR\x06frames\"\xc8\x05\n" +
 	"\vClientFrame\x12\x10\n" +
@@ -1600,7 +1617,7 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\xbaH\ar\x05 \x01(\x80\x10R\x05token\"U\n" +
 	"\fServerPacket\x12-\n" +
 	"\x06frames\x18\x01 \x03(\v2\x15.skein.v1.ServerFrameR\x06frames\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\x9f\x06\n" +
+	"\x06cursor\x18\x02 \x01(\fR\x06cursor\"\xd4\x06\n" +
 	"\vServerFrame\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\rR\x03ref\x12-\n" +
 	"\awelcome\x18\x02 \x01(\v2\x11.skein.v1.WelcomeH\x00R\awelcome\x12%\n" +
@@ -1621,7 +1638,8 @@ const file_skein_v1_realtime_proto_rawDesc = "" +
 	"\acommand\x18\x0f \x01(\v2\x11.skein.v1.CommandH\x00R\acommand\x12:\n" +
 	"\froom_message\x18\x10 \x01(\v2\x15.skein.v1.RoomMessageH\x00R\vroomMessage\x124\n" +
 	"\n" +
-	"room_state\x18\x11 \x01(\v2\x13.skein.v1.RoomStateH\x00R\troomStateB\a\n" +
+	"room_state\x18\x11 \x01(\v2\x13.skein.v1.RoomStateH\x00R\troomState\x123\n" +
+	"\tdelivered\x18\x12 \x01(\v2\x13.skein.v1.DeliveredH\x00R\tdeliveredB\a\n" +
 	"\x05frame\"\x87\x02\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
@@ -1713,6 +1731,7 @@ var file_skein_v1_realtime_proto_goTypes = []any{
 	(*SyncResponse)(nil),            // 30: skein.v1.SyncResponse
 	(*Conversation)(nil),            // 31: skein.v1.Conversation
 	(*RoomState)(nil),               // 32: skein.v1.RoomState
+	(*Delivered)(nil),               // 33: skein.v1.Delivered
 }
 var file_skein_v1_realtime_proto_depIdxs = []int32{
 	2,  // 0: skein.v1.ClientPacket.frames:type_name -> skein.v1.ClientFrame
@@ -1748,13 +1767,14 @@ var file_skein_v1_realtime_proto_depIdxs = []int32{
 	20, // 30: skein.v1.ServerFrame.command:type_name -> skein.v1.Command
 	23, // 31: skein.v1.ServerFrame.room_message:type_name -> skein.v1.RoomMessage
 	32, // 32: skein.v1.ServerFrame.room_state:type_name -> skein.v1.RoomState
-	30, // 33: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
-	12, // 34: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	33, // 33: skein.v1.ServerFrame.delivered:type_name -> skein.v1.Delivered
+	30, // 34: skein.v1.Welcome.sync:type_name -> skein.v1.SyncResponse
+	12, // 35: skein.v1.Welcome.limits:type_name -> skein.v1.Limits
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_realtime_proto_init() }
@@ -1769,6 +1789,7 @@ func file_skein_v1_realtime_proto_init() {
 	file_skein_v1_error_proto_init()
 	file_skein_v1_message_proto_init()
 	file_skein_v1_presence_proto_init()
+	file_skein_v1_receipt_proto_init()
 	file_skein_v1_room_proto_init()
 	file_skein_v1_sync_proto_init()
 	file_skein_v1_realtime_proto_msgTypes[1].OneofWrappers = []any{
@@ -1803,6 +1824,7 @@ func file_skein_v1_realtime_proto_init() {
 		(*ServerFrame_Command)(nil),
 		(*ServerFrame_RoomMessage)(nil),
 		(*ServerFrame_RoomState)(nil),
+		(*ServerFrame_Delivered)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -160,6 +160,68 @@ func (x *ListReceiptsRequest) GetPage() string {
 	return ""
 }
 
+// Delivered says that a device of the other user of a direct conversation has stored it up to a position.
+type Delivered struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Conversation string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// Whose device.
+	User          string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Seq           uint64 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivered) Reset() {
+	*x = Delivered{}
+	mi := &file_skein_v1_receipt_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivered) ProtoMessage() {}
+
+func (x *Delivered) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_receipt_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivered.ProtoReflect.Descriptor instead.
+func (*Delivered) Descriptor() ([]byte, []int) {
+	return file_skein_v1_receipt_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Delivered) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *Delivered) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Delivered) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 // Receipt is how far a message has come with one member.
 type Receipt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -171,7 +233,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_skein_v1_receipt_proto_msgTypes[1]
+	mi := &file_skein_v1_receipt_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -183,7 +245,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_receipt_proto_msgTypes[1]
+	mi := &file_skein_v1_receipt_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -196,7 +258,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_skein_v1_receipt_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_receipt_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Receipt) GetUser() string {
@@ -224,7 +286,7 @@ type ListReceiptsResponse struct {
 
 func (x *ListReceiptsResponse) Reset() {
 	*x = ListReceiptsResponse{}
-	mi := &file_skein_v1_receipt_proto_msgTypes[2]
+	mi := &file_skein_v1_receipt_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -236,7 +298,7 @@ func (x *ListReceiptsResponse) String() string {
 func (*ListReceiptsResponse) ProtoMessage() {}
 
 func (x *ListReceiptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_receipt_proto_msgTypes[2]
+	mi := &file_skein_v1_receipt_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -249,7 +311,7 @@ func (x *ListReceiptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReceiptsResponse.ProtoReflect.Descriptor instead.
 func (*ListReceiptsResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_receipt_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_receipt_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListReceiptsResponse) GetReceipts() []*Receipt {
@@ -277,7 +339,11 @@ const file_skein_v1_receipt_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04B\a\xbaH\x042\x02(\x01R\x03seq\x126\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x16.skein.v1.ReceiptStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x1e\n" +
 	"\x05limit\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\x05limit\x12\x1b\n" +
-	"\x04page\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\x04page\"K\n" +
+	"\x04page\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\x04page\"U\n" +
+	"\tDelivered\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\"K\n" +
 	"\aReceipt\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.skein.v1.ReceiptStateR\x05state\"b\n" +
@@ -305,19 +371,20 @@ func file_skein_v1_receipt_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_receipt_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_skein_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_skein_v1_receipt_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_skein_v1_receipt_proto_goTypes = []any{
 	(ReceiptState)(0),            // 0: skein.v1.ReceiptState
 	(*ListReceiptsRequest)(nil),  // 1: skein.v1.ListReceiptsRequest
-	(*Receipt)(nil),              // 2: skein.v1.Receipt
-	(*ListReceiptsResponse)(nil), // 3: skein.v1.ListReceiptsResponse
+	(*Delivered)(nil),            // 2: skein.v1.Delivered
+	(*Receipt)(nil),              // 3: skein.v1.Receipt
+	(*ListReceiptsResponse)(nil), // 4: skein.v1.ListReceiptsResponse
 }
 var file_skein_v1_receipt_proto_depIdxs = []int32{
 	0, // 0: skein.v1.ListReceiptsRequest.state:type_name -> skein.v1.ReceiptState
 	0, // 1: skein.v1.Receipt.state:type_name -> skein.v1.ReceiptState
-	2, // 2: skein.v1.ListReceiptsResponse.receipts:type_name -> skein.v1.Receipt
+	3, // 2: skein.v1.ListReceiptsResponse.receipts:type_name -> skein.v1.Receipt
 	1, // 3: skein.v1.ReceiptService.ListReceipts:input_type -> skein.v1.ListReceiptsRequest
-	3, // 4: skein.v1.ReceiptService.ListReceipts:output_type -> skein.v1.ListReceiptsResponse
+	4, // 4: skein.v1.ReceiptService.ListReceipts:output_type -> skein.v1.ListReceiptsResponse
 	4, // [4:5] is the sub-list for method output_type
 	3, // [3:4] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -336,7 +403,7 @@ func file_skein_v1_receipt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_receipt_proto_rawDesc), len(file_skein_v1_receipt_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

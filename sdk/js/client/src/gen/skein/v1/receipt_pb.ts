@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/receipt.proto.
  */
 export const file_skein_v1_receipt: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9yZWNlaXB0LnByb3RvEghza2Vpbi52MSJ8ChNMaXN0UmVjZWlwdHNSZXF1ZXN0EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSJQoFc3RhdGUYAyABKA4yFi5za2Vpbi52MS5SZWNlaXB0U3RhdGUSDQoFbGltaXQYBCABKA0SDAoEcGFnZRgFIAEoCSI+CgdSZWNlaXB0EgwKBHVzZXIYASABKAkSJQoFc3RhdGUYAiABKA4yFi5za2Vpbi52MS5SZWNlaXB0U3RhdGUiTgoUTGlzdFJlY2VpcHRzUmVzcG9uc2USIwoIcmVjZWlwdHMYASADKAsyES5za2Vpbi52MS5SZWNlaXB0EhEKCW5leHRfcGFnZRgCIAEoCSp6CgxSZWNlaXB0U3RhdGUSHQoZUkVDRUlQVF9TVEFURV9VTlNQRUNJRklFRBAAEhYKElJFQ0VJUFRfU1RBVEVfTk9ORRABEhsKF1JFQ0VJUFRfU1RBVEVfREVMSVZFUkVEEAISFgoSUkVDRUlQVF9TVEFURV9SRUFEEAMyXwoOUmVjZWlwdFNlcnZpY2USTQoMTGlzdFJlY2VpcHRzEh0uc2tlaW4udjEuTGlzdFJlY2VpcHRzUmVxdWVzdBoeLnNrZWluLnYxLkxpc3RSZWNlaXB0c1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z");
+  fileDesc("ChZza2Vpbi92MS9yZWNlaXB0LnByb3RvEghza2Vpbi52MSJ8ChNMaXN0UmVjZWlwdHNSZXF1ZXN0EhQKDGNvbnZlcnNhdGlvbhgBIAEoCRILCgNzZXEYAiABKAQSJQoFc3RhdGUYAyABKA4yFi5za2Vpbi52MS5SZWNlaXB0U3RhdGUSDQoFbGltaXQYBCABKA0SDAoEcGFnZRgFIAEoCSI8CglEZWxpdmVyZWQSFAoMY29udmVyc2F0aW9uGAEgASgJEgwKBHVzZXIYAiABKAkSCwoDc2VxGAMgASgEIj4KB1JlY2VpcHQSDAoEdXNlchgBIAEoCRIlCgVzdGF0ZRgCIAEoDjIWLnNrZWluLnYxLlJlY2VpcHRTdGF0ZSJOChRMaXN0UmVjZWlwdHNSZXNwb25zZRIjCghyZWNlaXB0cxgBIAMoCzIRLnNrZWluLnYxLlJlY2VpcHQSEQoJbmV4dF9wYWdlGAIgASgJKnoKDFJlY2VpcHRTdGF0ZRIdChlSRUNFSVBUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSUkVDRUlQVF9TVEFURV9OT05FEAESGwoXUkVDRUlQVF9TVEFURV9ERUxJVkVSRUQQAhIWChJSRUNFSVBUX1NUQVRFX1JFQUQQAzJfCg5SZWNlaXB0U2VydmljZRJNCgxMaXN0UmVjZWlwdHMSHS5za2Vpbi52MS5MaXN0UmVjZWlwdHNSZXF1ZXN0Gh4uc2tlaW4udjEuTGlzdFJlY2VpcHRzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * @generated from message skein.v1.ListReceiptsRequest
@@ -60,6 +60,37 @@ export const ListReceiptsRequestSchema: GenMessage<ListReceiptsRequest> = /*@__P
   messageDesc(file_skein_v1_receipt, 0);
 
 /**
+ * Delivered says that a device of the other user of a direct conversation has stored it up to a position.
+ *
+ * @generated from message skein.v1.Delivered
+ */
+export type Delivered = Message<"skein.v1.Delivered"> & {
+  /**
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * Whose device.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * @generated from field: uint64 seq = 3;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message skein.v1.Delivered.
+ * Use `create(DeliveredSchema)` to create a new message.
+ */
+export const DeliveredSchema: GenMessage<Delivered> = /*@__PURE__*/
+  messageDesc(file_skein_v1_receipt, 1);
+
+/**
  * Receipt is how far a message has come with one member.
  *
  * @generated from message skein.v1.Receipt
@@ -81,7 +112,7 @@ export type Receipt = Message<"skein.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
-  messageDesc(file_skein_v1_receipt, 1);
+  messageDesc(file_skein_v1_receipt, 2);
 
 /**
  * @generated from message skein.v1.ListReceiptsResponse
@@ -105,7 +136,7 @@ export type ListReceiptsResponse = Message<"skein.v1.ListReceiptsResponse"> & {
  * Use `create(ListReceiptsResponseSchema)` to create a new message.
  */
 export const ListReceiptsResponseSchema: GenMessage<ListReceiptsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_receipt, 2);
+  messageDesc(file_skein_v1_receipt, 3);
 
 /**
  * ReceiptState is how far a message has come with a member.
