@@ -103,9 +103,10 @@ type Follower struct {
 	// keeps every other writer waiting, the journal's included: one that does
 	// much for an entry takes few.
 	Batch int
-	// Yield is the pause after a full batch while new entries keep coming, 0 =
-	// none: a follower that may fall behind leaves a busy server its time, and
-	// catches up at full speed when the server has nothing else to do.
+	// Yield is the pause after a full batch while new entries keep coming, and a
+	// sixteenth of it while none do; 0 = none. A follower that may fall behind
+	// leaves a busy server its time, and catches up when there is little else to
+	// do.
 	Yield time.Duration
 }
 

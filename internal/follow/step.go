@@ -84,8 +84,11 @@ func (m *machine) step(now time.Time, events ...event) action {
 		full = full || e.kind == applied && m.due
 		news = news || e.kind == look
 	}
-	if full && news && m.yield > 0 {
-		m.next = now.Add(m.yield)
+	if full && m.yield > 0 { // others, a sign-in say, want the database too
+		m.next = now.Add(m.yield / 16)
+		if news {
+			m.next = now.Add(m.yield)
+		}
 	}
 	switch {
 	case !m.held || !m.due:

@@ -259,10 +259,14 @@ func TestAWindowHoldsWhatIsContiguousWhateverHintsDo(t *testing.T) {
 func TestAFollowerThatYieldsRestsWhileNewsComesAndNotWhenItCatchesUp(t *testing.T) {
 	m := newMachine(time.Millisecond, 10, 80*time.Millisecond)
 	m.step(start, event{kind: granted, epoch: 1})
-	if a := m.step(start.Add(time.Millisecond), event{kind: applied, pos: 10, n: 10}); a.kind != attempt || a.limit != 10 {
-		t.Errorf("a backlog on a quiet server waits: %+v", a)
+	now := start.Add(time.Millisecond)
+	if a := m.step(now, event{kind: applied, pos: 10, n: 10}); a.kind != wait || a.until.Sub(now) != 5*time.Millisecond {
+		t.Errorf("a backlog on a quiet server: %+v", a)
 	}
-	now := start.Add(2 * time.Millisecond)
+	now = now.Add(5 * time.Millisecond)
+	if a := m.step(now, event{}); a.kind != attempt || a.limit != 10 {
+		t.Errorf("after a moment: %+v", a)
+	}
 	if a := m.step(now, event{kind: applied, pos: 20, n: 10}, event{kind: look}); a.kind != wait || a.until.Sub(now) != 80*time.Millisecond {
 		t.Errorf("a full batch while news comes: %+v", a)
 	}

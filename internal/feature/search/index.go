@@ -18,11 +18,11 @@ import (
 
 // The index may lag behind under load, but it must not hold up the journal,
 // which shares SQLite's one writer: few entries a transaction, with pauses
-// while others write; 2,500 messages a second then.
+// while others write: 1,500 messages a second then.
 const (
-	batch = 200
+	batch = 64
 	pace  = 15 * time.Millisecond
-	yield = 80 * time.Millisecond
+	yield = 40 * time.Millisecond
 )
 
 // Index returns the follower that keeps the index.
