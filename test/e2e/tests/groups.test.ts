@@ -111,7 +111,7 @@ test("in slow mode one waits, and a channel is written by its admins", async () 
   await dialog.waitFor({ state: "detached" });
   await panelOf(bob).getByRole("button", { name: "关闭" }).click();
   await bob.field.fill("one");
-  await bob.page.getByRole("button", { name: "发送" }).click();
+  await bob.page.getByRole("button", { name: "发送", exact: true }).click();
   await bob.page.getByText(/^慢速模式：\d+ 秒后可以发言。$/).waitFor();
   await shot(bob.page, "slow-zh");
   await panel.getByRole("button", { name: "Group settings" }).click();
