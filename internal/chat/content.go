@@ -46,6 +46,9 @@ func (s *Service) checkContent(c *skeinv1.Content) error {
 	if c.Forwarded != nil {
 		return im.Errorf(im.InvalidArgument, "only ForwardMessages says that a message was forwarded")
 	}
+	if c.ImportedUs != 0 {
+		return im.Errorf(im.InvalidArgument, "only ImportMessages says that a message was imported")
+	}
 	if c.Format < 0 || c.Format > skeinv1.TextFormat_TEXT_FORMAT_MARKDOWN {
 		return im.Errorf(im.InvalidArgument, "a text is plain or Markdown")
 	}

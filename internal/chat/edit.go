@@ -39,6 +39,8 @@ func (s *Service) Edit(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 			return im.Errorf(im.FailedPrecondition, "a poll or a topic is not edited; it has verbs of its own")
 		case isForward(t.Body):
 			return im.Errorf(im.FailedPrecondition, "what was forwarded is somebody else's and is not edited")
+		case isImported(t.Body):
+			return im.Errorf(im.FailedPrecondition, "what was imported stays as it came")
 		}
 		return s.inWindow(room, actor, t, "edited", s.settings(actor.App).GetEditWindowS())
 	})

@@ -165,6 +165,9 @@ func passedOn(e *im.Entry) (*skeinv1.Content, error) {
 	}
 	if c.Forwarded == nil {
 		c.Forwarded = &skeinv1.Forwarded{Sender: string(e.Sender), TimeUs: int64(e.Time)}
+		if at := b.Content.ImportedUs; at != 0 {
+			c.Forwarded.TimeUs = at
+		}
 	}
 	return c, nil
 }

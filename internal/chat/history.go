@@ -166,7 +166,8 @@ func cutPage(es []im.Entry, limit int, backwards bool) (page []im.Entry, full bo
 		}
 		size += len(es[i].Body) + len(es[i].Previous)
 		large := size > pageBytes && k > 0
-		if es[i].Kind == im.KindMessage && !es[i].Uncounted && !large {
+		// What was imported counts for nobody as unread, but fills a page.
+		if es[i].Kind == im.KindMessage && (!es[i].Uncounted || es[i].Target == 0) && !large {
 			n++
 		}
 		switch {

@@ -282,3 +282,9 @@ func isForward(body []byte) bool {
 	c := b.GetContent()
 	return c.GetForwarded() != nil || c.GetMerged() != nil
 }
+
+// isImported tells whether a stored body came from another system.
+func isImported(body []byte) bool {
+	var b skeinv1.Body
+	return proto.Unmarshal(body, &b) == nil && b.GetContent().GetImportedUs() != 0
+}

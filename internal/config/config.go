@@ -330,6 +330,10 @@ func FeatureLimits() map[string]string {
 		"The thumb of an attachment":                             "1 KiB",
 		"Messages in a merged forward":                           "100",
 		"Messages that are forwarded one by one in a call":       "20",
+		"Groups in a page of ListGroups, of a back end":          "200",
+		"Entries in a call of ExportMessages":                    "500, about 1 MiB",
+		"Messages in a call of ImportMessages":                   "500",
+		"The id of an imported message":                          "64 B",
 		"The data of a command":                                  "4 KiB",
 		"Members of a conversation all of whom get a command":    "1000",
 	}

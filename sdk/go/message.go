@@ -71,6 +71,9 @@ type Message struct {
 	Poll        *Poll        // KindPoll
 	Topic       *Topic       // KindTopic
 	Pin         *Pin         // KindPin: a message was pinned, or its pin taken down
+	// Imported is when a message that came from another system was first sent
+	// there; zero for all others. Time is when it was imported.
+	Imported time.Time
 	// Forwarded tells whose message this was first, nil when it was not forwarded.
 	Forwarded *Forwarded
 
@@ -226,6 +229,9 @@ func (v *Message) setContent(c *skeinv1.Content) {
 	v.MentionRoles, v.MentionAll, v.MentionHere = slices.Clone(c.GetMentionRoles()), c.GetMentionAll(), c.GetMentionHere()
 	if f := c.GetForwarded(); f != nil {
 		v.Forwarded = &Forwarded{Sender: f.GetSender(), Time: time.UnixMicro(f.GetTimeUs()).UTC()}
+	}
+	if at := c.GetImportedUs(); at != 0 {
+		v.Imported = time.UnixMicro(at).UTC()
 	}
 	v.GroupChange = groupChangeOf(c.GetGroupChange())
 	switch k := c.GetKind().(type) {

@@ -18,5 +18,12 @@ func archiveRows() []row {
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.ExportMessagesRequest{Conversation: f.group}
 			}},
+		{verb: "ArchiveService/ImportMessages", cells: notUsers + `
+			NOT_FOUND foreign-app
+			ok        app`,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.ImportMessagesRequest{Conversation: f.group, ImportId: newID(0), Messages: []*pb.ImportedMessage{
+					{Sender: f.users[member], TimeUs: 1_000_000, ClientId: []byte("1"), Body: textBody("long ago")}}}
+			}},
 	}
 }

@@ -434,6 +434,9 @@ type Content struct {
 	Forwarded *Forwarded `protobuf:"bytes,15,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
 	// How the text, or the caption of the attachments, is to be read.
 	Format TextFormat `protobuf:"varint,16,opt,name=format,proto3,enum=skein.v1.TextFormat" json:"format,omitempty"`
+	// When an imported message was first sent, microseconds since 1970 UTC; 0 = it was not imported. Set by the
+	// server; a client that sets it is refused.
+	ImportedUs int64 `protobuf:"varint,17,opt,name=imported_us,json=importedUs,proto3" json:"imported_us,omitempty"`
 	// A digest of the call, in what the server writes about members, settings and state. It tells the retry of a
 	// call from another call with the same client_id. Nobody else may set it.
 	Request []byte `protobuf:"bytes,50,opt,name=request,proto3" json:"request,omitempty"`
@@ -734,6 +737,13 @@ func (x *Content) GetFormat() TextFormat {
 		return x.Format
 	}
 	return TextFormat_TEXT_FORMAT_UNSPECIFIED
+}
+
+func (x *Content) GetImportedUs() int64 {
+	if x != nil {
+		return x.ImportedUs
+	}
+	return 0
 }
 
 func (x *Content) GetRequest() []byte {
@@ -1833,7 +1843,7 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x98\f\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xb9\f\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1870,7 +1880,9 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"mentionAll\x12!\n" +
 	"\fmention_here\x18\x0e \x01(\bR\vmentionHere\x121\n" +
 	"\tforwarded\x18\x0f \x01(\v2\x13.skein.v1.ForwardedR\tforwarded\x126\n" +
-	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12!\n" +
+	"\x06format\x18\x10 \x01(\x0e2\x14.skein.v1.TextFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12\x1f\n" +
+	"\vimported_us\x18\x11 \x01(\x03R\n" +
+	"importedUs\x12!\n" +
 	"\arequest\x182 \x01(\fB\a\xbaH\x04z\x02\x18 R\arequest\x128\n" +
 	"\fgroup_change\x183 \x01(\v2\x15.skein.v1.GroupChangeR\vgroupChangeB\x06\n" +
 	"\x04kind\"'\n" +

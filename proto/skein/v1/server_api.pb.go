@@ -257,6 +257,186 @@ func (x *ExportMessagesResponse) GetIncarnation() string {
 	return ""
 }
 
+type ImportMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A group, or the conversation of two users, or a user's own.
+	Conversation string `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// UUIDv7, made once when the import begins and the same in all of its calls. It is good for 30 days.
+	ImportId      []byte             `protobuf:"bytes,2,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
+	Messages      []*ImportedMessage `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportMessagesRequest) Reset() {
+	*x = ImportMessagesRequest{}
+	mi := &file_skein_v1_server_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportMessagesRequest) ProtoMessage() {}
+
+func (x *ImportMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_server_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ImportMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_server_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ImportMessagesRequest) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *ImportMessagesRequest) GetImportId() []byte {
+	if x != nil {
+		return x.ImportId
+	}
+	return nil
+}
+
+func (x *ImportMessagesRequest) GetMessages() []*ImportedMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+type ImportMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where each message is, in the order of the request.
+	Seqs          []uint64 `protobuf:"varint,1,rep,packed,name=seqs,proto3" json:"seqs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportMessagesResponse) Reset() {
+	*x = ImportMessagesResponse{}
+	mi := &file_skein_v1_server_api_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportMessagesResponse) ProtoMessage() {}
+
+func (x *ImportMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_server_api_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ImportMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_server_api_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ImportMessagesResponse) GetSeqs() []uint64 {
+	if x != nil {
+		return x.Seqs
+	}
+	return nil
+}
+
+// ImportedMessage is a message as another system had it.
+type ImportedMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a group also somebody who is in it no more.
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	// When it was first sent, microseconds since 1970 UTC; not in the future.
+	TimeUs int64 `protobuf:"varint,2,opt,name=time_us,json=timeUs,proto3" json:"time_us,omitempty"`
+	// Its id in that system, 1 to 64 bytes of any kind.
+	ClientId []byte `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// Readable: text, custom, location, contact_card, sticker, attachments or notice.
+	Body          *Body `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportedMessage) Reset() {
+	*x = ImportedMessage{}
+	mi := &file_skein_v1_server_api_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportedMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportedMessage) ProtoMessage() {}
+
+func (x *ImportedMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_server_api_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportedMessage.ProtoReflect.Descriptor instead.
+func (*ImportedMessage) Descriptor() ([]byte, []int) {
+	return file_skein_v1_server_api_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ImportedMessage) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *ImportedMessage) GetTimeUs() int64 {
+	if x != nil {
+		return x.TimeUs
+	}
+	return 0
+}
+
+func (x *ImportedMessage) GetClientId() []byte {
+	if x != nil {
+		return x.ClientId
+	}
+	return nil
+}
+
+func (x *ImportedMessage) GetBody() *Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
 var File_skein_v1_server_api_proto protoreflect.FileDescriptor
 
 const file_skein_v1_server_api_proto_rawDesc = "" +
@@ -276,11 +456,24 @@ const file_skein_v1_server_api_proto_rawDesc = "" +
 	"\x16ExportMessagesResponse\x12)\n" +
 	"\aentries\x18\x01 \x03(\v2\x0f.skein.v1.EntryR\aentries\x12\x19\n" +
 	"\bhead_seq\x18\x02 \x01(\x04R\aheadSeq\x12 \n" +
-	"\vincarnation\x18\x03 \x01(\tR\vincarnation2\xae\x01\n" +
+	"\vincarnation\x18\x03 \x01(\tR\vincarnation\"\xb1\x01\n" +
+	"\x15ImportMessagesRequest\x12.\n" +
+	"\fconversation\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05 \x01(\x88\x01R\fconversation\x12$\n" +
+	"\timport_id\x18\x02 \x01(\fB\a\xbaH\x04z\x02h\x10R\bimportId\x12B\n" +
+	"\bmessages\x18\x03 \x03(\v2\x19.skein.v1.ImportedMessageB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\bmessages\",\n" +
+	"\x16ImportMessagesResponse\x12\x12\n" +
+	"\x04seqs\x18\x01 \x03(\x04R\x04seqs\"\xaa\x01\n" +
+	"\x0fImportedMessage\x12!\n" +
+	"\x06sender\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x06sender\x12 \n" +
+	"\atime_us\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02 \x00R\x06timeUs\x12&\n" +
+	"\tclient_id\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x10\x01\x18@R\bclientId\x12*\n" +
+	"\x04body\x18\x04 \x01(\v2\x0e.skein.v1.BodyB\x06\xbaH\x03\xc8\x01\x01R\x04body2\x83\x02\n" +
 	"\x0eArchiveService\x12G\n" +
 	"\n" +
 	"ListGroups\x12\x1b.skein.v1.ListGroupsRequest\x1a\x1c.skein.v1.ListGroupsResponse\x12S\n" +
-	"\x0eExportMessages\x12\x1f.skein.v1.ExportMessagesRequest\x1a .skein.v1.ExportMessagesResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\x0eExportMessages\x12\x1f.skein.v1.ExportMessagesRequest\x1a .skein.v1.ExportMessagesResponse\x12S\n" +
+	"\x0eImportMessages\x12\x1f.skein.v1.ImportMessagesRequest\x1a .skein.v1.ImportMessagesResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_server_api_proto_rawDescOnce sync.Once
@@ -294,27 +487,35 @@ func file_skein_v1_server_api_proto_rawDescGZIP() []byte {
 	return file_skein_v1_server_api_proto_rawDescData
 }
 
-var file_skein_v1_server_api_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_skein_v1_server_api_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_skein_v1_server_api_proto_goTypes = []any{
 	(*ListGroupsRequest)(nil),      // 0: skein.v1.ListGroupsRequest
 	(*ListGroupsResponse)(nil),     // 1: skein.v1.ListGroupsResponse
 	(*ExportMessagesRequest)(nil),  // 2: skein.v1.ExportMessagesRequest
 	(*ExportMessagesResponse)(nil), // 3: skein.v1.ExportMessagesResponse
-	(*Conversation)(nil),           // 4: skein.v1.Conversation
-	(*Entry)(nil),                  // 5: skein.v1.Entry
+	(*ImportMessagesRequest)(nil),  // 4: skein.v1.ImportMessagesRequest
+	(*ImportMessagesResponse)(nil), // 5: skein.v1.ImportMessagesResponse
+	(*ImportedMessage)(nil),        // 6: skein.v1.ImportedMessage
+	(*Conversation)(nil),           // 7: skein.v1.Conversation
+	(*Entry)(nil),                  // 8: skein.v1.Entry
+	(*Body)(nil),                   // 9: skein.v1.Body
 }
 var file_skein_v1_server_api_proto_depIdxs = []int32{
-	4, // 0: skein.v1.ListGroupsResponse.groups:type_name -> skein.v1.Conversation
-	5, // 1: skein.v1.ExportMessagesResponse.entries:type_name -> skein.v1.Entry
-	0, // 2: skein.v1.ArchiveService.ListGroups:input_type -> skein.v1.ListGroupsRequest
-	2, // 3: skein.v1.ArchiveService.ExportMessages:input_type -> skein.v1.ExportMessagesRequest
-	1, // 4: skein.v1.ArchiveService.ListGroups:output_type -> skein.v1.ListGroupsResponse
-	3, // 5: skein.v1.ArchiveService.ExportMessages:output_type -> skein.v1.ExportMessagesResponse
-	4, // [4:6] is the sub-list for method output_type
-	2, // [2:4] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 0: skein.v1.ListGroupsResponse.groups:type_name -> skein.v1.Conversation
+	8, // 1: skein.v1.ExportMessagesResponse.entries:type_name -> skein.v1.Entry
+	6, // 2: skein.v1.ImportMessagesRequest.messages:type_name -> skein.v1.ImportedMessage
+	9, // 3: skein.v1.ImportedMessage.body:type_name -> skein.v1.Body
+	0, // 4: skein.v1.ArchiveService.ListGroups:input_type -> skein.v1.ListGroupsRequest
+	2, // 5: skein.v1.ArchiveService.ExportMessages:input_type -> skein.v1.ExportMessagesRequest
+	4, // 6: skein.v1.ArchiveService.ImportMessages:input_type -> skein.v1.ImportMessagesRequest
+	1, // 7: skein.v1.ArchiveService.ListGroups:output_type -> skein.v1.ListGroupsResponse
+	3, // 8: skein.v1.ArchiveService.ExportMessages:output_type -> skein.v1.ExportMessagesResponse
+	5, // 9: skein.v1.ArchiveService.ImportMessages:output_type -> skein.v1.ImportMessagesResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_server_api_proto_init() }
@@ -330,7 +531,7 @@ func file_skein_v1_server_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_server_api_proto_rawDesc), len(file_skein_v1_server_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,9 @@ const (
 	// ArchiveServiceExportMessagesProcedure is the fully-qualified name of the ArchiveService's
 	// ExportMessages RPC.
 	ArchiveServiceExportMessagesProcedure = "/skein.v1.ArchiveService/ExportMessages"
+	// ArchiveServiceImportMessagesProcedure is the fully-qualified name of the ArchiveService's
+	// ImportMessages RPC.
+	ArchiveServiceImportMessagesProcedure = "/skein.v1.ArchiveService/ImportMessages"
 )
 
 // ArchiveServiceClient is a client for the skein.v1.ArchiveService service.
@@ -51,6 +54,13 @@ type ArchiveServiceClient interface {
 	// newest body, of what was recalled or has expired none; also those that only some of its members read.
 	// Errors: NOT_FOUND.
 	ExportMessages(context.Context, *connect.Request[v1.ExportMessagesRequest]) (*connect.Response[v1.ExportMessagesResponse], error)
+	// ImportMessages appends messages of another system to a conversation, in the order given. All are held to the
+	// rules before the first is stored. They are silent and count for nobody as unread, their entries have the time of
+	// the import, and Content.imported_us says when they were first sent. A message that was brought before, by the same
+	// import_id, sender and client_id, is not stored again and has its position of then. Errors: NOT_FOUND,
+	// INVALID_ARGUMENT, TOO_LARGE, CLOCK_SKEW, FAILED_PRECONDITION (a livestream, a group that was dissolved),
+	// CLIENT_ID_REUSED (brought before with other content; the messages before it are stored).
+	ImportMessages(context.Context, *connect.Request[v1.ImportMessagesRequest]) (*connect.Response[v1.ImportMessagesResponse], error)
 }
 
 // NewArchiveServiceClient constructs a client for the skein.v1.ArchiveService service. By default,
@@ -76,6 +86,12 @@ func NewArchiveServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(archiveServiceMethods.ByName("ExportMessages")),
 			connect.WithClientOptions(opts...),
 		),
+		importMessages: connect.NewClient[v1.ImportMessagesRequest, v1.ImportMessagesResponse](
+			httpClient,
+			baseURL+ArchiveServiceImportMessagesProcedure,
+			connect.WithSchema(archiveServiceMethods.ByName("ImportMessages")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -83,6 +99,7 @@ func NewArchiveServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 type archiveServiceClient struct {
 	listGroups     *connect.Client[v1.ListGroupsRequest, v1.ListGroupsResponse]
 	exportMessages *connect.Client[v1.ExportMessagesRequest, v1.ExportMessagesResponse]
+	importMessages *connect.Client[v1.ImportMessagesRequest, v1.ImportMessagesResponse]
 }
 
 // ListGroups calls skein.v1.ArchiveService.ListGroups.
@@ -95,6 +112,11 @@ func (c *archiveServiceClient) ExportMessages(ctx context.Context, req *connect.
 	return c.exportMessages.CallUnary(ctx, req)
 }
 
+// ImportMessages calls skein.v1.ArchiveService.ImportMessages.
+func (c *archiveServiceClient) ImportMessages(ctx context.Context, req *connect.Request[v1.ImportMessagesRequest]) (*connect.Response[v1.ImportMessagesResponse], error) {
+	return c.importMessages.CallUnary(ctx, req)
+}
+
 // ArchiveServiceHandler is an implementation of the skein.v1.ArchiveService service.
 type ArchiveServiceHandler interface {
 	// ListGroups pages through all groups of the app, by id. Errors: INVALID_ARGUMENT (a page of another list).
@@ -103,6 +125,13 @@ type ArchiveServiceHandler interface {
 	// newest body, of what was recalled or has expired none; also those that only some of its members read.
 	// Errors: NOT_FOUND.
 	ExportMessages(context.Context, *connect.Request[v1.ExportMessagesRequest]) (*connect.Response[v1.ExportMessagesResponse], error)
+	// ImportMessages appends messages of another system to a conversation, in the order given. All are held to the
+	// rules before the first is stored. They are silent and count for nobody as unread, their entries have the time of
+	// the import, and Content.imported_us says when they were first sent. A message that was brought before, by the same
+	// import_id, sender and client_id, is not stored again and has its position of then. Errors: NOT_FOUND,
+	// INVALID_ARGUMENT, TOO_LARGE, CLOCK_SKEW, FAILED_PRECONDITION (a livestream, a group that was dissolved),
+	// CLIENT_ID_REUSED (brought before with other content; the messages before it are stored).
+	ImportMessages(context.Context, *connect.Request[v1.ImportMessagesRequest]) (*connect.Response[v1.ImportMessagesResponse], error)
 }
 
 // NewArchiveServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -124,12 +153,20 @@ func NewArchiveServiceHandler(svc ArchiveServiceHandler, opts ...connect.Handler
 		connect.WithSchema(archiveServiceMethods.ByName("ExportMessages")),
 		connect.WithHandlerOptions(opts...),
 	)
+	archiveServiceImportMessagesHandler := connect.NewUnaryHandler(
+		ArchiveServiceImportMessagesProcedure,
+		svc.ImportMessages,
+		connect.WithSchema(archiveServiceMethods.ByName("ImportMessages")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/skein.v1.ArchiveService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ArchiveServiceListGroupsProcedure:
 			archiveServiceListGroupsHandler.ServeHTTP(w, r)
 		case ArchiveServiceExportMessagesProcedure:
 			archiveServiceExportMessagesHandler.ServeHTTP(w, r)
+		case ArchiveServiceImportMessagesProcedure:
+			archiveServiceImportMessagesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -145,4 +182,8 @@ func (UnimplementedArchiveServiceHandler) ListGroups(context.Context, *connect.R
 
 func (UnimplementedArchiveServiceHandler) ExportMessages(context.Context, *connect.Request[v1.ExportMessagesRequest]) (*connect.Response[v1.ExportMessagesResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ArchiveService.ExportMessages is not implemented"))
+}
+
+func (UnimplementedArchiveServiceHandler) ImportMessages(context.Context, *connect.Request[v1.ImportMessagesRequest]) (*connect.Response[v1.ImportMessagesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.ArchiveService.ImportMessages is not implemented"))
 }

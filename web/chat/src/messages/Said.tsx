@@ -1,7 +1,8 @@
 // The text of a message as it was meant, and what stands above it: whose it was first, and how it was sent.
 import type { Message } from "@skein/client";
 import { joinNames } from "../format/describe.ts";
-import { useWords } from "../i18n/context.tsx";
+import { exact } from "../format/time.ts";
+import { useSpeech } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
 import { useNames } from "../people/names.tsx";
@@ -25,18 +26,23 @@ export function SaidText({ message, query, me }: { message: Message; query: stri
 
 /** The line above: forwarded, for some, silent, high. */
 export function Marks({ message }: { message: Message }) {
-  const t = useWords();
+  const { t, tag } = useSpeech();
   const s = useStrings(strings);
   const client = useClient();
   const nameOf = useNames();
-  const { forwarded } = client.messages.details(message);
+  const { forwarded, imported } = client.messages.details(message);
   const { toUsers = [], silent = false, priority = 0 } = message.delivery ?? {};
-  if (!forwarded && toUsers.length === 0 && !silent && priority === 0) return null;
+  if (!forwarded && !imported && toUsers.length === 0 && !silent && priority === 0) return null;
   return (
     <span className="marks">
       {forwarded ? (
         <span className="mark mark-forwarded">
           <Icon name="switchUser" size={14} /> {s.forwardedFrom(nameOf(forwarded.sender))}
+        </span>
+      ) : null}
+      {imported ? (
+        <span className="mark mark-imported">
+          <Icon name="history" size={14} /> {s.firstSent(exact(imported, tag))}
         </span>
       ) : null}
       {toUsers.length > 0 ? (

@@ -16,12 +16,13 @@ function forwardedOf({ forwarded }: ContentFields): Forwarded | undefined {
 
 export function readDetails(bytes: Uint8Array): Details {
   const fields = contentFields.read(bytes);
-  const { format, mentionRoles, mentionAll, mentionHere } = fields;
-  return { format: formatOf(format), forwarded: forwardedOf(fields), mentionRoles, mentionAll, mentionHere };
+  const { format, importedUs, mentionRoles, mentionAll, mentionHere } = fields;
+  const imported = importedUs ? Math.floor(importedUs / 1000) : undefined;
+  return { format: formatOf(format), forwarded: forwardedOf(fields), imported, mentionRoles, mentionAll, mentionHere };
 }
 
 const known = /* @__PURE__ */ new WeakMap<Uint8Array, Details>();
-const none: Details = { format: undefined, forwarded: undefined, mentionRoles: [], mentionAll: false, mentionHere: false };
+const none: Details = { format: undefined, forwarded: undefined, imported: undefined, mentionRoles: [], mentionAll: false, mentionHere: false };
 
 /** What goes with a message beside its content. The same object for the same message. */
 export function detailsOf({ fields }: Pick<Message, "fields">): Details {

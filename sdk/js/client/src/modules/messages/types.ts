@@ -105,6 +105,8 @@ declare module "../../types/message.js" {
 export interface Details {
   readonly format: TextFormat | undefined;
   readonly forwarded: Forwarded | undefined;
+  /** When a message that came from another system was first sent there, ms since 1970; its `time` is when it was imported. */
+  readonly imported: number | undefined;
   /** `owner`, `admin`, or ids of the group's own roles. */
   readonly mentionRoles: readonly string[];
   readonly mentionAll: boolean;

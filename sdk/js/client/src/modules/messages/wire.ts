@@ -102,6 +102,7 @@ export interface ContentFields extends Rest {
   mentionAll: boolean;
   mentionHere: boolean;
   forwarded?: Forwarded | undefined;
+  importedUs: number;
   format: number;
 }
 
@@ -130,7 +131,7 @@ const schema = /* @__PURE__ */ schemaOf(
     Notice: "1scode 2stext 3Mparams:NoticeParam",
     NoticeParam: "1sname 2svalue",
     Sticker: "1spack 2sid 3surl 4salt",
-    ContentFields: "20mlocation:Location 21mcontactCard:ContactCard 22msticker:Sticker 23mattachments:Attachments 24mnotice:Notice 25mmerged:Merged 12SmentionRoles 13omentionAll 14omentionHere 15mforwarded:Forwarded 16eformat:TextFormat",
+    ContentFields: "20mlocation:Location 21mcontactCard:ContactCard 22msticker:Sticker 23mattachments:Attachments 24mnotice:Notice 25mmerged:Merged 12SmentionRoles 13omentionAll 14omentionHere 15mforwarded:Forwarded 17iimportedUs 16eformat:TextFormat",
     ClientFrameFields: "11mcommand:Command",
     ServerFrameFields: "15mcommand:Command",
   },

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Conversation } from "./conversation_pb.js";
 import { file_skein_v1_conversation } from "./conversation_pb.js";
-import type { Entry } from "./entry_pb.js";
+import type { Body, Entry } from "./entry_pb.js";
 import { file_skein_v1_entry } from "./entry_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/server_api.proto.
  */
 export const file_skein_v1_server_api: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi92MS9zZXJ2ZXJfYXBpLnByb3RvEghza2Vpbi52MSIwChFMaXN0R3JvdXBzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRIMCgRwYWdlGAIgASgJIk8KEkxpc3RHcm91cHNSZXNwb25zZRImCgZncm91cHMYASADKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SEQoJbmV4dF9wYWdlGAIgASgJIk8KFUV4cG9ydE1lc3NhZ2VzUmVxdWVzdBIUCgxjb252ZXJzYXRpb24YASABKAkSEQoJYWZ0ZXJfc2VxGAIgASgEEg0KBWxpbWl0GAMgASgNImEKFkV4cG9ydE1lc3NhZ2VzUmVzcG9uc2USIAoHZW50cmllcxgBIAMoCzIPLnNrZWluLnYxLkVudHJ5EhAKCGhlYWRfc2VxGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJMq4BCg5BcmNoaXZlU2VydmljZRJHCgpMaXN0R3JvdXBzEhsuc2tlaW4udjEuTGlzdEdyb3Vwc1JlcXVlc3QaHC5za2Vpbi52MS5MaXN0R3JvdXBzUmVzcG9uc2USUwoORXhwb3J0TWVzc2FnZXMSHy5za2Vpbi52MS5FeHBvcnRNZXNzYWdlc1JlcXVlc3QaIC5za2Vpbi52MS5FeHBvcnRNZXNzYWdlc1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_conversation, file_skein_v1_entry]);
+  fileDesc("Chlza2Vpbi92MS9zZXJ2ZXJfYXBpLnByb3RvEghza2Vpbi52MSIwChFMaXN0R3JvdXBzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRIMCgRwYWdlGAIgASgJIk8KEkxpc3RHcm91cHNSZXNwb25zZRImCgZncm91cHMYASADKAsyFi5za2Vpbi52MS5Db252ZXJzYXRpb24SEQoJbmV4dF9wYWdlGAIgASgJIk8KFUV4cG9ydE1lc3NhZ2VzUmVxdWVzdBIUCgxjb252ZXJzYXRpb24YASABKAkSEQoJYWZ0ZXJfc2VxGAIgASgEEg0KBWxpbWl0GAMgASgNImEKFkV4cG9ydE1lc3NhZ2VzUmVzcG9uc2USIAoHZW50cmllcxgBIAMoCzIPLnNrZWluLnYxLkVudHJ5EhAKCGhlYWRfc2VxGAIgASgEEhMKC2luY2FybmF0aW9uGAMgASgJIm0KFUltcG9ydE1lc3NhZ2VzUmVxdWVzdBIUCgxjb252ZXJzYXRpb24YASABKAkSEQoJaW1wb3J0X2lkGAIgASgMEisKCG1lc3NhZ2VzGAMgAygLMhkuc2tlaW4udjEuSW1wb3J0ZWRNZXNzYWdlIiYKFkltcG9ydE1lc3NhZ2VzUmVzcG9uc2USDAoEc2VxcxgBIAMoBCJjCg9JbXBvcnRlZE1lc3NhZ2USDgoGc2VuZGVyGAEgASgJEg8KB3RpbWVfdXMYAiABKAMSEQoJY2xpZW50X2lkGAMgASgMEhwKBGJvZHkYBCABKAsyDi5za2Vpbi52MS5Cb2R5MoMCCg5BcmNoaXZlU2VydmljZRJHCgpMaXN0R3JvdXBzEhsuc2tlaW4udjEuTGlzdEdyb3Vwc1JlcXVlc3QaHC5za2Vpbi52MS5MaXN0R3JvdXBzUmVzcG9uc2USUwoORXhwb3J0TWVzc2FnZXMSHy5za2Vpbi52MS5FeHBvcnRNZXNzYWdlc1JlcXVlc3QaIC5za2Vpbi52MS5FeHBvcnRNZXNzYWdlc1Jlc3BvbnNlElMKDkltcG9ydE1lc3NhZ2VzEh8uc2tlaW4udjEuSW1wb3J0TWVzc2FnZXNSZXF1ZXN0GiAuc2tlaW4udjEuSW1wb3J0TWVzc2FnZXNSZXNwb25zZUIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw", [file_skein_v1_conversation, file_skein_v1_entry]);
 
 /**
  * @generated from message skein.v1.ListGroupsRequest
@@ -135,6 +135,98 @@ export const ExportMessagesResponseSchema: GenMessage<ExportMessagesResponse> = 
   messageDesc(file_skein_v1_server_api, 3);
 
 /**
+ * @generated from message skein.v1.ImportMessagesRequest
+ */
+export type ImportMessagesRequest = Message<"skein.v1.ImportMessagesRequest"> & {
+  /**
+   * A group, or the conversation of two users, or a user's own.
+   *
+   * @generated from field: string conversation = 1;
+   */
+  conversation: string;
+
+  /**
+   * UUIDv7, made once when the import begins and the same in all of its calls. It is good for 30 days.
+   *
+   * @generated from field: bytes import_id = 2;
+   */
+  importId: Uint8Array;
+
+  /**
+   * @generated from field: repeated skein.v1.ImportedMessage messages = 3;
+   */
+  messages: ImportedMessage[];
+};
+
+/**
+ * Describes the message skein.v1.ImportMessagesRequest.
+ * Use `create(ImportMessagesRequestSchema)` to create a new message.
+ */
+export const ImportMessagesRequestSchema: GenMessage<ImportMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_server_api, 4);
+
+/**
+ * @generated from message skein.v1.ImportMessagesResponse
+ */
+export type ImportMessagesResponse = Message<"skein.v1.ImportMessagesResponse"> & {
+  /**
+   * Where each message is, in the order of the request.
+   *
+   * @generated from field: repeated uint64 seqs = 1;
+   */
+  seqs: bigint[];
+};
+
+/**
+ * Describes the message skein.v1.ImportMessagesResponse.
+ * Use `create(ImportMessagesResponseSchema)` to create a new message.
+ */
+export const ImportMessagesResponseSchema: GenMessage<ImportMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_server_api, 5);
+
+/**
+ * ImportedMessage is a message as another system had it.
+ *
+ * @generated from message skein.v1.ImportedMessage
+ */
+export type ImportedMessage = Message<"skein.v1.ImportedMessage"> & {
+  /**
+   * Of a group also somebody who is in it no more.
+   *
+   * @generated from field: string sender = 1;
+   */
+  sender: string;
+
+  /**
+   * When it was first sent, microseconds since 1970 UTC; not in the future.
+   *
+   * @generated from field: int64 time_us = 2;
+   */
+  timeUs: bigint;
+
+  /**
+   * Its id in that system, 1 to 64 bytes of any kind.
+   *
+   * @generated from field: bytes client_id = 3;
+   */
+  clientId: Uint8Array;
+
+  /**
+   * Readable: text, custom, location, contact_card, sticker, attachments or notice.
+   *
+   * @generated from field: skein.v1.Body body = 4;
+   */
+  body?: Body | undefined;
+};
+
+/**
+ * Describes the message skein.v1.ImportedMessage.
+ * Use `create(ImportedMessageSchema)` to create a new message.
+ */
+export const ImportedMessageSchema: GenMessage<ImportedMessage> = /*@__PURE__*/
+  messageDesc(file_skein_v1_server_api, 6);
+
+/**
  * ArchiveService lists, exports and imports for tokens of scope "server". Users get NOT_FOUND.
  *
  * @generated from service skein.v1.ArchiveService
@@ -161,6 +253,21 @@ export const ArchiveService: GenService<{
     methodKind: "unary";
     input: typeof ExportMessagesRequestSchema;
     output: typeof ExportMessagesResponseSchema;
+  },
+  /**
+   * ImportMessages appends messages of another system to a conversation, in the order given. All are held to the
+   * rules before the first is stored. They are silent and count for nobody as unread, their entries have the time of
+   * the import, and Content.imported_us says when they were first sent. A message that was brought before, by the same
+   * import_id, sender and client_id, is not stored again and has its position of then. Errors: NOT_FOUND,
+   * INVALID_ARGUMENT, TOO_LARGE, CLOCK_SKEW, FAILED_PRECONDITION (a livestream, a group that was dissolved),
+   * CLIENT_ID_REUSED (brought before with other content; the messages before it are stored).
+   *
+   * @generated from rpc skein.v1.ArchiveService.ImportMessages
+   */
+  importMessages: {
+    methodKind: "unary";
+    input: typeof ImportMessagesRequestSchema;
+    output: typeof ImportMessagesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_v1_server_api, 0);
