@@ -3,6 +3,7 @@ package skein
 import (
 	"context"
 	"iter"
+	"slices"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -53,6 +54,72 @@ func (v *Conversation) Receipts(ctx context.Context, m Message, state ...Receipt
 			yield(Receipt{}, err)
 		}
 	}
+}
+
+// DeliveredSeq returns up to which position of a direct conversation a device
+// of the other user is known to have it: what the server told since the start
+// of this client, and what they have read, which includes what they have
+// written. It grows by itself, told by OnConversation, some seconds after a
+// message has reached a device. See AskDelivered for what was missed.
+func (v *Conversation) DeliveredSeq() (seq uint64) {
+	v.look(func(cv *conv) {
+		if cv.kind != skeinv1.ConversationKind_CONVERSATION_KIND_DIRECT {
+			return
+		}
+		seq = cv.stored
+		for _, p := range cv.markers {
+			seq = max(seq, p.seq)
+		}
+	})
+	return seq
+}
+
+// AskDelivered asks the server how far the newest own message here has come,
+// for DeliveredSeq: when a direct conversation is opened, and after the
+// connection was lost. Where that is known already, and in other conversations,
+// it does nothing.
+//
+// Errors: Unavailable, NotFound, Storage.
+func (v *Conversation) AskDelivered(ctx context.Context) error {
+	if v.Kind() != Direct {
+		return nil
+	}
+	list, err := v.Messages(ctx, 50)
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(list) {
+		if m.Sender != v.c.UserID() || m.State != Sent || m.Seq == 0 {
+			continue
+		}
+		if m.Seq <= v.DeliveredSeq() {
+			return nil
+		}
+		for r, err := range v.Receipts(ctx, m) {
+			if err != nil {
+				return err
+			}
+			if r.State != ReceiptNone {
+				return v.c.do(ctx, func() { v.c.wasDelivered(&skeinv1.Delivered{Conversation: m.Conversation, User: r.User, Seq: m.Seq}) })
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// wasDelivered takes how far a device of the other user has a conversation. It
+// runs on the loop.
+func (c *Client) wasDelivered(d *skeinv1.Delivered) {
+	id := d.GetConversation()
+	cv := c.st.convs[id]
+	if cv == nil || directPeer(id, c.st.user) != d.GetUser() || d.GetSeq() <= cv.stored {
+		return
+	}
+	c.mu.Lock()
+	cv.stored = d.GetSeq()
+	c.mu.Unlock()
+	emit(c, &c.on.conversation, ConversationEvent{Conversation: c.Conversation(id)})
 }
 
 func (s ReceiptState) wire() skeinv1.ReceiptState {

@@ -217,6 +217,8 @@ func (c *Client) frame(n int, f *skeinv1.ServerFrame) {
 		c.refused(n, asked, f.Error)
 	case *skeinv1.ServerFrame_Typing:
 		c.typed(f.Typing)
+	case *skeinv1.ServerFrame_Delivered:
+		c.wasDelivered(f.Delivered)
 	case *skeinv1.ServerFrame_Presence:
 		c.present(f.Presence)
 	case *skeinv1.ServerFrame_GoAway:

@@ -55,6 +55,7 @@ type conv struct {
 	read        point
 	readUnsent  uint64
 	markers     map[string]point
+	stored      uint64 // a device of the peer has it up to here, as was told; not persisted
 	activity    int64
 	keyed       map[string]*keyedValue
 	incarnation string

@@ -70,6 +70,8 @@ type ConversationView struct {
 	Markers  map[string]int `json:"markers"` // user → seq
 	Messages []MessageView  `json:"messages"`
 	ReadSeq  int            `json:"readSeq"`
+	// DeliveredSeq is up to where a device of the other user has a direct conversation.
+	DeliveredSeq int `json:"deliveredSeq"`
 }
 
 // MessageView is one message.

@@ -54,6 +54,7 @@ func (w *world) expect(ctx context.Context, d *device, a *args) error {
 
 // expectations are what can be expected; a domain has its own map in verbs_<domain>.go.
 var expectations = merged(
+	receiptExpectations,
 	coreExpectations,
 	map[string]verb{"people": expectPeople, "status": expectStatus, "follows": expectFollows},
 	messagesExpectations,

@@ -133,7 +133,7 @@ func (d *goDriver) View(ctx context.Context) (View, error) {
 	v.State = string(c.State())
 	for _, conv := range c.Conversations() {
 		cv := ConversationView{ID: conv.ID(), Title: conv.Title(), Unread: conv.Unread(), HeadSeq: int(conv.Head().Seq), Members: conv.MemberCount(),
-			Role: string(conv.Role()), ReadSeq: int(conv.ReadPosition().Seq), Markers: map[string]int{}}
+			Role: string(conv.Role()), ReadSeq: int(conv.ReadPosition().Seq), DeliveredSeq: int(conv.DeliveredSeq()), Markers: map[string]int{}}
 		for u, p := range conv.ReadMarkers() {
 			cv.Markers[u] = int(p.Seq)
 		}

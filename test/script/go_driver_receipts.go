@@ -7,6 +7,9 @@ import (
 )
 
 var receiptGoVerbs = map[string]goVerb{
+	"arrived": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+		return nil, c.Conversation(cmd.Conversation).AskDelivered(ctx)
+	},
 	"receipts": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
 		conv := c.Conversation(cmd.Conversation)
 		m, err := find(ctx, conv, cmd.Message)

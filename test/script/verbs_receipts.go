@@ -7,8 +7,11 @@ import (
 	"slices"
 )
 
-// receiptVerbs: receipts NAME USER=STATE …
+// receiptVerbs: receipts NAME USER=STATE …; arrived CONV
 var receiptVerbs = map[string]verb{
+	"arrived": func(ctx context.Context, w *world, d *device, a *args) error {
+		return w.call(ctx, d, a, Command{Verb: "arrived", Conversation: w.conv(d, a.next("a conversation"))})
+	},
 	"receipts": func(ctx context.Context, w *world, d *device, a *args) error {
 		m, err := w.message(a.next("a message"))
 		if err != nil {
@@ -25,6 +28,22 @@ var receiptVerbs = map[string]verb{
 			}
 			if !slices.Equal(got, want) {
 				return fmt.Errorf("the receipts are %q, want %q", got, want)
+			}
+			return nil
+		})
+	},
+}
+
+// receiptExpectations: expect delivered NAME
+var receiptExpectations = map[string]verb{
+	"delivered": func(ctx context.Context, w *world, d *device, a *args) error {
+		m, err := w.message(a.next("a message"))
+		if err != nil {
+			return err
+		}
+		return w.until(ctx, d, "", func(v *View) error {
+			if c := v.conversation(m.conv); c == nil || m.seq == 0 || c.DeliveredSeq < m.seq {
+				return fmt.Errorf("seq %d is not known to be delivered", m.seq)
 			}
 			return nil
 		})

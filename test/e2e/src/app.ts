@@ -68,8 +68,10 @@ export class App {
   }
 
   /** Waits until an own message has reached a state. */
-  async state(text: string, state: "sending" | "sent" | "read", timeout = 10_000): Promise<void> {
-    await this.message(text).locator(`.ticks[data-state=${state}]`).waitFor({ timeout });
+  async state(text: string, state: "sending" | "sent" | "delivered" | "read", timeout = 10_000): Promise<void> {
+    // What is delivered, which may take a moment or none, was sent.
+    const also = state === "sent" ? ", .ticks[data-state=delivered]" : "";
+    await this.message(text).locator(`.ticks[data-state=${state}]${also}`).waitFor({ timeout });
   }
 
   /** Opens the menu of a message and chooses from it. */

@@ -145,6 +145,7 @@ export const en = {
   unreadable: "This message cannot be read here.",
   stateSending: "Sending",
   stateSent: "Sent",
+  stateDelivered: "Delivered",
   stateRead: "Read",
   stateFailed: "Not sent",
   failedWhy: (why: string) => `Not sent: ${why}`,

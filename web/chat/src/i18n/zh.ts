@@ -133,6 +133,7 @@ export const zh: Words = {
   unreadable: "此处无法阅读这条消息。",
   stateSending: "发送中",
   stateSent: "已发送",
+  stateDelivered: "已送达",
   stateRead: "已读",
   stateFailed: "未发送",
   failedWhy: (why) => `未发送：${why}`,

@@ -14,6 +14,7 @@ import { useMentioned } from "../messages/useMentioned.ts";
 import { strings as ownStrings } from "../own/strings.ts";
 import { useOwn } from "../own/useOwn.ts";
 import { Ticks } from "../thread/Ticks.tsx";
+import { useDelivered } from "../thread/useDelivered.ts";
 import { useLongPress } from "../thread/useLongPress.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf, type MenuPlace } from "../ui/Menu.tsx";
@@ -48,6 +49,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
   const typing = typingText(snapshot.typing, snapshot.kind, t, nameOf);
   const showDraft = draft !== "" && !selected;
   const own = useOwn(conversation);
+  const delivered = useDelivered(conversation);
   const o = useStrings(ownStrings);
   const pressed = useRef(false);
   const press = useLongPress((x, y) => {
@@ -97,7 +99,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
               </span>
             ) : null}
             {online ? <span className="visually-hidden">{t.online}</span> : null}
-            {last?.mine && !showDraft ? <Ticks message={last} readUpTo={readUpTo(snapshot.readMarkers)} self={snapshot.kind === "self"} /> : null}
+            {last?.mine && !showDraft ? <Ticks message={last} readUpTo={readUpTo(snapshot.readMarkers)} deliveredUpTo={delivered} self={snapshot.kind === "self"} /> : null}
             {last ? <time dateTime={new Date(last.time).toISOString()}>{listTime(last.time, now, tag)}</time> : null}
           </span>
           <span className="chat-line">

@@ -5,6 +5,7 @@ import type { Conversation, ConversationSnapshot, Message } from "@skein/client"
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useReducer, useRef, useState, type KeyboardEvent, type Ref } from "react";
 import { flushSync } from "react-dom";
 import { readUpTo } from "../format/describe.ts";
+import { useDelivered, useWatchDelivered } from "./useDelivered.ts";
 import { dayLabel, dayStart } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useClient, useConnection } from "../live/context.tsx";
@@ -50,6 +51,7 @@ const maxRounds = 12;
 export function MessageList({ ref, conversation, snapshot, label, unreadFrom, query, initial, onSeen }: MessageListProps) {
   const { t, tag } = useSpeech();
   const client = useClient();
+  useWatchDelivered(conversation);
   const actions = useMessageActions();
   // Rows show days, so they are drawn again when the day changes.
   const today = dayStart(useNow("minute"));
@@ -217,6 +219,7 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
   };
 
   const upTo = readUpTo(snapshot.readMarkers);
+  const delivered = useDelivered(conversation);
   const tabbable = messages.slice(start, end).some((m) => m.key === focused) ? focused : messages[end - 1]?.key;
   return (
     <div className="messages-frame">
@@ -245,6 +248,7 @@ export function MessageList({ ref, conversation, snapshot, label, unreadFrom, qu
                 index={start + i}
                 me={client.userId}
                 readUpTo={upTo}
+                deliveredUpTo={delivered}
                 query={query}
                 flash={flash === message.key}
                 tabbable={message.key === tabbable}

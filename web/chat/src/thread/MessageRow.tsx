@@ -31,6 +31,7 @@ interface MessageRowProps extends Surroundings {
   readonly index: number;
   readonly me: string;
   readonly readUpTo: number;
+  readonly deliveredUpTo: number;
   readonly query: string;
   /** It was jumped to, and is shown so for a moment. */
   readonly flash: boolean;
@@ -101,7 +102,7 @@ function Recalled({ message, conversation }: { message: Message; conversation: C
   );
 }
 
-function Bubble({ message, conversation, first, last, me, readUpTo, query }: MessageRowProps) {
+function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpTo, query }: MessageRowProps) {
   const { t, tag } = useSpeech();
   const actions = useMessageActions();
   const bubble = useRef<HTMLDivElement>(null);
@@ -150,7 +151,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, query }: Mes
             <time dateTime={new Date(message.time).toISOString()} title={exact(message.time, tag)}>
               {clock(message.time, tag)}
             </time>
-            {message.mine ? <Ticks message={message} readUpTo={readUpTo} self={conversation.kind === "self"} /> : null}
+            {message.mine ? <Ticks message={message} readUpTo={readUpTo} deliveredUpTo={deliveredUpTo} self={conversation.kind === "self"} /> : null}
           </span>
         </div>
         <Reactions message={message} me={me} />

@@ -1,4 +1,4 @@
-// How far an own message has come: a clock, one tick, two ticks, or a warning.
+// How far an own message has come: a clock, one tick, two ticks, two coloured ticks, or a warning.
 import type { Message } from "@skein/client";
 import { useWords } from "../i18n/context.tsx";
 
@@ -6,12 +6,14 @@ interface TicksProps {
   readonly message: Message;
   /** The furthest seq that somebody else has read. */
   readonly readUpTo: number;
+  /** The furthest seq that the other user of a direct conversation has on a device. */
+  readonly deliveredUpTo: number;
   /** Notes to self have nobody else to read them. */
   readonly self?: boolean;
 }
 
 /** The state of delivery as a sign with a name. */
-export function Ticks({ message, readUpTo, self = false }: TicksProps) {
+export function Ticks({ message, readUpTo, deliveredUpTo, self = false }: TicksProps) {
   const t = useWords();
   if (message.state === "failed") {
     return (
@@ -33,12 +35,13 @@ export function Ticks({ message, readUpTo, self = false }: TicksProps) {
       </span>
     );
   }
-  const read = !self && message.seq !== undefined && message.seq <= readUpTo;
-  const label = read ? t.stateRead : t.stateSent;
+  const upTo = (seq: number): boolean => !self && message.seq !== undefined && message.seq <= seq;
+  const state = upTo(readUpTo) ? "read" : upTo(deliveredUpTo) ? "delivered" : "sent";
+  const label = { read: t.stateRead, delivered: t.stateDelivered, sent: t.stateSent }[state];
   return (
-    <span className={`ticks ${read ? "ticks-read" : ""}`} role="img" aria-label={label} title={label} data-state={read ? "read" : "sent"}>
+    <span className={`ticks ${state === "read" ? "ticks-read" : ""}`} role="img" aria-label={label} title={label} data-state={state}>
       <svg width="19" height="14" viewBox="0 0 19 14" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
-        {read ? <path d="M1.5 7.5 5 11 12 3.2M8.3 10.4l.8.6L16.5 3.2" /> : <path d="M4.5 7.5 8 11 15 3.2" />}
+        {state !== "sent" ? <path d="M1.5 7.5 5 11 12 3.2M8.3 10.4l.8.6L16.5 3.2" /> : <path d="M4.5 7.5 8 11 15 3.2" />}
       </svg>
     </span>
   );
