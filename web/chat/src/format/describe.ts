@@ -40,6 +40,10 @@ export function joinNames(users: readonly string[], me: string, t: Words, begins
 /** What a line of the conversation itself says: who came and went, the new title. */
 export function eventText(message: Message, me: string, t: Words, nameOf: NameOf = asId): string {
   const by = message.mine ? t.you : nameOf(message.sender);
+  if (message.content?.type === "pin") {
+    const who = message.sender === me ? t.you : by;
+    return message.content.removed ? t.evUnpinned(who) : t.evPinned(who);
+  }
   const group = groupText(message, by, me, t, nameOf);
   if (group !== undefined) return group;
   if (message.kind === "conversation") return t.evTitle(by, message.title ?? "");
@@ -123,10 +127,15 @@ function contentText(content: MessageContent, t: Words): string {
   }
 }
 
+/** Whether a message is a line of the conversation itself, for `eventText`. */
+export function isEvent({ kind, content }: Message): boolean {
+  return kind === "members" || kind === "conversation" || (kind === "content" && content?.type === "pin");
+}
+
 /** The second line of a conversation in the list. */
 export function listPreview(message: Message | undefined, kind: ConversationKind, me: string, t: Words, nameOf: NameOf = asId): string {
   if (!message) return t.previewEmpty;
-  if (message.kind === "members" || message.kind === "conversation") return eventText(message, me, t, nameOf);
+  if (isEvent(message)) return eventText(message, me, t, nameOf);
   if (message.recalled) return recalledText(message, kind, t, nameOf);
   const text = previewText(message, t);
   if (kind === "self") return text;

@@ -6,6 +6,7 @@ import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
 import { strings as ownStrings } from "../own/strings.ts";
+import { strings as pinStrings } from "../pins/strings.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
 
@@ -15,6 +16,8 @@ interface MessageMenuProps {
   readonly snapshot: ConversationSnapshot;
   /** How many others have read it. */
   readonly readers: number;
+  /** What can be done about its pin; undefined when nothing. */
+  readonly pin: "pin" | "unpin" | undefined;
   readonly onClose: () => void;
   readonly onReact: (emoji: string) => void;
   readonly onMoreEmoji: () => void;
@@ -22,7 +25,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "forward" | "select" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
+export type MessageMenuAction = "reply" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -42,10 +45,11 @@ export function mayForward({ kind, delivery }: Message): boolean {
 }
 
 /** The menu. */
-export function MessageMenu({ message, place, snapshot, readers, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
+export function MessageMenu({ message, place, snapshot, readers, pin, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
   const t = useWords();
   const s = useStrings(strings);
   const o = useStrings(ownStrings);
+  const p = useStrings(pinStrings);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -82,6 +86,7 @@ export function MessageMenu({ message, place, snapshot, readers, onClose, onReac
           <MenuItem icon="check" label={s.select} onSelect={() => onAction("select")} />
         </>
       ) : null}
+      {pin ? <MenuItem icon="pin" label={p[pin]} onSelect={() => onAction(pin)} /> : null}
       {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
       {mayEdit(message) && member ? <MenuItem icon="edit" label={t.edit} onSelect={() => onAction("edit")} /> : null}
       {message.edited ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}

@@ -1,7 +1,7 @@
 // One row of the thread: a message with what stands above it.
 import type { Conversation, Message } from "@skein/client";
 import { memo, useRef, type KeyboardEvent, type MouseEvent } from "react";
-import { errorText, eventText, recalledText } from "../format/describe.ts";
+import { errorText, eventText, isEvent, recalledText } from "../format/describe.ts";
 import { isBigEmoji } from "../format/linkify.ts";
 import { hue } from "../format/names.ts";
 import { clock, dayLabel, exact } from "../format/time.ts";
@@ -12,6 +12,7 @@ import { Covered, EndBadge, Expired } from "../timed/EndBadge.tsx";
 import { useLeft } from "../timed/ends.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
+import { PinnedAction } from "../pins/PinnedAction.tsx";
 import { PollCard } from "../threads/PollCard.tsx";
 import { useMessageActions } from "./actions.ts";
 import type { Surroundings } from "./grouping.ts";
@@ -47,7 +48,8 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const nameOf = useNames();
   const left = useLeft(message);
   const notice = message.kind === "content" && message.content?.type === "notice" ? message.content : undefined;
-  const plain = message.kind === "members" || message.kind === "conversation" || notice !== undefined;
+  const pin = message.kind === "content" && message.content?.type === "pin" ? message.content : undefined;
+  const plain = isEvent(message) || notice !== undefined;
   const actions = useMessageActions();
   const selection = useSelection();
   const selectable = selection !== undefined && !plain && !message.recalled && left > 0 && message.state === "sent" && mayForward(message);
@@ -69,7 +71,10 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
       {unread ? <div className="unread-line">{t.unreadDivider}</div> : null}
       {plain ? (
         <div className="event-line">
-          <span>{notice ? notice.text : eventText(message, props.me, t, nameOf)}</span>
+          <span>
+            {notice ? notice.text : eventText(message, props.me, t, nameOf)}
+            {pin && !pin.removed ? <PinnedAction seq={pin.seq} /> : null}
+          </span>
         </div>
       ) : message.recalled ? (
         <Recalled message={message} conversation={conversation} />

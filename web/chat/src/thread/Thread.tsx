@@ -12,6 +12,8 @@ import { useWords } from "../i18n/context.tsx";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
 import { useOwnActions } from "../own/useOwn.ts";
+import { PinnedBar } from "../pins/PinnedBar.tsx";
+import { mayPin, pinnable } from "../pins/usePins.ts";
 import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
@@ -162,6 +164,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     if (client.conversations.of(conversation).markedUnread) client.conversations.markRead(conversation).catch(fail);
   }, [client, conversation, fail]);
 
+  const pinOf = (message: Message) =>
+    !pinnable(message) || !mayPin(client, conversation, snapshot) ? undefined : client.threads.pinned(conversation).includes(message.seq ?? 0) ? "unpin" : "pin";
+
   const onAction = (message: Message, action: MessageMenuAction) => {
     setMenu(undefined);
     if (action === "reply") composer.current?.reply(message);
@@ -171,6 +176,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     else if (action === "edit") composer.current?.edit(message);
     else if (action === "retry") actions.retry(message);
     else if (action === "discard") actions.discard(message);
+    else if (action === "pin") client.threads.pin(message).catch(fail);
+    else if (action === "unpin") client.threads.unpin(message).catch(fail);
     else if (action === "hide") own.deleteForMe(conversation, [message]);
     else setAsking({ about: message, what: action });
   };
@@ -201,6 +208,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
         {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
+        <PinnedBar key={`pins ${conversation.id}`} conversation={conversation} snapshot={snapshot} onShow={onShowFound} />
         <div className="thread-body">
           <MessageList
             ref={list}
@@ -264,6 +272,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           place={menu.place}
           snapshot={snapshot}
           readers={conversation.readBy(menu.message).length}
+          pin={pinOf(menu.message)}
           onClose={() => setMenu(undefined)}
           onReact={(emoji) => {
             setMenu(undefined);

@@ -1,10 +1,11 @@
 // A guess at a row's height, for rows that were never drawn. It only has to be
 // about right: it decides the length of the scroll bar, not where things are.
 import type { Message } from "@skein/client";
+import { isEvent } from "../format/describe.ts";
 
 /** Pixels that a message will take in a bubble about 420 pixels wide. */
 export function estimateHeight(message: Message): number {
-  if (message.kind === "members" || message.kind === "conversation" || message.recalled) return 36;
+  if (isEvent(message) || message.recalled) return 36;
   const text = message.text ?? "";
   let lines = 0;
   for (const line of text.split("\n", 80)) {

@@ -204,7 +204,8 @@ export function recordOf(entry: Entry): MessageRecord {
     folded: 0,
     asOf: entry.seq,
     reactions: [],
-    delivery: deliveryOf(entry),
+    // A line that says that a message was pinned has a target too, and is no reply in its thread.
+    delivery: deliveryOf(entry.kind === kinds.message ? entry : { ...entry, targetSeq: 0 }),
     entryRest: entry.rest,
   };
 }
