@@ -17,6 +17,7 @@ import "./people/people.css";
 import "./timed/timed.css";
 import "./joining/joining.css";
 import "./board/board.css";
+import "./threadpane/threadpane.css";
 import "./developer/developer.css";
 
 const root = document.getElementById("root");

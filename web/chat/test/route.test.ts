@@ -7,6 +7,13 @@ test("an address leads back to its conversation, whatever signs its id has", () 
   }
 });
 
+test("an address leads back to its thread", () => {
+  for (const id of ["@5:alice:bob", "g1", "@3:a/thread/7:c"]) {
+    expect(parseRoute(formatRoute({ at: "chat", id, thread: 17 }))).toEqual({ at: "chat", id, thread: 17 });
+  }
+  expect(parseRoute("#/c/g1/thread/0")).toEqual({ at: "chat", id: "g1/thread/0" });
+});
+
 test("any other address is the list", () => {
   for (const hash of ["", "#", "#/", "#/c/", "#/x/1", "#/c/%E0%A4%A"]) expect(parseRoute(hash)).toEqual({ at: "list" });
 });

@@ -160,6 +160,7 @@ function useShortcuts(focusSearch: Call): void {
   const conversations = useConversations();
   const route = useRoute();
   const current = route.at === "chat" ? route.id : undefined;
+  const thread = route.at === "chat" ? route.thread : undefined;
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {
       if (event.isComposing) return;
@@ -177,10 +178,11 @@ function useShortcuts(focusSearch: Call): void {
         event.preventDefault();
         go({ at: "chat", id: next.id });
       } else if (event.key === "Escape" && current !== undefined && !event.defaultPrevented) {
-        go({ at: "list" });
+        // The thread that is open beside it goes first.
+        go(thread === undefined ? { at: "list" } : { at: "chat", id: current });
       }
     };
     window.addEventListener("keydown", onKeyDown);
     return () => window.removeEventListener("keydown", onKeyDown);
-  }, [focusSearch, conversations, current]);
+  }, [focusSearch, conversations, current, thread]);
 }

@@ -1,7 +1,7 @@
 // Where messages are written. Enter sends, Shift+Enter makes a line, Arrow Up
 // in the empty field edits the last own message; an input method's keys are
 // its own.
-import type { Conversation, ConversationSnapshot, Message, OutgoingContent } from "@skein/client";
+import type { Conversation, ConversationSnapshot, Message, Outgoing, OutgoingContent } from "@skein/client";
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from "react";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
 import { exact } from "../format/time.ts";
@@ -46,6 +46,8 @@ interface ComposerProps {
   readonly onLeaveUp: () => void;
   /** The newest own message that can be edited. */
   readonly lastEditable: () => Message | undefined;
+  /** The thread in which it writes, undefined for the conversation itself. A thread keeps no draft. */
+  readonly thread?: { readonly root: number; readonly sendLocal: (message: Outgoing) => Message } | undefined;
 }
 
 /** What the server takes; it tells longer ones apart by its own limit. */
@@ -57,13 +59,13 @@ function touchKeyboard(): boolean {
 }
 
 /** The composer of a conversation. */
-export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable }: ComposerProps) {
+export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable, thread }: ComposerProps) {
   const { t, tag, language } = useSpeech();
   const when = useStrings(timedStrings);
   const client = useClient();
   const drafts = useDrafts();
   const { fail, show } = useToasts();
-  const [draft] = useState(() => drafts.get(conversation.id));
+  const [draft] = useState(() => (thread ? undefined : drafts.get(conversation.id)));
   const [text, setText] = useState(draft?.text ?? "");
   const [replyTo, setReplyTo] = useState<Message | number | undefined>(draft?.replyTo);
   const [editing, setEditing] = useState<Message>();
@@ -104,31 +106,35 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const toKeep = editing ? undefined : { text, replyTo: typeof replyTo === "number" ? replyTo : replyTo?.seq };
   const latest = useRef(toKeep);
   latest.current = toKeep ?? latest.current;
+  const keeps = thread === undefined;
   useEffect(() => {
+    if (!keeps) return;
     const timer = setTimeout(() => drafts.set(conversation.id, latest.current), draftMs);
     return () => clearTimeout(timer);
-  }, [drafts, conversation, text, replyTo, editing]);
+  }, [drafts, conversation, text, replyTo, editing, keeps]);
   useEffect(() => {
-    const keep = () => drafts.set(conversation.id, latest.current);
+    const keep = () => {
+      if (keeps) drafts.set(conversation.id, latest.current);
+    };
     window.addEventListener("pagehide", keep);
     return () => {
       window.removeEventListener("pagehide", keep);
       keep();
       conversation.setTyping(false);
     };
-  }, [drafts, conversation]);
+  }, [drafts, conversation, keeps]);
 
   // What is typed on another device shows here, but never under the fingers of who types here.
   useEffect(
     () =>
       drafts.subscribe((id, from) => {
-        if (from !== "elsewhere" || id !== conversation.id || editing || document.activeElement === field.current) return;
+        if (!keeps || from !== "elsewhere" || id !== conversation.id || editing || document.activeElement === field.current) return;
         const taken = drafts.get(id);
         latest.current = { text: taken?.text ?? "", replyTo: taken?.replyTo };
         setText(taken?.text ?? "");
         setReplyTo(taken?.replyTo);
       }),
-    [drafts, conversation, editing],
+    [drafts, conversation, editing, keeps],
   );
 
   const endEdit = useCallback(() => {
@@ -180,7 +186,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const forWhom = () => (typeof replyTo === "object" ? client.messages.replyOptions(replyTo) : {});
   const attach = (content: OutgoingContent) => {
     try {
-      conversation.sendLocal({ ...content, options: { ...ending, ...forWhom() }, ...(replyTo === undefined ? {} : { replyTo }) });
+      (thread ?? conversation).sendLocal({ ...content, options: { ...ending, ...forWhom() }, ...(replyTo === undefined ? {} : { replyTo }) });
     } catch (error) {
       fail(error);
       return;
@@ -191,7 +197,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const outgoing = (body: string, how: HowToSend = {}) => ({
     ...written(body),
     mentions: mentionedIn(body, members),
-    options: { ...ending, ...forWhom(), ...how },
+    options: { ...ending, ...forWhom(), ...how, ...(thread ? { threadSeq: thread.root } : {}) },
     ...(replyTo === undefined ? {} : { replyTo }),
   });
 
@@ -200,7 +206,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     setText("");
     setMention(undefined);
     latest.current = { text: "", replyTo: undefined };
-    drafts.set(conversation.id, undefined);
+    if (keeps) drafts.set(conversation.id, undefined);
   };
 
   const submit = (how?: HowToSend) => {
@@ -216,7 +222,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     }
     if (body === "" || block) return;
     try {
-      conversation.sendLocal(outgoing(body, how));
+      (thread ?? conversation).sendLocal(outgoing(body, how));
     } catch (error) {
       fail(error);
       return;

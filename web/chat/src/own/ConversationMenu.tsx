@@ -3,6 +3,8 @@ import type { Conversation } from "@skein/client";
 import { useState } from "react";
 import { useStrings } from "../i18n/strings.ts";
 import { Confirm } from "../ui/Dialog.tsx";
+import { strings as threadStrings } from "../threadpane/strings.ts";
+import { ThreadsDialog } from "../threadpane/ThreadsDialog.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { FoldersDialog } from "./FoldersDialog.tsx";
 import { strings } from "./strings.ts";
@@ -22,9 +24,10 @@ const hourMs = 3_600_000;
 /** The menu, and what it asks before it acts. */
 export function ConversationMenu({ conversation, place, align = "start", onClose, onSelect }: ConversationMenuProps) {
   const s = useStrings(strings);
+  const th = useStrings(threadStrings);
   const own = useOwn(conversation);
   const actions = useOwnActions();
-  const [asking, setAsking] = useState<"menu" | "mute" | "clear" | "folders">("menu");
+  const [asking, setAsking] = useState<"menu" | "mute" | "clear" | "folders" | "threads">("menu");
   const one = [conversation];
   const then = (act: () => void) => () => {
     onClose();
@@ -36,6 +39,7 @@ export function ConversationMenu({ conversation, place, align = "start", onClose
     );
   }
   if (asking === "folders") return <FoldersDialog conversation={conversation} onClose={onClose} />;
+  if (asking === "threads") return <ThreadsDialog conversation={conversation} onClose={onClose} />;
   if (asking === "mute") {
     const choices: [string, number | undefined][] = [
       [s.hour, hourMs],
@@ -65,6 +69,7 @@ export function ConversationMenu({ conversation, place, align = "start", onClose
       ) : (
         <MenuItem icon="muted" label={s.mute} onSelect={() => setAsking("mute")} />
       )}
+      <MenuItem icon="notes" label={th.threads} onSelect={() => setAsking("threads")} />
       <MenuItem icon="folder" label={s.folders} onSelect={() => setAsking("folders")} />
       <MenuItem icon="archive" label={own.archived ? s.unarchive : s.archive} onSelect={then(() => actions.archive(one, !own.archived))} />
       <MenuItem icon="eye" label={s.hide} onSelect={then(() => actions.hide(one))} />

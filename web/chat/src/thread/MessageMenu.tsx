@@ -7,6 +7,7 @@ import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
 import { strings as ownStrings } from "../own/strings.ts";
 import { strings as pinStrings } from "../pins/strings.ts";
+import { strings as threadStrings } from "../threadpane/strings.ts";
 import { IconButton } from "../ui/Button.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../ui/Menu.tsx";
 
@@ -25,7 +26,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
+export type MessageMenuAction = "reply" | "thread" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -44,12 +45,18 @@ export function mayForward({ kind, delivery }: Message): boolean {
   return (kind === "text" || kind === "custom" || kind === "content") && !some;
 }
 
+/** Whether others may answer a message in its thread: a reply and what was recalled have none. */
+export function mayBeginThread({ kind, state, recalled, delivery }: Message): boolean {
+  return state === "sent" && !recalled && !delivery?.threadSeq && !delivery?.expired && kind !== "members" && kind !== "conversation";
+}
+
 /** The menu. */
 export function MessageMenu({ message, place, snapshot, readers, pin, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
   const t = useWords();
   const s = useStrings(strings);
   const o = useStrings(ownStrings);
   const p = useStrings(pinStrings);
+  const th = useStrings(threadStrings);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -80,6 +87,7 @@ export function MessageMenu({ message, place, snapshot, readers, pin, onClose, o
         </>
       ) : null}
       {sent && member ? <MenuItem icon="reply" label={t.reply} onSelect={() => onAction("reply")} /> : null}
+      {member && mayBeginThread(message) ? <MenuItem icon="notes" label={th.replyInThread} onSelect={() => onAction("thread")} /> : null}
       {sent && !message.recalled && mayForward(message) ? (
         <>
           <MenuItem icon="switchUser" label={s.forward} onSelect={() => onAction("forward")} />

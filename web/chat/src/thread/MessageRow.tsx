@@ -14,6 +14,7 @@ import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { PinnedAction } from "../pins/PinnedAction.tsx";
 import { PollCard } from "../threads/PollCard.tsx";
+import { ThreadLine, TopicCard } from "../threadpane/ThreadLine.tsx";
 import { useMessageActions } from "./actions.ts";
 import type { Surroundings } from "./grouping.ts";
 import { ContentBody } from "../messages/ContentBody.tsx";
@@ -111,6 +112,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
   const { t, tag } = useSpeech();
   const actions = useMessageActions();
   const bubble = useRef<HTMLDivElement>(null);
+  const threaded = actions.known !== undefined;
   const name = useNames()(message.sender);
   const group = conversation.kind === "group" && !message.mine;
   const bare = message.kind === "content" && message.content?.type === "sticker";
@@ -160,6 +162,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
           </span>
         </div>
         <Reactions message={message} me={me} />
+        {threaded ? null : <ThreadLine message={message} />}
         {message.state === "failed" ? <Failed message={message} /> : null}
       </div>
       {message.state === "sent" ? (
@@ -187,6 +190,7 @@ function Body({ message, query, me }: { message: Message; query: string; me: str
     );
   }
   if (message.content?.type === "poll") return <PollCard message={message} />;
+  if (message.content?.type === "topic") return <TopicCard message={message} />;
   if (message.kind === "content" && message.content) return <ContentBody content={message.content} query={query} me={me} />;
   return <em>{t.unreadable}</em>;
 }

@@ -15,7 +15,8 @@ const read = new WeakMap<Conversation, Map<number, Message | undefined>>();
 function useQuoted(conversation: Conversation, seq: number): Message | undefined {
   const messages = conversation.messages;
   const index = indexOfSeq(messages, seq);
-  const loaded = index >= 0 ? messages[index] : undefined;
+  const { known } = useMessageActions();
+  const loaded = index >= 0 ? messages[index] : known?.(seq);
   const [fetched, setFetched] = useState(() => read.get(conversation)?.get(seq));
 
   useEffect(() => {

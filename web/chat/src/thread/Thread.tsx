@@ -2,6 +2,7 @@
 // messages.
 import type { Conversation, Message } from "@skein/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { go, useRoute } from "../app/route.ts";
 import { useWorkspace } from "../app/workspaceContext.ts";
 import { AnnouncementBanner } from "../board/Banner.tsx";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
@@ -15,6 +16,9 @@ import { useOwnActions } from "../own/useOwn.ts";
 import { PinnedBar } from "../pins/PinnedBar.tsx";
 import { mayPin, pinnable } from "../pins/usePins.ts";
 import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
+import { openThread } from "../threadpane/ThreadLine.tsx";
+import { ThreadPane } from "../threadpane/ThreadPane.tsx";
+import { TopicsBar } from "../threadpane/Topics.tsx";
 import { Confirm } from "../ui/Dialog.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Popover, type MenuPlace } from "../ui/Menu.tsx";
@@ -35,6 +39,8 @@ import { useNames } from "../people/names.tsx";
 interface At {
   readonly message: Message;
   readonly place: MenuPlace;
+  /** Its row is in the pane of the open thread. */
+  readonly inPane?: boolean;
 }
 
 type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" };
@@ -55,6 +61,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const snapshot = useConversation(conversation);
   const list = useRef<MessageListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
+  const paneComposer = useRef<ComposerHandle>(null);
+  const route = useRoute();
+  const openRoot = route.at === "chat" && route.id === conversation.id ? route.thread : undefined;
   const [menu, setMenu] = useState<At>();
   const [picker, setPicker] = useState<At>();
   const [asking, setAsking] = useState<Asking>();
@@ -159,6 +168,30 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     [conversation, show, fail],
   );
 
+  const paneActions = useMemo<MessageActions>(
+    () => ({
+      ...actions,
+      menu: (message, at) => setMenu({ message, place: at, inPane: true }),
+      reply: (message) => (message.delivery?.threadSeq ? paneComposer.current?.reply(message) : paneComposer.current?.focus()),
+      jump: (seq) => {
+        // On a phone the pane lies above the conversation.
+        if (matchMedia("(max-width: 720px)").matches) go({ at: "chat", id: conversation.id });
+        actions.jump(seq);
+      },
+      writeAgain: (text) => paneComposer.current?.write(text),
+    }),
+    [actions, conversation],
+  );
+  const closePane = useCallback(() => go({ at: "chat", id: conversation.id }), [conversation]);
+  // There is room for one of thread and details beside the messages.
+  useEffect(() => {
+    if (openRoot !== undefined) setInfo(false);
+  }, [openRoot]);
+  const onInfo = () => {
+    if (!info && openRoot !== undefined) closePane();
+    setInfo(!info);
+  };
+
   // Opening it is reading it, be it marked as unread by hand.
   useEffect(() => {
     if (client.conversations.of(conversation).markedUnread) client.conversations.markRead(conversation).catch(fail);
@@ -167,13 +200,14 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const pinOf = (message: Message) =>
     !pinnable(message) || !mayPin(client, conversation, snapshot) ? undefined : client.threads.pinned(conversation).includes(message.seq ?? 0) ? "unpin" : "pin";
 
-  const onAction = (message: Message, action: MessageMenuAction) => {
+  const onAction = ({ message, inPane = false }: At, action: MessageMenuAction) => {
     setMenu(undefined);
-    if (action === "reply") composer.current?.reply(message);
+    if (action === "reply") (inPane ? paneActions : actions).reply(message);
+    else if (action === "thread") openThread(message);
     else if (action === "forward") setForwarding([message]);
     else if (action === "select") setSelected(new Map([[message.key, message]]));
     else if (action === "copy") copy(message.text ?? "");
-    else if (action === "edit") composer.current?.edit(message);
+    else if (action === "edit") (inPane ? paneComposer : composer).current?.edit(message);
     else if (action === "retry") actions.retry(message);
     else if (action === "discard") actions.discard(message);
     else if (action === "pin") client.threads.pin(message).catch(fail);
@@ -205,10 +239,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     <MessageActionsContext value={actions}>
      <SelectionContext value={selected}>
       <main className="thread" aria-label={t.messagesOf(name)}>
-        <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={() => setInfo(!info)} onFind={() => setFinding(true)} />
+        <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={onInfo} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
         {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
         <PinnedBar key={`pins ${conversation.id}`} conversation={conversation} snapshot={snapshot} onShow={onShowFound} />
+        {snapshot.kind === "group" && snapshot.myRole !== undefined ? <TopicsBar key={`topics ${conversation.id}`} conversation={conversation} open={openRoot} /> : null}
         <div className="thread-body">
           <MessageList
             ref={list}
@@ -265,6 +300,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           />
         )}
       </main>
+      {openRoot === undefined ? null : (
+        <ThreadPane key={openRoot} conversation={conversation} snapshot={snapshot} root={openRoot} actions={paneActions} composer={paneComposer} onClose={closePane} />
+      )}
       {info ? <InfoPanel conversation={conversation} snapshot={snapshot} onClose={() => setInfo(false)} /> : null}
       {menu ? (
         <MessageMenu
@@ -282,7 +320,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             setMenu(undefined);
             setPicker(menu);
           }}
-          onAction={(action) => onAction(menu.message, action)}
+          onAction={(action) => onAction(menu, action)}
         />
       ) : null}
       {picker ? (

@@ -17,6 +17,8 @@ export interface MessageActions {
   readonly toggleSelected: (message: Message) => void;
   /** Shows the message at a seq, loading what lies around it. */
   readonly jump: (seq: number) => void;
+  /** A message that is not in the conversation's list: one of the thread around the row. */
+  readonly known?: (seq: number) => Message | undefined;
   readonly retry: (message: Message) => void;
   readonly discard: (message: Message) => void;
   readonly showEdits: (message: Message) => void;
