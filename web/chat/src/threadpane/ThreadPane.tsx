@@ -207,6 +207,7 @@ function Replies({ ref, conversation, root, replies, loading, atStart, onOlder, 
       me={client.userId}
       // The marks of the conversation say nothing of its threads.
       readUpTo={0}
+      deliveredUpTo={0}
       query=""
       flash={false}
       tabbable={message.key === tabbable}
