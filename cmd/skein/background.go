@@ -18,6 +18,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
+	"github.com/skein-im/skein/internal/feature/user"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
 	"github.com/skein-im/skein/internal/health"
@@ -40,6 +41,7 @@ type background struct {
 	groups *group.Service
 	search *search.Service
 	joins  *join.Service
+	users  *user.Service
 }
 
 // ownMigrations are the tables of the packages that leave it to the server to
@@ -54,6 +56,7 @@ func ownMigrations() map[string]fs.FS {
 		"profile": profile.Migrations(),
 		"search":  search.Migrations(),
 		"timed":   timed.Migrations(),
+		"user":    user.Migrations(),
 	}
 }
 
@@ -73,7 +76,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 			return err
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
 	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
-	kinds = append(kinds, group.EndKind(func() *chat.Service { return back.chat }))
+	kinds = append(kinds, group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
 	if err != nil {

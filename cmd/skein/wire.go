@@ -130,8 +130,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	users, err := newUsers(a, folk, key)
-	if err != nil {
+	if back.users, err = newUsers(s, back, a, c, folk, key); err != nil {
 		return nil, err
 	}
 	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
@@ -187,7 +186,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Contacts:  folk.contacts,
 			Rooms:     rooms{c, a, s.gateway},
 			SignIns:   a,
-			Users:     users,
+			Users:     back.users,
 			Devices:   devices{a, p},
 			Presences: presences{p, folk.profiles},
 			CheckSend: gateway.CheckSend,

@@ -1,16 +1,27 @@
 package main
 
 import (
+	"context"
+
 	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/feature/user"
+	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/page"
 )
 
-// newUsers is what an app's back end does with its users.
-func newUsers(a *auth.Auth, folk *people, key auth.MasterKey) (*user.Service, error) {
+// newUsers is what an app's back end does with its users. The jobs that erase
+// one run once back is started.
+func newUsers(s *server, back *background, a *auth.Auth, c *chat.Service, folk *people, key auth.MasterKey) (*user.Service, error) {
 	pageKey, err := key.Derive("page")
 	if err != nil {
 		return nil, err
 	}
-	return user.New(user.Deps{Accounts: a, Profiles: folk.profiles, Pages: page.New(pageKey)}), nil
+	return user.New(user.Deps{Accounts: a, Profiles: folk.profiles, Pages: page.New(pageKey),
+		DB: s.db, Jobs: back.jobs, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Chat: c, Contacts: folk.contacts,
+		Forget: []func(context.Context, im.AppID, im.UserID) error{
+			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.timed.Forget(ctx, app, u) },
+			folk.profiles.Forget,
+			a.ForgetDevices,
+		}}), nil
 }

@@ -123,6 +123,18 @@ func (a *Auth) UnsuspendUser(ctx context.Context, actor im.Actor, user im.UserID
 	})
 }
 
+// ForgetDevices removes what is known of a user's devices. The user must have
+// been revoked: tokens from before are refused because of that alone.
+func (a *Auth) ForgetDevices(ctx context.Context, app im.AppID, user im.UserID) error {
+	return a.write(ctx, func(tx db.Tx) error {
+		if _, err := tx.Exec("DELETE FROM device_token WHERE app = $1 AND user_id = $2", app, user); err != nil {
+			return err
+		}
+		_, err := tx.Exec("DELETE FROM device WHERE app = $1 AND user_id = $2", app, user)
+		return err
+	})
+}
+
 func errUserID() error {
 	return im.Errorf(im.InvalidArgument, "a user id is 1 to %d bytes of UTF-8 without control characters", im.MaxIDBytes)
 }

@@ -92,7 +92,7 @@ var errOver = im.Errorf(im.AlreadyExists, "the message is gone already")
 // What is empty already stays as it is. Errors: NotFound.
 func (s *Service) Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error {
 	actor := im.Actor{App: app, Server: true}
-	_, err := s.apply(ctx, actor, conv, s.expiryID(app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
+	_, err := s.apply(ctx, actor, conv, s.ownID("expire", app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
 		a.Kind, a.Target, a.Effect = im.KindExpire, seq, journal.ExpireTarget
 		return s.stored.View(ctx, func(v journal.View) error {
 			es, err := v.Entries(app, conv, seq, seq, 1, false)
@@ -114,13 +114,13 @@ func (s *Service) Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq 
 	return err
 }
 
-// expiryID is the client id of the entry that expires a message: the same for
-// whoever tries, as long as they try within a millisecond; that there is only
-// one is the target's version's doing.
-func (s *Service) expiryID(app im.AppID, conv im.ConvID, seq im.Seq) im.ClientID {
+// ownID is the client id of an entry that the server makes by itself about
+// another one: the same for whoever tries, as long as they try within a
+// millisecond; that there is only one is the target's version's doing.
+func (s *Service) ownID(what string, app im.AppID, conv im.ConvID, seq im.Seq) im.ClientID {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], uint64(seq))
-	sum := sha256.Sum256([]byte("expire\x00" + string(app) + "\x00" + string(conv) + "\x00" + string(b[:])))
+	sum := sha256.Sum256([]byte(what + "\x00" + string(app) + "\x00" + string(conv) + "\x00" + string(b[:])))
 	var id im.ClientID
 	copy(id[:], sum[:])
 	binary.BigEndian.PutUint64(b[:], uint64(s.clock.Now().UnixMilli())<<16)

@@ -16,6 +16,8 @@ type Users interface {
 	ListUsers(ctx context.Context, a im.Actor, r *skeinv1.ListUsersRequest) (*skeinv1.ListUsersResponse, error)
 	SuspendUser(ctx context.Context, a im.Actor, r *skeinv1.SuspendUserRequest) (*skeinv1.SuspendUserResponse, error)
 	UnsuspendUser(ctx context.Context, a im.Actor, r *skeinv1.UnsuspendUserRequest) (*skeinv1.UnsuspendUserResponse, error)
+	EraseUser(ctx context.Context, a im.Actor, r *skeinv1.EraseUserRequest) (*skeinv1.EraseUserResponse, error)
+	GetErasure(ctx context.Context, a im.Actor, r *skeinv1.GetErasureRequest) (*skeinv1.GetErasureResponse, error)
 }
 
 func (s *server) userCalls(t map[string]http.Handler) {
@@ -25,6 +27,8 @@ func (s *server) userCalls(t map[string]http.Handler) {
 	at(t, s, skeinv1connect.UserServiceListUsersProcedure, u.ListUsers)
 	at(t, s, skeinv1connect.UserServiceSuspendUserProcedure, u.SuspendUser)
 	at(t, s, skeinv1connect.UserServiceUnsuspendUserProcedure, u.UnsuspendUser)
+	at(t, s, skeinv1connect.UserServiceEraseUserProcedure, u.EraseUser)
+	at(t, s, skeinv1connect.UserServiceGetErasureProcedure, u.GetErasure)
 }
 
 // asSender is who sends: the user whom an app's back end names, as whom the

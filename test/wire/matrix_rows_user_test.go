@@ -12,6 +12,8 @@ const (
 	listUsers     = "/skein.v1.UserService/ListUsers"
 	suspendUser   = "/skein.v1.UserService/SuspendUser"
 	unsuspendUser = "/skein.v1.UserService/UnsuspendUser"
+	eraseUser     = "/skein.v1.UserService/EraseUser"
+	getErasure    = "/skein.v1.UserService/GetErasure"
 )
 
 func userRows() []row {
@@ -35,6 +37,12 @@ func userRows() []row {
 			request: func(*fixture, principal) proto.Message { return &pb.ListUsersRequest{Limit: 1} }},
 		{verb: "UserService/SuspendUser", cells: notUsers + "ok foreign-app app", same: true,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.SuspendUserRequest{Id: f.newcomer()} }},
+		{verb: "UserService/EraseUser", cells: notUsers + "ok foreign-app app", same: true,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.EraseUserRequest{Id: f.newcomer()} }},
+		{verb: "UserService/GetErasure", cells: ownUsers, prepare: func(f *fixture, _ principal) {
+			made = f.newcomer()
+			must[pb.EraseUserResponse](f.as(appAdmin), eraseUser, &pb.EraseUserRequest{Id: made})
+		}, request: func(*fixture, principal) proto.Message { return &pb.GetErasureRequest{Id: made} }},
 		{verb: "UserService/UnsuspendUser", cells: ownUsers, prepare: makeUser,
 			request: func(*fixture, principal) proto.Message { return &pb.UnsuspendUserRequest{Id: made} }},
 	}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -143,4 +144,59 @@ func TestABackEndSendsAsAMemberByTheMembersRules(t *testing.T) {
 	if h := as(t, shared, ann).history(conv); h[len(h)-1].Seq != e.Seq {
 		t.Errorf("the last entry is %v", h[len(h)-1])
 	}
+}
+
+func TestAnErasedUserLeavesNothingOfTheirs(t *testing.T) {
+	t.Parallel()
+	own := backEnd(t, shared)
+	ann, bob, carol, dora := someone("ann"), someone("bob"), someone("carol"), someone("dora")
+	must[pb.UpsertUsersResponse](own, upsertUsers, &pb.UpsertUsersRequest{Users: []*pb.UserChange{{Id: ann, Name: proto.String("Ann")}}})
+	a, b := as(t, shared, ann), as(t, shared, bob)
+	conv, former, whisper := a.group(bob, carol, dora), b.group(ann), direct(ann, bob)
+	must[pb.SetRoleResponse](a, setRole, &pb.SetRoleRequest{Conversation: conv, User: dora, Role: pb.Role_ROLE_ADMIN, ClientId: newID(0)})
+	edited := a.say(conv, "a secret").Seq
+	must[pb.EditMessageResponse](a, editMessage, &pb.EditMessageRequest{Conversation: conv, Seq: edited, Body: textBody("another secret"), ClientId: newID(0)})
+	stays := b.say(conv, "bob's words").Seq
+	a.say(former, "a secret of then")
+	must[pb.LeaveGroupResponse](a, leaveGroup, &pb.LeaveGroupRequest{Conversation: former, ClientId: newID(0)})
+	a.say(whisper, "a secret for two")
+	must[pb.BlockUserResponse](a, blockUser, &pb.BlockUserRequest{User: bob, ClientId: newID(0)})
+	listener := connect(t, shared, bob, "phone")
+
+	if e := must[pb.EraseUserResponse](own, eraseUser, &pb.EraseUserRequest{Id: ann}).Erasure; e.State == 0 || e.Id != ann || e.StartedUs == 0 {
+		t.Errorf("begun: %v", e)
+	}
+	a.refused(sendMessage, text(conv, "still here?"), pb.ErrorCode_ERROR_CODE_PERMISSION_DENIED)
+	must[pb.EraseUserResponse](own, eraseUser, &pb.EraseUserRequest{Id: ann}) // as after a lost answer
+	listener.await("the recall", func(f *pb.ServerFrame) bool {
+		e := f.GetEntry()
+		return e.GetKind() == pb.EntryKind_ENTRY_KIND_RECALL && e.TargetSeq == edited
+	})
+	var e *pb.Erasure
+	for e.GetState() != pb.ErasureState_ERASURE_STATE_DONE {
+		<-time.After(10 * time.Millisecond)
+		e = must[pb.GetErasureResponse](own, getErasure, &pb.GetErasureRequest{Id: ann}).Erasure
+	}
+	if e.Messages != 3 || e.Conversations < 3 || e.FinishedUs < e.StartedUs {
+		t.Errorf("done: %v", e)
+	}
+	for _, in := range []string{conv, former, whisper} {
+		for _, entry := range b.history(in) {
+			if entry.Seq != stays && strings.Contains(entry.String(), "secret") {
+				t.Errorf("left in %s: %v", in, entry)
+			}
+		}
+	}
+	if r := must[pb.ListEditsResponse](b, listEdits, &pb.ListEditsRequest{Conversation: conv, Seq: edited}).Revisions; len(r) > 0 {
+		t.Errorf("left of the edits: %v", r)
+	}
+	for _, m := range must[pb.ListMembersResponse](b, listMembers, &pb.ListMembersRequest{Conversation: conv}).Members {
+		if m.User == ann || m.User == dora && m.Role != pb.Role_ROLE_OWNER {
+			t.Errorf("a member: %v", m)
+		}
+	}
+	if u := must[pb.GetUserResponse](own, getUser, &pb.GetUserRequest{Id: ann}).User; u.Profile != nil || u.SuspendedUs == 0 {
+		t.Errorf("ann is %v", u)
+	}
+	b.say(whisper, "the block is gone")
 }

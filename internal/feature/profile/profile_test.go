@@ -392,3 +392,36 @@ func TestTheBackEndPutsProfilesEachForItself(t *testing.T) {
 		}
 	})
 }
+
+func TestOfAForgottenUserNothingIsLeft(t *testing.T) {
+	both(t, func(w *world) {
+		own := im.Actor{App: "shop", Server: true}
+		if _, err := w.s.Put(w.ctx, own, []*skeinv1.UpdateProfileRequest{{Profile: &skeinv1.Profile{User: "eve", Name: "Eve",
+			Custom: []*skeinv1.ProfileField{{Name: "phone", Value: "5551234"}}}, Fields: []string{"name", "custom"}}}); err != nil {
+			w.t.Fatal(err)
+		}
+		follow := func(who, whom string) {
+			w.t.Helper()
+			if _, err := w.s.FollowUser(w.ctx, im.Actor{App: "shop", User: im.UserID(who)}, &skeinv1.FollowUserRequest{User: whom}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		follow("eve", "bob")
+		follow("zed", "eve")
+		follow("zed", "bob")
+		for range 2 {
+			if err := w.s.Forget(w.ctx, "shop", "eve"); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		if got, err := w.s.GetProfiles(w.ctx, own, &skeinv1.GetProfilesRequest{Users: []string{"eve"}}); err != nil || len(got.Profiles) > 0 {
+			w.t.Errorf("her profile: %v, %v", got, err)
+		}
+		for who, want := range map[string][2]uint32{"bob": {1, 0}, "zed": {0, 1}, "eve": {0, 0}} {
+			got, err := w.s.GetFollows(w.ctx, im.Actor{App: "shop", User: im.UserID(who)}, &skeinv1.GetFollowsRequest{User: who})
+			if err != nil || got.Followers != want[0] || got.Following != want[1] {
+				w.t.Errorf("%s has %v, %v", who, got, err)
+			}
+		}
+	})
+}

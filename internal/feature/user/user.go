@@ -1,6 +1,6 @@
 // Package user is the server API for users: what an app's own back end does
 // with the users of its app. It makes and changes them in bulk, lists them,
-// and suspends them. Who they are is package auth's, what they show is package
+// suspends them, and erases them by a job. Who they are is package auth's, what they show is package
 // profile's; both are asked through wire.
 package user
 
@@ -9,7 +9,9 @@ import (
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/page"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -37,11 +39,27 @@ type Profiles interface {
 	GetProfiles(ctx context.Context, a im.Actor, r *skeinv1.GetProfilesRequest) (*skeinv1.GetProfilesResponse, error)
 }
 
+// Queue adds jobs; *job.Queue.
+type Queue interface {
+	Enqueue(tx db.Tx, s job.Spec) (id string, added bool, err error)
+}
+
 // Deps are what a Service is made of; all are needed.
 type Deps struct {
 	Accounts Accounts
 	Profiles Profiles
 	Pages    *page.Sealer
+
+	// What an erasure needs.
+	DB       *db.DB
+	Jobs     Queue // with this package's Kind
+	Clock    im.Clock
+	Entropy  im.Entropy
+	Chat     Chat
+	Contacts Contacts
+	// Forget remove what other packages know of a user who is suspended; each
+	// may be repeated.
+	Forget []func(ctx context.Context, app im.AppID, user im.UserID) error
 }
 
 // Service answers skein.v1.UserService.

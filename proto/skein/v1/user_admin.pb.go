@@ -24,6 +24,57 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ErasureState says how far an erasure is.
+type ErasureState int32
+
+const (
+	ErasureState_ERASURE_STATE_UNSPECIFIED ErasureState = 0
+	// It goes on, or waits for its next try.
+	ErasureState_ERASURE_STATE_RUNNING ErasureState = 1
+	ErasureState_ERASURE_STATE_DONE    ErasureState = 2
+)
+
+// Enum value maps for ErasureState.
+var (
+	ErasureState_name = map[int32]string{
+		0: "ERASURE_STATE_UNSPECIFIED",
+		1: "ERASURE_STATE_RUNNING",
+		2: "ERASURE_STATE_DONE",
+	}
+	ErasureState_value = map[string]int32{
+		"ERASURE_STATE_UNSPECIFIED": 0,
+		"ERASURE_STATE_RUNNING":     1,
+		"ERASURE_STATE_DONE":        2,
+	}
+)
+
+func (x ErasureState) Enum() *ErasureState {
+	p := new(ErasureState)
+	*p = x
+	return p
+}
+
+func (x ErasureState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ErasureState) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_user_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (ErasureState) Type() protoreflect.EnumType {
+	return &file_skein_v1_user_admin_proto_enumTypes[0]
+}
+
+func (x ErasureState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ErasureState.Descriptor instead.
+func (ErasureState) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // User is a user as the app's back end sees them.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -748,6 +799,270 @@ func (*UnsuspendUserResponse) Descriptor() ([]byte, []int) {
 	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{13}
 }
 
+type EraseUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserRequest) Reset() {
+	*x = EraseUserRequest{}
+	mi := &file_skein_v1_user_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserRequest) ProtoMessage() {}
+
+func (x *EraseUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_user_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserRequest.ProtoReflect.Descriptor instead.
+func (*EraseUserRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *EraseUserRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type EraseUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Erasure       *Erasure               `protobuf:"bytes,1,opt,name=erasure,proto3" json:"erasure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserResponse) Reset() {
+	*x = EraseUserResponse{}
+	mi := &file_skein_v1_user_admin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserResponse) ProtoMessage() {}
+
+func (x *EraseUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_user_admin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserResponse.ProtoReflect.Descriptor instead.
+func (*EraseUserResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EraseUserResponse) GetErasure() *Erasure {
+	if x != nil {
+		return x.Erasure
+	}
+	return nil
+}
+
+type GetErasureRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetErasureRequest) Reset() {
+	*x = GetErasureRequest{}
+	mi := &file_skein_v1_user_admin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetErasureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetErasureRequest) ProtoMessage() {}
+
+func (x *GetErasureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_user_admin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetErasureRequest.ProtoReflect.Descriptor instead.
+func (*GetErasureRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetErasureRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GetErasureResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Erasure       *Erasure               `protobuf:"bytes,1,opt,name=erasure,proto3" json:"erasure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetErasureResponse) Reset() {
+	*x = GetErasureResponse{}
+	mi := &file_skein_v1_user_admin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetErasureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetErasureResponse) ProtoMessage() {}
+
+func (x *GetErasureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_user_admin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetErasureResponse.ProtoReflect.Descriptor instead.
+func (*GetErasureResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetErasureResponse) GetErasure() *Erasure {
+	if x != nil {
+		return x.Erasure
+	}
+	return nil
+}
+
+// Erasure is what is left of a user who is erased.
+type Erasure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State ErasureState           `protobuf:"varint,2,opt,name=state,proto3,enum=skein.v1.ErasureState" json:"state,omitempty"`
+	// Conversations that were gone through.
+	Conversations uint32 `protobuf:"varint,3,opt,name=conversations,proto3" json:"conversations,omitempty"`
+	// Messages that were emptied.
+	Messages  uint64 `protobuf:"varint,4,opt,name=messages,proto3" json:"messages,omitempty"`
+	StartedUs int64  `protobuf:"varint,5,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"`
+	// 0 = not yet.
+	FinishedUs    int64 `protobuf:"varint,6,opt,name=finished_us,json=finishedUs,proto3" json:"finished_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Erasure) Reset() {
+	*x = Erasure{}
+	mi := &file_skein_v1_user_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Erasure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Erasure) ProtoMessage() {}
+
+func (x *Erasure) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_user_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Erasure.ProtoReflect.Descriptor instead.
+func (*Erasure) Descriptor() ([]byte, []int) {
+	return file_skein_v1_user_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Erasure) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Erasure) GetState() ErasureState {
+	if x != nil {
+		return x.State
+	}
+	return ErasureState_ERASURE_STATE_UNSPECIFIED
+}
+
+func (x *Erasure) GetConversations() uint32 {
+	if x != nil {
+		return x.Conversations
+	}
+	return 0
+}
+
+func (x *Erasure) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *Erasure) GetStartedUs() int64 {
+	if x != nil {
+		return x.StartedUs
+	}
+	return 0
+}
+
+func (x *Erasure) GetFinishedUs() int64 {
+	if x != nil {
+		return x.FinishedUs
+	}
+	return 0
+}
+
 var File_skein_v1_user_admin_proto protoreflect.FileDescriptor
 
 const file_skein_v1_user_admin_proto_rawDesc = "" +
@@ -798,13 +1113,37 @@ const file_skein_v1_user_admin_proto_rawDesc = "" +
 	"\x12devices_signed_out\x18\x01 \x01(\rR\x10devicesSignedOut\"1\n" +
 	"\x14UnsuspendUserRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"\x17\n" +
-	"\x15UnsuspendUserResponse2\xfd\x02\n" +
+	"\x15UnsuspendUserResponse\"-\n" +
+	"\x10EraseUserRequest\x12\x19\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"@\n" +
+	"\x11EraseUserResponse\x12+\n" +
+	"\aerasure\x18\x01 \x01(\v2\x11.skein.v1.ErasureR\aerasure\".\n" +
+	"\x11GetErasureRequest\x12\x19\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04 \x01(@R\x02id\"A\n" +
+	"\x12GetErasureResponse\x12+\n" +
+	"\aerasure\x18\x01 \x01(\v2\x11.skein.v1.ErasureR\aerasure\"\xc9\x01\n" +
+	"\aErasure\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x16.skein.v1.ErasureStateR\x05state\x12$\n" +
+	"\rconversations\x18\x03 \x01(\rR\rconversations\x12\x1a\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages\x12\x1d\n" +
+	"\n" +
+	"started_us\x18\x05 \x01(\x03R\tstartedUs\x12\x1f\n" +
+	"\vfinished_us\x18\x06 \x01(\x03R\n" +
+	"finishedUs*`\n" +
+	"\fErasureState\x12\x1d\n" +
+	"\x19ERASURE_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15ERASURE_STATE_RUNNING\x10\x01\x12\x16\n" +
+	"\x12ERASURE_STATE_DONE\x10\x022\x8c\x04\n" +
 	"\vUserService\x12J\n" +
 	"\vUpsertUsers\x12\x1c.skein.v1.UpsertUsersRequest\x1a\x1d.skein.v1.UpsertUsersResponse\x12>\n" +
 	"\aGetUser\x12\x18.skein.v1.GetUserRequest\x1a\x19.skein.v1.GetUserResponse\x12D\n" +
 	"\tListUsers\x12\x1a.skein.v1.ListUsersRequest\x1a\x1b.skein.v1.ListUsersResponse\x12J\n" +
 	"\vSuspendUser\x12\x1c.skein.v1.SuspendUserRequest\x1a\x1d.skein.v1.SuspendUserResponse\x12P\n" +
-	"\rUnsuspendUser\x12\x1e.skein.v1.UnsuspendUserRequest\x1a\x1f.skein.v1.UnsuspendUserResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\rUnsuspendUser\x12\x1e.skein.v1.UnsuspendUserRequest\x1a\x1f.skein.v1.UnsuspendUserResponse\x12D\n" +
+	"\tEraseUser\x12\x1a.skein.v1.EraseUserRequest\x1a\x1b.skein.v1.EraseUserResponse\x12G\n" +
+	"\n" +
+	"GetErasure\x12\x1b.skein.v1.GetErasureRequest\x1a\x1c.skein.v1.GetErasureResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_user_admin_proto_rawDescOnce sync.Once
@@ -818,50 +1157,64 @@ func file_skein_v1_user_admin_proto_rawDescGZIP() []byte {
 	return file_skein_v1_user_admin_proto_rawDescData
 }
 
-var file_skein_v1_user_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_skein_v1_user_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_skein_v1_user_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_skein_v1_user_admin_proto_goTypes = []any{
-	(*User)(nil),                  // 0: skein.v1.User
-	(*UserChange)(nil),            // 1: skein.v1.UserChange
-	(*CustomFields)(nil),          // 2: skein.v1.CustomFields
-	(*UpsertUsersRequest)(nil),    // 3: skein.v1.UpsertUsersRequest
-	(*UpsertUsersResponse)(nil),   // 4: skein.v1.UpsertUsersResponse
-	(*UserResult)(nil),            // 5: skein.v1.UserResult
-	(*GetUserRequest)(nil),        // 6: skein.v1.GetUserRequest
-	(*GetUserResponse)(nil),       // 7: skein.v1.GetUserResponse
-	(*ListUsersRequest)(nil),      // 8: skein.v1.ListUsersRequest
-	(*ListUsersResponse)(nil),     // 9: skein.v1.ListUsersResponse
-	(*SuspendUserRequest)(nil),    // 10: skein.v1.SuspendUserRequest
-	(*SuspendUserResponse)(nil),   // 11: skein.v1.SuspendUserResponse
-	(*UnsuspendUserRequest)(nil),  // 12: skein.v1.UnsuspendUserRequest
-	(*UnsuspendUserResponse)(nil), // 13: skein.v1.UnsuspendUserResponse
-	(*Profile)(nil),               // 14: skein.v1.Profile
-	(*ProfileField)(nil),          // 15: skein.v1.ProfileField
-	(*Error)(nil),                 // 16: skein.v1.Error
+	(ErasureState)(0),             // 0: skein.v1.ErasureState
+	(*User)(nil),                  // 1: skein.v1.User
+	(*UserChange)(nil),            // 2: skein.v1.UserChange
+	(*CustomFields)(nil),          // 3: skein.v1.CustomFields
+	(*UpsertUsersRequest)(nil),    // 4: skein.v1.UpsertUsersRequest
+	(*UpsertUsersResponse)(nil),   // 5: skein.v1.UpsertUsersResponse
+	(*UserResult)(nil),            // 6: skein.v1.UserResult
+	(*GetUserRequest)(nil),        // 7: skein.v1.GetUserRequest
+	(*GetUserResponse)(nil),       // 8: skein.v1.GetUserResponse
+	(*ListUsersRequest)(nil),      // 9: skein.v1.ListUsersRequest
+	(*ListUsersResponse)(nil),     // 10: skein.v1.ListUsersResponse
+	(*SuspendUserRequest)(nil),    // 11: skein.v1.SuspendUserRequest
+	(*SuspendUserResponse)(nil),   // 12: skein.v1.SuspendUserResponse
+	(*UnsuspendUserRequest)(nil),  // 13: skein.v1.UnsuspendUserRequest
+	(*UnsuspendUserResponse)(nil), // 14: skein.v1.UnsuspendUserResponse
+	(*EraseUserRequest)(nil),      // 15: skein.v1.EraseUserRequest
+	(*EraseUserResponse)(nil),     // 16: skein.v1.EraseUserResponse
+	(*GetErasureRequest)(nil),     // 17: skein.v1.GetErasureRequest
+	(*GetErasureResponse)(nil),    // 18: skein.v1.GetErasureResponse
+	(*Erasure)(nil),               // 19: skein.v1.Erasure
+	(*Profile)(nil),               // 20: skein.v1.Profile
+	(*ProfileField)(nil),          // 21: skein.v1.ProfileField
+	(*Error)(nil),                 // 22: skein.v1.Error
 }
 var file_skein_v1_user_admin_proto_depIdxs = []int32{
-	14, // 0: skein.v1.User.profile:type_name -> skein.v1.Profile
-	2,  // 1: skein.v1.UserChange.custom:type_name -> skein.v1.CustomFields
-	15, // 2: skein.v1.CustomFields.fields:type_name -> skein.v1.ProfileField
-	1,  // 3: skein.v1.UpsertUsersRequest.users:type_name -> skein.v1.UserChange
-	5,  // 4: skein.v1.UpsertUsersResponse.results:type_name -> skein.v1.UserResult
-	16, // 5: skein.v1.UserResult.error:type_name -> skein.v1.Error
-	0,  // 6: skein.v1.GetUserResponse.user:type_name -> skein.v1.User
-	0,  // 7: skein.v1.ListUsersResponse.users:type_name -> skein.v1.User
-	3,  // 8: skein.v1.UserService.UpsertUsers:input_type -> skein.v1.UpsertUsersRequest
-	6,  // 9: skein.v1.UserService.GetUser:input_type -> skein.v1.GetUserRequest
-	8,  // 10: skein.v1.UserService.ListUsers:input_type -> skein.v1.ListUsersRequest
-	10, // 11: skein.v1.UserService.SuspendUser:input_type -> skein.v1.SuspendUserRequest
-	12, // 12: skein.v1.UserService.UnsuspendUser:input_type -> skein.v1.UnsuspendUserRequest
-	4,  // 13: skein.v1.UserService.UpsertUsers:output_type -> skein.v1.UpsertUsersResponse
-	7,  // 14: skein.v1.UserService.GetUser:output_type -> skein.v1.GetUserResponse
-	9,  // 15: skein.v1.UserService.ListUsers:output_type -> skein.v1.ListUsersResponse
-	11, // 16: skein.v1.UserService.SuspendUser:output_type -> skein.v1.SuspendUserResponse
-	13, // 17: skein.v1.UserService.UnsuspendUser:output_type -> skein.v1.UnsuspendUserResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	20, // 0: skein.v1.User.profile:type_name -> skein.v1.Profile
+	3,  // 1: skein.v1.UserChange.custom:type_name -> skein.v1.CustomFields
+	21, // 2: skein.v1.CustomFields.fields:type_name -> skein.v1.ProfileField
+	2,  // 3: skein.v1.UpsertUsersRequest.users:type_name -> skein.v1.UserChange
+	6,  // 4: skein.v1.UpsertUsersResponse.results:type_name -> skein.v1.UserResult
+	22, // 5: skein.v1.UserResult.error:type_name -> skein.v1.Error
+	1,  // 6: skein.v1.GetUserResponse.user:type_name -> skein.v1.User
+	1,  // 7: skein.v1.ListUsersResponse.users:type_name -> skein.v1.User
+	19, // 8: skein.v1.EraseUserResponse.erasure:type_name -> skein.v1.Erasure
+	19, // 9: skein.v1.GetErasureResponse.erasure:type_name -> skein.v1.Erasure
+	0,  // 10: skein.v1.Erasure.state:type_name -> skein.v1.ErasureState
+	4,  // 11: skein.v1.UserService.UpsertUsers:input_type -> skein.v1.UpsertUsersRequest
+	7,  // 12: skein.v1.UserService.GetUser:input_type -> skein.v1.GetUserRequest
+	9,  // 13: skein.v1.UserService.ListUsers:input_type -> skein.v1.ListUsersRequest
+	11, // 14: skein.v1.UserService.SuspendUser:input_type -> skein.v1.SuspendUserRequest
+	13, // 15: skein.v1.UserService.UnsuspendUser:input_type -> skein.v1.UnsuspendUserRequest
+	15, // 16: skein.v1.UserService.EraseUser:input_type -> skein.v1.EraseUserRequest
+	17, // 17: skein.v1.UserService.GetErasure:input_type -> skein.v1.GetErasureRequest
+	5,  // 18: skein.v1.UserService.UpsertUsers:output_type -> skein.v1.UpsertUsersResponse
+	8,  // 19: skein.v1.UserService.GetUser:output_type -> skein.v1.GetUserResponse
+	10, // 20: skein.v1.UserService.ListUsers:output_type -> skein.v1.ListUsersResponse
+	12, // 21: skein.v1.UserService.SuspendUser:output_type -> skein.v1.SuspendUserResponse
+	14, // 22: skein.v1.UserService.UnsuspendUser:output_type -> skein.v1.UnsuspendUserResponse
+	16, // 23: skein.v1.UserService.EraseUser:output_type -> skein.v1.EraseUserResponse
+	18, // 24: skein.v1.UserService.GetErasure:output_type -> skein.v1.GetErasureResponse
+	18, // [18:25] is the sub-list for method output_type
+	11, // [11:18] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_user_admin_proto_init() }
@@ -877,13 +1230,14 @@ func file_skein_v1_user_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_user_admin_proto_rawDesc), len(file_skein_v1_user_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   14,
+			NumEnums:      1,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_skein_v1_user_admin_proto_goTypes,
 		DependencyIndexes: file_skein_v1_user_admin_proto_depIdxs,
+		EnumInfos:         file_skein_v1_user_admin_proto_enumTypes,
 		MessageInfos:      file_skein_v1_user_admin_proto_msgTypes,
 	}.Build()
 	File_skein_v1_user_admin_proto = out.File

@@ -46,6 +46,10 @@ const (
 	// UserServiceUnsuspendUserProcedure is the fully-qualified name of the UserService's UnsuspendUser
 	// RPC.
 	UserServiceUnsuspendUserProcedure = "/skein.v1.UserService/UnsuspendUser"
+	// UserServiceEraseUserProcedure is the fully-qualified name of the UserService's EraseUser RPC.
+	UserServiceEraseUserProcedure = "/skein.v1.UserService/EraseUser"
+	// UserServiceGetErasureProcedure is the fully-qualified name of the UserService's GetErasure RPC.
+	UserServiceGetErasureProcedure = "/skein.v1.UserService/GetErasure"
 )
 
 // UserServiceClient is a client for the skein.v1.UserService service.
@@ -63,6 +67,13 @@ type UserServiceClient interface {
 	SuspendUser(context.Context, *connect.Request[v1.SuspendUserRequest]) (*connect.Response[v1.SuspendUserResponse], error)
 	// UnsuspendUser lets a user in again, with tokens that were issued after the suspension. Errors: NOT_FOUND.
 	UnsuspendUser(context.Context, *connect.Request[v1.UnsuspendUserRequest]) (*connect.Response[v1.UnsuspendUserResponse], error)
+	// EraseUser suspends a user at once and then, by a job that survives restarts, ends the user's memberships (a group
+	// goes to an admin, else to another member), empties every message of theirs with its edits, the values of their
+	// own conversation, contacts, profile, scheduled messages and devices. What others said, quoted or forwarded stays.
+	// The id stays refused until UnsuspendUser. Once it is done, the call begins anew; until then it changes nothing.
+	EraseUser(context.Context, *connect.Request[v1.EraseUserRequest]) (*connect.Response[v1.EraseUserResponse], error)
+	// GetErasure tells how far an erasure is. Errors: NOT_FOUND, when there was none.
+	GetErasure(context.Context, *connect.Request[v1.GetErasureRequest]) (*connect.Response[v1.GetErasureResponse], error)
 }
 
 // NewUserServiceClient constructs a client for the skein.v1.UserService service. By default, it
@@ -106,6 +117,18 @@ func NewUserServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(userServiceMethods.ByName("UnsuspendUser")),
 			connect.WithClientOptions(opts...),
 		),
+		eraseUser: connect.NewClient[v1.EraseUserRequest, v1.EraseUserResponse](
+			httpClient,
+			baseURL+UserServiceEraseUserProcedure,
+			connect.WithSchema(userServiceMethods.ByName("EraseUser")),
+			connect.WithClientOptions(opts...),
+		),
+		getErasure: connect.NewClient[v1.GetErasureRequest, v1.GetErasureResponse](
+			httpClient,
+			baseURL+UserServiceGetErasureProcedure,
+			connect.WithSchema(userServiceMethods.ByName("GetErasure")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -116,6 +139,8 @@ type userServiceClient struct {
 	listUsers     *connect.Client[v1.ListUsersRequest, v1.ListUsersResponse]
 	suspendUser   *connect.Client[v1.SuspendUserRequest, v1.SuspendUserResponse]
 	unsuspendUser *connect.Client[v1.UnsuspendUserRequest, v1.UnsuspendUserResponse]
+	eraseUser     *connect.Client[v1.EraseUserRequest, v1.EraseUserResponse]
+	getErasure    *connect.Client[v1.GetErasureRequest, v1.GetErasureResponse]
 }
 
 // UpsertUsers calls skein.v1.UserService.UpsertUsers.
@@ -143,6 +168,16 @@ func (c *userServiceClient) UnsuspendUser(ctx context.Context, req *connect.Requ
 	return c.unsuspendUser.CallUnary(ctx, req)
 }
 
+// EraseUser calls skein.v1.UserService.EraseUser.
+func (c *userServiceClient) EraseUser(ctx context.Context, req *connect.Request[v1.EraseUserRequest]) (*connect.Response[v1.EraseUserResponse], error) {
+	return c.eraseUser.CallUnary(ctx, req)
+}
+
+// GetErasure calls skein.v1.UserService.GetErasure.
+func (c *userServiceClient) GetErasure(ctx context.Context, req *connect.Request[v1.GetErasureRequest]) (*connect.Response[v1.GetErasureResponse], error) {
+	return c.getErasure.CallUnary(ctx, req)
+}
+
 // UserServiceHandler is an implementation of the skein.v1.UserService service.
 type UserServiceHandler interface {
 	// UpsertUsers makes users and changes those that are there, each for itself: one that is refused holds no other
@@ -158,6 +193,13 @@ type UserServiceHandler interface {
 	SuspendUser(context.Context, *connect.Request[v1.SuspendUserRequest]) (*connect.Response[v1.SuspendUserResponse], error)
 	// UnsuspendUser lets a user in again, with tokens that were issued after the suspension. Errors: NOT_FOUND.
 	UnsuspendUser(context.Context, *connect.Request[v1.UnsuspendUserRequest]) (*connect.Response[v1.UnsuspendUserResponse], error)
+	// EraseUser suspends a user at once and then, by a job that survives restarts, ends the user's memberships (a group
+	// goes to an admin, else to another member), empties every message of theirs with its edits, the values of their
+	// own conversation, contacts, profile, scheduled messages and devices. What others said, quoted or forwarded stays.
+	// The id stays refused until UnsuspendUser. Once it is done, the call begins anew; until then it changes nothing.
+	EraseUser(context.Context, *connect.Request[v1.EraseUserRequest]) (*connect.Response[v1.EraseUserResponse], error)
+	// GetErasure tells how far an erasure is. Errors: NOT_FOUND, when there was none.
+	GetErasure(context.Context, *connect.Request[v1.GetErasureRequest]) (*connect.Response[v1.GetErasureResponse], error)
 }
 
 // NewUserServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -197,6 +239,18 @@ func NewUserServiceHandler(svc UserServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(userServiceMethods.ByName("UnsuspendUser")),
 		connect.WithHandlerOptions(opts...),
 	)
+	userServiceEraseUserHandler := connect.NewUnaryHandler(
+		UserServiceEraseUserProcedure,
+		svc.EraseUser,
+		connect.WithSchema(userServiceMethods.ByName("EraseUser")),
+		connect.WithHandlerOptions(opts...),
+	)
+	userServiceGetErasureHandler := connect.NewUnaryHandler(
+		UserServiceGetErasureProcedure,
+		svc.GetErasure,
+		connect.WithSchema(userServiceMethods.ByName("GetErasure")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/skein.v1.UserService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case UserServiceUpsertUsersProcedure:
@@ -209,6 +263,10 @@ func NewUserServiceHandler(svc UserServiceHandler, opts ...connect.HandlerOption
 			userServiceSuspendUserHandler.ServeHTTP(w, r)
 		case UserServiceUnsuspendUserProcedure:
 			userServiceUnsuspendUserHandler.ServeHTTP(w, r)
+		case UserServiceEraseUserProcedure:
+			userServiceEraseUserHandler.ServeHTTP(w, r)
+		case UserServiceGetErasureProcedure:
+			userServiceGetErasureHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -236,4 +294,12 @@ func (UnimplementedUserServiceHandler) SuspendUser(context.Context, *connect.Req
 
 func (UnimplementedUserServiceHandler) UnsuspendUser(context.Context, *connect.Request[v1.UnsuspendUserRequest]) (*connect.Response[v1.UnsuspendUserResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.UserService.UnsuspendUser is not implemented"))
+}
+
+func (UnimplementedUserServiceHandler) EraseUser(context.Context, *connect.Request[v1.EraseUserRequest]) (*connect.Response[v1.EraseUserResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.UserService.EraseUser is not implemented"))
+}
+
+func (UnimplementedUserServiceHandler) GetErasure(context.Context, *connect.Request[v1.GetErasureRequest]) (*connect.Response[v1.GetErasureResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.UserService.GetErasure is not implemented"))
 }

@@ -4,8 +4,8 @@
 // @generated from file skein/v1/user_admin.proto (package skein.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Error } from "./error_pb.js";
 import { file_skein_v1_error } from "./error_pb.js";
 import type { Profile, ProfileField } from "./profile_pb.js";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/user_admin.proto.
  */
 export const file_skein_v1_user_admin: GenFile = /*@__PURE__*/
-  fileDesc("Chlza2Vpbi92MS91c2VyX2FkbWluLnByb3RvEghza2Vpbi52MSJtCgRVc2VyEgoKAmlkGAEgASgJEhIKCmNyZWF0ZWRfdXMYAiABKAMSCwoDYm90GAMgASgIEhQKDHN1c3BlbmRlZF91cxgEIAEoAxIiCgdwcm9maWxlGAUgASgLMhEuc2tlaW4udjEuUHJvZmlsZSKeAQoKVXNlckNoYW5nZRIKCgJpZBgBIAEoCRIRCgRuYW1lGAIgASgJSACIAQESFwoKYXZhdGFyX3VybBgDIAEoCUgBiAEBEiYKBmN1c3RvbRgEIAEoCzIWLnNrZWluLnYxLkN1c3RvbUZpZWxkcxIQCgNib3QYBSABKAhIAogBAUIHCgVfbmFtZUINCgtfYXZhdGFyX3VybEIGCgRfYm90IjYKDEN1c3RvbUZpZWxkcxImCgZmaWVsZHMYASADKAsyFi5za2Vpbi52MS5Qcm9maWxlRmllbGQiOQoSVXBzZXJ0VXNlcnNSZXF1ZXN0EiMKBXVzZXJzGAEgAygLMhQuc2tlaW4udjEuVXNlckNoYW5nZSI8ChNVcHNlcnRVc2Vyc1Jlc3BvbnNlEiUKB3Jlc3VsdHMYASADKAsyFC5za2Vpbi52MS5Vc2VyUmVzdWx0IkkKClVzZXJSZXN1bHQSCgoCaWQYASABKAkSDwoHY3JlYXRlZBgCIAEoCBIeCgVlcnJvchgDIAEoCzIPLnNrZWluLnYxLkVycm9yIhwKDkdldFVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJIi8KD0dldFVzZXJSZXNwb25zZRIcCgR1c2VyGAEgASgLMg4uc2tlaW4udjEuVXNlciIvChBMaXN0VXNlcnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiRQoRTGlzdFVzZXJzUmVzcG9uc2USHQoFdXNlcnMYASADKAsyDi5za2Vpbi52MS5Vc2VyEhEKCW5leHRfcGFnZRgCIAEoCSIgChJTdXNwZW5kVXNlclJlcXVlc3QSCgoCaWQYASABKAkiMQoTU3VzcGVuZFVzZXJSZXNwb25zZRIaChJkZXZpY2VzX3NpZ25lZF9vdXQYASABKA0iIgoUVW5zdXNwZW5kVXNlclJlcXVlc3QSCgoCaWQYASABKAkiFwoVVW5zdXNwZW5kVXNlclJlc3BvbnNlMv0CCgtVc2VyU2VydmljZRJKCgtVcHNlcnRVc2VycxIcLnNrZWluLnYxLlVwc2VydFVzZXJzUmVxdWVzdBodLnNrZWluLnYxLlVwc2VydFVzZXJzUmVzcG9uc2USPgoHR2V0VXNlchIYLnNrZWluLnYxLkdldFVzZXJSZXF1ZXN0Ghkuc2tlaW4udjEuR2V0VXNlclJlc3BvbnNlEkQKCUxpc3RVc2VycxIaLnNrZWluLnYxLkxpc3RVc2Vyc1JlcXVlc3QaGy5za2Vpbi52MS5MaXN0VXNlcnNSZXNwb25zZRJKCgtTdXNwZW5kVXNlchIcLnNrZWluLnYxLlN1c3BlbmRVc2VyUmVxdWVzdBodLnNrZWluLnYxLlN1c3BlbmRVc2VyUmVzcG9uc2USUAoNVW5zdXNwZW5kVXNlchIeLnNrZWluLnYxLlVuc3VzcGVuZFVzZXJSZXF1ZXN0Gh8uc2tlaW4udjEuVW5zdXNwZW5kVXNlclJlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_error, file_skein_v1_profile]);
+  fileDesc("Chlza2Vpbi92MS91c2VyX2FkbWluLnByb3RvEghza2Vpbi52MSJtCgRVc2VyEgoKAmlkGAEgASgJEhIKCmNyZWF0ZWRfdXMYAiABKAMSCwoDYm90GAMgASgIEhQKDHN1c3BlbmRlZF91cxgEIAEoAxIiCgdwcm9maWxlGAUgASgLMhEuc2tlaW4udjEuUHJvZmlsZSKeAQoKVXNlckNoYW5nZRIKCgJpZBgBIAEoCRIRCgRuYW1lGAIgASgJSACIAQESFwoKYXZhdGFyX3VybBgDIAEoCUgBiAEBEiYKBmN1c3RvbRgEIAEoCzIWLnNrZWluLnYxLkN1c3RvbUZpZWxkcxIQCgNib3QYBSABKAhIAogBAUIHCgVfbmFtZUINCgtfYXZhdGFyX3VybEIGCgRfYm90IjYKDEN1c3RvbUZpZWxkcxImCgZmaWVsZHMYASADKAsyFi5za2Vpbi52MS5Qcm9maWxlRmllbGQiOQoSVXBzZXJ0VXNlcnNSZXF1ZXN0EiMKBXVzZXJzGAEgAygLMhQuc2tlaW4udjEuVXNlckNoYW5nZSI8ChNVcHNlcnRVc2Vyc1Jlc3BvbnNlEiUKB3Jlc3VsdHMYASADKAsyFC5za2Vpbi52MS5Vc2VyUmVzdWx0IkkKClVzZXJSZXN1bHQSCgoCaWQYASABKAkSDwoHY3JlYXRlZBgCIAEoCBIeCgVlcnJvchgDIAEoCzIPLnNrZWluLnYxLkVycm9yIhwKDkdldFVzZXJSZXF1ZXN0EgoKAmlkGAEgASgJIi8KD0dldFVzZXJSZXNwb25zZRIcCgR1c2VyGAEgASgLMg4uc2tlaW4udjEuVXNlciIvChBMaXN0VXNlcnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgwKBHBhZ2UYAiABKAkiRQoRTGlzdFVzZXJzUmVzcG9uc2USHQoFdXNlcnMYASADKAsyDi5za2Vpbi52MS5Vc2VyEhEKCW5leHRfcGFnZRgCIAEoCSIgChJTdXNwZW5kVXNlclJlcXVlc3QSCgoCaWQYASABKAkiMQoTU3VzcGVuZFVzZXJSZXNwb25zZRIaChJkZXZpY2VzX3NpZ25lZF9vdXQYASABKA0iIgoUVW5zdXNwZW5kVXNlclJlcXVlc3QSCgoCaWQYASABKAkiFwoVVW5zdXNwZW5kVXNlclJlc3BvbnNlIh4KEEVyYXNlVXNlclJlcXVlc3QSCgoCaWQYASABKAkiNwoRRXJhc2VVc2VyUmVzcG9uc2USIgoHZXJhc3VyZRgBIAEoCzIRLnNrZWluLnYxLkVyYXN1cmUiHwoRR2V0RXJhc3VyZVJlcXVlc3QSCgoCaWQYASABKAkiOAoSR2V0RXJhc3VyZVJlc3BvbnNlEiIKB2VyYXN1cmUYASABKAsyES5za2Vpbi52MS5FcmFzdXJlIo4BCgdFcmFzdXJlEgoKAmlkGAEgASgJEiUKBXN0YXRlGAIgASgOMhYuc2tlaW4udjEuRXJhc3VyZVN0YXRlEhUKDWNvbnZlcnNhdGlvbnMYAyABKA0SEAoIbWVzc2FnZXMYBCABKAQSEgoKc3RhcnRlZF91cxgFIAEoAxITCgtmaW5pc2hlZF91cxgGIAEoAypgCgxFcmFzdXJlU3RhdGUSHQoZRVJBU1VSRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFUVSQVNVUkVfU1RBVEVfUlVOTklORxABEhYKEkVSQVNVUkVfU1RBVEVfRE9ORRACMowECgtVc2VyU2VydmljZRJKCgtVcHNlcnRVc2VycxIcLnNrZWluLnYxLlVwc2VydFVzZXJzUmVxdWVzdBodLnNrZWluLnYxLlVwc2VydFVzZXJzUmVzcG9uc2USPgoHR2V0VXNlchIYLnNrZWluLnYxLkdldFVzZXJSZXF1ZXN0Ghkuc2tlaW4udjEuR2V0VXNlclJlc3BvbnNlEkQKCUxpc3RVc2VycxIaLnNrZWluLnYxLkxpc3RVc2Vyc1JlcXVlc3QaGy5za2Vpbi52MS5MaXN0VXNlcnNSZXNwb25zZRJKCgtTdXNwZW5kVXNlchIcLnNrZWluLnYxLlN1c3BlbmRVc2VyUmVxdWVzdBodLnNrZWluLnYxLlN1c3BlbmRVc2VyUmVzcG9uc2USUAoNVW5zdXNwZW5kVXNlchIeLnNrZWluLnYxLlVuc3VzcGVuZFVzZXJSZXF1ZXN0Gh8uc2tlaW4udjEuVW5zdXNwZW5kVXNlclJlc3BvbnNlEkQKCUVyYXNlVXNlchIaLnNrZWluLnYxLkVyYXNlVXNlclJlcXVlc3QaGy5za2Vpbi52MS5FcmFzZVVzZXJSZXNwb25zZRJHCgpHZXRFcmFzdXJlEhsuc2tlaW4udjEuR2V0RXJhc3VyZVJlcXVlc3QaHC5za2Vpbi52MS5HZXRFcmFzdXJlUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_error, file_skein_v1_profile]);
 
 /**
  * User is a user as the app's back end sees them.
@@ -353,6 +353,154 @@ export const UnsuspendUserResponseSchema: GenMessage<UnsuspendUserResponse> = /*
   messageDesc(file_skein_v1_user_admin, 13);
 
 /**
+ * @generated from message skein.v1.EraseUserRequest
+ */
+export type EraseUserRequest = Message<"skein.v1.EraseUserRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message skein.v1.EraseUserRequest.
+ * Use `create(EraseUserRequestSchema)` to create a new message.
+ */
+export const EraseUserRequestSchema: GenMessage<EraseUserRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_user_admin, 14);
+
+/**
+ * @generated from message skein.v1.EraseUserResponse
+ */
+export type EraseUserResponse = Message<"skein.v1.EraseUserResponse"> & {
+  /**
+   * @generated from field: skein.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message skein.v1.EraseUserResponse.
+ * Use `create(EraseUserResponseSchema)` to create a new message.
+ */
+export const EraseUserResponseSchema: GenMessage<EraseUserResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_user_admin, 15);
+
+/**
+ * @generated from message skein.v1.GetErasureRequest
+ */
+export type GetErasureRequest = Message<"skein.v1.GetErasureRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message skein.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_user_admin, 16);
+
+/**
+ * @generated from message skein.v1.GetErasureResponse
+ */
+export type GetErasureResponse = Message<"skein.v1.GetErasureResponse"> & {
+  /**
+   * @generated from field: skein.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message skein.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_user_admin, 17);
+
+/**
+ * Erasure is what is left of a user who is erased.
+ *
+ * @generated from message skein.v1.Erasure
+ */
+export type Erasure = Message<"skein.v1.Erasure"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: skein.v1.ErasureState state = 2;
+   */
+  state: ErasureState;
+
+  /**
+   * Conversations that were gone through.
+   *
+   * @generated from field: uint32 conversations = 3;
+   */
+  conversations: number;
+
+  /**
+   * Messages that were emptied.
+   *
+   * @generated from field: uint64 messages = 4;
+   */
+  messages: bigint;
+
+  /**
+   * @generated from field: int64 started_us = 5;
+   */
+  startedUs: bigint;
+
+  /**
+   * 0 = not yet.
+   *
+   * @generated from field: int64 finished_us = 6;
+   */
+  finishedUs: bigint;
+};
+
+/**
+ * Describes the message skein.v1.Erasure.
+ * Use `create(ErasureSchema)` to create a new message.
+ */
+export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
+  messageDesc(file_skein_v1_user_admin, 18);
+
+/**
+ * ErasureState says how far an erasure is.
+ *
+ * @generated from enum skein.v1.ErasureState
+ */
+export enum ErasureState {
+  /**
+   * @generated from enum value: ERASURE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It goes on, or waits for its next try.
+   *
+   * @generated from enum value: ERASURE_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * @generated from enum value: ERASURE_STATE_DONE = 2;
+   */
+  DONE = 2,
+}
+
+/**
+ * Describes the enum skein.v1.ErasureState.
+ */
+export const ErasureStateSchema: GenEnum<ErasureState> = /*@__PURE__*/
+  enumDesc(file_skein_v1_user_admin, 0);
+
+/**
  * UserService is refused to user tokens (NOT_FOUND). Every call can be made again: what is so already stays so.
  *
  * @generated from service skein.v1.UserService
@@ -410,6 +558,29 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof UnsuspendUserRequestSchema;
     output: typeof UnsuspendUserResponseSchema;
+  },
+  /**
+   * EraseUser suspends a user at once and then, by a job that survives restarts, ends the user's memberships (a group
+   * goes to an admin, else to another member), empties every message of theirs with its edits, the values of their
+   * own conversation, contacts, profile, scheduled messages and devices. What others said, quoted or forwarded stays.
+   * The id stays refused until UnsuspendUser. Once it is done, the call begins anew; until then it changes nothing.
+   *
+   * @generated from rpc skein.v1.UserService.EraseUser
+   */
+  eraseUser: {
+    methodKind: "unary";
+    input: typeof EraseUserRequestSchema;
+    output: typeof EraseUserResponseSchema;
+  },
+  /**
+   * GetErasure tells how far an erasure is. Errors: NOT_FOUND, when there was none.
+   *
+   * @generated from rpc skein.v1.UserService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_skein_v1_user_admin, 0);

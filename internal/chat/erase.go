@@ -1,0 +1,95 @@
+package chat
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/journal"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// EraseFrom empties, for everybody, what a user has said in a conversation: of
+// the next most entries behind a position, the user's messages with every body
+// that their edits had. It is the server's own doing: nobody is asked, and no
+// window binds it. It returns the position that it has come to, how many
+// messages it has emptied, and whether there is more. What is empty already
+// stays as it is, so it may be repeated.
+func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, user im.UserID, after im.Seq, most int) (next im.Seq, emptied int, more bool, err error) {
+	var seqs []im.Seq
+	err = s.stored.View(ctx, func(v journal.View) error {
+		seqs, next, more = nil, after, false
+		c, err := v.Conv(app, conv)
+		if err != nil || after >= c.HeadSeq {
+			return err
+		}
+		es, err := entries(v, app, conv, after+1, c.HeadSeq, most, false)
+		for i := range es {
+			next = es[i].Seq
+			if es[i].Sender == user && es[i].Kind == im.KindMessage && !es[i].Recalled && !es[i].Expired && !es[i].Damaged {
+				seqs = append(seqs, next)
+			}
+		}
+		more = len(es) > 0 && next < c.HeadSeq
+		return err
+	})
+	if im.CodeOf(err) == im.NotFound {
+		return after, 0, false, nil
+	}
+	for i := 0; err == nil && i < len(seqs); i++ {
+		if err = s.erase(ctx, app, conv, seqs[i]); err == nil {
+			emptied++
+		}
+	}
+	if err != nil {
+		return after, emptied, true, err
+	}
+	return next, emptied, more, nil
+}
+
+// erase recalls a message, as the app's back end would.
+func (s *Service) erase(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error {
+	actor := im.Actor{App: app, Server: true}
+	_, err := s.apply(ctx, actor, conv, s.ownID("erase", app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
+		a.Kind, a.Target, a.Effect = im.KindRecall, seq, journal.BlankTarget
+		return s.stored.View(ctx, func(v journal.View) error {
+			es, err := v.Entries(app, conv, seq, seq, 1, false)
+			switch {
+			case err != nil:
+				return err
+			case len(es) == 0 || es[0].Expired || es[0].Recalled:
+				return errOver
+			}
+			a.TargetVersion, a.ToUsers, a.ToDevices = es[0].Version, about(&es[0]), es[0].ToDevices
+			return nil
+		})
+	})
+	if err == errOver {
+		return nil
+	}
+	return err
+}
+
+// EraseValues empties the values that a user keeps in their own conversation:
+// drafts, folders, remarks. It may be repeated.
+func (s *Service) EraseValues(ctx context.Context, app im.AppID, user im.UserID) error {
+	conv, blank := im.Self(user), encodeContent(&skeinv1.Content{})
+	var values []im.Entry
+	err := s.stored.View(ctx, func(v journal.View) (err error) {
+		values, err = v.Keyed(app, conv)
+		return err
+	})
+	if im.CodeOf(err) == im.NotFound {
+		return nil
+	}
+	for i := 0; err == nil && i < len(values); i++ {
+		e := &values[i]
+		if string(e.Body) == string(blank) {
+			continue
+		}
+		_, err = s.apply(ctx, im.Actor{App: app, Server: true}, conv, s.ownID("value", app, conv, e.Seq), func(_ context.Context, _ *Room, a *journal.Append) error {
+			a.Kind, a.Key, a.Effect, a.Body = im.KindKeyed, e.Key, journal.BlankKey, blank
+			return nil
+		})
+	}
+	return err
+}
