@@ -35,7 +35,7 @@ func (s *Service) Extend(ctx context.Context, actor im.Actor, conv im.ConvID, se
 			return im.Errorf(im.FailedPrecondition, "the message was recalled")
 		}
 		return s.j.View(ctx, func(v journal.View) error {
-			known, err := v.CountSlots(actor.App, conv, a.Key, a.Key+"\x00", 1)
+			known, err := v.CountSlots(actor.App, conv, a.Key, a.Key+"\x01", 1) // no key has control characters, and PostgreSQL takes no NUL
 			if err != nil || known > 0 {
 				return err
 			}

@@ -136,7 +136,7 @@ func (f *folds) slots(v journal.View, c *journal.Conv, from, to im.Seq, limit in
 		if read >= limit || f.bytes > foldBytes && from < to {
 			return true, nil
 		}
-		at = es[len(es)-1].Key + "\x00"
+		at = es[len(es)-1].Key + "\x01" // below what any key continues with
 	}
 }
 
