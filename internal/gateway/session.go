@@ -63,7 +63,9 @@ type session struct {
 	watchMu    sync.Mutex // guards the two below; never taken under mu
 	watching   *presence.Watch
 	watchEnded bool
-	lookMu     sync.Mutex                            // held while it is decided anew what is watched; taken before watchMu
+	lookMu     sync.Mutex                            // guards the two below; nothing is taken under it
+	toLook     []im.UserID                           // of whom it has to be decided anew what is seen; "" = of all
+	looking    bool                                  // a task does
 	statusMu   sync.Mutex                            // guards statuses; nothing is taken under it
 	statuses   map[im.UserID]*skeinv1.PresenceStatus // of the watched
 	gotMu      sync.Mutex                            // guards the two below; nothing is taken under it

@@ -69,16 +69,40 @@ func (s *session) sees(ctx context.Context, users []im.UserID) ([]im.UserID, map
 }
 
 // lookAgain decides anew what is seen of a user, or of all with "". It may be
-// called under presence's lock.
+// called under presence's lock. One task looks at a time, and at whom it was
+// told of first, so that the last one looked last; no lock is held meanwhile,
+// as internal/turn wants it.
 func (s *session) lookAgain(u im.UserID) {
-	turn.Go(turn.Of(s.g.Clock), func() { s.lookNow(u) }) // ends with two look-ups, each of which is bounded
+	s.lookMu.Lock()
+	defer s.lookMu.Unlock()
+	if slices.Contains(s.toLook, u) {
+		return // nobody has begun to look
+	}
+	s.toLook = append(s.toLook, u)
+	if !s.looking {
+		s.looking = true
+		turn.Go(s.g.tasks, s.lookAll) // ends with the list; each look is two look-ups, which are bounded
+	}
+}
+
+func (s *session) lookAll() {
+	for {
+		s.lookMu.Lock()
+		if len(s.toLook) == 0 {
+			s.looking = false
+			s.lookMu.Unlock()
+			return
+		}
+		u := s.toLook[0]
+		s.toLook = s.toLook[1:]
+		s.lookMu.Unlock()
+		s.lookNow(u)
+	}
 }
 
 func (s *session) lookNow(u im.UserID) {
 	ctx, cancel := context.WithTimeout(s.g.ctx, callTimeout)
 	defer cancel()
-	s.lookMu.Lock() // one after the other, so that the last one looked last
-	defer s.lookMu.Unlock()
 	s.watchMu.Lock()
 	watching, ended := s.watching, s.watchEnded
 	s.watchMu.Unlock()

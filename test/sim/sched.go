@@ -21,6 +21,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,8 +34,15 @@ type sched struct {
 	tasks  []*task // in the order of their making
 	dice   *rand.Rand
 	turns  int
-	panics []string // of the product, with their stacks
+	still  int          // turns since time passed last
+	beats  atomic.Int64 // turns and events, for who watches from outside
+	panics []string     // of the product, with their stacks
 }
+
+// restless is how many turns one moment may have before a part is said to spin:
+// it is ready again each time it has run, so time never passes. An honest
+// moment has had some thousands.
+const restless = 1_000_000
 
 // event is something that happens at a time. fn must not wait.
 type event struct {
@@ -125,6 +133,11 @@ func (s *sched) turn() bool {
 			continue
 		}
 		s.turns++
+		s.beats.Add(1)
+		if s.still++; s.still > restless {
+			s.panics = append(s.panics, t.p.name+" spins: its tasks are ready again each time they have run, and time stands still")
+			return false
+		}
 		before := t.p.cur
 		t.p.cur = t
 		_, more := t.next()
@@ -155,7 +168,11 @@ func (s *sched) run(until time.Duration, stop func() bool) {
 			return
 		}
 		e := heap.Pop(&s.queue).(*event)
+		if e.at > s.now {
+			s.still = 0
+		}
 		s.now = e.at
+		s.beats.Add(1)
 		e.fn()
 	}
 }

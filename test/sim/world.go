@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -277,6 +278,7 @@ func runSeed(seed uint64, dir string, keep int) (o outcome, err error) {
 		return o, errors.Join(errSeed, err)
 	}
 	w.kept = max(w.kept, keep)
+	defer w.watchdog()()
 	defer func() { err = errors.Join(err, w.close(), os.RemoveAll(dir)) }()
 	w.live()
 	if len(w.broken) == 0 && len(w.panics) == 0 {
@@ -292,6 +294,36 @@ func runSeed(seed uint64, dir string, keep int) (o outcome, err error) {
 		o.bad, o.what = w.report(), "panic"
 	}
 	return o, nil
+}
+
+// stuckAfter is the real time without a single turn after which a world is
+// stuck; a turn takes microseconds.
+const stuckAfter = time.Minute
+
+// watchdog ends the program when the world's thread is blocked: a task waits
+// for what only another task can give, in a lock or on a channel instead of
+// through internal/turn. Nothing can take the thread away from it, but the
+// goroutines' stacks show where it is. The function that is returned ends it.
+func (w *world) watchdog() (stop func()) {
+	ended := make(chan struct{})
+	go func() {
+		ticks := time.NewTicker(stuckAfter)
+		defer ticks.Stop()
+		for last := int64(-1); ; {
+			select {
+			case <-ended:
+				return
+			case <-ticks.C:
+			}
+			now := w.beats.Load()
+			if now == last {
+				debug.SetTraceback("all")
+				panic(fmt.Sprintf("seed %d is stuck: a task waits outside of internal/turn (a lock that is held by one that waits?); its stack is below", w.seed))
+			}
+			last = now
+		}
+	}()
+	return func() { close(ended) }
 }
 
 // userID is a user's id as the server has it.
