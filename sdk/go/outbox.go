@@ -72,8 +72,9 @@ type outboxMachine struct {
 	lastKeys map[string]int64 // when a key was written last, by conversation and key
 	timerAt  int64            // 0 = none
 
-	now int64
-	out []outEffect
+	now    int64
+	out    []outEffect
+	renews []string // items to be renewed at the end of this step
 }
 
 func newOutbox(random func() float64) *outboxMachine {
@@ -83,7 +84,7 @@ func newOutbox(random func() float64) *outboxMachine {
 // step takes an event at a local time in milliseconds and returns what has to
 // be done, in order.
 func (m *outboxMachine) step(now int64, ev outEvent) []outEffect {
-	m.now, m.out = now, nil
+	m.now, m.out, m.renews = now, nil, nil
 	it := m.byID[ev.ID]
 	switch ev.Type {
 	case "add":
@@ -121,6 +122,11 @@ func (m *outboxMachine) step(now int64, ev outEvent) []outEffect {
 		m.item(it, ev)
 	}
 	m.pump()
+	// Last, because the driver answers each with an event of its own, whose
+	// timer is newer than this step's.
+	for _, id := range m.renews {
+		m.out = append(m.out, outEffect{Type: "renew", ID: id})
+	}
 	return m.out
 }
 
@@ -170,8 +176,7 @@ func (m *outboxMachine) refused(it *outItem, ev outEvent) {
 	case ClockSkew:
 		m.offset = ev.ServerTimeMS - m.now
 		if it.attempts == it.turnedAway+1 {
-			it.notBefore = math.MaxInt64 // until it is renewed
-			m.out = append(m.out, outEffect{Type: "renew", ID: it.id})
+			m.renew(it)
 			return
 		}
 		it.notBefore = m.now + max(m.backoff(it), it.idMS-skewAhead-ev.ServerTimeMS)
@@ -215,6 +220,9 @@ func (m *outboxMachine) pump() {
 			m.fail(it, Expired)
 			continue
 		}
+		if !it.inFlight && it.attempts == it.turnedAway && it.notBefore != math.MaxInt64 && it.idMS-skewAhead > m.now+m.offset {
+			m.renew(it) // the server would refuse it, and after one lost answer for good
+		}
 		if it.call {
 			free := !called[it.conv] && m.byID[it.target] == nil && m.calling < maxCalls
 			called[it.conv] = true
@@ -239,6 +247,12 @@ func (m *outboxMachine) pump() {
 		i++
 	}
 	m.wakeAt(wake)
+}
+
+// renew asks for a new id for an item of which nothing can be stored.
+func (m *outboxMachine) renew(it *outItem) {
+	it.notBefore = math.MaxInt64 // until it is renewed
+	m.renews = append(m.renews, it.id)
 }
 
 func (it *outItem) keyName() string { return it.conv + "\x00" + it.key }

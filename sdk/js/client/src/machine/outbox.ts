@@ -80,6 +80,7 @@ export class OutboxMachine {
   #wakeAt: number | undefined;
   #now = 0;
   #effects: OutboxEffect[] = [];
+  #renews: string[] = [];
   readonly #random: () => number;
 
   /** `random` gives a number in [0, 1). */
@@ -96,10 +97,13 @@ export class OutboxMachine {
   step(event: OutboxEvent, now: number): readonly OutboxEffect[] {
     this.#now = now;
     this.#effects = [];
+    this.#renews = [];
     if (event.type === "timer" && this.#stalled()) this.#effects.push({ type: "stalled" });
     else {
       this.#take(event);
       this.#pump();
+      // Last: the driver answers each with an event of its own, whose timer is newer than this step's.
+      for (const id of this.#renews) this.#effects.push({ type: "renew", id });
     }
     return this.#effects;
   }
@@ -171,8 +175,7 @@ export class OutboxMachine {
       case "clock_skew":
         this.#offset = serverTimeMs - this.#now;
         if (slot.attempts === slot.turnedAway + 1) {
-          slot.notBefore = Infinity;
-          this.#effects.push({ type: "renew", id: slot.id });
+          this.#renew(slot);
         } else slot.notBefore = this.#now + Math.max(backOff(slot.attempts, this.#random), slot.idMs - aheadMs - serverTimeMs);
         return;
       case "unauthenticated":
@@ -228,6 +231,9 @@ export class OutboxMachine {
         this.#fail(s, "expired");
         continue;
       }
+      // The server would refuse it, and after one lost answer for good.
+      const early = s.idMs - aheadMs > this.#now + this.#offset;
+      if (idle && early && s.attempts === s.turnedAway && s.notBefore !== Infinity) this.#renew(s);
       const room = this.#flying < this.#maxInFlight;
       const due = Math.max(s.notBefore, s.key ? (this.#keySent.get(keyOf(s)) ?? -keyedEveryMs) + keyedEveryMs : 0);
       if (s.op === "send") {
@@ -248,6 +254,12 @@ export class OutboxMachine {
       if (s.inFlight !== undefined) seen++;
     }
     this.#wake(wake);
+  }
+
+  /** Asks for a new id for an item of which nothing can be stored. */
+  #renew(slot: Slot): void {
+    slot.notBefore = Infinity;
+    this.#renews.push(slot.id);
   }
 
   #transmit(slot: Slot): void {
