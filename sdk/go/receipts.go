@@ -74,7 +74,7 @@ func (v *Conversation) DeliveredSeq() (seq uint64) {
 	return seq
 }
 
-// AskDelivered asks the server how far the newest own message here has come,
+// AskDelivered asks the server how far the newest 50 messages here have come,
 // for DeliveredSeq: when a direct conversation is opened, and after the
 // connection was lost. Where that is known already, and in other conversations,
 // it does nothing.
@@ -88,24 +88,40 @@ func (v *Conversation) AskDelivered(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range slices.Backward(list) {
-		if m.Sender != v.c.UserID() || m.State != Sent || m.Seq == 0 {
+	known := v.DeliveredSeq()
+	list = slices.DeleteFunc(list, func(m Message) bool { return m.Sender != v.c.UserID() || m.State != Sent || m.Seq <= known })
+	// The newest first; where it has not arrived, the newest that has is
+	// searched by halves.
+	arrived, missing := -1, len(list)
+	for at := missing - 1; arrived < missing-1; at = (arrived + missing) / 2 {
+		user, err := v.arrivedWith(ctx, list[at])
+		if err != nil {
+			return err
+		}
+		if user == "" {
+			missing = at
 			continue
 		}
-		if m.Seq <= v.DeliveredSeq() {
-			return nil
+		arrived = at
+		m := list[at]
+		if err := v.c.do(ctx, func() { v.c.wasDelivered(&skeinv1.Delivered{Conversation: m.Conversation, User: user, Seq: m.Seq}) }); err != nil {
+			return err
 		}
-		for r, err := range v.Receipts(ctx, m) {
-			if err != nil {
-				return err
-			}
-			if r.State != ReceiptNone {
-				return v.c.do(ctx, func() { v.c.wasDelivered(&skeinv1.Delivered{Conversation: m.Conversation, User: r.User, Seq: m.Seq}) })
-			}
-		}
-		return nil
 	}
 	return nil
+}
+
+// arrivedWith returns who has a message, "" for nobody.
+func (v *Conversation) arrivedWith(ctx context.Context, m Message) (user string, err error) {
+	for r, err := range v.Receipts(ctx, m) {
+		if err != nil {
+			return "", err
+		}
+		if r.State != ReceiptNone {
+			user = r.User
+		}
+	}
+	return user, nil
 }
 
 // wasDelivered takes how far a device of the other user has a conversation. It

@@ -29,12 +29,13 @@ test("the page's title has the product's name", async () => {
   expect(await alice.page.title()).toContain("Skein");
 });
 
-test("a message appears at once, arrives at the other's, and is ticked twice when it is read", async () => {
+test("a message appears at once, is ticked twice when it is on the other's device, and on a ground when it is read", async () => {
   await alice.send("hello bob");
   await alice.sees("hello bob");
   await bob.row("alice").waitFor();
   await bob.row("alice").locator(".badge").waitFor();
-  await alice.state("hello bob", "sent");
+  await alice.state("hello bob", "delivered");
+  expect(await alice.row("bob").locator(".ticks").getAttribute("aria-label")).toBe("Delivered");
   await bob.row("alice").click();
   await bob.sees("hello bob");
   await alice.state("hello bob", "read");

@@ -1,4 +1,4 @@
-// How far an own message has come: a clock, one tick, two ticks, two coloured ticks, or a warning.
+// How far an own message has come: a clock, one tick, two ticks, two ticks on a ground of their own, or a warning.
 import type { Message } from "@skein/client";
 import { useWords } from "../i18n/context.tsx";
 
@@ -41,7 +41,8 @@ export function Ticks({ message, readUpTo, deliveredUpTo, self = false }: TicksP
   return (
     <span className={`ticks ${state === "read" ? "ticks-read" : ""}`} role="img" aria-label={label} title={label} data-state={state}>
       <svg width="19" height="14" viewBox="0 0 19 14" fill="none" stroke="currentColor" strokeWidth="1.6" strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
-        {state !== "sent" ? <path d="M1.5 7.5 5 11 12 3.2M8.3 10.4l.8.6L16.5 3.2" /> : <path d="M4.5 7.5 8 11 15 3.2" />}
+        {state === "read" ? <rect x="0" y="0" width="19" height="14" rx="7" fill="currentColor" stroke="none" /> : null}
+        {state === "sent" ? <path d="M4.5 7.5 8 11 15 3.2" /> : <path d={state === "read" ? "M3.6 7.4 6.3 10 11.2 4.2M9 9.6l.5.4L14.6 4.2" : "M1.5 7.5 5 11 12 3.2M8.3 10.4l.8.6L16.5 3.2"} stroke={state === "read" ? "var(--surface)" : undefined} />}
       </svg>
     </span>
   );

@@ -33,7 +33,7 @@ export interface Receipts {
   /** Calls `listener` when `deliveredSeq` of a conversation has grown, apart from what they have read. */
   onDelivered(listener: (conversation: string) => void): Unsubscribe;
   /**
-   * Keeps `deliveredSeq` fresh while a direct conversation is on the screen: asks the server for the newest own message now,
+   * Keeps `deliveredSeq` fresh while a direct conversation is on the screen: asks the server how far the own messages have come now,
    * and whenever the connection was away. Of what is delivered meanwhile the server tells by itself.
    */
   watch(conversation: Conversation): Unsubscribe;
@@ -80,9 +80,18 @@ function makeReceipts(host: ModuleHost): Receipts {
 
   async function ask(conversation: Conversation): Promise<void> {
     const all = conversation.messages.length ? conversation.messages : conversation.lastMessage ? [conversation.lastMessage] : [];
-    const last = [...all].reverse().find((message) => message.mine && message.state === "sent" && message.seq !== undefined);
-    if (!last?.seq || last.seq <= deliveredSeq(conversation)) return;
-    for await (const page of list(last)) if (page.some(({ state }) => state !== "none")) grow(conversation.id, last.seq);
+    const known = deliveredSeq(conversation);
+    const own = all.filter(({ mine, state, seq = 0 }) => mine && state === "sent" && seq > known);
+    // The newest first; where it has not arrived, the newest that has is searched by halves.
+    let [arrived, missing] = [-1, own.length];
+    for (let at = missing - 1; arrived < missing - 1; at = (arrived + missing) >> 1) {
+      const message = own[at];
+      if (!message?.seq) return;
+      let has = false;
+      for await (const page of list(message)) has ||= page.some(({ state }) => state !== "none");
+      if (has) grow(conversation.id, message.seq);
+      [arrived, missing] = has ? [at, missing] : [arrived, at];
+    }
   }
 
   return {
