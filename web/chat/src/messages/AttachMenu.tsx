@@ -8,11 +8,13 @@ import { Button, IconButton } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { MenuItem, placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
+import { PollDialog } from "../polls/PollDialog.tsx";
+import { strings as pollStrings } from "../polls/strings.ts";
 import { Sticker } from "./Sticker.tsx";
 import { pack, packName } from "./stickers.ts";
 import { strings } from "./strings.ts";
 
-type Asking = "location" | "card" | "sticker" | "files";
+type Asking = "location" | "card" | "sticker" | "files" | "poll";
 
 interface AttachMenuProps {
   readonly conversation: Conversation;
@@ -22,8 +24,11 @@ interface AttachMenuProps {
 }
 
 /** A button with its menu and dialogs. */
-export function AttachMenu({ onSend, onClose }: AttachMenuProps) {
+export function AttachMenu({ conversation, onSend, onClose }: AttachMenuProps) {
   const s = useStrings(strings);
+  const p = useStrings(pollStrings);
+  const { groups } = useClient();
+  const mayPoll = conversation.kind !== "group" || groups.may(conversation, "poll");
   const [place, setPlace] = useState<MenuPlace>();
   const [asking, setAsking] = useState<Asking>();
   const close = () => {
@@ -47,11 +52,13 @@ export function AttachMenu({ onSend, onClose }: AttachMenuProps) {
           <MenuItem icon="globe" label={s.location} onSelect={ask("location")} />
           <MenuItem icon="person" label={s.contactCard} onSelect={ask("card")} />
           <MenuItem icon="copy" label={s.files} onSelect={ask("files")} />
+          {mayPoll ? <MenuItem icon="poll" label={p.poll} onSelect={ask("poll")} /> : null}
         </Popover>
       ) : null}
       {asking === "location" ? <LocationDialog onSend={send} onClose={close} /> : null}
       {asking === "card" ? <CardDialog onSend={send} onClose={close} /> : null}
       {asking === "sticker" ? <StickerDialog onSend={send} onClose={close} /> : null}
+      {asking === "poll" ? <PollDialog onSend={send} onClose={close} /> : null}
       {asking === "files" ? <FilesDialog onSend={send} onClose={close} /> : null}
     </>
   );

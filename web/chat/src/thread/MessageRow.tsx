@@ -13,7 +13,7 @@ import { useLeft } from "../timed/ends.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { PinnedAction } from "../pins/PinnedAction.tsx";
-import { PollCard } from "../threads/PollCard.tsx";
+import { PollCard } from "../polls/PollCard.tsx";
 import { ThreadLine, TopicCard } from "../threadpane/ThreadLine.tsx";
 import { useMessageActions } from "./actions.ts";
 import type { Surroundings } from "./grouping.ts";

@@ -10,11 +10,14 @@ import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
 import { conversationName } from "../format/describe.ts";
 import { InfoPanel } from "../group/InfoPanel.tsx";
 import { useWords } from "../i18n/context.tsx";
+import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
 import { useOwnActions } from "../own/useOwn.ts";
 import { PinnedBar } from "../pins/PinnedBar.tsx";
 import { mayPin, pinnable } from "../pins/usePins.ts";
+import { strings as pollStrings } from "../polls/strings.ts";
+import { VotesDialog } from "../polls/VotesDialog.tsx";
 import { SelectionBar, SelectionContext } from "../messages/Selection.tsx";
 import { openThread } from "../threadpane/ThreadLine.tsx";
 import { ThreadPane } from "../threadpane/ThreadPane.tsx";
@@ -43,7 +46,7 @@ interface At {
   readonly inPane?: boolean;
 }
 
-type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" };
+type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" | "votes" | "closePoll" };
 
 const nobody: ReadonlyMap<string, Message> = new Map();
 
@@ -53,6 +56,7 @@ const keepLoaded = 400;
 /** The open conversation. */
 export function Thread({ conversation }: { conversation: Conversation }) {
   const t = useWords();
+  const p = useStrings(pollStrings);
   const copy = useCopy();
   const { fail } = useToasts();
   const client = useClient();
@@ -162,6 +166,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       retry: (message) => void conversation.retry(message).catch(fail),
       discard: (message) => void conversation.discard(message).catch(fail),
       showEdits: (message) => setAsking({ about: message, what: "edits" }),
+      showVotes: (message) => setAsking({ about: message, what: "votes" }),
+      closePoll: (message) => setAsking({ about: message, what: "closePoll" }),
       recalledText: (message) => recalledTexts.current.get(message.key),
       writeAgain: (text) => composer.current?.write(text),
     }),
@@ -350,6 +356,20 @@ export function Thread({ conversation }: { conversation: Conversation }) {
       ) : null}
       {asking?.what === "edits" ? <EditHistory conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "readers" ? <ReadersDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "votes" ? <VotesDialog message={snapshot.messages.find(({ key }) => key === asking.about.key) ?? asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "closePoll" ? (
+        <Confirm
+          title={p.closePoll}
+          text={p.closeText}
+          action={p.closePoll}
+          danger
+          onClose={() => setAsking(undefined)}
+          onConfirm={() => {
+            setAsking(undefined);
+            client.threads.closePoll(asking.about).catch(fail);
+          }}
+        />
+      ) : null}
       {forwarding ? (
         <ForwardDialog
           conversation={conversation}

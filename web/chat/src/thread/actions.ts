@@ -22,6 +22,10 @@ export interface MessageActions {
   readonly retry: (message: Message) => void;
   readonly discard: (message: Message) => void;
   readonly showEdits: (message: Message) => void;
+  /** Shows who chose what in a poll. */
+  readonly showVotes: (message: Message) => void;
+  /** Asks whether to close a poll. */
+  readonly closePoll: (message: Message) => void;
   /** The text of an own message that was recalled here a moment ago, undefined when it is not known any more. */
   readonly recalledText: (message: Message) => string | undefined;
   /** Puts that text into the composer. */
