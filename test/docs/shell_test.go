@@ -73,7 +73,7 @@ func (r *reader) block(b *block) {
 		r.compare(b, r.script(b.line, b.code+r.checksOf(b, "js")))
 	case "go program":
 		file := filepath.Join(r.t.TempDir(), "main.go")
-		r.must(os.WriteFile(file, []byte(b.code), 0o644))
+		r.must(os.WriteFile(file, []byte(r.real(b.code)), 0o644))
 		program, err := build(filepath.Join(r.t.TempDir(), "program"), file)
 		r.must(err)
 		out := r.run(b.line, program)
