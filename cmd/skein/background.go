@@ -12,6 +12,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/admin"
+	"github.com/skein-im/skein/internal/feature/broadcast"
 	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
@@ -42,21 +43,24 @@ type background struct {
 	search *search.Service
 	joins  *join.Service
 	users  *user.Service
+	casts  *broadcast.Service
+	auth   *auth.Auth
 }
 
 // ownMigrations are the tables of the packages that leave it to the server to
 // make them.
 func ownMigrations() map[string]fs.FS {
 	return map[string]fs.FS{
-		"admin":   admin.Migrations(),
-		"follow":  follow.Migrations(),
-		"health":  health.Migrations(),
-		"job":     job.Migrations(),
-		"join":    join.Migrations(),
-		"profile": profile.Migrations(),
-		"search":  search.Migrations(),
-		"timed":   timed.Migrations(),
-		"user":    user.Migrations(),
+		"admin":     admin.Migrations(),
+		"broadcast": broadcast.Migrations(),
+		"follow":    follow.Migrations(),
+		"health":    health.Migrations(),
+		"job":       job.Migrations(),
+		"join":      join.Migrations(),
+		"profile":   profile.Migrations(),
+		"search":    search.Migrations(),
+		"timed":     timed.Migrations(),
+		"user":      user.Migrations(),
 	}
 }
 
@@ -67,7 +71,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 			return nil, err
 		}
 	}
-	back := &background{admin: admin.New(a, s.db)}
+	back := &background{auth: a, admin: admin.New(a, s.db)}
 	clock := im.SystemClock{}
 	kinds := append(timed.Kinds(func() *timed.Service { return back.timed }, func() *timed.Burns { return back.burns }), job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
@@ -76,6 +80,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 			return err
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
 	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
+	kinds = append(kinds, broadcast.Kinds(func() *broadcast.Service { return back.casts })...)
 	kinds = append(kinds, group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
@@ -95,6 +100,7 @@ func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b 
 	if back.joins, err = newJoins(s, cfg, c, back.jobs, key, limits, log); err != nil {
 		return err
 	}
+	back.casts = newBroadcasts(s, c, back.jobs, back.auth)
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
 	followers, err := follow.New(follow.Options{DB: s.db, Journal: s.journal, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},

@@ -332,6 +332,8 @@ func FeatureLimits() map[string]string {
 		"Messages that are forwarded one by one in a call":       "20",
 		"Groups in a page of ListGroups, of a back end":          "200",
 		"Entries in a call of ExportMessages":                    "500, about 1 MiB",
+		"Users whom a broadcast names":                           "10000",
+		"Broadcasts of an app that run at once":                  "10",
 		"Messages in a call of ImportMessages":                   "500",
 		"The id of an imported message":                          "64 B",
 		"The data of a command":                                  "4 KiB",

@@ -37,20 +37,21 @@ type Presences interface {
 // Verbs are whom the calls go to. A simulation has a part of them: the calls of
 // an interface that is nil are not answered.
 type Verbs struct {
-	Chat      *chat.Service
-	Groups    Groups
-	Admin     Admin
-	Devices   Devices
-	Timed     Timed
-	Search    Search
-	Joins     Joins
-	Boards    Boards
-	Presences Presences
-	Profiles  Profiles
-	Contacts  Contacts
-	Rooms     Rooms
-	SignIns   SignIns
-	Users     Users
+	Chat       *chat.Service
+	Groups     Groups
+	Admin      Admin
+	Devices    Devices
+	Timed      Timed
+	Search     Search
+	Joins      Joins
+	Boards     Boards
+	Presences  Presences
+	Profiles   Profiles
+	Contacts   Contacts
+	Rooms      Rooms
+	SignIns    SignIns
+	Users      Users
+	Broadcasts Broadcasts
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -87,6 +88,9 @@ func (s *server) table() map[string]http.Handler {
 	}
 	s.threadCalls(t)
 	s.attachedCalls(t)
+	if s.Verbs.Broadcasts != nil {
+		s.broadcastCalls(t)
+	}
 	if s.Verbs.Users != nil {
 		s.userCalls(t)
 	}

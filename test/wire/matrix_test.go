@@ -123,6 +123,7 @@ func matrix() []row {
 	return slices.Concat(
 		archiveRows(),
 		attachedRows(),
+		broadcastRows(),
 		conversationRows(),
 		forwardRows(),
 		groupRows(),
@@ -215,7 +216,7 @@ func matrixServer(t *testing.T) (*server, func() string) {
 
 // volatile are tables that change by themselves, or by a good token alone: who
 // was here when, leases, and what followers make of the journal.
-var volatile = []string{"app_user", "device", "device_token", "node_lease", "health_probe", "follower", "follower_owner", "usage_day", "job", "known_user"}
+var volatile = []string{"app_user", "device", "device_token", "node_lease", "health_probe", "follower", "follower_owner", "usage_day", "job", "known_user", "broadcast"}
 
 // stateOf tells what a database holds: each shard's head, and how many rows
 // each table has.

@@ -1,0 +1,125 @@
+package broadcast_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/broadcast"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
+	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/pgtest"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// front is a front door that refuses one user, and breaks down once.
+type front struct {
+	said   map[im.ConvID]map[im.ClientID]bool
+	broken int // breaks down at this send; 0 = no more
+	sends  int
+}
+
+func (f *front) CheckSend(*chat.SendRequest) error { return nil }
+
+func (f *front) Send(_ context.Context, a im.Actor, r chat.SendRequest) (journal.Result, error) {
+	f.sends++
+	switch {
+	case f.sends == f.broken:
+		return journal.Result{}, im.Errorf(im.Unavailable, "the outcome is not known")
+	case r.Conv == im.Direct(a.User, "u007"):
+		return journal.Result{}, im.Errorf(im.PermissionDenied, "blocked")
+	}
+	if f.said[r.Conv] == nil {
+		f.said[r.Conv] = map[im.ClientID]bool{}
+	}
+	f.said[r.Conv][r.ClientID] = true
+	return journal.Result{}, nil
+}
+
+// queue keeps the jobs for the test to run.
+type queue struct{ specs []job.Spec }
+
+func (q *queue) Enqueue(_ db.Tx, s job.Spec) (string, bool, error) {
+	q.specs = append(q.specs, s)
+	return "", true, nil
+}
+
+func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
+	for name, target := range map[string]string{"sqlite": t.TempDir(), "postgres": pgtest.DB(t)} {
+		t.Run(name, func(t *testing.T) {
+			d, err := db.Open(t.Context(), target, db.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = d.Close() }()
+			if err := d.Migrate(t.Context(), "broadcast", broadcast.Migrations()); err != nil {
+				t.Fatal(err)
+			}
+			f, q := &front{said: map[im.ConvID]map[im.ClientID]bool{}, broken: 73}, &queue{}
+			s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q,
+				Users: func(_ context.Context, app im.AppID, after im.UserID, limit int) (out []im.UserID, _ error) {
+					for i := range 120 {
+						if u := im.UserID(fmt.Sprintf("u%03d", i)); u > after && len(out) < limit && app == "shop" {
+							out = append(out, u)
+						}
+					}
+					return out, nil
+				}})
+			server := im.Actor{App: "shop", Server: true}
+			id, err := im.NewClientID(time.Now(), im.SystemEntropy())
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := &skeinv1.StartBroadcastRequest{ClientId: id[:], Sender: "bot", Body: &skeinv1.Body{Scheme: 1}}
+			for range 2 { // the second time nothing begins
+				if _, err := s.StartBroadcast(t.Context(), server, start); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(q.specs) != 1 {
+				t.Fatalf("%d jobs", len(q.specs))
+			}
+			run := broadcast.Kinds(func() *broadcast.Service { return s })[0].Run
+			failures := 0
+			for i := 0; i < len(q.specs) && failures < 9; {
+				if err := run(t.Context(), job.Job{App: q.specs[i].App, Body: q.specs[i].Body}); err != nil {
+					failures++ // the queue tries the same job again
+					continue
+				}
+				i++
+			}
+			r, err := s.GetBroadcast(t.Context(), server, &skeinv1.GetBroadcastRequest{Id: id[:]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b := r.Broadcast; failures != 1 || b.State != skeinv1.BroadcastState_BROADCAST_STATE_DONE || b.Sent != 119 || b.Refused != 1 || len(q.specs) != 3 {
+				t.Errorf("%d failures, %d jobs, %+v", failures, len(q.specs), b)
+			}
+			for conv, ids := range f.said {
+				if len(ids) != 1 {
+					t.Errorf("%s has %d messages", conv, len(ids))
+				}
+			}
+			if len(f.said) != 119 {
+				t.Errorf("%d users were told", len(f.said))
+			}
+			// A job that comes late, or a user's call, changes nothing.
+			if err := run(t.Context(), job.Job{App: "shop", Body: q.specs[0].Body}); err != nil || len(q.specs) != 3 {
+				t.Errorf("%v, %d jobs", err, len(q.specs))
+			}
+			for _, a := range []im.Actor{{App: "shop", User: "bot"}, {App: "other", Server: true}} {
+				if _, err := s.GetBroadcast(t.Context(), a, &skeinv1.GetBroadcastRequest{Id: id[:]}); !errors.Is(err, im.ErrNotFound) {
+					t.Errorf("%+v: %v", a, err)
+				}
+			}
+			if err := broadcast.Kinds(func() *broadcast.Service { return s })[1].Run(t.Context(), job.Job{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
