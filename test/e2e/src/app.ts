@@ -77,7 +77,7 @@ export class App {
   /** Opens the menu of a message and chooses from it. */
   async menu(text: string, item: string | RegExp): Promise<void> {
     await this.message(text).locator(".bubble").click({ button: "right" });
-    await this.page.getByRole("menuitem", { name: item }).click();
+    await this.page.getByRole("menuitem", { name: item, exact: true }).click();
   }
 
   /** Waits until the connection is there: no strip at the top. */

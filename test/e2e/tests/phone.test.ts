@@ -97,8 +97,8 @@ test("Enter makes a line on a phone, the button sends, and a long press opens th
   const finger = await context.newCDPSession(alice.page);
   const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   await finger.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [at] });
-  await alice.page.getByRole("menuitem", { name: "Reply" }).waitFor();
+  await alice.page.getByRole("menuitem", { name: "Reply", exact: true }).waitFor();
   await finger.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
-  await alice.page.getByRole("menuitem", { name: "Reply" }).tap();
+  await alice.page.getByRole("menuitem", { name: "Reply", exact: true }).tap();
   await alice.page.getByText("Reply to you").waitFor();
 });

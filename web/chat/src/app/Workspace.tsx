@@ -70,10 +70,10 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       open: (what) => {
         if ("dialog" in what) setDialog(what);
         else {
-          go({ at: "chat", id: what.conversation });
-          const { seq } = what;
+          const { seq, thread } = what;
+          go({ at: "chat", id: what.conversation, ...(thread ? { thread } : {}) });
           // Once the thread of that conversation is there to hear it.
-          if (seq !== undefined) setTimeout(() => calls.showMessage.make({ conversation: what.conversation, seq }));
+          if (seq !== undefined && !thread) setTimeout(() => calls.showMessage.make({ conversation: what.conversation, seq }));
         }
       },
     }),

@@ -50,9 +50,9 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
   );
   const here = useMemo(() => new Set(hits?.map((h) => `${h.conversation.id} ${h.message.seq}`)), [hits]);
   const known = conversations.some((c) => c.peer === query) || query === client.userId;
-  const choose = (conversation: Conversation, seq?: number) => {
+  const choose = (conversation: Conversation, seq?: number, thread?: number) => {
     onDone();
-    open({ conversation: conversation.id, ...(seq === undefined ? {} : { seq }) });
+    open({ conversation: conversation.id, ...(seq === undefined ? {} : { seq }), ...(thread ? { thread } : {}) });
   };
 
   return (
@@ -105,7 +105,7 @@ export function SearchResults({ query, onDone }: SearchResultsProps) {
 interface HitProps {
   readonly hit: SearchHit;
   readonly query: string;
-  readonly onChoose: (conversation: Conversation, seq?: number) => void;
+  readonly onChoose: (conversation: Conversation, seq?: number, thread?: number) => void;
 }
 
 function Hit({ hit: { conversation, message }, query, onChoose }: HitProps) {
@@ -114,7 +114,7 @@ function Hit({ hit: { conversation, message }, query, onChoose }: HitProps) {
   const name = conversationName(conversation, t, useNames());
   return (
     <li>
-      <button type="button" className="hit" onClick={() => onChoose(conversation, message.seq)}>
+      <button type="button" className="hit" onClick={() => onChoose(conversation, message.seq, message.delivery?.threadSeq)}>
         <Avatar id={colourId(conversation)} name={name} notes={conversation.kind === "self"} />
         <span className="chat-main">
           <span className="chat-line">

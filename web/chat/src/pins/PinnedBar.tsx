@@ -2,6 +2,7 @@
 // it in the thread, the next one leads to the pin before it.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
 import { useState } from "react";
+import { go } from "../app/route.ts";
 import { previewText } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
@@ -29,6 +30,12 @@ export function PinnedBar({ conversation, snapshot, onShow }: PinnedBarProps) {
   // A new pin is shown first, wherever one was.
   const index = Math.max(0, at?.newest === newest ? pins.findIndex(({ seq }) => seq === at.seq) : 0);
   const shown = pins[index];
+  const show = (seq: number) => {
+    // A reply is not among the messages: it is in its thread.
+    const thread = pins.find((pin) => pin.seq === seq)?.message?.delivery?.threadSeq;
+    if (thread) go({ at: "chat", id: conversation.id, thread });
+    else onShow(seq);
+  };
   return (
     <>
       {shown ? (
@@ -39,7 +46,7 @@ export function PinnedBar({ conversation, snapshot, onShow }: PinnedBarProps) {
             className="pinned-open"
             title={s.show}
             onClick={() => {
-              onShow(shown.seq);
+              show(shown.seq);
               setAt({ newest, seq: pins[(index + 1) % pins.length]?.seq ?? 0 });
             }}
           >
@@ -61,7 +68,7 @@ export function PinnedBar({ conversation, snapshot, onShow }: PinnedBarProps) {
           pins={pins}
           onShow={(seq) => {
             setOpen(false);
-            onShow(seq);
+            show(seq);
           }}
           onClose={() => setOpen(false)}
         />
