@@ -9,6 +9,7 @@ const slackPx = 10;
 export function useLongPress(onPress: (x: number, y: number) => void) {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const from = useRef<{ x: number; y: number }>(undefined);
+  const pressed = useRef(false);
   const stop = () => clearTimeout(timer.current);
   useEffect(() => stop, []);
   return {
@@ -18,7 +19,11 @@ export function useLongPress(onPress: (x: number, y: number) => void) {
       const point = { x: touch.clientX, y: touch.clientY };
       from.current = point;
       stop();
-      timer.current = setTimeout(() => onPress(point.x, point.y), holdMs);
+      pressed.current = false;
+      timer.current = setTimeout(() => {
+        pressed.current = true;
+        onPress(point.x, point.y);
+      }, holdMs);
     },
     onTouchMove: (event: TouchEvent) => {
       const touch = event.touches[0];
@@ -26,7 +31,11 @@ export function useLongPress(onPress: (x: number, y: number) => void) {
       if (!touch || !start) return;
       if (Math.hypot(touch.clientX - start.x, touch.clientY - start.y) > slackPx) stop();
     },
-    onTouchEnd: stop,
+    onTouchEnd: (event: TouchEvent) => {
+      stop();
+      // The finger that is lifted presses nothing of what has opened below it.
+      if (pressed.current) event.preventDefault();
+    },
     onTouchCancel: stop,
   };
 }
