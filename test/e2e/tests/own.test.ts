@@ -109,6 +109,7 @@ test("what is deleted for oneself goes, and comes back when that is undone", asy
   const { page } = desk;
   await desk.menu("two of bob", "Delete for me");
   await desk.message("two of bob").waitFor({ state: "detached" });
+  await page.getByText("Deleted for you").waitFor();
   await shoot(page, "own-deleted-desk");
   await page.getByRole("button", { name: "Undo" }).last().click();
   await desk.sees("two of bob");
