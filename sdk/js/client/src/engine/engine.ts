@@ -93,7 +93,7 @@ export class Engine {
       opened: (socket) => this.#step({ type: "opened", socket }),
       packet: (socket, packet) => this.#receive(socket, packet),
       garbled: (socket, error) => {
-        this.#hooks.error(asSkeinError(error, "internal", "the server sent a packet that is not of the protocol"));
+        this.#hooks.error(asSkeinError(error, "internal", "a packet is not of the protocol"));
         this.#drop(socket, 1002);
       },
       sent: (socket) => this.#step({ type: "sent", socket }),
@@ -423,7 +423,7 @@ export class Engine {
     if (this.#ended) return;
     for (const { welcome } of packet.frames) {
       if (!welcome || welcome.user === this.#ledger.state.user) continue;
-      this.#otherUser(new SkeinError("unauthenticated", "the server takes the token for another user's than the client's"));
+      this.#otherUser(new SkeinError("unauthenticated", "the token is another user's than the client's"));
       return;
     }
     await this.#ledger.dispatch({ type: "packet", packet });
@@ -613,7 +613,7 @@ function reason(error: SkeinError): Reason {
 }
 
 const sentences: Partial<Record<ErrorCode, readonly [message: string, hint: string]>> = {
-  expired: ["the first attempt is too long ago to know whether it arrived", "look in the history, then retry or discard it"],
+  expired: ["the first attempt is too long ago", "look in the history, then retry or discard it"],
   failed_precondition: ["what this is about was not sent", ""],
 };
 
