@@ -95,6 +95,7 @@ test("a poll is made by keyboard, voted in on two devices, and closed", async ()
   await alice.page.getByRole("dialog").getByRole("button", { name: "Close the poll" }).click();
   await bob.page.locator(".poll-hint", { hasText: "已结束" }).waitFor();
   expect(await small.getByRole("radio", { name: /Noodles/ }).getAttribute("aria-disabled")).toBe("true");
+  expect(await bob.page.getByText("已编辑").count()).toBe(0);
   await shot(bob.page, "poll-closed-phone");
 
   // On the phone: one with several answers, and an end.

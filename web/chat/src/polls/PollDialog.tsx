@@ -1,6 +1,7 @@
 // Makes a poll: the question, the options, how many of them, until when.
 import type { OutgoingContent } from "@skein/client";
 import { useId, useRef, useState, type KeyboardEvent } from "react";
+import { flushSync } from "react-dom";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
@@ -55,12 +56,13 @@ export function PollDialog({ onSend, onClose }: PollDialogProps) {
   const add = (after: number) => {
     if (options.length >= most) return;
     const key = Math.max(...options.map((option) => option.key)) + 1;
-    setOptions([...options.slice(0, after + 1), { key, text: "" }, ...options.slice(after + 1)]);
-    requestAnimationFrame(() => field(after + 1)?.focus());
+    // At once: the next key that is typed belongs to the new option.
+    flushSync(() => setOptions([...options.slice(0, after + 1), { key, text: "" }, ...options.slice(after + 1)]));
+    field(after + 1)?.focus();
   };
   const remove = (index: number) => {
-    setOptions(options.filter((_, i) => i !== index));
-    requestAnimationFrame(() => field(Math.max(0, index - 1))?.focus());
+    flushSync(() => setOptions(options.filter((_, i) => i !== index)));
+    field(Math.max(0, index - 1))?.focus();
   };
   /** Enter goes to the next option, and makes one behind the last. */
   const onKey = (event: KeyboardEvent, index: number) => {

@@ -97,7 +97,7 @@ export function MessageMenu({ message, place, snapshot, readers, pin, onClose, o
       {pin ? <MenuItem icon="pin" label={p[pin]} onSelect={() => onAction(pin)} /> : null}
       {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
       {mayEdit(message) && member ? <MenuItem icon="edit" label={t.edit} onSelect={() => onAction("edit")} /> : null}
-      {message.edited ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}
+      {message.edited && message.content?.type !== "poll" ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}
       {message.mine && sent && snapshot.kind === "group" ? (
         <MenuItem icon="eye" label={readers > 0 ? t.readByCount(readers) : t.readBy} onSelect={() => onAction("readers")} />
       ) : null}

@@ -149,7 +149,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
             <Body message={message} query={query} me={me} />
           </Covered>
           <span className="meta">
-            {message.edited ? (
+            {message.edited && message.content?.type !== "poll" ? (
               <button type="button" className="meta-edited" tabIndex={-1} onClick={() => actions.showEdits(message)} title={t.editHistory}>
                 {t.edited}
               </button>

@@ -80,7 +80,7 @@ export class OutboxMachine {
   #wakeAt: number | undefined;
   #now = 0;
   #effects: OutboxEffect[] = [];
-  #renews: string[] = [];
+  #renews: OutboxEffect[] = [];
   readonly #random: () => number;
 
   /** `random` gives a number in [0, 1). */
@@ -103,7 +103,7 @@ export class OutboxMachine {
       this.#take(event);
       this.#pump();
       // Last: the driver answers each with an event of its own, whose timer is newer than this step's.
-      for (const id of this.#renews) this.#effects.push({ type: "renew", id });
+      this.#effects.push(...this.#renews);
     }
     return this.#effects;
   }
@@ -259,7 +259,7 @@ export class OutboxMachine {
   /** Asks for a new id for an item of which nothing can be stored. */
   #renew(slot: Slot): void {
     slot.notBefore = Infinity;
-    this.#renews.push(slot.id);
+    this.#renews.push({ type: "renew", id: slot.id });
   }
 
   #transmit(slot: Slot): void {

@@ -205,7 +205,7 @@ export function recordOf(entry: Entry): MessageRecord {
     asOf: entry.seq,
     reactions: [],
     // A line that says that a message was pinned has a target too, and is no reply in its thread.
-    delivery: deliveryOf(entry.kind === kinds.message ? entry : { ...entry, targetSeq: 0 }),
+    delivery: deliveryOf(entry.kind > 1 ? { ...entry, targetSeq: 0 } : entry),
     entryRest: entry.rest,
   };
 }
