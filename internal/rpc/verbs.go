@@ -76,11 +76,7 @@ func (s *server) table() map[string]http.Handler {
 	if s.Verbs.Profiles != nil {
 		s.peopleCalls(t)
 	}
-	s.timedCalls(t)
 	s.receiptCalls(t)
-	s.joinCalls(t)
-	s.boardCalls(t)
-	s.peopleCalls(t)
 	s.signInCalls(t)
 	s.forwardCalls(t)
 	if s.Verbs.Search != nil {
