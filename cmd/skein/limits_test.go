@@ -9,6 +9,7 @@ import (
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/board"
+	"github.com/skein-im/skein/internal/feature/broadcast"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/feature/timed"
@@ -46,6 +47,12 @@ func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
 		"Roles of a group, and of a member":                             fmt.Sprint(group.MaxRoles, ", ", group.MaxMemberRoles),
 		"Slow mode":                                                     map[bool]string{true: "a day"}[group.MaxSlowMode == 24*60*60],
 		"A mute":                                                        map[bool]string{true: "a year"}[group.MaxMute == 366*24*time.Hour],
+		"Messages in a call of ImportMessages":                          fmt.Sprint(chat.MaxImport),
+		"The id of an imported message":                                 fmt.Sprint(chat.MaxImportID, " B"),
+		"Entries in a call of ExportMessages":                           fmt.Sprint(chat.MaxExport, ", about 1 MiB"),
+		"Groups in a page of ListGroups, of a back end":                 "200", // the most of any page
+		"Broadcasts of an app that run at once":                         fmt.Sprint(broadcast.MaxRunning),
+		"Users whom a broadcast names":                                  fmt.Sprint(broadcast.MaxUsers),
 		"A draft":                                                       fmt.Sprint(chat.MaxDraftBytes/1024, " KiB"),
 		"Scheduled messages of a user":                                  fmt.Sprint(timed.MaxScheduled),
 		"How far ahead a message is scheduled":                          fmt.Sprint(int(timed.MaxAhead.Hours())/24, " days"),

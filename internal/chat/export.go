@@ -13,7 +13,7 @@ import (
 
 // Bounds of what the app's back end reads at once.
 const (
-	maxExport  = 500
+	MaxExport  = 500
 	exportStep = 50 // entries that are read before their size is looked at
 )
 
@@ -81,10 +81,10 @@ func (s *Service) Export(ctx context.Context, a im.Actor, conv im.ConvID, after 
 		return nil, im.ErrNotFound
 	}
 	if limit == 0 {
-		limit = maxExport
+		limit = MaxExport
 	}
-	if limit < 1 || limit > maxExport || after < 0 || after == math.MaxInt64 {
-		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d, after_seq a seq", maxExport)
+	if limit < 1 || limit > MaxExport || after < 0 || after == math.MaxInt64 {
+		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d, after_seq a seq", MaxExport)
 	}
 	kind := conv.Kind()
 	if kind == im.ConvInvalid {

@@ -14,8 +14,8 @@ import (
 
 // Bounds of an import.
 const (
-	maxImport   = 500 // messages of a call
-	maxImportID = 64  // bytes of a message's id in the system that it comes from
+	MaxImport   = 500 // messages of a call
+	MaxImportID = 64  // bytes of a message's id in the system that it comes from
 )
 
 // Import appends messages of another system to a conversation, in the order
@@ -36,8 +36,8 @@ func (s *Service) Import(ctx context.Context, a im.Actor, conv im.ConvID, run im
 	if !a.Server || conv.Kind() == im.ConvInvalid {
 		return nil, im.ErrNotFound
 	}
-	if len(ms) < 1 || len(ms) > maxImport {
-		return nil, im.Errorf(im.InvalidArgument, "1 to %d messages are imported at once", maxImport)
+	if len(ms) < 1 || len(ms) > MaxImport {
+		return nil, im.Errorf(im.InvalidArgument, "1 to %d messages are imported at once", MaxImport)
 	}
 	if err := s.checkID(run); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func (s *Service) imported(room *Room, m *skeinv1.ImportedMessage) (*skeinv1.Con
 	if m.TimeUs <= 0 || im.Micros(m.TimeUs) > s.Now() {
 		return nil, im.Errorf(im.InvalidArgument, "time_us is when it was first sent, and not in the future")
 	}
-	if n := len(m.ClientId); n < 1 || n > maxImportID {
-		return nil, im.Errorf(im.InvalidArgument, "client_id is 1 to %d bytes", maxImportID)
+	if n := len(m.ClientId); n < 1 || n > MaxImportID {
+		return nil, im.Errorf(im.InvalidArgument, "client_id is 1 to %d bytes", MaxImportID)
 	}
 	raw, err := proto.Marshal(m.GetBody())
 	if err != nil {
