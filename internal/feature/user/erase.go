@@ -104,6 +104,10 @@ func (e *erasure) store(tx db.Tx, app im.AppID) error {
 	return err
 }
 
+// retryWindow is for how long a finished erasure answers for itself: a call
+// then is a retry of the one that began it; a later one erases what came since.
+const retryWindow = time.Minute
+
 // EraseUser suspends a user, and writes down the job that erases them. Errors:
 // NotFound for anybody but the app's back end, InvalidArgument.
 func (s *Service) EraseUser(ctx context.Context, a im.Actor, r *skeinv1.EraseUserRequest) (*skeinv1.EraseUserResponse, error) {
@@ -116,12 +120,15 @@ func (s *Service) EraseUser(ctx context.Context, a im.Actor, r *skeinv1.EraseUse
 		if e, err = loadErasure(tx, a.App, user); err != nil && im.CodeOf(err) != im.NotFound {
 			return err
 		}
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		if e.state == skeinv1.ErasureState_ERASURE_STATE_DONE && now.Time().Sub(e.finished.Time()) < retryWindow {
+			return nil // as after a lost answer
+		}
 		fresh := e.state != skeinv1.ErasureState_ERASURE_STATE_RUNNING
 		if fresh {
-			now, err := tx.Now()
-			if err != nil {
-				return err
-			}
 			*e = erasure{user: user, state: skeinv1.ErasureState_ERASURE_STATE_RUNNING, started: now}
 			if err := e.store(tx, a.App); err != nil {
 				return err
