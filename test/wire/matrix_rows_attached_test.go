@@ -14,7 +14,7 @@ const inside = outside + `
 
 // readers is a verb that shows a former member what was theirs.
 const readers = nobody + `
-	NOT_FOUND foreign foreign-app stranger guest
+	NOT_FOUND foreign foreign-app stranger visitor guest
 	ok        ex blocked muted member bot admin owner app
 `
 
@@ -63,7 +63,7 @@ func attachedRows() []row {
 		{verb: "ThreadService/ListTopics", cells: readers, prepare: topic,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.ListTopicsRequest{Conversation: f.group} }},
 		{verb: "PollService/VotePoll", prepare: poll, cells: nobody + `
-			NOT_FOUND         foreign stranger guest ex blocked
+			NOT_FOUND         foreign stranger visitor guest ex blocked
 			INVALID_ARGUMENT  foreign-app app
 			PERMISSION_DENIED muted
 			ok                member bot admin owner`,

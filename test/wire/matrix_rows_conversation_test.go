@@ -15,24 +15,24 @@ const nobody = `
 
 // outside are those who do not learn that the group exists.
 const outside = nobody + `
-	NOT_FOUND foreign foreign-app stranger guest ex blocked
+	NOT_FOUND foreign foreign-app stranger visitor guest ex blocked
 `
 
 func conversationRows() []row {
 	return []row{
 		{verb: "ConversationService/GetConversation", cells: nobody + `
-			NOT_FOUND foreign foreign-app stranger guest
+			NOT_FOUND foreign foreign-app stranger visitor guest
 			ok        ex blocked muted member bot admin owner app`,
 			shows: []principal{ex, blocked},
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.GetConversationRequest{Conversation: f.group}
 			}},
 		{verb: "ConversationService/ListConversations", cells: nobody + `
-			ok foreign foreign-app stranger guest ex blocked muted member bot admin owner app`,
+			ok foreign foreign-app stranger visitor guest ex blocked muted member bot admin owner app`,
 			request: func(*fixture, principal) proto.Message { return &pb.ListConversationsRequest{} }},
 		{verb: "ConversationService/CreateGroup", cells: nobody + `
 			PERMISSION_DENIED guest
-			ok               foreign foreign-app stranger ex blocked muted member bot admin owner app`,
+			ok               foreign foreign-app stranger visitor ex blocked muted member bot admin owner app`,
 			request: func(f *fixture, p principal) proto.Message {
 				if p == appAdmin || p == foreignApp { // in no group itself
 					return &pb.CreateGroupRequest{Title: "theirs", Owner: f.newcomer(), Members: []string{f.newcomer()}, ClientId: newID(0)}
@@ -65,7 +65,7 @@ func conversationRows() []row {
 				return &pb.RemoveMemberRequest{Conversation: f.group, User: f.users[who], ClientId: newID(0)}
 			}},
 		{verb: "ConversationService/LeaveGroup", cells: nobody + `
-			NOT_FOUND           foreign foreign-app stranger guest ex blocked app
+			NOT_FOUND           foreign foreign-app stranger visitor guest ex blocked app
 			FAILED_PRECONDITION owner
 			ok                  muted member bot admin`,
 			request: func(f *fixture, _ principal) proto.Message {

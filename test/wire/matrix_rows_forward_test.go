@@ -15,7 +15,7 @@ func forwardRows() []row {
 				return &pb.ForwardMessagesRequest{From: f.group, Seqs: []uint64{f.own[member]}, To: f.group, Merged: true, ClientId: newID(0)}
 			}},
 		{verb: "socket/command", cells: onSocket + `
-			NOT_FOUND         foreign stranger guest ex blocked
+			NOT_FOUND         foreign stranger visitor guest ex blocked
 			PERMISSION_DENIED muted
 			ok                member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message {

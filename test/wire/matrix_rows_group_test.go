@@ -32,8 +32,9 @@ const (
 
 func groupRows() []row {
 	return []row{
-		{verb: "GroupService/GetGroupInfo", cells: outside + `
-			ok muted member bot admin owner app`,
+		{verb: "GroupService/GetGroupInfo", cells: nobody + `
+			NOT_FOUND foreign foreign-app stranger guest ex blocked
+			ok        visitor muted member bot admin owner app`, shows: []principal{visitor},
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.GetGroupInfoRequest{Conversation: f.group}
 			}},

@@ -74,8 +74,8 @@ func joinRows() []row {
 		{verb: "JoinService/JoinGroup", cells: nobody + `
 			NOT_FOUND        foreign blocked
 			INVALID_ARGUMENT foreign-app app
-			ok               stranger guest ex muted member bot admin owner`,
-			shows:   []principal{stranger, guest, ex},
+			ok               stranger visitor guest ex muted member bot admin owner`,
+			shows:   []principal{stranger, visitor, guest, ex},
 			prepare: func(f *fixture, _ principal) { f.openUp(pb.JoinMode_JOIN_MODE_OPEN) },
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.JoinGroupRequest{Conversation: f.group, ClientId: newID(0)}
@@ -93,7 +93,7 @@ func joinRows() []row {
 			}},
 		{verb: "JoinService/CancelJoinRequest", cells: nobody + `
 			NOT_FOUND foreign foreign-app blocked muted member bot admin owner app
-			ok        stranger guest ex`,
+			ok        stranger visitor guest ex`,
 			prepare: func(f *fixture, p principal) {
 				if p != "" {
 					f.askToJoin(p)
@@ -104,7 +104,7 @@ func joinRows() []row {
 			}},
 		{verb: "JoinService/ListMyJoinRequests", cells: nobody + `
 			INVALID_ARGUMENT foreign-app app
-			ok               foreign stranger guest ex blocked muted member bot admin owner`,
+			ok               foreign stranger visitor guest ex blocked muted member bot admin owner`,
 			request: func(*fixture, principal) proto.Message { return &pb.ListMyJoinRequestsRequest{} }},
 		{verb: "JoinService/CreateInvite", cells: leaders + `
 			ok admin owner app`,
@@ -124,15 +124,15 @@ func joinRows() []row {
 		{verb: "JoinService/GetInvite", cells: nobody + `
 			NOT_FOUND        foreign blocked
 			INVALID_ARGUMENT foreign-app app
-			ok               stranger guest ex muted member bot admin owner`,
-			shows:   []principal{stranger, guest, ex},
+			ok               stranger visitor guest ex muted member bot admin owner`,
+			shows:   []principal{stranger, visitor, guest, ex},
 			prepare: func(f *fixture, _ principal) { f.invite() },
 			request: func(f *fixture, _ principal) proto.Message { return &pb.GetInviteRequest{Code: f.code()} }},
 		{verb: "JoinService/JoinByInvite", cells: nobody + `
 			NOT_FOUND        foreign blocked
 			INVALID_ARGUMENT foreign-app app
-			ok               stranger guest ex muted member bot admin owner`,
-			shows:   []principal{stranger, guest, ex},
+			ok               stranger visitor guest ex muted member bot admin owner`,
+			shows:   []principal{stranger, visitor, guest, ex},
 			prepare: func(f *fixture, _ principal) { f.invite() },
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.JoinByInviteRequest{Code: f.code(), ClientId: newID(0)}

@@ -31,18 +31,18 @@ func messageRows() []row {
 				return &pb.ReactToMessageRequest{Conversation: f.group, Seq: f.own[member], Emoji: "👍", ClientId: newID(0)}
 			}},
 		{verb: "MessageService/ReadConversation", cells: nobody + `
-			NOT_FOUND foreign foreign-app stranger guest ex blocked app
+			NOT_FOUND foreign foreign-app stranger visitor guest ex blocked app
 			ok        muted member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.ReadConversationRequest{Conversation: f.group, Seq: f.own[member]}
 			}},
 		{verb: "MessageService/ListMessages", cells: nobody + `
-			NOT_FOUND foreign foreign-app stranger guest
+			NOT_FOUND foreign foreign-app stranger visitor guest
 			ok        ex blocked muted member bot admin owner app`,
 			shows:   []principal{ex, blocked},
 			request: func(f *fixture, _ principal) proto.Message { return &pb.ListMessagesRequest{Conversation: f.group} }},
 		{verb: "MessageService/ListEdits", cells: nobody + `
-			NOT_FOUND foreign foreign-app stranger guest
+			NOT_FOUND foreign foreign-app stranger visitor guest
 			ok        ex blocked muted member bot admin owner app`,
 			shows: []principal{ex, blocked},
 			request: func(f *fixture, _ principal) proto.Message {

@@ -13,17 +13,17 @@ import (
 func ownRows() []row {
 	return []row{
 		{verb: "MessageService/SendMessage", cells: nobody + `
-			NOT_FOUND stranger guest ex blocked muted bot admin owner
+			NOT_FOUND stranger visitor guest ex blocked muted bot admin owner
 			ok        foreign foreign-app member app`, same: true,
 			request: func(f *fixture, _ principal) proto.Message { return f.ownValue() }},
 		{verb: "socket/send", cells: onSocket + `
-			NOT_FOUND stranger guest ex blocked muted bot admin owner
+			NOT_FOUND stranger visitor guest ex blocked muted bot admin owner
 			ok        foreign member`, same: true,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.ClientFrame{Frame: &pb.ClientFrame_Send{Send: f.ownValue()}}
 			}},
 		{verb: "MessageService/ListMessages", cells: nobody + `
-			NOT_FOUND stranger guest ex blocked muted bot admin owner
+			NOT_FOUND stranger visitor guest ex blocked muted bot admin owner
 			ok        foreign foreign-app member app`, same: true,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.ListMessagesRequest{Conversation: "~" + f.users[member]}

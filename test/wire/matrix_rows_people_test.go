@@ -19,14 +19,14 @@ const ofUsers = everybodys + `
 // onlyMember is a verb about something that the member alone has with the
 // owner: to the owner it is a request about oneself.
 const onlyMember = nobody + `
-	NOT_FOUND        foreign stranger guest ex blocked muted bot admin
+	NOT_FOUND        foreign stranger visitor guest ex blocked muted bot admin
 	INVALID_ARGUMENT owner foreign-app app
 	ok               member
 `
 
 // everybody is a verb that needs no token.
 const everybody = `
-	ok anonymous expired revoked foreign foreign-app stranger guest ex blocked muted member bot admin owner app
+	ok anonymous expired revoked foreign foreign-app stranger visitor guest ex blocked muted member bot admin owner app
 `
 
 // signInCode has a device ask to be signed in to the app.
@@ -40,14 +40,14 @@ func signInRows() []row {
 	const approves = nobody + `
 		NOT_FOUND         foreign foreign-app app
 		PERMISSION_DENIED guest
-		ok                stranger ex blocked muted member bot admin owner
+		ok                stranger visitor ex blocked muted member bot admin owner
 	`
 	return []row{
 		{verb: "SignInService/GetSignInOptions", cells: everybody, same: true,
 			request: func(*fixture, principal) proto.Message { return &pb.GetSignInOptionsRequest{} }},
 		{verb: "SignInService/CreateGuest", cells: `
 			PERMISSION_DENIED foreign foreign-app
-			ok anonymous expired revoked stranger guest ex blocked muted member bot admin owner app`,
+			ok anonymous expired revoked stranger visitor guest ex blocked muted member bot admin owner app`,
 			prepare: func(f *fixture, _ principal) {
 				must[pb.UpdateAppResponse](f.as(appAdmin), "/skein.v1.AdminService/UpdateApp", &pb.UpdateAppRequest{Settings: &pb.AppSettings{Guests: proto.Bool(true)}})
 			},
@@ -56,7 +56,7 @@ func signInRows() []row {
 			request: func(*fixture, principal) proto.Message { return &pb.CreateSignInCodeRequest{Device: "laptop"} }},
 		{verb: "SignInService/WaitSignInCode", cells: `
 			NOT_FOUND foreign foreign-app
-			ok anonymous expired revoked stranger guest ex blocked muted member bot admin owner app`, prepare: code,
+			ok anonymous expired revoked stranger visitor guest ex blocked muted member bot admin owner app`, prepare: code,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.WaitSignInCodeRequest{Ticket: f.users["ticket"]}
 			}},
@@ -67,7 +67,7 @@ func signInRows() []row {
 				return &pb.AnswerSignInCodeRequest{Code: f.users["code"], Approve: true}
 			}},
 		{verb: "SignInService/RenewToken", cells: nobody + `
-			FAILED_PRECONDITION foreign foreign-app stranger guest ex blocked muted member bot admin owner app`,
+			FAILED_PRECONDITION foreign foreign-app stranger visitor guest ex blocked muted member bot admin owner app`,
 			request: func(*fixture, principal) proto.Message { return &pb.RenewTokenRequest{} }},
 	}
 }
@@ -104,7 +104,7 @@ func peopleRows() []row {
 			}},
 		{verb: "ProfileService/SearchDirectory", cells: nobody + `
 			PERMISSION_DENIED guest
-			ok foreign stranger ex blocked muted member bot admin owner foreign-app app`,
+			ok foreign stranger visitor ex blocked muted member bot admin owner foreign-app app`,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.SearchDirectoryRequest{User: f.users[owner]} }},
 		{verb: "PresenceService/SetStatus", cells: ofUsers,
 			request: func(*fixture, principal) proto.Message {
@@ -113,7 +113,7 @@ func peopleRows() []row {
 		{verb: "ContactService/RequestContact", cells: nobody + `
 			PERMISSION_DENIED blocked guest
 			INVALID_ARGUMENT  owner foreign-app app
-			ok                foreign stranger ex muted member bot admin`,
+			ok                foreign stranger visitor ex muted member bot admin`,
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.RequestContactRequest{User: f.users[owner], Greeting: "hi", ClientId: newID(0)}
 			}},
@@ -145,7 +145,7 @@ func peopleRows() []row {
 		{verb: "ContactService/FollowUser", cells: nobody + `
 			PERMISSION_DENIED blocked guest
 			INVALID_ARGUMENT  owner foreign-app app
-			ok                foreign stranger ex muted member bot admin`,
+			ok                foreign stranger visitor ex muted member bot admin`,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.FollowUserRequest{User: f.users[owner]} }},
 		{verb: "ContactService/UnfollowUser", cells: onlyMember,
 			prepare: func(f *fixture, _ principal) {

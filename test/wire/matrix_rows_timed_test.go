@@ -11,7 +11,7 @@ import (
 // theMembers is a verb on something of the member's own, which is nobody
 // else's to know of.
 const theMembers = nobody + `
-	NOT_FOUND foreign foreign-app stranger guest ex blocked muted bot admin owner app
+	NOT_FOUND foreign foreign-app stranger visitor guest ex blocked muted bot admin owner app
 	ok        member
 `
 
@@ -39,7 +39,7 @@ func timedRows() []row {
 	planned := func(f *fixture, _ principal) { f.schedule() }
 	return []row{
 		{verb: "TimedService/ScheduleMessage", cells: nobody + `
-			NOT_FOUND        foreign stranger guest ex blocked
+			NOT_FOUND        foreign stranger visitor guest ex blocked
 			INVALID_ARGUMENT foreign-app app
 			ok               muted member bot admin owner`,
 			request: func(f *fixture, _ principal) proto.Message {

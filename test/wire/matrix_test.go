@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/pgtest"
 	pb "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -39,6 +41,7 @@ const (
 	foreign    principal = "foreign"     // a user of another app, with the member's id
 	foreignApp principal = "foreign-app" // another app's back end
 	stranger   principal = "stranger"    // a user of the app who is not in the group
+	visitor    principal = "visitor"     // a stranger at a group that is open to everybody: may see it and join it
 	guest      principal = "guest"       // a stranger who signed in as a guest
 	ex         principal = "ex"          // was a member and has left
 	blocked    principal = "blocked"     // was a member, was banned, and the owner has blocked them
@@ -50,7 +53,7 @@ const (
 	appAdmin   principal = "app" // the app's own back end
 )
 
-var principals = []principal{anonymous, expired, revoked, foreign, foreignApp, stranger, guest, ex, blocked, muted, member, bot, admin, owner, appAdmin}
+var principals = []principal{anonymous, expired, revoked, foreign, foreignApp, stranger, visitor, guest, ex, blocked, muted, member, bot, admin, owner, appAdmin}
 
 // within are those to whom what the group says may be told.
 var within = []principal{muted, member, bot, admin, owner, appAdmin}
@@ -68,6 +71,8 @@ type fixture struct {
 	own map[principal]uint64
 	// early is said while ex and blocked are in, late after that.
 	early, late string
+	// open tells that the group is public, and that everybody may join it.
+	open bool
 }
 
 // row is a verb of the protocol with everybody's outcome.
@@ -79,7 +84,8 @@ type row struct {
 	// request makes what a principal asks: a request, or a *pb.ClientFrame.
 	request func(f *fixture, p principal) proto.Message
 	// prepare changes the fixture before the request is made; of a cell that is
-	// ok for its principal alone, else once for all.
+	// ok for its principal alone, else once for all. The visitor always has a
+	// fixture of their own, which is opened up before.
 	prepare func(f *fixture, p principal)
 	// same tells that the answer to what there is may differ from that to what
 	// there is not: the request names nothing that could be absent.
@@ -182,21 +188,31 @@ func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
 	}
 }
 
-// matrixServer is a server whose rate limits the matrix does not meet, and a
-// view of its database.
-func matrixServer(t *testing.T) (*server, func() string) {
+// matrixServer is a server on SQLite, or on PostgreSQL where it gets a
+// database's address, whose rate limits the matrix does not meet, and a view of
+// its database.
+func matrixServer(t *testing.T, postgres string) (*server, func() string) {
 	dir := filepath.Join(t.TempDir(), "data")
-	apps, err := makeApps(dir, "wire", "other")
+	store, target := []string{"--data", dir}, dir
+	if postgres != "" {
+		store, target = append(store, "--db", postgres), postgres
+	}
+	apps, err := makeAppsIn(store, "wire", "other")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := launch(dir, apps, "--limits-call-rate", "1000000", "--limits-call-burst", "1000000", "--limits-back-end-rate", "1000000",
-		"--limits-back-end-burst", "1000000", "--limits-request-burst", "1000000",
-		"--limits-directory-burst", "1000000", "--limits-stranger-burst", "1000000", "--limits-hello-rate", "1000000", "--limits-hello-burst", "1000000")
+	serve := append([]string{"serve", "--listen", "127.0.0.1:0"}, store...)
+	for _, limit := range []string{"call", "back-end", "hello"} {
+		serve = append(serve, "--limits-"+limit+"-rate", "1000000", "--limits-"+limit+"-burst", "1000000")
+	}
+	for _, limit := range []string{"request", "directory", "stranger"} {
+		serve = append(serve, "--limits-"+limit+"-burst", "1000000")
+	}
+	s, err := launchAs(exec.Command(bin, serve...), dir, apps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := openData(dir)
+	d, err := openData(target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +247,10 @@ func stateOf(t *testing.T, d *db.DB) string {
 		}
 		fmt.Fprintf(&b, "head %d\n", head)
 		var names []string
-		rows, err := tx.Query("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name")
+		rows, err := tx.Query(map[db.Dialect]string{
+			db.SQLite:   "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+			db.Postgres: "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename",
+		}[tx.Dialect()])
 		if err != nil {
 			return err
 		}
@@ -423,7 +442,18 @@ func frameOutcome(t *testing.T, got *pb.ServerFrame) outcome {
 }
 
 func TestThePermissionMatrix(t *testing.T) {
-	s, state := matrixServer(t)
+	t.Parallel()
+	theMatrix(t, "")
+}
+
+func TestThePermissionMatrixOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	theMatrix(t, pgtest.DB(t))
+}
+
+// theMatrix makes every request of the matrix, on one server.
+func theMatrix(t *testing.T, postgres string) {
+	s, state := matrixServer(t, postgres)
 	cells := 0
 	for _, r := range slices.Concat(matrix(), variants()) {
 		t.Run(strings.ReplaceAll(r.verb, "/", "."), func(t *testing.T) {
@@ -440,19 +470,27 @@ func TestThePermissionMatrix(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
-// refusals makes every request that is to be refused, on one group.
+// refusals makes every request that is to be refused, on one group; the
+// visitor's on another.
 func refusals(t *testing.T, s *server, state func() string, r *row, want map[principal]string) {
-	f := newFixture(t, s)
-	if r.prepare != nil {
-		r.prepare(f, "")
+	shared := fixtureFor(t, s, r, "", false)
+	shared.lose() // changes something, once
+	its := func(principal) *fixture { return shared }
+	if want[visitor] != outcomeOK {
+		opened := fixtureFor(t, s, r, "", true)
+		its = func(p principal) *fixture {
+			if p == visitor {
+				return opened
+			}
+			return shared
+		}
 	}
-	f.lose() // changes something, once
-	absent := f.absent()
 	before := settled(t, state)
 	for _, p := range principals {
 		if want[p] == outcomeOK {
 			continue
 		}
+		f := its(p)
 		got := f.ask(p, r.verb, r.request(f, p))
 		if got.code != want[p] {
 			t.Errorf("%s as %s: %s, want %s: %s", r.verb, p, got.code, want[p], got.text)
@@ -462,6 +500,7 @@ func refusals(t *testing.T, s *server, state func() string, r *row, want map[pri
 		if got.code != "NOT_FOUND" || r.same {
 			continue
 		}
+		absent := f.absent()
 		if other := absent.ask(p, r.verb, r.request(absent, p)); !bytes.Equal(other.answer, got.answer) {
 			t.Errorf("%s as %s tells what there is from what there is not:\n%s\n%s", r.verb, p, got.text, other.text)
 		}
@@ -469,6 +508,20 @@ func refusals(t *testing.T, s *server, state func() string, r *row, want map[pri
 	if after := settled(t, state); after != before {
 		t.Errorf("%s: refusals changed something:\n%s", r.verb, difference(before, after))
 	}
+}
+
+// fixtureFor is a fixture that a row's request can be made on, by p or, if
+// empty, by all who are refused.
+func fixtureFor(t *testing.T, s *server, r *row, p principal, open bool) *fixture {
+	t.Helper()
+	f := newFixture(t, s)
+	if f.open = open; open {
+		f.openUp(pb.JoinMode_JOIN_MODE_OPEN)
+	}
+	if r.prepare != nil {
+		r.prepare(f, p)
+	}
+	return f
 }
 
 // difference is the lines that two texts do not share.
@@ -490,10 +543,7 @@ func difference(a, b string) string {
 
 // allowed makes a request that has to succeed, on a group of its own.
 func allowed(t *testing.T, s *server, r *row, p principal) {
-	f := newFixture(t, s)
-	if r.prepare != nil {
-		r.prepare(f, p)
-	}
+	f := fixtureFor(t, s, r, p, p == visitor)
 	got := f.ask(p, r.verb, r.request(f, p))
 	if got.code != outcomeOK {
 		t.Errorf("%s as %s: %s, want ok: %s", r.verb, p, got.code, got.text)

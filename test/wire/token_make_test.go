@@ -23,9 +23,14 @@ type app struct {
 
 // makeApps makes apps in a data folder, as an operator does.
 func makeApps(dir string, ids ...string) (map[string]*app, error) {
+	return makeAppsIn([]string{"--data", dir}, ids...)
+}
+
+// makeAppsIn makes apps in the store that options of the server name.
+func makeAppsIn(store []string, ids ...string) (map[string]*app, error) {
 	apps := make(map[string]*app)
 	for _, id := range ids {
-		cmd := exec.Command(bin, "app", "create", id, "--data", dir)
+		cmd := exec.Command(bin, append([]string{"app", "create", id}, store...)...)
 		cmd.Env = cleanEnv()
 		a, err := makeApp(cmd, id)
 		if err != nil {
