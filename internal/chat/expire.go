@@ -23,7 +23,8 @@ func (j expiring) View(ctx context.Context, fn func(journal.View) error) error {
 	return j.Journal.View(ctx, func(v journal.View) error { return fn(expiringView{v, now}) })
 }
 
-// expiringView is a view of that journal.
+// expiringView is a view of that journal. Every method of journal.View that
+// returns entries stands here; a test holds it to that.
 type expiringView struct {
 	journal.View
 	now im.Micros
@@ -57,6 +58,31 @@ func (v expiringView) Targeting(app im.AppID, conv im.ConvID, from, to im.Seq, l
 // Keyed implements journal.View.
 func (v expiringView) Keyed(app im.AppID, conv im.ConvID) ([]im.Entry, error) {
 	return v.all(v.View.Keyed(app, conv))
+}
+
+// KeyedIn implements journal.View.
+func (v expiringView) KeyedIn(app im.AppID, conv im.ConvID, r journal.KeyRange) ([]im.Entry, error) {
+	return v.all(v.View.KeyedIn(app, conv, r))
+}
+
+// KeyedAt implements journal.View.
+func (v expiringView) KeyedAt(app im.AppID, conv im.ConvID, keys ...string) ([]im.Entry, error) {
+	return v.all(v.View.KeyedAt(app, conv, keys...))
+}
+
+// Replies implements journal.View.
+func (v expiringView) Replies(app im.AppID, conv im.ConvID, root, from, to im.Seq, limit int, newest bool) ([]im.Entry, error) {
+	return v.all(v.View.Replies(app, conv, root, from, to, limit, newest))
+}
+
+// At implements journal.View.
+func (v expiringView) At(app im.AppID, conv im.ConvID, seqs []im.Seq) ([]im.Entry, error) {
+	return v.all(v.View.At(app, conv, seqs))
+}
+
+// Slots implements journal.View.
+func (v expiringView) Slots(app im.AppID, conv im.ConvID, from, to string, limit int) ([]im.Entry, error) {
+	return v.all(v.View.Slots(app, conv, from, to, limit))
 }
 
 // Since implements journal.View.
