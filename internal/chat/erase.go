@@ -36,7 +36,8 @@ func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, u
 		return after, 0, false, nil
 	}
 	for i := 0; err == nil && i < len(seqs); i++ {
-		if err = s.erase(ctx, app, conv, seqs[i]); err == nil {
+		// As the app's back end would recall it.
+		if err = s.empty(ctx, "erase", app, conv, seqs[i], im.KindRecall, journal.BlankTarget); err == nil {
 			emptied++
 		}
 	}
@@ -44,29 +45,6 @@ func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, u
 		return after, emptied, true, err
 	}
 	return next, emptied, more, nil
-}
-
-// erase recalls a message, as the app's back end would.
-func (s *Service) erase(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error {
-	actor := im.Actor{App: app, Server: true}
-	_, err := s.apply(ctx, actor, conv, s.ownID("erase", app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
-		a.Kind, a.Target, a.Effect = im.KindRecall, seq, journal.BlankTarget
-		return s.stored.View(ctx, func(v journal.View) error {
-			es, err := v.Entries(app, conv, seq, seq, 1, false)
-			switch {
-			case err != nil:
-				return err
-			case len(es) == 0 || es[0].Expired || es[0].Recalled:
-				return errOver
-			}
-			a.TargetVersion, a.ToUsers, a.ToDevices = es[0].Version, about(&es[0]), es[0].ToDevices
-			return nil
-		})
-	})
-	if err == errOver {
-		return nil
-	}
-	return err
 }
 
 // EraseValues empties the values that a user keeps in their own conversation:

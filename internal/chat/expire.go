@@ -110,16 +110,23 @@ func (s *Service) Shown(e *im.Entry) *im.Entry {
 	return &shown
 }
 
-// errOver tells that there is nothing left to expire.
+// errOver tells that there is nothing left to empty.
 var errOver = im.Errorf(im.AlreadyExists, "the message is gone already")
 
 // Expire empties a message whose time is up, with every body that its edits
 // had, by an entry that says so. It is the server's own doing: nobody is asked.
 // What is empty already stays as it is. Errors: NotFound.
 func (s *Service) Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error {
+	return s.empty(ctx, "expire", app, conv, seq, im.KindExpire, journal.ExpireTarget)
+}
+
+// empty takes a message's body away, by an entry that no user asked for; what
+// tells the reasons apart. What is empty already stays as it is. Errors:
+// NotFound.
+func (s *Service) empty(ctx context.Context, what string, app im.AppID, conv im.ConvID, seq im.Seq, kind im.Kind, effect journal.Effect) error {
 	actor := im.Actor{App: app, Server: true}
-	_, err := s.apply(ctx, actor, conv, s.ownID("expire", app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
-		a.Kind, a.Target, a.Effect = im.KindExpire, seq, journal.ExpireTarget
+	_, err := s.apply(ctx, actor, conv, s.ownID(what, app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
+		a.Kind, a.Target, a.Effect = kind, seq, effect
 		return s.stored.View(ctx, func(v journal.View) error {
 			es, err := v.Entries(app, conv, seq, seq, 1, false)
 			switch {

@@ -37,12 +37,7 @@ func (s *Service) SetKeyed(ctx context.Context, actor im.Actor, conv im.ConvID, 
 		var k Keyed
 		err := s.j.View(ctx, func(v journal.View) (err error) {
 			if room.Version < 0 { // nobody looked it up; what plan counts holds for one version
-				switch c, err := v.Conv(actor.App, conv); {
-				case err == nil:
-					a.ACLVersion = c.ACLVersion
-				case im.CodeOf(err) == im.NotFound:
-					a.ACLVersion = 0
-				default:
+				if a.ACLVersion, err = aclVersion(v, actor.App, conv); err != nil {
 					return err
 				}
 			}
@@ -58,4 +53,17 @@ func (s *Service) SetKeyed(ctx context.Context, actor im.Actor, conv im.ConvID, 
 		a.Key, a.SlotSeq, a.Raise, a.Body = k.Key, k.Newest, k.Raise, encodeContent(k.Content)
 		return s.decide(ctx, &Action{Verb: k.Verb, Actor: actor, Room: room, Content: k.Content})
 	})
+}
+
+// aclVersion is the version of a conversation's rules; 0 when it is not there
+// yet.
+func aclVersion(v journal.View, app im.AppID, conv im.ConvID) (int64, error) {
+	c, err := v.Conv(app, conv)
+	if im.CodeOf(err) == im.NotFound {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return c.ACLVersion, nil
 }

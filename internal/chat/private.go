@@ -232,13 +232,8 @@ func (s *Service) planPrivate(ctx context.Context, actor im.Actor, r *SendReques
 	if !ok || k.plan == nil {
 		return nil
 	}
-	return s.j.View(ctx, func(v journal.View) error {
-		switch c, err := v.Conv(actor.App, r.Conv); {
-		case err == nil:
-			a.ACLVersion = c.ACLVersion
-		case im.CodeOf(err) == im.NotFound:
-			a.ACLVersion = 0
-		default:
+	return s.j.View(ctx, func(v journal.View) (err error) {
+		if a.ACLVersion, err = aclVersion(v, actor.App, r.Conv); err != nil {
 			return err
 		}
 		return k.plan(s, v, &privateWrite{actor: actor, r: r, value: r.content.GetPrivate(), a: a})
