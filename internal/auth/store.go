@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -134,11 +133,7 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 			*fn = func(int64) {}
 		}
 	}
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := o.DB.Migrate(ctx, "auth", files); err != nil {
+	if err := o.DB.Migrate(ctx, "auth", db.Migrations(migrationFiles)); err != nil {
 		return nil, err
 	}
 	a := &Auth{db: o.DB, urgent: o.DB.Urgent(), clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
@@ -24,6 +25,16 @@ var (
 	fileName  = regexp.MustCompile(`^(\d{4})_[a-z0-9_]+\.sql$`)
 	tablePart = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
+
+// Migrations returns the folder "migrations" of the files that a package
+// embeds, as Migrate takes it.
+func Migrations(embedded embed.FS) fs.FS {
+	sub, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		panic(err) // the name is a valid one
+	}
+	return sub
+}
 
 // Migrate brings the tables of one package to the newest version: it runs the
 // files 0001_what.sql, 0002_what.sql … in the root of files that have not run

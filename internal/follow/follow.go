@@ -115,13 +115,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "follow".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 // Options of a Runner; all but Bus are needed.
 type Options struct {

@@ -17,13 +17,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "health".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 // probeBytes is the size of what is written to find out: larger than the
 // leftovers of a page, so that it needs room as a message does.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -99,11 +98,7 @@ type reader interface {
 // before d is closed.
 func Open(ctx context.Context, d *db.DB, o Options) (Journal, error) {
 	o.defaults()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Migrate(ctx, "journal", files); err != nil {
+	if err := d.Migrate(ctx, "journal", db.Migrations(migrations)); err != nil {
 		return nil, err
 	}
 	s := &sqlStore{d: d, log: o.Log, damaged: o.Metrics.Counter("journal_damaged_rows_total",

@@ -44,13 +44,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "admin".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 // GetApp returns the actor's app with its use. NotFound for anybody but its
 // back end.

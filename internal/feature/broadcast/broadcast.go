@@ -97,13 +97,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "broadcast".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 // row is a broadcast as it is stored.
 type row struct {

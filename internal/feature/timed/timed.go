@@ -93,13 +93,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "timed".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 func idText(id im.ClientID) string { return hex.EncodeToString(id[:]) }
 
