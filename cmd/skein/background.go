@@ -26,6 +26,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/page"
 )
 
 // background is what works without being asked: jobs, and the features whose
@@ -92,14 +93,12 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 }
 
 // start makes what speaks through the front door, and starts jobs and followers.
-func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, key auth.MasterKey, limits *limits, log *slog.Logger) (err error) {
+func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, pages *page.Sealer, limits *limits, log *slog.Logger) error {
 	back.folk, back.chat = folk, c
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	back.timed = timed.New(timed.Deps{DB: s.db, Chat: c, Queue: back.jobs, Clock: clock, Entropy: entropy, Log: log,
 		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow})
-	if back.joins, err = newJoins(s, cfg, c, back.jobs, key, limits, log); err != nil {
-		return err
-	}
+	back.joins = newJoins(s, cfg, c, back.jobs, pages, limits, log)
 	back.casts = newBroadcasts(s, c, back.jobs, back.auth)
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
@@ -114,7 +113,7 @@ func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b 
 	}
 	followers.Start()
 	s.onClose(followers.Close)
-	back.search = search.New(c, s.db)
+	back.search = search.New(c, s.db, pages)
 	back.groups = group.New(c, cfg.Limits.GroupMembers, func(ctx context.Context, app im.AppID, conv im.ConvID) error {
 		return s.db.Write(ctx, func(tx db.Tx) error {
 			_, _, err := back.jobs.Enqueue(tx, group.EndJob(app, conv))

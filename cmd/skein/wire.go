@@ -23,6 +23,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/page"
 	"github.com/skein-im/skein/internal/presence"
 	"github.com/skein-im/skein/internal/quota"
 	"github.com/skein-im/skein/internal/rpc"
@@ -71,6 +72,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	cursorKey, err := key.Derive("cursor")
+	if err != nil {
+		return nil, err
+	}
+	pageKey, err := key.Derive("page")
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +130,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
 		Settings: a.Settings, Reading: back.burns.Reading, Cursors: a.Cursors})
-	limits := newLimits(cfg, ops.metrics, clock)
-	folk, err := newPeople(j, d, c, a, b, key, limits)
-	if err != nil {
-		return nil, err
-	}
-	if back.users, err = newUsers(s, back, a, c, folk, key); err != nil {
-		return nil, err
-	}
-	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
+	limits, pages := newLimits(cfg, ops.metrics, clock), page.New(pageKey)
+	folk := newPeople(j, d, c, a, b, pages, limits)
+	back.users = newUsers(s, back, a, c, folk, pages)
+	if err := back.start(s, cfg, c, b, folk, pages, limits, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}

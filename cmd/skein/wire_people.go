@@ -24,12 +24,7 @@ type people struct {
 	contacts *contact.Service
 }
 
-func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus.Bus, key auth.MasterKey, limits *limits) (*people, error) {
-	pageKey, err := key.Derive("page")
-	if err != nil {
-		return nil, err
-	}
-	pages := page.New(pageKey)
+func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus.Bus, pages *page.Sealer, limits *limits) *people {
 	perUser := func(name, what string) func(im.Actor) error {
 		set := quota.New[im.Actor](limits.of(name), 100_000, limits.clock)
 		return func(a im.Actor) error {
@@ -49,7 +44,7 @@ func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus
 			privacy, err := p.profiles.Privacy(ctx, app, user)
 			return privacy.GetContactPolicy(), err
 		}})
-	return p, nil
+	return p
 }
 
 // contactsFollower has contacts' lists written by jobs.

@@ -12,16 +12,12 @@ import (
 
 // newUsers is what an app's back end does with its users. The jobs that erase
 // one run once back is started.
-func newUsers(s *server, back *background, a *auth.Auth, c *chat.Service, folk *people, key auth.MasterKey) (*user.Service, error) {
-	pageKey, err := key.Derive("page")
-	if err != nil {
-		return nil, err
-	}
-	return user.New(user.Deps{Accounts: a, Profiles: folk.profiles, Pages: page.New(pageKey),
+func newUsers(s *server, back *background, a *auth.Auth, c *chat.Service, folk *people, pages *page.Sealer) *user.Service {
+	return user.New(user.Deps{Accounts: a, Profiles: folk.profiles, Pages: pages,
 		DB: s.db, Jobs: back.jobs, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Chat: c, Contacts: folk.contacts,
 		Forget: []func(context.Context, im.AppID, im.UserID) error{
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.timed.Forget(ctx, app, u) },
 			folk.profiles.Forget,
 			a.ForgetDevices,
-		}}), nil
+		}})
 }

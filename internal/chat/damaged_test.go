@@ -36,6 +36,10 @@ func TestAFlippedBitIsWithheldAndKeepsNobodyOut(t *testing.T) {
 	if err != nil || len(p.Items) != 4 || p.FromSeq != 1 || p.ToSeq != 5 {
 		t.Errorf("history gave %v %v", p, err)
 	}
+	es, err := w.c.Glance(ctx, bob, ab, []im.Seq{4, 3, 2})
+	if err != nil || len(es) != 2 || es[0].Seq != 2 || es[1].Seq != 4 {
+		t.Errorf("a look at some gave %v %v", es, err)
+	}
 	_, err = w.c.Edits(ctx, bob, ab, 3)
 	w.want(im.DataLoss, err, "the damaged one itself")
 	w.send(bob, ab, "life goes on")

@@ -45,17 +45,9 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 		return nil, im.Errorf(im.InvalidArgument, "limit is 1 to %d", maxPage)
 	}
 	var out *skeinv1.ListMessagesResponse
-	err := s.readingConv(ctx, actor, r.Conv, func(v journal.View, room *Room, c *journal.Conv, self journal.Member, head im.Seq) error {
+	err := s.readingShown(ctx, actor, r.Conv, func(v journal.View, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden) error {
 		out = &skeinv1.ListMessagesResponse{Incarnation: s.j.Incarnation()}
-		hidden, err := HiddenIn(v, actor.App, actor.User, r.Conv)
-		if err != nil {
-			return err
-		}
-		// What was cleared is as if the reader had joined after it.
-		if up := hidden[r.Conv].UpTo(); up > 0 {
-			self.From = min(max(self.From, up+1), head+1)
-		}
-		return fillPage(v, actor, room, c, self, head, hidden[r.Conv], r, out)
+		return fillPage(v, actor, c, self, head, hidden, r, out)
 	})
 	if err != nil {
 		return nil, err
@@ -63,7 +55,7 @@ func (s *Service) History(ctx context.Context, actor im.Actor, r HistoryRequest)
 	return out, nil
 }
 
-func fillPage(v journal.View, actor im.Actor, room *Room, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
+func fillPage(v journal.View, actor im.Actor, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden, r HistoryRequest, out *skeinv1.ListMessagesResponse) error {
 	low, high := max(self.From, 1), head
 	backwards := r.After == 0
 	if backwards && r.Before > 0 {
@@ -77,7 +69,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, c *journal.Conv, self 
 		out.AtStart, out.AtEnd = backwards || low == max(self.From, 1), !backwards || high == head
 		return nil
 	}
-	es, err := readPage(v, room, low, high, r.Limit, backwards)
+	es, err := readPage(v, c, low, high, r.Limit, backwards)
 	if err != nil {
 		return err
 	}
@@ -91,7 +83,7 @@ func fillPage(v journal.View, actor im.Actor, room *Room, c *journal.Conv, self 
 	from, to := es[0].Seq, es[len(es)-1].Seq
 	out.FromSeq, out.ToSeq = uint64(from), uint64(to)
 	out.AtStart, out.AtEnd = from == max(self.From, 1), to == head
-	before, err := v.OrdAt(room.App, room.ID, from-1)
+	before, err := v.OrdAt(c.App, c.ID, from-1)
 	if err != nil {
 		return err
 	}
@@ -132,10 +124,10 @@ func foldPage(v journal.View, c *journal.Conv, es []im.Entry, head im.Seq, backw
 
 // readPage reads the entries of a page: those that it will most likely have,
 // and more while they hold too few messages, up to scanLimit.
-func readPage(v journal.View, room *Room, low, high im.Seq, limit int, backwards bool) ([]im.Entry, error) {
+func readPage(v journal.View, c *journal.Conv, low, high im.Seq, limit int, backwards bool) ([]im.Entry, error) {
 	var es []im.Entry
 	for n := limit; low <= high && len(es) < scanLimit; n *= 4 {
-		more, err := entries(v, room.App, room.ID, low, high, min(n, scanLimit-len(es)), backwards)
+		more, err := entries(v, c.App, c.ID, low, high, min(n, scanLimit-len(es)), backwards)
 		if err != nil {
 			return nil, err
 		}

@@ -188,7 +188,7 @@ func itemsOf(v journal.View, actor im.Actor, c *journal.Conv, es []im.Entry, hea
 // read, ascending.
 func readable(v journal.View, actor im.Actor, c *journal.Conv, self journal.Member, head im.Seq, hidden Hidden, seqs []im.Seq) ([]im.Entry, error) {
 	seqs = slices.DeleteFunc(slices.Clone(seqs), func(seq im.Seq) bool { return seq < max(self.From, 1) || seq > head || hidden.Has(seq) })
-	es, err := v.At(c.App, c.ID, seqs)
+	es, err := at(v, c.App, c.ID, seqs)
 	return slices.DeleteFunc(es, func(e im.Entry) bool {
 		return e.Kind != im.KindMessage || e.Withheld(actor.User, actor.Device)
 	}), err

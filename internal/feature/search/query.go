@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"strings"
@@ -73,7 +72,7 @@ func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchM
 
 // query is a request as the index is asked.
 type query struct {
-	hash   []byte // of all but the page
+	list   string // all that was asked for, but the page
 	limit  int
 	terms  []term
 	must   []string // tokens, all of them
@@ -181,21 +180,17 @@ func (s *Service) page(actor im.Actor, r *skeinv1.SearchMessagesRequest, q *quer
 	if err != nil {
 		return im.Errorf(im.InvalidArgument, "the query is not UTF-8")
 	}
-	sum := sha256.Sum256(raw)
-	q.hash = sum[:8]
-	if r.Page == "" {
-		return nil
+	q.list = "search " + string(raw)
+	after, err := s.pages.Open(actor, q.list, r.Page)
+	if err != nil || after == "" {
+		return err
 	}
-	b, ok := s.chat.Unseal(actor, 's', r.Page)
-	if !ok || len(b) != 24 || string(b[:8]) != string(q.hash) {
-		return im.Errorf(im.InvalidArgument, "page is not one that this search gave")
-	}
-	q.last = key{int64(binary.BigEndian.Uint64(b[8:])), int64(binary.BigEndian.Uint64(b[16:]))}
+	q.last = key{int64(binary.BigEndian.Uint64([]byte(after))), int64(binary.BigEndian.Uint64([]byte(after[8:])))}
 	return nil
 }
 
 func (s *Service) seal(actor im.Actor, q *query) string {
-	return s.chat.Seal(actor, 's', binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(q.hash[:8:8], uint64(q.last.time)), uint64(q.last.doc)))
+	return s.pages.Seal(actor, q.list, string(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(q.last.time)), uint64(q.last.doc))))
 }
 
 // place is where a message is.

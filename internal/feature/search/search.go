@@ -22,6 +22,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/page"
 )
 
 // Reader reads as an actor; package chat.
@@ -31,29 +32,23 @@ type Reader interface {
 	Glance(ctx context.Context, actor im.Actor, conv im.ConvID, seqs []im.Seq) ([]im.Entry, error)
 	// Places returns the conversations that a user is or was in.
 	Places(ctx context.Context, actor im.Actor, limit int) ([]journal.Place, error)
-	// Seal makes an opaque token of the actor's; Unseal reads it back.
-	Seal(actor im.Actor, what byte, payload []byte) string
-	Unseal(actor im.Actor, what byte, token string) ([]byte, bool)
 }
 
 // Service answers skein.v1.SearchService.
 type Service struct {
-	chat Reader
-	db   *db.DB
+	chat  Reader
+	db    *db.DB
+	pages *page.Sealer
 }
 
 // New builds the service. The tables must have been migrated.
-func New(c Reader, d *db.DB) *Service { return &Service{chat: c, db: d} }
+func New(c Reader, d *db.DB, pages *page.Sealer) *Service {
+	return &Service{chat: c, db: d, pages: pages}
+}
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the
 // name "search".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }

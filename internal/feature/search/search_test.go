@@ -20,6 +20,7 @@ import (
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
+	"github.com/skein-im/skein/internal/page"
 	"github.com/skein-im/skein/internal/pgtest"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -58,7 +59,7 @@ func newWorld(t *testing.T, engine string) *world {
 	must(t, err)
 	w.chat = chat.New(chat.Deps{Journal: w.journal, Signals: b, Limits: chat.DefaultLimits(), Clock: w.clock,
 		Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
-	w.search = search.New(w.chat, d)
+	w.search = search.New(w.chat, d, page.New([]byte("0123456789abcdef")))
 	w.runner, err = follow.New(follow.Options{DB: d, Journal: w.journal, Bus: b, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
 		Log: slog.New(slog.DiscardHandler)}, search.Index())
 	must(t, err)
