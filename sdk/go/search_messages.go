@@ -52,8 +52,11 @@ type FoundMessage struct {
 	// Conversation is its id; Client.Conversation opens it.
 	Conversation string
 	Seq          uint64
-	Sender       string
-	Time         time.Time
+	// Thread is the root of the thread or topic that it is a reply in; 0 for
+	// what stands in the conversation itself.
+	Thread uint64
+	Sender string
+	Time   time.Time
 	// Excerpt is what it says around the first hit, in pieces.
 	Excerpt []ExcerptPiece
 }
@@ -102,7 +105,7 @@ func (c *Client) SearchMessages(ctx context.Context, q MessageQuery) (FoundMessa
 	out := FoundMessages{NextPage: res.GetNextPage()}
 	for _, h := range res.GetHits() {
 		e := h.GetEntry()
-		m := FoundMessage{Conversation: e.GetConversation(), Seq: e.GetSeq(), Sender: e.GetSender(), Time: time.UnixMicro(e.GetTimeUs())}
+		m := FoundMessage{Conversation: e.GetConversation(), Seq: e.GetSeq(), Thread: e.GetTargetSeq(), Sender: e.GetSender(), Time: time.UnixMicro(e.GetTimeUs())}
 		for _, p := range h.GetExcerpt() {
 			m.Excerpt = append(m.Excerpt, ExcerptPiece{Text: p.GetText(), Hit: p.GetHit()})
 		}

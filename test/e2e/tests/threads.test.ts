@@ -118,6 +118,39 @@ test("what one follows is unread until its thread is open, and replies change wh
   await pane(alice).waitFor({ state: "detached" });
 });
 
+test("a reply that the server found is shown in its thread, with what came before and after it", async () => {
+  const carol = await server.client("carol");
+  const there = carol.conversation.get(group.id);
+  const root = await there.send({ text: "What do you see?" });
+  const said = Array.from({ length: 130 }, (_, i) => (i === 39 ? "A lighthouse" : `Wave ${i} came`));
+  await Promise.all(said.map((text) => there.send({ text, options: { threadSeq: root.seq ?? 0 } })));
+  const { context, problems } = await profile(browser, { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
+  const dora = await App.open(context, server, "carol");
+  const found = dora.page.locator("section.found .hit");
+  await dora.page.getByRole("searchbox").fill("lighthouse");
+  await found.click();
+  const shown = pane(dora).locator(".row-flash", { hasText: "A lighthouse" });
+  await shown.waitFor();
+  expect(await shown.evaluate((row) => row.getBoundingClientRect().top > 0 && row.getBoundingClientRect().bottom < innerHeight)).toBe(true);
+  await pane(dora).getByText("Wave 38 came").waitFor();
+  expect(await pane(dora).getByText("Wave 129 came").count()).toBe(0);
+  await pane(dora).getByRole("button", { name: "Later replies" }).click();
+  await pane(dora).getByText("Wave 100 came").waitFor({ state: "attached" });
+  // What one writes oneself stands at the end.
+  await paneField(dora).fill("Land!");
+  await paneField(dora).press("Enter");
+  await pane(dora).getByText("Land!").waitFor();
+  await pane(dora).getByText("Wave 129 came").waitFor();
+  expect(await pane(dora).getByRole("button", { name: "Later replies" }).count()).toBe(0);
+  // The find bar of the conversation leads there too, and again.
+  await pane(dora).getByRole("button", { name: "Close thread" }).click();
+  await dora.page.getByRole("button", { name: "Search in this chat" }).click();
+  await dora.page.locator(".findbar input").fill("lighthouse");
+  await shown.waitFor();
+  expect(problems).toEqual([]);
+  await context.close();
+});
+
 test("earlier replies come when they are asked for", async () => {
   const client = createClient({ endpoint: server.url, appId: "demo", userId: "carol", token: () => server.token("carol"), modules: { threads: threads() } });
   await client.connect();
@@ -153,6 +186,14 @@ test("a community has topics", async () => {
   await bob.page.getByRole("navigation", { name: "话题" }).getByRole("button", { name: /Regatta/ }).tap();
   await pane(bob).getByText("It begins at ten").waitFor();
   await shot(bob.page, "topic-zh");
+  await pane(bob).getByRole("button", { name: "返回" }).tap();
+  await bob.page.getByRole("button", { name: "返回" }).tap();
+  await bob.page.getByRole("searchbox").fill("begins at ten");
+  const found = bob.page.locator("section.found");
+  await found.getByRole("button", { name: "筛选" }).tap();
+  await found.getByRole("button", { name: "文字", exact: true }).tap();
+  await found.locator(".hit").tap();
+  await pane(bob).locator(".row-flash", { hasText: "It begins at ten" }).waitFor();
   await pane(alice).getByRole("button", { name: "About this thread" }).click();
   await alice.page.getByRole("menuitem", { name: "Rename topic" }).click();
   await alice.page.getByRole("dialog", { name: "Rename topic" }).getByLabel("Name").fill("Race");

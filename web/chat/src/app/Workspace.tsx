@@ -59,7 +59,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   );
   const [calls] = useState(() => ({
     focusSearch: new Call(),
-    showMessage: new Call<{ readonly conversation: string; readonly seq: number }>(),
+    showMessage: new Call<{ readonly conversation: string; readonly seq: number; readonly thread?: number }>(),
   }));
   const workspace = useMemo<Workspace>(
     () => ({
@@ -70,10 +70,11 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       open: (what) => {
         if ("dialog" in what) setDialog(what);
         else {
-          const { seq, thread } = what;
-          go({ at: "chat", id: what.conversation, ...(thread ? { thread } : {}) });
-          // Once the thread of that conversation is there to hear it.
-          if (seq !== undefined && !thread) setTimeout(() => calls.showMessage.make({ conversation: what.conversation, seq }));
+          const { conversation, seq, thread } = what;
+          const within = thread ? { thread } : {};
+          go({ at: "chat", id: conversation, ...within });
+          // Once the conversation, and the thread in it, are there to hear it.
+          if (seq !== undefined) setTimeout(() => calls.showMessage.make({ conversation, seq, ...within }));
         }
       },
     }),

@@ -33,8 +33,8 @@ export interface Workspace {
   readonly open: (what: Opening) => void;
   /** Asks the list to take the focus into its search field. */
   readonly focusSearch: Call;
-  /** Asks the open thread to show a message. */
-  readonly showMessage: Call<{ readonly conversation: string; readonly seq: number }>;
+  /** Asks the open conversation to show a message, or the open thread of that root to show a reply. */
+  readonly showMessage: Call<{ readonly conversation: string; readonly seq: number; readonly thread?: number }>;
   /** Leaves this user; with `erase` their data leaves this browser too. */
   readonly leave: (how: "switch" | "erase") => void;
 }

@@ -2,7 +2,6 @@
 // it in the thread, the next one leads to the pin before it.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
 import { useState } from "react";
-import { go } from "../app/route.ts";
 import { previewText } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
@@ -16,7 +15,7 @@ import { usePins } from "./usePins.ts";
 interface PinnedBarProps {
   readonly conversation: Conversation;
   readonly snapshot: ConversationSnapshot;
-  readonly onShow: (seq: number) => void;
+  readonly onShow: (seq: number, thread: number | undefined) => void;
 }
 
 /** The bar; nothing where nothing is pinned. */
@@ -30,12 +29,7 @@ export function PinnedBar({ conversation, snapshot, onShow }: PinnedBarProps) {
   // A new pin is shown first, wherever one was.
   const index = Math.max(0, at?.newest === newest ? pins.findIndex(({ seq }) => seq === at.seq) : 0);
   const shown = pins[index];
-  const show = (seq: number) => {
-    // A reply is not among the messages: it is in its thread.
-    const thread = pins.find((pin) => pin.seq === seq)?.message?.delivery?.threadSeq;
-    if (thread) go({ at: "chat", id: conversation.id, thread });
-    else onShow(seq);
-  };
+  const show = (seq: number) => onShow(seq, pins.find((pin) => pin.seq === seq)?.message?.delivery?.threadSeq);
   return (
     <>
       {shown ? (

@@ -20,7 +20,7 @@ interface FoundOnServerProps {
   readonly query: string;
   /** What is shown already: `${conversation} ${seq}`. */
   readonly known: ReadonlySet<string>;
-  readonly onChoose: (conversation: Conversation, seq: number) => void;
+  readonly onChoose: (conversation: Conversation, seq: number, thread: number | undefined) => void;
 }
 
 /** Midnight of a day as an input names it, in this device's time zone. */
@@ -117,7 +117,7 @@ function FoundHit({ found, onChoose }: { readonly found: FoundMessage; readonly 
   const name = conversationName(conversation, t);
   return (
     <li>
-      <button type="button" className="hit" onClick={() => onChoose(conversation, found.seq)}>
+      <button type="button" className="hit" onClick={() => onChoose(conversation, found.seq, found.threadSeq)}>
         <Avatar id={colourId(conversation)} name={name} notes={conversation.kind === "self"} />
         <span className="chat-main">
           <span className="chat-line">

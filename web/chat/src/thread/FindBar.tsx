@@ -11,9 +11,15 @@ import { useToasts } from "../ui/Toasts.tsx";
 interface FindBarProps {
   readonly conversation: Conversation;
   readonly onQuery: (query: string) => void;
-  /** Shows the message at a position. */
-  readonly onShow: (seq: number) => void;
+  /** Shows the message at a position, in the thread that it is a reply in. */
+  readonly onShow: (seq: number, thread: number | undefined) => void;
   readonly onClose: () => void;
+}
+
+/** Where a message that was found stands. */
+interface Place {
+  readonly seq: number;
+  readonly thread: number | undefined;
 }
 
 /** The bar under the thread's head. */
@@ -21,7 +27,7 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
   const t = useWords();
   const { fail } = useToasts();
   const [text, setText] = useState("");
-  const [here, setHere] = useState<readonly number[]>();
+  const [here, setHere] = useState<readonly Place[]>();
   const [at, setAt] = useState(0);
   const input = useRef<HTMLInputElement>(null);
 
@@ -37,10 +43,10 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
     const timer = setTimeout(() => {
       conversation.search(query, { limit: 500, signal: abort.signal }).then(
         (messages) => {
-          const seqs = messages.flatMap((m) => (m.seq === undefined ? [] : [m.seq]));
-          setHere(seqs);
+          const places = messages.flatMap(({ seq, delivery }) => (seq === undefined ? [] : [{ seq, thread: delivery?.threadSeq || undefined }]));
+          setHere(places);
           setAt(0);
-          if (seqs[0] !== undefined) onShow(seqs[0]);
+          if (places[0]) onShow(places[0].seq, places[0].thread);
         },
         (error: unknown) => {
           if (!abort.signal.aborted) fail(error);
@@ -59,8 +65,9 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
   const server = useServerSearch(asked);
   const found = useMemo(() => {
     if (here === undefined) return undefined;
-    const older = server.messages.flatMap((m) => (m.conversation === conversation.id && !here.includes(m.seq) ? [m.seq] : []));
-    return [...here, ...older].sort((a, b) => b - a);
+    const known = new Set(here.map(({ seq }) => seq));
+    const older = server.messages.filter((m) => m.conversation === conversation.id && !known.has(m.seq)).map(({ seq, threadSeq }) => ({ seq, thread: threadSeq }));
+    return [...here, ...older].sort((a, b) => b.seq - a.seq);
   }, [here, server.messages, conversation]);
   const rest = server.more;
   useEffect(() => {
@@ -69,14 +76,14 @@ export function FindBar({ conversation, onQuery, onShow, onClose }: FindBarProps
 
   const first = here?.length === 0 ? found?.[0] : undefined;
   useEffect(() => {
-    if (first !== undefined) onShow(first);
+    if (first) onShow(first.seq, first.thread);
   }, [first, onShow]);
 
   const step = (by: number) => {
     const next = found?.[at + by];
     if (next === undefined) return;
     setAt(at + by);
-    onShow(next);
+    onShow(next.seq, next.thread);
   };
 
   return (

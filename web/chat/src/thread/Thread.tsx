@@ -61,7 +61,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const { fail } = useToasts();
   const client = useClient();
   const own = useOwnActions();
-  const { showMessage } = useWorkspace();
+  const { open, showMessage } = useWorkspace();
   const snapshot = useConversation(conversation);
   const list = useRef<MessageListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
@@ -132,7 +132,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   useEffect(
     () =>
       showMessage.listen((target) => {
-        if (target.conversation !== conversation.id) return;
+        if (target.conversation !== conversation.id || target.thread) return;
         aimed.current = true;
         conversation
           .open()
@@ -235,7 +235,14 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     setQuery("");
     composer.current?.focus();
   }, []);
-  const onShowFound = useCallback((seq: number) => void show(seq).catch(fail), [show, fail]);
+  // A reply is not among the messages: it is in its thread.
+  const onShowFound = useCallback(
+    (seq: number, thread: number | undefined) => {
+      if (thread) open({ conversation: conversation.id, seq, thread });
+      else show(seq).catch(fail);
+    },
+    [open, conversation, show, fail],
+  );
 
   const empty = snapshot.window.opened && snapshot.messages.length === 0;
   // A group that does not exist, or that one was never in: the server tells the two apart to nobody.

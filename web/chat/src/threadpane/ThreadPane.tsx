@@ -2,6 +2,7 @@
 import type { Conversation, ConversationSnapshot, Message } from "@skein/client";
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
+import { useWorkspace } from "../app/workspaceContext.ts";
 import { conversationName, previewText } from "../format/describe.ts";
 import { dayStart } from "../format/time.ts";
 import { useWords } from "../i18n/context.tsx";
@@ -20,6 +21,11 @@ import { describeError, useToasts } from "../ui/Toasts.tsx";
 import { TopicMenu } from "./Topics.tsx";
 import { strings } from "./strings.ts";
 import { useThread, useThreadMarks } from "./useReplies.ts";
+
+/** A message to show. Another object asks again. */
+interface Aim {
+  readonly seq: number;
+}
 
 interface ThreadPaneProps {
   readonly conversation: Conversation;
@@ -51,6 +57,29 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
     if (attention && !state.loading) view?.read();
   }, [attention, view, state]);
 
+  // What was found, or pinned, is shown once those around it have been read.
+  const [wanted, setWanted] = useState<Aim>();
+  const [aim, setAim] = useState<Aim>();
+  const { showMessage } = useWorkspace();
+  useEffect(
+    () =>
+      showMessage.listen((target) => {
+        if (target.conversation !== conversation.id || target.thread !== seq) return;
+        setWanted({ seq: target.seq });
+      }),
+    [showMessage, conversation, seq],
+  );
+  useEffect(() => {
+    if (!wanted || !view) return;
+    let gone = false;
+    void view.jumpTo(wanted.seq).then(() => {
+      if (!gone) setAim(wanted);
+    });
+    return () => {
+      gone = true;
+    };
+  }, [wanted, view]);
+
   // A quote and a jump look among the replies first.
   const list = useRef<HTMLDivElement>(null);
   const known = useRef(replies);
@@ -60,12 +89,11 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
       ...actions,
       known: (of) => known.current.find((reply) => reply.seq === of),
       jump: (to) => {
-        const row = list.current?.querySelector<HTMLElement>(`[data-seq="${to}"]`);
-        if (row) row.scrollIntoView({ block: "center" });
+        if (to === seq || known.current.some((reply) => reply.seq === to)) setAim({ seq: to });
         else actions.jump(to);
       },
     }),
-    [actions],
+    [actions, seq],
   );
 
   const member = snapshot.kind !== "group" || snapshot.myRole !== undefined;
@@ -93,7 +121,7 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
       </header>
       <MessageActionsContext value={own}>
         <SelectionContext value={undefined}>
-          <Replies ref={list} conversation={conversation} root={topic ? undefined : root} replies={replies} loading={state.loading} atStart={state.atStart} onOlder={() => void view?.loadOlder()}>
+          <Replies ref={list} conversation={conversation} root={topic ? undefined : root} replies={replies} loading={state.loading} atStart={state.atStart} atEnd={state.atEnd} aim={aim} onOlder={() => void view?.loadOlder()} onNewer={() => void view?.loadNewer()}>
             {state.error ? (
               <p className="info-note" role="alert">
                 {state.error.code === "not_found" ? s.gone : describeError(state.error, t).text}
@@ -159,20 +187,28 @@ interface RepliesProps {
   readonly replies: readonly Message[];
   readonly loading: boolean;
   readonly atStart: boolean;
+  readonly atEnd: boolean;
+  readonly aim: Aim | undefined;
   readonly onOlder: () => void;
+  readonly onNewer: () => void;
   readonly children: React.ReactNode;
 }
+
+/** How long what was jumped to is marked. */
+const flashMs = 1600;
 
 /** Closer to the end than this, one stays there when a reply comes. */
 const nearEnd = 80;
 
-function Replies({ ref, conversation, root, replies, loading, atStart, onOlder, children }: RepliesProps) {
+function Replies({ ref, conversation, root, replies, loading, atStart, atEnd, aim, onOlder, onNewer, children }: RepliesProps) {
   const t = useWords();
   const s = useStrings(strings);
   const client = useClient();
   const today = dayStart(useNow("minute"));
   const place = useRef({ first: "", height: 0, stuck: true });
   const [focused, setFocused] = useState("");
+  const [shown, setShown] = useState<Aim>();
+  const [flash, setFlash] = useState("");
 
   // Older replies push what is seen down, and newer ones lead to the end where one is at the end.
   useLayoutEffect(() => {
@@ -197,6 +233,20 @@ function Replies({ ref, conversation, root, replies, loading, atStart, onOlder, 
   }, [ref]);
 
   const all = root ? [root, ...replies] : replies;
+  const aimed = !aim || shown === aim ? undefined : (all.find((message) => (message.seq ?? 0) >= aim.seq) ?? all.at(-1));
+  useLayoutEffect(() => {
+    if (!aim || !aimed) return;
+    place.current.stuck = false;
+    ref.current?.querySelector(`[data-key="${CSS.escape(aimed.key)}"]`)?.scrollIntoView({ block: "center" });
+    setShown(aim);
+    setFlash(aimed.key);
+  }, [ref, aim, aimed]);
+  useEffect(() => {
+    if (flash === "") return;
+    const timer = setTimeout(() => setFlash(""), flashMs);
+    return () => clearTimeout(timer);
+  }, [flash, shown]);
+
   const tabbable = all.some((message) => message.key === focused) ? focused : all.at(-1)?.key;
   const row = (message: Message, index: number) => (
     <MessageRow
@@ -209,7 +259,7 @@ function Replies({ ref, conversation, root, replies, loading, atStart, onOlder, 
       readUpTo={0}
       deliveredUpTo={0}
       query=""
-      flash={false}
+      flash={message.key === flash}
       tabbable={message.key === tabbable}
       now={today}
       {...(message === root ? surroundings([root], 0, 0) : surroundings(replies, replies.indexOf(message), 0))}
@@ -250,6 +300,13 @@ function Replies({ ref, conversation, root, replies, loading, atStart, onOlder, 
               </div>
             ) : null}
             {replies.map((reply, i) => row(reply, root ? i + 1 : i))}
+            {!loading && !atEnd ? (
+              <div role="listitem" className="thread-older">
+                <Button kind="soft" onClick={onNewer}>
+                  {s.newer}
+                </Button>
+              </div>
+            ) : null}
           </div>
           {loading ? (
             <p className="info-note">

@@ -18,7 +18,7 @@ export function useReplies(message: Message): Replies | undefined {
   return threads.replies(message);
 }
 
-const nothing: ThreadState = { root: undefined, replies: [], atStart: false, loading: true, error: undefined };
+const nothing: ThreadState = { root: undefined, replies: [], atStart: false, atEnd: true, loading: true, error: undefined };
 const never = () => () => undefined;
 
 /** An open thread: read from the server once the component is there, closed when it goes; another `attempt` opens it anew. */

@@ -31,6 +31,8 @@ export interface FoundMessage {
   /** The conversation's id; `client.conversation.get` opens it. */
   readonly conversation: string;
   readonly seq: number;
+  /** The root of the thread or topic that it is a reply in; undefined for what stands in the conversation itself. */
+  readonly threadSeq: number | undefined;
   readonly sender: string;
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -73,6 +75,7 @@ export const serverSearch = (): Module<ServerSearch> =>
         messages: hits.map(({ entry, excerpt }) => ({
           conversation: entry?.conversation ?? "",
           seq: entry?.seq ?? 0,
+          threadSeq: entry?.targetSeq || undefined,
           sender: entry?.sender ?? "",
           time: Math.floor((entry?.timeUs ?? 0) / 1000),
           excerpt: excerpt.map((piece) => ({ text: piece.text, hit: piece.hit })),

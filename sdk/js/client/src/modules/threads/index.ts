@@ -78,6 +78,8 @@ export interface ThreadState {
   readonly replies: readonly Message[];
   /** No reply lies before the first. */
   readonly atStart: boolean;
+  /** No reply lies after the last, so that new ones join as they come. False after `jumpTo` into a long thread. */
+  readonly atEnd: boolean;
   readonly loading: boolean;
   readonly error: SkeinError | undefined;
 }
@@ -87,6 +89,10 @@ export interface ThreadView {
   readonly state: ThreadState;
   subscribe(listener: () => void): Unsubscribe;
   loadOlder(options?: CallOptions): Promise<void>;
+  /** Does nothing at the end. */
+  loadNewer(options?: CallOptions): Promise<void>;
+  /** Shows the reply at a seq with those around it, unless it is shown already; where it is gone, its neighbours. */
+  jumpTo(seq: number, options?: CallOptions): Promise<void>;
   /** Sends a reply. */
   send(message: Outgoing, options?: CallOptions): Promise<Message>;
   /** The same without waiting: the local echo. */
