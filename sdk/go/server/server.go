@@ -1,21 +1,32 @@
 // Package server is for a customer's own back end: it calls what only a back
-// end may (users, suspensions, erasures, messages in somebody's name), with
-// tokens of scope "server".
+// end may (users, suspensions, erasures, any group, messages in somebody's
+// name, history in and out), with tokens of scope "server".
 //
 // It belongs on a machine of yours. Nothing that runs at a user's may hold the
 // app's secret, so package skein, the client, never imports this one.
+//
+// Every call may be made again. A request that has a client_id is given one
+// when it has none, in place: calling again with the same request is a retry,
+// and has no second effect. What the server could not be asked is asked again
+// by itself, see Options.Attempts.
+//
+// A list is an iterator that reads page by page; an error is the last that it
+// gives. What is refused comes as *skein.Error.
 package server
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
+	"encoding/binary"
+	"io"
 	"iter"
 	"net/http"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
-	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 	"github.com/skein-im/skein/proto/skein/v1/skeinv1connect"
 	skein "github.com/skein-im/skein/sdk/go"
 )
@@ -31,13 +42,40 @@ type Options struct {
 	Token func(ctx context.Context) (string, error)
 	// HTTPClient makes the calls; nil = one that gives a call 30 s.
 	HTTPClient *http.Client
+	// Attempts is how often a call is tried when the server does not answer or
+	// asks to wait (Unavailable, RateLimited); 0 = 4, 1 = once. Between them
+	// is what the server asks for, or 0.2 s, 0.4 s and so on.
+	Attempts int
+	// Clock tells the time and wakes what waits; nil = the machine's.
+	Clock skein.Clock
+	// Entropy is where random bytes come from; nil = the machine's.
+	Entropy io.Reader
 }
 
-// Client makes calls of a back end. All of them may be made again; what is
-// refused comes as *skein.Error. It is safe for concurrent use.
+// Client makes calls of a back end. It is safe for concurrent use.
 type Client struct {
-	users    skeinv1connect.UserServiceClient
-	messages skeinv1connect.MessageServiceClient
+	clock    skein.Clock
+	entropy  io.Reader
+	attempts int
+
+	admin         skeinv1connect.AdminServiceClient
+	archive       skeinv1connect.ArchiveServiceClient
+	boards        skeinv1connect.BoardServiceClient
+	broadcasts    skeinv1connect.BroadcastServiceClient
+	contacts      skeinv1connect.ContactServiceClient
+	conversations skeinv1connect.ConversationServiceClient
+	extensions    skeinv1connect.ExtensionServiceClient
+	forwards      skeinv1connect.ForwardServiceClient
+	groups        skeinv1connect.GroupServiceClient
+	joins         skeinv1connect.JoinServiceClient
+	messages      skeinv1connect.MessageServiceClient
+	pins          skeinv1connect.PinServiceClient
+	polls         skeinv1connect.PollServiceClient
+	profiles      skeinv1connect.ProfileServiceClient
+	receipts      skeinv1connect.ReceiptServiceClient
+	rooms         skeinv1connect.RoomServiceClient
+	threads       skeinv1connect.ThreadServiceClient
+	users         skeinv1connect.UserServiceClient
 }
 
 // New returns a client. It makes no call.
@@ -45,143 +83,142 @@ func New(o Options) (*Client, error) {
 	if o.Endpoint == "" || o.App == "" || o.Token == nil {
 		return nil, &skein.Error{Code: skein.InvalidArgument, Message: "Endpoint, App and Token are needed"}
 	}
-	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Timeout: 30 * time.Second}
+	h, at := o.HTTPClient, o.Endpoint
+	if h == nil {
+		h = &http.Client{Timeout: 30 * time.Second}
 	}
 	with := connect.WithInterceptors(connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
 		return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
 			token, err := o.Token(ctx)
 			if err != nil {
-				return nil, &skein.Error{Code: skein.Unavailable, Message: "the token supplier failed", Cause: err}
+				return nil, tokenError(err)
 			}
 			r.Header().Set("Authorization", "Bearer "+token)
 			r.Header().Set("Skein-App", o.App)
+			r.Header().Set("User-Agent", "skein-go-server/"+skein.Version)
 			return next(ctx, r)
 		}
 	}))
-	return &Client{users: skeinv1connect.NewUserServiceClient(o.HTTPClient, o.Endpoint, with),
-		messages: skeinv1connect.NewMessageServiceClient(o.HTTPClient, o.Endpoint, with)}, nil
-}
-
-// call makes a call and gives its error the form of the SDK.
-func call[Req, Res any](ctx context.Context, verb func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), req *Req) (*Res, error) {
-	res, err := verb(ctx, connect.NewRequest(req))
-	if err != nil {
-		return nil, asError(err)
+	c := &Client{clock: o.Clock, entropy: o.Entropy, attempts: o.Attempts,
+		admin:         skeinv1connect.NewAdminServiceClient(h, at, with),
+		archive:       skeinv1connect.NewArchiveServiceClient(h, at, with),
+		boards:        skeinv1connect.NewBoardServiceClient(h, at, with),
+		broadcasts:    skeinv1connect.NewBroadcastServiceClient(h, at, with),
+		contacts:      skeinv1connect.NewContactServiceClient(h, at, with),
+		conversations: skeinv1connect.NewConversationServiceClient(h, at, with),
+		extensions:    skeinv1connect.NewExtensionServiceClient(h, at, with),
+		forwards:      skeinv1connect.NewForwardServiceClient(h, at, with),
+		groups:        skeinv1connect.NewGroupServiceClient(h, at, with),
+		joins:         skeinv1connect.NewJoinServiceClient(h, at, with),
+		messages:      skeinv1connect.NewMessageServiceClient(h, at, with),
+		pins:          skeinv1connect.NewPinServiceClient(h, at, with),
+		polls:         skeinv1connect.NewPollServiceClient(h, at, with),
+		profiles:      skeinv1connect.NewProfileServiceClient(h, at, with),
+		receipts:      skeinv1connect.NewReceiptServiceClient(h, at, with),
+		rooms:         skeinv1connect.NewRoomServiceClient(h, at, with),
+		threads:       skeinv1connect.NewThreadServiceClient(h, at, with),
+		users:         skeinv1connect.NewUserServiceClient(h, at, with),
 	}
-	return res.Msg, nil
-}
-
-// codes are those of the protocol that a back end acts on.
-var codes = map[skeinv1.ErrorCode]skein.Code{
-	skeinv1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT: skein.InvalidArgument, skeinv1.ErrorCode_ERROR_CODE_UNAUTHENTICATED: skein.Unauthenticated,
-	skeinv1.ErrorCode_ERROR_CODE_TOKEN_EXPIRED: skein.TokenExpired, skeinv1.ErrorCode_ERROR_CODE_NOT_FOUND: skein.NotFound,
-	skeinv1.ErrorCode_ERROR_CODE_PERMISSION_DENIED: skein.PermissionDenied, skeinv1.ErrorCode_ERROR_CODE_FAILED_PRECONDITION: skein.FailedPrecondition,
-	skeinv1.ErrorCode_ERROR_CODE_CLIENT_ID_REUSED: skein.ClientIDReused, skeinv1.ErrorCode_ERROR_CODE_TOO_LARGE: skein.TooLarge,
-	skeinv1.ErrorCode_ERROR_CODE_RATE_LIMITED: skein.RateLimited, skeinv1.ErrorCode_ERROR_CODE_CLOCK_SKEW: skein.ClockSkew,
-	skeinv1.ErrorCode_ERROR_CODE_EXPIRED: skein.Expired, skeinv1.ErrorCode_ERROR_CODE_UNAVAILABLE: skein.Unavailable,
-}
-
-// fromWire is an error of the protocol.
-func fromWire(e *skeinv1.Error) *skein.Error {
-	code, known := codes[e.GetCode()]
-	if !known {
-		code = skein.Internal
+	if c.clock == nil {
+		c.clock = skein.SystemClock{}
 	}
-	return &skein.Error{Code: code, Message: e.GetMessage(), Hint: e.GetHint(), RetryAfter: time.Duration(e.GetRetryAfterMs()) * time.Millisecond}
+	if c.entropy == nil {
+		c.entropy = rand.Reader
+	}
+	if c.attempts <= 0 {
+		c.attempts = 4
+	}
+	return c, nil
 }
 
-func asError(err error) error {
-	var own *skein.Error
-	if errors.As(err, &own) {
-		return own
+// NewID makes an id for a request or an import: a UUIDv7 of now (RFC 9562
+// §5.7). Keep it where a retry finds it.
+func (c *Client) NewID() ([]byte, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(c.entropy, b[6:]); err != nil {
+		return nil, &skein.Error{Code: skein.Internal, Message: "no random bytes for an id", Cause: err}
 	}
-	var answer *connect.Error
-	if errors.As(err, &answer) {
-		for _, d := range answer.Details() {
-			if m, derr := d.Value(); derr == nil {
-				if e, ok := m.(*skeinv1.Error); ok {
-					return fromWire(e)
-				}
-			}
+	var t [8]byte
+	binary.BigEndian.PutUint64(t[:], uint64(c.clock.Now().UnixMilli())<<16)
+	copy(b[:6], t[:6])
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return b[:], nil
+}
+
+// firstWait is how long a call waits before its second attempt, where the
+// server does not say; each further one waits twice as long.
+const firstWait = 200 * time.Millisecond
+
+// call makes a call, again where that can help, and gives its error the form
+// of the SDK. A request that has room for a client id and none gets one.
+func call[Req, Res any, R interface {
+	*Req
+	proto.Message
+}](ctx context.Context, c *Client, verb func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), r R) (*Res, error) {
+	if err := c.identify(r.ProtoReflect()); err != nil {
+		return nil, err
+	}
+	for n, wait := 1, firstWait; ; n, wait = n+1, 2*wait {
+		res, err := verb(ctx, connect.NewRequest((*Req)(r)))
+		if err == nil {
+			return res.Msg, nil
+		}
+		e := asError(ctx, err)
+		if n >= c.attempts || e.Code != skein.Unavailable && e.Code != skein.RateLimited {
+			return nil, e
+		}
+		if err := c.wait(ctx, max(wait, e.RetryAfter)); err != nil {
+			return nil, err
 		}
 	}
-	return &skein.Error{Code: skein.Unavailable, Message: "the server can not be reached, or did not answer", Cause: err}
 }
 
-// UpsertUsers makes users and changes those that are there, at most 500. The
-// answer has one result for each, in their order: a user who is refused holds
-// no other back; see ResultError.
-func (c *Client) UpsertUsers(ctx context.Context, users ...*skeinv1.UserChange) ([]*skeinv1.UserResult, error) {
-	res, err := call(ctx, c.users.UpsertUsers, &skeinv1.UpsertUsersRequest{Users: users})
-	return res.GetResults(), err
-}
-
-// ResultError is why nothing was changed of a user; nil = it was done.
-func ResultError(r *skeinv1.UserResult) error {
-	if r.GetError() == nil {
+// identify gives a request a client id where it has none.
+func (c *Client) identify(m protoreflect.Message) error {
+	f := m.Descriptor().Fields().ByName("client_id")
+	if f == nil || m.Has(f) {
 		return nil
 	}
-	return fromWire(r.GetError())
-}
-
-// User returns one user. NotFound when there is none.
-func (c *Client) User(ctx context.Context, id string) (*skeinv1.User, error) {
-	res, err := call(ctx, c.users.GetUser, &skeinv1.GetUserRequest{Id: id})
-	return res.GetUser(), err
-}
-
-// Users returns all users, by id, and reads them page by page. An error is the
-// last that it gives.
-func (c *Client) Users(ctx context.Context) iter.Seq2[*skeinv1.User, error] {
-	return func(yield func(*skeinv1.User, error) bool) {
-		for page := ""; ; {
-			res, err := call(ctx, c.users.ListUsers, &skeinv1.ListUsersRequest{Limit: 500, Page: page})
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, u := range res.Users {
-				if !yield(u, nil) {
-					return
-				}
-			}
-			if page = res.NextPage; page == "" {
-				return
-			}
-		}
+	id, err := c.NewID()
+	if err == nil {
+		m.Set(f, protoreflect.ValueOfBytes(id))
 	}
-}
-
-// SuspendUser signs a user out everywhere and refuses their tokens; it returns
-// how many devices were signed in.
-func (c *Client) SuspendUser(ctx context.Context, id string) (devices int, err error) {
-	res, err := call(ctx, c.users.SuspendUser, &skeinv1.SuspendUserRequest{Id: id})
-	return int(res.GetDevicesSignedOut()), err
-}
-
-// UnsuspendUser lets a user in again.
-func (c *Client) UnsuspendUser(ctx context.Context, id string) error {
-	_, err := call(ctx, c.users.UnsuspendUser, &skeinv1.UnsuspendUserRequest{Id: id})
 	return err
 }
 
-// EraseUser suspends a user and begins to erase them; Erasure tells how far it is.
-func (c *Client) EraseUser(ctx context.Context, id string) (*skeinv1.Erasure, error) {
-	res, err := call(ctx, c.users.EraseUser, &skeinv1.EraseUserRequest{Id: id})
-	return res.GetErasure(), err
+// wait lets time pass.
+func (c *Client) wait(ctx context.Context, d time.Duration) error {
+	over := make(chan struct{})
+	stop := c.clock.AfterFunc(d, func() { close(over) })
+	defer stop()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return aborted(ctx)
+	}
 }
 
-// Erasure tells how far an erasure is. NotFound when there was none.
-func (c *Client) Erasure(ctx context.Context, id string) (*skeinv1.Erasure, error) {
-	res, err := call(ctx, c.users.GetErasure, &skeinv1.GetErasureRequest{Id: id})
-	return res.GetErasure(), err
-}
-
-// Send sends a message as the user whom it names as sender, by that user's
-// rules, or as the app itself when it names none. A retry has the same
-// client id.
-func (c *Client) Send(ctx context.Context, m *skeinv1.SendMessageRequest) (*skeinv1.Entry, error) {
-	res, err := call(ctx, c.messages.SendMessage, m)
-	return res.GetEntry(), err
+// pages is a list that is read page by page; fetch returns a page and the name
+// of the next, "" when there is none.
+func pages[T any](fetch func(page string) ([]T, string, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for page := ""; ; {
+			items, next, err := fetch(page)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, it := range items {
+				if !yield(it, nil) {
+					return
+				}
+			}
+			if page = next; page == "" {
+				return
+			}
+		}
+	}
 }
