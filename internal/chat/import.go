@@ -69,8 +69,8 @@ func (s *Service) importOne(ctx context.Context, actor im.Actor, conv im.ConvID,
 	body := encodeContent(c)
 	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
 		a.Kind, a.Sender, a.Body, a.Silent, a.Uncounted, a.Create = im.KindMessage, sender, body, true, true, create(room)
-		if room.Kind == im.ConvGroup && room.Settings.Type == skeinv1.GroupType_GROUP_TYPE_LIVESTREAM {
-			return im.Errorf(im.FailedPrecondition, "a livestream keeps no messages")
+		if err := keeping(room); err != nil {
+			return err
 		}
 		return s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: c})
 	})

@@ -42,6 +42,22 @@ func (s *Service) Livestream(ctx context.Context, actor im.Actor, conv im.ConvID
 	return nil, im.ErrNotFound
 }
 
+// keeping refuses to store what somebody says in a livestream: it has no
+// history, for its staff and the app's back end neither. What hangs on its
+// board, and what is changed of it, is kept as of any group.
+func keeping(room *Room) error {
+	if room.Kind == im.ConvGroup && room.Settings.Type == skeinv1.GroupType_GROUP_TYPE_LIVESTREAM {
+		return ErrKeepsNothing()
+	}
+	return nil
+}
+
+// ErrKeepsNothing is the answer to who wants to store a message in a
+// livestream.
+func ErrKeepsNothing() *im.Error {
+	return &im.Error{Code: im.FailedPrecondition, Message: "a livestream keeps no messages", Hint: "join the room and say it there: send the frame room_message"}
+}
+
 // RoomLine is something that is to be said in a livestream.
 type RoomLine struct {
 	Conv     im.ConvID

@@ -135,7 +135,10 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 	if err == nil {
 		err = s.decide(ctx, act)
 	}
-	if err == nil { // after it: who may not know of the conversation hears nothing about who is in it
+	if err == nil { // after it: who may not know of the conversation hears nothing about it
+		err = keeping(room)
+	}
+	if err == nil { // nor about who is in it
 		err = s.checkReaders(ctx, actor, room, r, a)
 	}
 	if room.Kind == im.ConvGroup && a.Kind == im.KindMessage && !actor.Server {

@@ -48,6 +48,46 @@ func roomRows() []row {
 	}
 }
 
+// keptRows are what would be kept if it were said anywhere else: in a livestream
+// nobody's words are, those of its staff and of the back end neither.
+func keptRows() []row {
+	stage := func(f *fixture, _ principal) { f.livestream() }
+	const said = `
+		NOT_FOUND           foreign stranger visitor guest ex blocked
+		PERMISSION_DENIED   muted
+		FAILED_PRECONDITION member bot admin owner`
+	return []row{
+		{verb: "MessageService/SendMessage", prepare: stage, cells: nobody + said + `
+			NOT_FOUND           foreign-app
+			FAILED_PRECONDITION app`,
+			request: func(f *fixture, _ principal) proto.Message { return text(f.group, "hello") }},
+		{verb: "socket/send", prepare: stage, cells: onSocket + said,
+			request: func(f *fixture, _ principal) proto.Message { return sendFrame(text(f.group, "hello")) }},
+		{verb: "ForwardService/ForwardMessages", prepare: stage, cells: nobody + said + `
+			NOT_FOUND           foreign-app
+			FAILED_PRECONDITION app`,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.ForwardMessagesRequest{From: f.before, Seqs: []uint64{f.own[member]}, To: f.group, ClientId: newID(0)}
+			}},
+		{verb: "TimedService/ScheduleMessage", prepare: stage, cells: nobody + `
+			NOT_FOUND           foreign stranger visitor guest ex blocked
+			INVALID_ARGUMENT    foreign-app app
+			FAILED_PRECONDITION muted member bot admin owner`,
+			request: func(f *fixture, _ principal) proto.Message {
+				m := text(f.group, "later")
+				m.ClientId = nil
+				return &pb.ScheduleMessageRequest{Message: m, SendAtUs: inAnHour(), ClientId: newID(0)}
+			}},
+		{verb: "ArchiveService/ImportMessages", prepare: stage, cells: notUsers + `
+			NOT_FOUND           foreign-app
+			FAILED_PRECONDITION app`,
+			request: func(f *fixture, _ principal) proto.Message {
+				return &pb.ImportMessagesRequest{Conversation: f.group, ImportId: newID(0), Messages: []*pb.ImportedMessage{
+					{Sender: f.users[member], TimeUs: 1_000_000, ClientId: []byte("1"), Body: textBody("long ago")}}}
+			}},
+	}
+}
+
 // livestream puts a livestream with the same members in the group's place, one
 // for its members unless the fixture is open.
 func (f *fixture) livestream() {
@@ -57,6 +97,7 @@ func (f *fixture) livestream() {
 	}
 	members := []string{f.users[muted], f.users[member], f.users[bot], f.users[admin], f.users[blocked]}
 	own := f.as(owner)
+	f.before = f.group
 	f.group = must[pb.CreateGroupResponse](own, createGroup, &pb.CreateGroupRequest{Title: f.early, Members: members, ClientId: newID(0),
 		Settings: &pb.GroupSettings{Type: pb.GroupType_GROUP_TYPE_LIVESTREAM, JoinMode: mode}}).Conversation.Id
 	must[pb.SetRoleResponse](own, setRole, &pb.SetRoleRequest{Conversation: f.group, User: f.users[admin], Role: pb.Role_ROLE_ADMIN, ClientId: newID(0)})

@@ -71,6 +71,8 @@ type fixture struct {
 	own map[principal]uint64
 	// early is said while ex and blocked are in, late after that.
 	early, late string
+	// before is the group in whose place livestream has put another.
+	before string
 	// open tells that the group is public, and that everybody may join it.
 	open bool
 }
@@ -152,6 +154,7 @@ func matrix() []row {
 // conversation.
 func variants() []row {
 	return slices.Concat(
+		keptRows(),
 		ownRows(),
 	)
 }

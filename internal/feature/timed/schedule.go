@@ -34,6 +34,9 @@ func (s *Service) ScheduleMessage(ctx context.Context, a im.Actor, req *skeinv1.
 	if err == nil && seen.GetMembership().GetToSeq() != 0 { // whether they may speak is decided later, but who has left will not
 		err = im.ErrNotFound
 	}
+	if err == nil && seen.GetSettings().GetType() == skeinv1.GroupType_GROUP_TYPE_LIVESTREAM { // it will be one for ever
+		err = chat.ErrKeepsNothing()
+	}
 	if err != nil {
 		return nil, err
 	}

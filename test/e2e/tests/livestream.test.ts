@@ -63,4 +63,12 @@ test("a livestream is started, watched on a phone, written in, and looked after"
   await dialog(eve.page).getByText("你已被请出直播间。").waitFor();
   await dialog(host.page).getByText("1 viewer", { exact: true }).waitFor();
   await picture(eve.page, "removed");
+
+  // In the group itself nobody writes: there is a way to the room in the composer's place.
+  await host.page.keyboard.press("Escape");
+  await host.page.getByRole("link", { name: /The show/ }).first().click();
+  await host.page.getByText("What is said in a livestream is kept nowhere.").waitFor();
+  await picture(host.page, "group");
+  await host.page.getByRole("button", { name: "Open the room" }).first().click();
+  await dialog(host.page).getByText("1 viewer", { exact: true }).waitFor();
 });

@@ -84,6 +84,8 @@ describe("a group", () => {
     await world.until(() => bob.groups.block(there)?.reason === "slow_mode");
     says({ changed: ["member_grants"], settings: settings({ memberGrants: { bits: bit("react") } }) });
     await world.until(() => bob.groups.block(there)?.reason === "not_allowed");
+    says({ changed: ["type"], settings: settings({ type: 4 }) });
+    await world.until(() => bob.groups.block(there)?.reason === "livestream");
     says({ changed: ["dissolved"], settings: settings({ dissolved: true }), dissolved: true });
     await world.until(() => bob.groups.block(there)?.reason === "dissolved");
   });

@@ -258,6 +258,7 @@ export const groups = (): Module<Groups> =>
         const role = conversation.myRole;
         if (settings?.dissolved) return { reason: "dissolved", until: 0 };
         if (!settings || !role) return undefined;
+        if (settings.type === "livestream") return { reason: "livestream", until: 0 };
         if (!mayDo(known, role, "send")) return { reason: "not_allowed", until: 0 };
         if (role === "owner") return undefined;
         const now = host.now();

@@ -117,8 +117,8 @@ export interface GroupChange {
 
 /** Why the user may not write now. */
 export interface SendBlock {
-  /** `muted` and `slow_mode` end by themselves. */
-  readonly reason: "dissolved" | "not_allowed" | "muted" | "slow_mode";
+  /** `muted` and `slow_mode` end by themselves. A `livestream` keeps no messages: what is said there goes through `@skein/client/rooms`. */
+  readonly reason: "dissolved" | "livestream" | "not_allowed" | "muted" | "slow_mode";
   /** Milliseconds since 1970 UTC, by the server's clock; 0 = it does not end by itself. */
   readonly until: number;
 }
