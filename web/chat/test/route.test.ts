@@ -14,6 +14,10 @@ test("an address leads back to its thread", () => {
   expect(parseRoute("#/c/g1/thread/0")).toEqual({ at: "chat", id: "g1/thread/0" });
 });
 
+test("an address leads back to its livestream", () => {
+  for (const id of ["g1", "@3:a/b:c#d%20"]) expect(parseRoute(formatRoute({ at: "live", id }))).toEqual({ at: "live", id });
+});
+
 test("any other address is the list", () => {
-  for (const hash of ["", "#", "#/", "#/c/", "#/x/1", "#/c/%E0%A4%A"]) expect(parseRoute(hash)).toEqual({ at: "list" });
+  for (const hash of ["", "#", "#/", "#/c/", "#/x/1", "#/c/%E0%A4%A", "#/live/", "#/live/%E0%A4%A"]) expect(parseRoute(hash)).toEqual({ at: "list" });
 });

@@ -1,5 +1,6 @@
 // The signed-in app: the list, the open conversation, and what lies beside or
 // above them.
+import type { Conversation } from "@skein/client";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
 import { DevicesDialog } from "../devices/DevicesDialog.tsx";
@@ -10,6 +11,8 @@ import { JoinDialog } from "../joining/JoinDialog.tsx";
 import { RequestsDialog } from "../joining/RequestsDialog.tsx";
 import { Inbox } from "../inbox/Inbox.tsx";
 import { useClient, useConversations, useUnreadTotal } from "../live/context.tsx";
+import { useGroup } from "../groups/useGroup.ts";
+import { LiveThread } from "../livestream/LiveThread.tsx";
 import { LivestreamDialog } from "../livestream/LivestreamDialog.tsx";
 import { MyProfileDialog } from "../people/MyProfileDialog.tsx";
 import { PeopleDialog } from "../people/PeopleDialog.tsx";
@@ -40,7 +43,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   const route = useRoute();
   const { developer } = usePrefs();
   const [dialog, setDialog] = useState<Extract<Opening, { dialog: string }>>();
-  const id = route.at === "chat" ? route.id : undefined;
+  const id = route.at === "chat" || route.at === "live" ? route.id : undefined;
   const conversation = useMemo(() => {
     try {
       return id === undefined ? undefined : client.conversation.get(id);
@@ -101,7 +104,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
         <div className="panes">
           <Inbox selected={conversation?.id} />
           {conversation ? (
-            <Thread key={conversation.id} conversation={conversation} />
+            <Conversing key={conversation.id} conversation={conversation} live={route.at === "live"} />
           ) : (
             <main className="thread thread-none">
               <div className="empty">
@@ -123,7 +126,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       {route.at === "link" ? <LinkDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
       {dialog?.dialog === "link" ? <LinkDialog code={undefined} onClose={close} /> : null}
       {route.at === "join" ? <JoinDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
-      {dialog?.dialog === "livestream" ? <LivestreamDialog key={dialog.room} id={dialog.room} onClose={close} /> : null}
+      {dialog?.dialog === "livestream" ? <LivestreamDialog onClose={close} /> : null}
       {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
       {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}
       {dialog?.dialog === "privacy" ? <PrivacyDialog onClose={close} /> : null}
@@ -145,6 +148,12 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   );
 }
 
+/** A conversation's messages, or the room that a livestream is. */
+function Conversing({ conversation, live }: { conversation: Conversation; live: boolean }) {
+  const { settings } = useGroup(conversation);
+  return live || settings?.type === "livestream" ? <LiveThread conversation={conversation} /> : <Thread conversation={conversation} />;
+}
+
 /** How many are unread stands before the name, where a tab shows it. */
 function useTitle(): void {
   const unread = useUnreadTotal();
@@ -160,7 +169,7 @@ function useTitle(): void {
 function useShortcuts(focusSearch: Call): void {
   const conversations = useConversations();
   const route = useRoute();
-  const current = route.at === "chat" ? route.id : undefined;
+  const current = route.at === "chat" || route.at === "live" ? route.id : undefined;
   const thread = route.at === "chat" ? route.thread : undefined;
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent) => {

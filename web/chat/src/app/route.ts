@@ -8,6 +8,8 @@ export type Route =
   | { readonly at: "list" }
   /** A conversation; with a root's seq its thread is open too. */
   | { readonly at: "chat"; readonly id: string; readonly thread?: number }
+  /** A livestream, which one need not be a member of. */
+  | { readonly at: "live"; readonly id: string }
   /** The link of an invitation. */
   | { readonly at: "join"; readonly code: string }
   /** The sign-in of another device. */
@@ -19,9 +21,11 @@ export function parseRoute(hash: string): Route {
   if (code) return { at: "join", code };
   const link = /^#\/link\/([A-Za-z0-9_-]{1,64})$/.exec(hash)?.[1];
   if (link) return { at: "link", code: link };
+  const live = /^#\/live\/(.+)$/.exec(hash)?.[1];
   const match = /^#\/c\/(.+?)(?:\/thread\/([1-9]\d{0,14}))?$/.exec(hash);
-  if (!match?.[1]) return { at: "list" };
   try {
+    if (live) return { at: "live", id: decodeURIComponent(live) };
+    if (!match?.[1]) return { at: "list" };
     const id = decodeURIComponent(match[1]);
     return match[2] ? { at: "chat", id, thread: Number(match[2]) } : { at: "chat", id };
   } catch {
@@ -34,6 +38,7 @@ export function formatRoute(route: Route): string {
   if (route.at === "link") return `#/link/${route.code}`;
   if (route.at === "join") return `#/join/${route.code}`;
   if (route.at === "list") return "#/";
+  if (route.at === "live") return `#/live/${encodeURIComponent(route.id)}`;
   return `#/c/${encodeURIComponent(route.id)}${route.thread === undefined ? "" : `/thread/${route.thread}`}`;
 }
 

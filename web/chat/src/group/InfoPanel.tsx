@@ -24,7 +24,6 @@ import { useMembers } from "./useMembers.ts";
 import { usePeople } from "./usePeople.ts";
 import { useNames } from "../people/names.tsx";
 import { strings } from "../people/strings.ts";
-import { strings as liveStrings } from "../livestream/strings.ts";
 import { useStrings } from "../i18n/strings.ts";
 
 interface InfoPanelProps {
@@ -45,8 +44,6 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
   const name = conversationName(snapshot, t, useNames());
   const { open } = useWorkspace();
   const s = useStrings(strings);
-  const l = useStrings(liveStrings);
-  const live = useClient().groups.settings(conversation)?.type === "livestream";
   const group = snapshot.kind === "group";
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.querySelector("button")?.focus(), []);
@@ -88,11 +85,6 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
         {snapshot.kind === "direct" && snapshot.peer !== undefined ? (
           <Button kind="soft" className="info-add" onClick={() => open({ dialog: "profile", user: snapshot.peer ?? "" })}>
             {s.profile}
-          </Button>
-        ) : null}
-        {group && live ? (
-          <Button kind="soft" className="info-add" onClick={() => open({ dialog: "livestream", room: snapshot.id })}>
-            {l.open}
           </Button>
         ) : null}
         {group && snapshot.myRole !== undefined ? <GroupAccess conversation={conversation} snapshot={snapshot} /> : null}

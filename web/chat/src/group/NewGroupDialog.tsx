@@ -25,7 +25,7 @@ export function NewGroupDialog({ onClose }: { onClose: () => void }) {
   const [busy, setBusy] = useState(false);
   const s = useStrings(strings);
   const id = useId();
-  const types = { private: s.typePrivate, public: s.typePublic, broadcast: s.typeBroadcast, community: s.typeCommunity } as const;
+  const types = { private: s.typePrivate, public: s.typePublic, broadcast: s.typeBroadcast, community: s.typeCommunity, livestream: s.typeLivestream } as const;
 
   const create = (event: FormEvent) => {
     event.preventDefault();

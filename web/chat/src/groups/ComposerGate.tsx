@@ -1,12 +1,10 @@
 // What stands in the composer's place for who may not write.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
 import type { SendBlock } from "@skein/client/groups";
-import { useWorkspace } from "../app/workspaceContext.ts";
 import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings as liveStrings } from "../livestream/strings.ts";
-import { Button } from "../ui/Button.tsx";
 import { left } from "./durations.ts";
 import { strings } from "./strings.ts";
 import { useGroup } from "./useGroup.ts";
@@ -22,7 +20,6 @@ export function ComposerGate({ conversation, block }: GateProps) {
   const s = useStrings(strings);
   const { tag } = useSpeech();
   const { settings } = useGroup(conversation);
-  const { open } = useWorkspace();
   const live = useStrings(liveStrings);
   const text = {
     dissolved: s.dissolved,
@@ -31,16 +28,6 @@ export function ComposerGate({ conversation, block }: GateProps) {
     muted: s.youAreMuted(exact(block.until, tag)),
     slow_mode: s.slowWait(left(block.until - Date.now(), s)),
   }[block.reason];
-  if (block.reason === "livestream") {
-    return (
-      <p className="composer-gate composer-live" role="status">
-        {text}
-        <Button kind="soft" onClick={() => open({ dialog: "livestream", room: conversation.id })}>
-          {live.open}
-        </Button>
-      </p>
-    );
-  }
   return (
     <p className={block.reason === "slow_mode" ? "composer-slow" : "composer-gate"} role="status">
       {text}

@@ -36,7 +36,7 @@ import { mayEdit, MessageMenu, type MessageMenuAction } from "./MessageMenu.tsx"
 import { keepPlace, keptPlace } from "./places.ts";
 import { ReadersDialog } from "./ReadersDialog.tsx";
 import { ThreadHead } from "./ThreadHead.tsx";
-import { useAttention, useReading } from "./useReading.ts";
+import { useAttention, useOpenedIsRead, useReading } from "./useReading.ts";
 import { useNames } from "../people/names.tsx";
 
 interface At {
@@ -85,6 +85,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const name = conversationName(snapshot, t, useNames());
   const [unreadFrom, clearUnreadLine] = useUnreadLine(conversation);
   const reading = useReading(conversation);
+  useOpenedIsRead(conversation);
   // The server tells of nobody with whom no conversation is shared yet.
   const begun = snapshot.head.seq > 0;
   const watched = useMemo(() => (snapshot.peer === undefined || !begun ? [] : [snapshot.peer]), [snapshot.peer, begun]);
@@ -197,11 +198,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     if (!info && openRoot !== undefined) closePane();
     setInfo(!info);
   };
-
-  // Opening it is reading it, be it marked as unread by hand.
-  useEffect(() => {
-    if (client.conversations.of(conversation).markedUnread) client.conversations.markRead(conversation).catch(fail);
-  }, [client, conversation, fail]);
 
   const pinOf = (message: Message) =>
     !pinnable(message) || !mayPin(client, conversation, snapshot) ? undefined : client.threads.pinned(conversation).includes(message.seq ?? 0) ? "unpin" : "pin";

@@ -1,7 +1,7 @@
 // The head of a thread: who or what it is, whether they are there, and the
 // buttons for all that concerns the conversation as a whole.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { go } from "../app/route.ts";
 import { colourId, conversationName, typingText } from "../format/describe.ts";
 import { ago } from "../format/time.ts";
@@ -22,11 +22,14 @@ interface ThreadHeadProps {
   readonly snapshot: ConversationSnapshot;
   readonly infoOpen: boolean;
   readonly onInfo: () => void;
-  readonly onFind: () => void;
+  /** Undefined where there is nothing to search. */
+  readonly onFind?: () => void;
+  /** Further buttons. */
+  readonly children?: ReactNode;
 }
 
 /** The bar at the top of a thread. */
-export function ThreadHead({ conversation, snapshot, infoOpen, onInfo, onFind }: ThreadHeadProps) {
+export function ThreadHead({ conversation, snapshot, infoOpen, onInfo, onFind, children }: ThreadHeadProps) {
   const { t } = useSpeech();
   const nameOf = useNames();
   const name = conversationName(snapshot, t, nameOf);
@@ -46,7 +49,8 @@ export function ThreadHead({ conversation, snapshot, infoOpen, onInfo, onFind }:
         </span>
         <span className="visually-hidden">{t.info}</span>
       </button>
-      <IconButton icon="search" label={t.find} onClick={onFind} />
+      {onFind ? <IconButton icon="search" label={t.find} onClick={onFind} /> : null}
+      {children}
       <IconButton icon="more" label={o.menu} aria-haspopup="menu" aria-expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />
       {menu ? <ConversationMenu conversation={conversation} place={menu} align="end" onClose={() => setMenu(undefined)} /> : null}
       <IconButton icon="info" label={t.info} aria-expanded={infoOpen} className="thread-info" onClick={onInfo} />

@@ -1,7 +1,9 @@
 // Reading: what is seen while somebody looks at the page has been read.
 import type { Conversation, Message } from "@skein/client";
 import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
+import { useClient } from "../live/context.tsx";
 import { firstCovered, onUncover } from "../timed/covered.ts";
+import { useToasts } from "../ui/Toasts.tsx";
 
 function subscribe(listener: () => void): () => void {
   window.addEventListener("focus", listener);
@@ -17,6 +19,15 @@ function subscribe(listener: () => void): () => void {
 /** Whether somebody looks at this page: it is visible and has the focus. */
 export function useAttention(): boolean {
   return useSyncExternalStore(subscribe, () => document.visibilityState === "visible" && document.hasFocus());
+}
+
+/** Opening a conversation is reading it, be it marked as unread by hand. */
+export function useOpenedIsRead(conversation: Conversation): void {
+  const { conversations } = useClient();
+  const { fail } = useToasts();
+  useEffect(() => {
+    if (conversations.of(conversation).markedUnread) conversations.markRead(conversation).catch(fail);
+  }, [conversations, conversation, fail]);
 }
 
 /**

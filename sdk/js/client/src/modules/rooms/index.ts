@@ -56,6 +56,7 @@ export interface Room {
   mute(user: string, seconds: number, options?: CallOptions): Promise<void>;
   /** Takes a viewer out and keeps them out for some seconds; 0 lets them in again. Grant: remove members. */
   remove(user: string, seconds: number, options?: CallOptions): Promise<void>;
+  /** Who joined it twice leaves it twice: it is watched until the last has left. */
   leave(): Promise<void>;
 }
 
@@ -80,6 +81,8 @@ class RoomOfHost implements Room {
   readonly #gone: (room: RoomOfHost) => void;
   readonly #listeners = new Set<() => void>();
   readonly #heard = new Set<(message: RoomMessage) => void>();
+  #holders = 0;
+  #joined: Promise<void> | undefined;
   #now: RoomSnapshot = { viewers: 0, joined: 0, dropped: 0, mutedUntil: 0, ended: undefined, messages: [] };
 
   constructor(host: ModuleHost, id: string, keep: number, gone: (room: RoomOfHost) => void) {
@@ -101,6 +104,18 @@ class RoomOfHost implements Room {
   onMessage(listener: (message: RoomMessage) => void): Unsubscribe {
     this.#heard.add(listener);
     return () => void this.#heard.delete(listener);
+  }
+
+  /** Joins it, or waits until who came first has. */
+  async hold(options: CallOptions): Promise<void> {
+    this.#holders++;
+    try {
+      await (this.#joined ??= this.join(options));
+    } catch (error) {
+      this.#joined = undefined;
+      if (--this.#holders === 0) this.#gone(this);
+      throw error;
+    }
   }
 
   async join(options?: CallOptions): Promise<void> {
@@ -138,6 +153,7 @@ class RoomOfHost implements Room {
   }
 
   async leave(): Promise<void> {
+    if (--this.#holders > 0) return;
     this.#gone(this);
     if (this.#now.ended || this.#host.state !== "online") return;
     await this.#host.ask(clientFrameFields.write({ leaveRoom: { conversation: this.id } }));
@@ -207,16 +223,9 @@ function makeRooms(host: ModuleHost): Rooms {
   });
   return {
     async join(conversation, { keep = 200, signal } = {}) {
-      const was = watched.get(conversation);
-      if (was) return was;
-      const room = new RoomOfHost(host, conversation, keep, gone);
+      const room = watched.get(conversation) ?? new RoomOfHost(host, conversation, keep, gone);
       watched.set(conversation, room);
-      try {
-        await room.join({ signal });
-      } catch (error) {
-        gone(room);
-        throw error;
-      }
+      await room.hold({ signal });
       return room;
     },
     async viewers(conversation, options) {
