@@ -36,7 +36,13 @@ type answer struct {
 // OpenNode opens a device of the TypeScript SDK.
 func OpenNode(t *testing.T, endpoint, app, user, device string) Driver {
 	t.Helper()
-	cmd := exec.Command("node", "driver/driver.mjs", endpoint, app, user, device)
+	return startNode(t, "driver/driver.mjs", endpoint, app, user, device)
+}
+
+// startNode starts a driver's process.
+func startNode(t *testing.T, args ...string) *nodeDriver {
+	t.Helper()
+	cmd := exec.Command("node", args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -120,11 +120,21 @@ type Server struct {
 	*Host
 	App    string
 	Prefix string // of group ids
+	// KID and Secret are the app's secret, for its back end.
+	KID, Secret string
 }
 
 // CreateApp makes the script's app.
 func (s *Server) CreateApp() error {
-	_, err := s.tool("app", "create", s.App)
+	out, err := s.tool("app", "create", s.App)
+	for line := range strings.Lines(out) {
+		switch name, value, _ := strings.Cut(line, ":"); name {
+		case "kid":
+			s.KID = strings.TrimSpace(value)
+		case "secret":
+			s.Secret = strings.TrimSpace(value)
+		}
+	}
 	return err
 }
 

@@ -24,6 +24,9 @@ type Backend struct {
 	Server *Server
 	// Open makes a device; it is not connected yet.
 	Open func(t *testing.T, endpoint, app, user, device string) Driver
+	// OpenServer makes the app's own back end, on the server SDK of the same
+	// language; nil where no script has one.
+	OpenServer func(t *testing.T, endpoint, app, kid, secret string) Caller
 }
 
 // world is one run of a script.
@@ -33,6 +36,7 @@ type world struct {
 	devices map[string]*device
 	named   map[string]*named // messages by the name that "as" gave them
 	roles   map[string]string // ids of groups' roles, by group and name
+	own     *ownServer        // nil before it speaks
 	line    int
 }
 
@@ -74,6 +78,10 @@ func (w *world) close() {
 		d.driver.Close()
 		d.link.close()
 	}
+	if w.own != nil {
+		w.own.sdk.Close()
+		w.own.link.close()
+	}
 }
 
 // step runs one step of an actor.
@@ -85,25 +93,11 @@ func (w *world) step(actor string, s step) error {
 	if actor == "server" {
 		return w.server(ctx, verb, a)
 	}
-	d := w.device(actor)
-	if run, ok := netVerbs[verb]; ok {
-		if err := a.done(); err != nil {
-			return err
-		}
-		return run(ctx, w, d)
-	}
-	if !d.started {
-		if err := w.start(ctx, d, verb != "start"); err != nil {
-			return err
-		}
-	}
 	var err error
-	if verb == "expect" {
-		err = w.expect(ctx, d, a)
-	} else if run, ok := verbs[verb]; ok {
-		err = run(ctx, w, d, a)
+	if actor == "backend" {
+		err = w.backEnd(ctx, verb, a)
 	} else {
-		return fmt.Errorf("there is no verb %q", verb)
+		err = w.user(ctx, w.device(actor), verb, a)
 	}
 	var f *Failure
 	switch {
@@ -118,6 +112,28 @@ func (w *world) step(actor string, s step) error {
 		return fmt.Errorf("succeeded, and should fail with %s", s.fails)
 	}
 	return nil
+}
+
+// user runs a step of a user's device.
+func (w *world) user(ctx context.Context, d *device, verb string, a *args) error {
+	if run, ok := netVerbs[verb]; ok {
+		if err := a.done(); err != nil {
+			return err
+		}
+		return run(ctx, w, d)
+	}
+	if !d.started {
+		if err := w.start(ctx, d, verb != "start"); err != nil {
+			return err
+		}
+	}
+	if verb == "expect" {
+		return w.expect(ctx, d, a)
+	}
+	if run, ok := verbs[verb]; ok {
+		return run(ctx, w, d, a)
+	}
+	return fmt.Errorf("there is no verb %q", verb)
 }
 
 // snake turns NotFound into not_found.

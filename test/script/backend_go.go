@@ -1,0 +1,251 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/skein-im/skein/proto/skein/v1"
+	skein "github.com/skein-im/skein/sdk/go"
+	"github.com/skein-im/skein/sdk/go/server"
+)
+
+// goServer drives the Go SDK of a back end. One step runs at a time.
+type goServer struct {
+	sdk *server.Client
+	ids map[string][]byte // of imports and broadcasts, by their names
+}
+
+// OpenServerGo makes a back end on the Go SDK.
+func OpenServerGo(t *testing.T, endpoint, app, kid, secret string) Caller {
+	t.Helper()
+	sdk, err := server.New(server.Options{Endpoint: endpoint, App: app, Token: (&server.Secret{App: app, KID: kid, Text: secret}).Token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &goServer{sdk: sdk, ids: map[string][]byte{}}
+}
+
+// Close implements Caller.
+func (*goServer) Close() {}
+
+// Do implements Caller.
+func (g *goServer) Do(ctx context.Context, c Command) (json.RawMessage, error) {
+	run, ok := goServerVerbs[c.Verb]
+	if !ok {
+		return nil, fmt.Errorf("no verb %s", c.Verb)
+	}
+	res, err := run(ctx, g, c)
+	var e *skein.Error
+	if errors.As(err, &e) {
+		return nil, &Failure{Code: string(e.Code), Message: e.Message}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(res)
+}
+
+// id is that of an import or a broadcast, made at its first use.
+func (g *goServer) id(name string) ([]byte, error) {
+	if id := g.ids[name]; id != nil {
+		return id, nil
+	}
+	id, err := g.sdk.NewID()
+	g.ids[name] = id
+	return id, err
+}
+
+func goText(words string) *pb.Body {
+	return &pb.Body{Scheme: pb.BodyScheme_BODY_SCHEME_CONTENT, Content: &pb.Content{Kind: &pb.Content_Text{Text: &pb.Text{Text: words}}}}
+}
+
+// listed reads a list to its end.
+func listed[T any](list iter.Seq2[T, error], line func(T) string) ([]string, error) {
+	out := []string{}
+	for v, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, line(v))
+	}
+	return out, nil
+}
+
+func roleName(r pb.Role) string { return strings.ToLower(strings.TrimPrefix(r.String(), "ROLE_")) }
+
+// entryLine is how a script names an entry of an export.
+func entryLine(e *pb.Entry) string {
+	switch {
+	case e.Kind != pb.EntryKind_ENTRY_KIND_MESSAGE:
+		return strings.ToLower(strings.TrimPrefix(e.Kind.String(), "ENTRY_KIND_"))
+	case e.Recalled:
+		return e.Sender + ": (recalled)"
+	}
+	return e.Sender + ": " + e.Body.GetContent().GetText().GetText()
+}
+
+var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages)
+
+var goServerUsers = map[string]func(context.Context, *goServer, Command) (any, error){
+	"user": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		rs, err := g.sdk.UpsertUsers(ctx, &pb.UserChange{Id: c.Users[0], Name: proto.String(c.Title), Bot: proto.Bool(c.Remove)})
+		if err != nil {
+			return nil, err
+		}
+		return nil, server.ResultError(rs[0])
+	},
+	"users": func(ctx context.Context, g *goServer, _ Command) (any, error) {
+		return listed(g.sdk.Users(ctx), func(u *pb.User) string {
+			line := u.Id
+			if u.Bot {
+				line += " bot"
+			}
+			if u.SuspendedUs != 0 {
+				line += " suspended"
+			}
+			if name := u.Profile.GetName(); name != "" {
+				line += ": " + name
+			}
+			return line
+		})
+	},
+	"suspend": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return g.sdk.SuspendUser(ctx, c.Users[0])
+	},
+	"unsuspend": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return nil, g.sdk.UnsuspendUser(ctx, c.Users[0])
+	},
+	"revoke": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return g.sdk.RevokeUser(ctx, c.Users[0])
+	},
+	"erase": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		if _, err := g.sdk.EraseUser(ctx, c.Users[0]); err != nil {
+			return nil, err
+		}
+		e, err := g.sdk.WaitErasure(ctx, c.Users[0])
+		return e.GetMessages(), err
+	},
+	"window": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		if _, err := g.sdk.UpdateApp(ctx, &pb.UpdateAppRequest{Settings: &pb.AppSettings{RecallWindowS: proto.Uint32(uint32(c.Limit))}}); err != nil {
+			return nil, err
+		}
+		app, err := g.sdk.App(ctx)
+		return app.GetSettings().GetRecallWindowS(), err
+	},
+}
+
+var goServerGroups = map[string]func(context.Context, *goServer, Command) (any, error){
+	"create": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.CreateGroup(ctx, &pb.CreateGroupRequest{Id: c.Conversation, Title: c.Title, Owner: c.Data["owner"].(string), Members: c.Users})
+		return nil, err
+	},
+	"groups": func(ctx context.Context, g *goServer, _ Command) (any, error) {
+		return listed(g.sdk.Groups(ctx), func(c *pb.Conversation) string { return fmt.Sprintf("%s=%d", c.Id, c.MemberCount) })
+	},
+	"group": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		is, err := g.sdk.Group(ctx, c.Conversation)
+		return []string{is.GetTitle(), is.GetSettings().GetDescription(), fmt.Sprint(is.GetMemberCount())}, err
+	},
+	"title": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.UpdateGroup(ctx, &pb.UpdateGroupRequest{Conversation: c.Conversation, Title: c.Title})
+		return nil, err
+	},
+	"describe": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.UpdateGroupSettings(ctx, &pb.UpdateGroupSettingsRequest{Conversation: c.Conversation,
+			Settings: &pb.GroupSettings{Description: c.Title}, Fields: []string{"description"}})
+		return nil, err
+	},
+	"members": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return listed(g.sdk.Members(ctx, &pb.ListMembersRequest{Conversation: c.Conversation}),
+			func(m *pb.Membership) string { return m.User + "=" + roleName(m.Role) })
+	},
+	"add": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.AddMembers(ctx, &pb.AddMembersRequest{Conversation: c.Conversation, Users: c.Users})
+		return nil, err
+	},
+	"remove": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.RemoveMember(ctx, &pb.RemoveMemberRequest{Conversation: c.Conversation, User: c.Users[0]})
+		return nil, err
+	},
+	"role": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		role := pb.Role(pb.Role_value["ROLE_"+strings.ToUpper(c.Role)])
+		_, err := g.sdk.SetRole(ctx, &pb.SetRoleRequest{Conversation: c.Conversation, User: c.Users[0], Role: role})
+		return nil, err
+	},
+	"mute": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.MuteMember(ctx, &pb.MuteMemberRequest{Conversation: c.Conversation, User: c.Users[0], Seconds: uint32(c.Limit)})
+		return nil, err
+	},
+	"transfer": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.TransferGroup(ctx, &pb.TransferGroupRequest{Conversation: c.Conversation, User: c.Users[0]})
+		return nil, err
+	},
+	"dissolve": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.DissolveGroup(ctx, &pb.DissolveGroupRequest{Conversation: c.Conversation})
+		return nil, err
+	},
+}
+
+var goServerMessages = map[string]func(context.Context, *goServer, Command) (any, error){
+	"send": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		r := &pb.SendMessageRequest{Conversation: c.Conversation, Body: goText(c.Text)}
+		if len(c.Users) > 0 {
+			r.Sender = c.Users[0]
+		}
+		e, err := g.sdk.Send(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		id := r.ClientId
+		return MessageView{ID: fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), Seq: int(e.Seq)}, nil
+	},
+	"edit": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.EditMessage(ctx, &pb.EditMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int)), Body: goText(c.Text)})
+		return nil, err
+	},
+	"recall": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.RecallMessage(ctx, &pb.RecallMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int))})
+		return nil, err
+	},
+	"export": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return listed(g.sdk.Export(ctx, c.Conversation, uint64(c.Data["after"].(int))), entryLine)
+	},
+	"import": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		id, err := g.id(c.Message)
+		if err != nil {
+			return nil, err
+		}
+		return g.sdk.Import(ctx, c.Conversation, id, func(yield func(*pb.ImportedMessage, error) bool) {
+			for i, line := range c.Data["lines"].([]string) {
+				sender, text, _ := strings.Cut(line, ": ")
+				if !yield(&pb.ImportedMessage{Sender: sender, TimeUs: 1_500_000_000_000_000 + int64(i), ClientId: []byte(fmt.Sprint(i)), Body: goText(text)}, nil) {
+					return
+				}
+			}
+		})
+	},
+	"broadcast": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		id, err := g.id(c.Message)
+		if err != nil {
+			return nil, err
+		}
+		_, err = g.sdk.StartBroadcast(ctx, &pb.StartBroadcastRequest{ClientId: id, Sender: c.Data["sender"].(string), Users: c.Users, Body: goText(c.Text)})
+		return nil, err
+	},
+	"over": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		b, err := g.sdk.WaitBroadcast(ctx, g.ids[c.Message])
+		state := strings.ToLower(strings.TrimPrefix(b.GetState().String(), "BROADCAST_STATE_"))
+		return []string{state, fmt.Sprint(b.GetSent()), fmt.Sprint(b.GetRefused())}, err
+	},
+	"cancel": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.CancelBroadcast(ctx, g.ids[c.Message])
+		return nil, err
+	},
+}
