@@ -17,6 +17,8 @@ func newUsers(s *server, back *background, a *auth.Auth, c *chat.Service, folk *
 		DB: s.db, Jobs: back.jobs, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Chat: c, Contacts: folk.contacts,
 		Forget: []func(context.Context, im.AppID, im.UserID) error{
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.timed.Forget(ctx, app, u) },
+			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.joins.Forget(ctx, app, u) },
+			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.casts.Forget(ctx, app, u) },
 			folk.profiles.Forget,
 			a.ForgetDevices,
 		}})

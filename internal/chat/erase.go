@@ -10,14 +10,15 @@ import (
 
 // EraseFrom empties, for everybody, what a user has said in a conversation: of
 // the next most entries behind a position, the user's messages with every body
-// that their edits had. It is the server's own doing: nobody is asked, and no
+// that their edits had, their greetings, and what names them in the group; it
+// takes back their reactions, votes and extensions. It is the server's own doing: nobody is asked, and no
 // window binds it. It returns the position that it has come to, how many
 // messages it has emptied, and whether there is more. What is empty already
 // stays as it is, so it may be repeated.
 func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, user im.UserID, after im.Seq, most int) (next im.Seq, emptied int, more bool, err error) {
-	var seqs []im.Seq
+	var theirs []im.Entry
 	err = s.stored.View(ctx, func(v journal.View) error {
-		seqs, next, more = nil, after, false
+		theirs, next, more = nil, after, false
 		c, err := v.Conv(app, conv)
 		if err != nil || after >= c.HeadSeq {
 			return err
@@ -25,8 +26,8 @@ func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, u
 		es, err := entries(v, app, conv, after+1, c.HeadSeq, most, false)
 		for i := range es {
 			next = es[i].Seq
-			if es[i].Sender == user && es[i].Kind == im.KindMessage && !es[i].Recalled && !es[i].Expired && !es[i].Damaged {
-				seqs = append(seqs, next)
+			if isTrace(&es[i], user) {
+				theirs = append(theirs, es[i])
 			}
 		}
 		more = len(es) > 0 && next < c.HeadSeq
@@ -35,9 +36,9 @@ func (s *Service) EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, u
 	if im.CodeOf(err) == im.NotFound {
 		return after, 0, false, nil
 	}
-	for i := 0; err == nil && i < len(seqs); i++ {
-		// As the app's back end would recall it.
-		if err = s.empty(ctx, "erase", app, conv, seqs[i], im.KindRecall, journal.BlankTarget); err == nil {
+	for i := 0; err == nil && i < len(theirs); i++ {
+		e := &theirs[i]
+		if err = s.eraseTrace(ctx, app, conv, user, e); err == nil && e.Kind == im.KindMessage {
 			emptied++
 		}
 	}

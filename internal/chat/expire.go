@@ -117,22 +117,28 @@ var errOver = im.Errorf(im.AlreadyExists, "the message is gone already")
 // had, by an entry that says so. It is the server's own doing: nobody is asked.
 // What is empty already stays as it is. Errors: NotFound.
 func (s *Service) Expire(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq) error {
-	return s.empty(ctx, "expire", app, conv, seq, im.KindExpire, journal.ExpireTarget)
+	return s.empty(ctx, app, conv, seq, emptying{why: "expire", of: im.KindMessage, by: im.KindExpire, effect: journal.ExpireTarget})
 }
 
-// empty takes a message's body away, by an entry that no user asked for; what
-// tells the reasons apart. What is empty already stays as it is. Errors:
-// NotFound.
-func (s *Service) empty(ctx context.Context, what string, app im.AppID, conv im.ConvID, seq im.Seq, kind im.Kind, effect journal.Effect) error {
+// emptying says how an entry is emptied.
+type emptying struct {
+	why    string // tells the reasons apart
+	of, by im.Kind
+	effect journal.Effect
+}
+
+// empty takes an entry's body away, by one that no user asked for. What is
+// empty already stays as it is. Errors: NotFound.
+func (s *Service) empty(ctx context.Context, app im.AppID, conv im.ConvID, seq im.Seq, how emptying) error {
 	actor := im.Actor{App: app, Server: true}
-	_, err := s.apply(ctx, actor, conv, s.ownID(what, app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
-		a.Kind, a.Target, a.Effect = kind, seq, effect
+	_, err := s.apply(ctx, actor, conv, s.ownID(how.why, app, conv, seq), func(ctx context.Context, _ *Room, a *journal.Append) error {
+		a.Kind, a.Target, a.Effect = how.by, seq, how.effect
 		return s.stored.View(ctx, func(v journal.View) error {
 			es, err := v.Entries(app, conv, seq, seq, 1, false)
 			switch {
 			case err != nil:
 				return err
-			case len(es) == 0 || es[0].Kind != im.KindMessage:
+			case len(es) == 0 || es[0].Kind != how.of:
 				return im.ErrNotFound
 			case es[0].Expired || es[0].Recalled:
 				return errOver

@@ -159,6 +159,7 @@ func (s *Service) Change(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		if err := s.keepMutes(ctx, room, c.Members); err != nil {
 			return err
 		}
+		s.keepOnlyMutes(room, c.Members)
 		if c.Content.GroupChange == nil { // the end of a group, and what it keeps of members, is for all to know
 			a.ToUsers = concerned(room, c.Members)
 		}
@@ -208,6 +209,24 @@ func (s *Service) keepMutes(ctx context.Context, room *Room, changes []journal.M
 		}
 	}
 	return nil
+}
+
+// keepOnlyMutes has nothing stay of what a group keeps of a member who goes,
+// their nickname above all, but until when they are muted.
+func (s *Service) keepOnlyMutes(room *Room, changes []journal.MemberChange) {
+	for i := range changes {
+		c := &changes[i]
+		m, in := room.Member(c.User)
+		if !in || c.Role != im.RoleNone || c.Attrs != nil || len(m.Attrs) == 0 {
+			continue
+		}
+		stay := new(skeinv1.MemberAttrs)
+		if until := DecodeMember(m.Attrs).GetMutedUntilUs(); im.Micros(until) > s.Now() {
+			stay.MutedUntilUs = until
+		}
+		attrs := encodeAttrs(stay)
+		c.Attrs = &attrs
+	}
 }
 
 // encodeAttrs writes what a group keeps of a member.

@@ -182,7 +182,7 @@ type MemberChange struct {
 	// FromStart lets a joining user read from seq 1; otherwise from this entry on.
 	FromStart bool
 	// Attrs, if not nil, become the member's attributes, which mean nothing to
-	// the journal. Who joins anew begins without.
+	// the journal; of an end, those that stay. Who joins anew begins without.
 	Attrs *[]byte
 }
 

@@ -629,6 +629,9 @@ func (p *plan) membership(c *convState, a *Append, r *row) {
 		case ch.Role == im.RoleNone && m.current():
 			m.to = r.Seq + 1
 			c.members--
+			if ch.Attrs != nil {
+				m.attrs = *ch.Attrs
+			}
 		case ch.Role == im.RoleNone:
 			continue
 		case m.current():

@@ -194,7 +194,7 @@ func TestEveryVerbOfTheProtocolHasARowInTheMatrix(t *testing.T) {
 // matrixServer is a server on SQLite, or on PostgreSQL where it gets a
 // database's address, whose rate limits the matrix does not meet, and a view of
 // its database.
-func matrixServer(t *testing.T, postgres string) (*server, func() string) {
+func matrixServer(t *testing.T, postgres string) (*server, *db.DB) {
 	dir := filepath.Join(t.TempDir(), "data")
 	store, target := []string{"--data", dir}, dir
 	if postgres != "" {
@@ -230,7 +230,7 @@ func matrixServer(t *testing.T, postgres string) (*server, func() string) {
 			}
 		}
 	})
-	return s, func() string { return stateOf(t, d) }
+	return s, d
 }
 
 // volatile are tables that change by themselves, or by a good token alone: who
@@ -249,22 +249,13 @@ func stateOf(t *testing.T, d *db.DB) string {
 			return err
 		}
 		fmt.Fprintf(&b, "head %d\n", head)
-		var names []string
-		rows, err := tx.Query(map[db.Dialect]string{
+		names, err := texts(tx, map[db.Dialect]string{
 			db.SQLite:   "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
 			db.Postgres: "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename",
 		}[tx.Dialect()])
 		if err != nil {
 			return err
 		}
-		for rows.Next() {
-			var n string
-			if err := rows.Scan(&n); err != nil {
-				return err
-			}
-			names = append(names, n)
-		}
-		rows.Close()
 		for _, n := range names {
 			if slices.Contains(volatile, n) || strings.HasPrefix(n, "search_") {
 				continue
@@ -275,11 +266,28 @@ func stateOf(t *testing.T, d *db.DB) string {
 			}
 			fmt.Fprintf(&b, "%s %d\n", n, count)
 		}
-		return rows.Err()
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// texts reads a column of texts.
+func texts(tx db.Tx, query string, args ...any) (out []string, err error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
 }
 
 // settled waits until nothing moves: followers may still act on what a fixture
@@ -456,7 +464,8 @@ func TestThePermissionMatrixOnPostgreSQL(t *testing.T) {
 
 // theMatrix makes every request of the matrix, on one server.
 func theMatrix(t *testing.T, postgres string) {
-	s, state := matrixServer(t, postgres)
+	s, d := matrixServer(t, postgres)
+	state := func() string { return stateOf(t, d) }
 	cells := 0
 	for _, r := range slices.Concat(matrix(), variants()) {
 		t.Run(strings.ReplaceAll(r.verb, "/", "."), func(t *testing.T) {

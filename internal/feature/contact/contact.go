@@ -206,6 +206,21 @@ func (s *Service) RemoveContact(ctx context.Context, a im.Actor, r *skeinv1.Remo
 	return &skeinv1.RemoveContactResponse{}, s.settle(ctx, &res.Entry)
 }
 
+// EndContact ends, for a user who is erased, that they and another one are
+// contacts, and the requests that wait between the two. Errors: NotFound.
+func (s *Service) EndContact(ctx context.Context, a im.Actor, peer im.UserID, id im.ClientID) error {
+	res, err := s.Chat.Relate(ctx, a, peer, id, func(_ im.ConvID, now chat.Relation) (chat.RelationChange, error) {
+		if now&(chat.AreContacts|either) == 0 {
+			return chat.RelationChange{}, im.ErrNotFound
+		}
+		return chat.RelationChange{Change: &skeinv1.ContactChange{Action: skeinv1.ContactAction_CONTACT_ACTION_REMOVE}, Clear: chat.AreContacts | either}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, &res.Entry)
+}
+
 // BlockUser blocks a user. Once it has returned, nothing that they send to the
 // direct conversation is stored: their sends are checked against the same row,
 // under the same lock, that this entry has changed. Blocking twice is no error.

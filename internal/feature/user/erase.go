@@ -21,7 +21,8 @@ type Chat interface {
 	Places(ctx context.Context, actor im.Actor, limit int) ([]journal.Place, error)
 	// Change changes a group.
 	Change(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, plan func(*chat.Room) (chat.Change, error)) (journal.Result, error)
-	// EraseFrom empties what a user has said, page by page.
+	// EraseFrom empties what a user has said and takes back what they have done,
+	// page by page.
 	EraseFrom(ctx context.Context, app im.AppID, conv im.ConvID, user im.UserID, after im.Seq, most int) (next im.Seq, emptied int, more bool, err error)
 	// EraseValues empties the values of a user's own conversation.
 	EraseValues(ctx context.Context, app im.AppID, user im.UserID) error
@@ -32,7 +33,7 @@ type Chat interface {
 // Contacts ends what a user is to others; feature/contact. NotFound = it is
 // not so.
 type Contacts interface {
-	RemoveContact(ctx context.Context, a im.Actor, r *skeinv1.RemoveContactRequest) (*skeinv1.RemoveContactResponse, error)
+	EndContact(ctx context.Context, a im.Actor, peer im.UserID, id im.ClientID) error
 	UnblockUser(ctx context.Context, a im.Actor, r *skeinv1.UnblockUserRequest) (*skeinv1.UnblockUserResponse, error)
 }
 
@@ -293,8 +294,8 @@ func (s *Service) part(ctx context.Context, app im.AppID, conv im.ConvID, user i
 	if err != nil {
 		return err
 	}
-	if now&chat.AreContacts != 0 {
-		_, err = s.d.Contacts.RemoveContact(ctx, a, &skeinv1.RemoveContactRequest{User: string(peer), ClientId: id[:]})
+	if now&(chat.AreContacts|chat.SmallerAsks|chat.LargerAsks) != 0 {
+		err = s.d.Contacts.EndContact(ctx, a, peer, id)
 	}
 	if err == nil && now&chat.Blocks(conv, user) != 0 {
 		_, err = s.d.Contacts.UnblockUser(ctx, a, &skeinv1.UnblockUserRequest{User: string(peer), ClientId: id[:]})

@@ -204,6 +204,58 @@ func TestAnErasureThatBreaksOffGoesOnWhereItWas(t *testing.T) {
 	})
 }
 
+func TestWhatAnErasedUserDidToMessagesIsTakenBackOnce(t *testing.T) {
+	both(t, func(w *world) {
+		conv := im.Direct("ann", "bob")
+		id := func() im.ClientID {
+			id, err := im.NewClientID(time.Now(), im.SystemEntropy())
+			must(t, err)
+			return id
+		}
+		for range 5 {
+			seq := w.send("bob", conv, "", "theirs")
+			for _, emoji := range []string{"👍", "🎉", "👍"} { // one of them twice
+				_, err := w.front.React(w.ctx, im.Actor{App: "shop", User: "ann"}, conv, seq, emoji, false, id())
+				must(w.t, err)
+			}
+			_, err := w.front.React(w.ctx, im.Actor{App: "shop", User: "ann"}, conv, seq, "🎉", true, id())
+			must(w.t, err)
+			_, err = w.front.Extend(w.ctx, im.Actor{App: "shop", User: "ann"}, conv, seq, &skeinv1.Extension{Key: "k", Value: []byte("v")}, id())
+			must(w.t, err)
+		}
+		if _, err := w.s.EraseUser(w.ctx, server, &skeinv1.EraseUserRequest{Id: "ann"}); err != nil {
+			w.t.Fatal(err)
+		}
+		for breaks := 0; ; breaks++ {
+			w.front.pages = 1
+			if err := w.run(w.ctx, job.Job{App: "shop", Body: []byte("ann")}); err == nil {
+				break
+			}
+			if breaks > 50 {
+				w.t.Fatal("it does not end")
+			}
+		}
+		kinds := map[im.Kind]int{}
+		must(w.t, w.j.View(w.ctx, func(v journal.View) error {
+			es, err := v.Entries("shop", conv, 31, 1000, 1000, false)
+			for _, e := range es {
+				kinds[e.Kind]++
+			}
+			return err
+		}))
+		if len(kinds) != 2 || kinds[im.KindReaction] != 5 || kinds[im.KindExtension] != 5 {
+			w.t.Errorf("taken back by %v", kinds)
+		}
+		page, err := w.front.History(w.ctx, im.Actor{App: "shop", User: "bob"}, chat.HistoryRequest{Conv: conv, Limit: 10})
+		must(w.t, err)
+		for _, it := range page.Items {
+			if len(it.Reactions)+len(it.Extensions) > 0 {
+				w.t.Errorf("left: %v", it)
+			}
+		}
+	})
+}
+
 func TestAnErasureIsBegunByTheBackEndAloneAndOnceAtATime(t *testing.T) {
 	both(t, func(w *world) {
 		ann := im.Actor{App: "shop", User: "ann"}

@@ -124,7 +124,12 @@ func attributes(e *env) {
 	if m := e.member("bob"); string(m.Attrs) != "nick" {
 		e.Fatalf("a change of role took %+v", m)
 	}
-	e.must(e.change("ann", journal.MemberChange{User: "bob"}))
+	stays := []byte("stays")
+	e.must(e.change("ann", journal.MemberChange{User: "bob", Attrs: &stays}))
+	e.reopen()
+	if m := e.member("bob"); string(m.Attrs) != "stays" || m.To == 0 {
+		e.Fatalf("who went has %+v", m)
+	}
 	e.must(e.change("ann", journal.MemberChange{User: "bob", Role: im.RoleMember}))
 	if m := e.member("bob"); m.Attrs != nil {
 		e.Fatalf("who came back has %+v", m)

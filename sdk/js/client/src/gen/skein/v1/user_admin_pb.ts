@@ -561,8 +561,10 @@ export const UserService: GenService<{
   },
   /**
    * EraseUser suspends a user at once and then, by a job that survives restarts, ends the user's memberships (a group
-   * goes to an admin, else to another member), empties every message of theirs with its edits, the values of their
-   * own conversation, contacts, profile, scheduled messages and devices. What others said, quoted or forwarded stays.
+   * goes to an admin, else to another member), empties every message of theirs with its edits, their greetings,
+   * nicknames, requests to join, profile, scheduled messages, devices and the values of their own conversation, ends
+   * their contacts, and takes back their reactions, votes (of closed polls, too) and extensions, as entries of theirs.
+   * What others said, quoted or forwarded stays, and what is a group's: its title, settings, announcements, attributes.
    * The id stays refused until UnsuspendUser. Once it is done, the call begins anew; until then it changes nothing.
    *
    * @generated from rpc skein.v1.UserService.EraseUser
