@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -35,16 +36,24 @@ func (a *Auth) PutAccounts(ctx context.Context, actor im.Actor, list []AccountCh
 			return nil, errUserID()
 		}
 	}
-	err = a.write(ctx, func(tx db.Tx) error {
+	most := a.Quotas(actor.App).GetUsers()
+	err = a.in(ctx, a.adding, func(tx db.Tx) error {
+		// First of all: who else adds users waits, rather than have this
+		// transaction rolled back at its end.
+		if _, err := addUsers(tx, actor.App, 0, 0); err != nil {
+			return err
+		}
 		created = make([]bool, len(list))
-		now := a.now()
+		added, now := 0, a.now()
 		for i, c := range list {
 			n, err := tx.Exec(`INSERT INTO app_user (app, id, created, tokens_valid_from, seen_iat) VALUES ($1, $2, $3, 0, 0)
 				ON CONFLICT (app, id) DO NOTHING`, actor.App, c.ID, now)
 			if err != nil {
 				return err
 			}
-			created[i] = n == 1
+			if created[i] = n == 1; created[i] {
+				added++
+			}
 			if c.Bot == nil {
 				continue
 			}
@@ -56,8 +65,18 @@ func (a *Auth) PutAccounts(ctx context.Context, actor im.Actor, list []AccountCh
 				return err
 			}
 		}
-		return nil
+		if added == 0 {
+			return nil
+		}
+		full, err := addUsers(tx, actor.App, added, most)
+		if full {
+			err = errTooManyUsers
+		}
+		return err
 	})
+	if errors.Is(err, errTooManyUsers) {
+		err = a.errUsers(most)
+	}
 	return created, err
 }
 

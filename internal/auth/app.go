@@ -33,6 +33,9 @@ type App struct {
 	// Own are the settings that the app has made itself, others are absent;
 	// see Auth.Settings for those that apply.
 	Own *skeinv1.AppSettings
+	// OwnQuotas are those that the operator has decided for the app, others are
+	// absent; see Auth.Quotas for those that apply.
+	OwnQuotas *skeinv1.AppQuotas
 }
 
 // Secret is a secret that was just made. It is shown once: the server keeps it
@@ -93,6 +96,9 @@ func (a *Auth) CreateApp(ctx context.Context, n NewApp) (Secret, error) {
 		}
 		if _, err := tx.Exec("INSERT INTO app (id, name, login_policy, created, suspended) VALUES ($1, $2, $3, $4, 0)",
 			n.ID, n.Name, int64(PolicyNone), a.now()); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO app_count (app, users) VALUES ($1, 0) ON CONFLICT (app) DO NOTHING", n.ID); err != nil {
 			return err
 		}
 		return s.insert(tx, a.now())
@@ -342,9 +348,9 @@ func errNoApp(app im.AppID) error {
 func loadApp(tx db.Tx, id im.AppID) (App, error) {
 	app := App{ID: id}
 	var policy, suspended int64
-	var settings []byte
-	found, err := one(tx.QueryRow("SELECT name, login_policy, created, suspended, settings FROM app WHERE id = $1", id),
-		&app.Name, &policy, &app.Created, &suspended, &settings)
+	var settings, quotas []byte
+	found, err := one(tx.QueryRow("SELECT name, login_policy, created, suspended, settings, quotas FROM app WHERE id = $1", id),
+		&app.Name, &policy, &app.Created, &suspended, &settings, &quotas)
 	if err != nil {
 		return App{}, err
 	}
@@ -353,6 +359,9 @@ func loadApp(tx db.Tx, id im.AppID) (App, error) {
 	}
 	app.LoginPolicy, app.Suspended = LoginPolicy(policy), suspended > 0
 	if app.Own, err = parseSettings(id, settings); err != nil {
+		return App{}, err
+	}
+	if app.OwnQuotas, err = parseQuotas(id, quotas); err != nil {
 		return App{}, err
 	}
 	err = each(tx, func(r db.Rows) error {

@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -67,6 +69,8 @@ func (a *Auth) SignOutDevice(ctx context.Context, actor im.Actor, device im.Devi
 // RevokeUser signs out every device of a user and refuses every token issued
 // up to now, also to a user who has never been here; for the app's back end
 // only (NotFound for everybody else). It returns how many devices were signed in.
+// Errors: ResourceExhausted for a user who has never been here, when the app has
+// no room for another one.
 func (a *Auth) RevokeUser(ctx context.Context, actor im.Actor, user im.UserID) (devices int, err error) {
 	return a.cutUser(ctx, actor, user, false)
 }
@@ -79,6 +83,7 @@ func (a *Auth) cutUser(ctx context.Context, actor im.Actor, user im.UserID, susp
 	if !im.ValidName(string(user)) {
 		return 0, errUserID()
 	}
+	most := a.Quotas(actor.App).GetUsers()
 	var fence Fence
 	err = a.writeFence(ctx, func(tx db.Tx) error {
 		now := a.now()
@@ -88,6 +93,11 @@ func (a *Auth) cutUser(ctx context.Context, actor im.Actor, user im.UserID, susp
 			return err
 		}
 		if !found {
+			// Were they let in here, an app could have any number of users. Who
+			// is not there can not come in while there is no room, either.
+			if full, err := addUsers(tx, actor.App, 1, most); err != nil || full {
+				return cmp.Or(err, errTooManyUsers)
+			}
 			if _, err := tx.Exec("INSERT INTO app_user (app, id, created, tokens_valid_from, seen_iat) VALUES ($1, $2, $3, 0, 0)",
 				actor.App, user, now); err != nil {
 				return err
@@ -110,6 +120,9 @@ func (a *Auth) cutUser(ctx context.Context, actor im.Actor, user im.UserID, susp
 		devices = int(n)
 		return err
 	})
+	if errors.Is(err, errTooManyUsers) {
+		err = a.errUsers(most)
+	}
 	if err != nil {
 		return 0, err
 	}

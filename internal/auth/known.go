@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/skein-im/skein/internal/im"
-	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Bounds of what is remembered.
@@ -12,7 +11,7 @@ const (
 	maxKnownCalls   = 20_000 // tokens of calls: 300 bytes each
 	maxKnownSecrets = 2_000
 	maxKnownOrigins = 2_000
-	maxKnownApps    = 20_000 // settings
+	maxKnownApps    = 20_000 // rules
 	maxRecent       = 1_024  // fences
 )
 
@@ -32,10 +31,10 @@ type known struct {
 	calls   recall[callKey, Session]
 	secrets recall[string, verifyKey]
 	origins recall[originKey, bool]
-	// settings are *skeinv1.AppSettings by im.AppID. They are read without mu,
-	// on hot paths, and changed under it.
-	settings sync.Map
-	apps     int // in settings
+	// rules are *rules by im.AppID. They are read without mu, on hot paths, and
+	// changed under it.
+	rules sync.Map
+	apps  int // in rules
 }
 
 // callKey is the hash of a token with the app and device that it came with.
@@ -71,9 +70,9 @@ func (k *known) apply(f Fence) {
 		k.secrets.forget(func(v verifyKey) bool { return f.Kind == FenceAll || v.app == f.App })
 		k.origins.forget(func(bool) bool { return true })
 		if f.Kind == FenceAll {
-			k.settings.Clear()
+			k.rules.Clear()
 			k.apps = 0
-		} else if _, had := k.settings.LoadAndDelete(f.App); had {
+		} else if _, had := k.rules.LoadAndDelete(f.App); had {
 			k.apps--
 		}
 	}
@@ -156,19 +155,19 @@ func (k *known) keepOrigin(key originKey, allowed bool, head int64) {
 	}
 }
 
-// keepSettings remembers the settings of an app unless they have changed
-// since they were read.
-func (k *known) keepSettings(app im.AppID, s *skeinv1.AppSettings, head int64) {
+// keepRules remembers the rules of an app unless they have changed since they
+// were read.
+func (k *known) keepRules(app im.AppID, r *rules, head int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.since(head, func(f Fence) bool { return !f.Kind.keepsTokens() && f.App == app }) {
 		return
 	}
 	if k.apps >= maxKnownApps {
-		k.settings.Clear()
+		k.rules.Clear()
 		k.apps = 0
 	}
-	if _, had := k.settings.Swap(app, s); !had {
+	if _, had := k.rules.Swap(app, r); !had {
 		k.apps++
 	}
 }

@@ -31,9 +31,19 @@ const (
 // forgotten what it knew. The first question about an app reads the database;
 // while that cannot be read the defaults are returned, and nothing is
 // remembered.
-func (a *Auth) Settings(app im.AppID) *skeinv1.AppSettings {
-	if s, ok := a.known.settings.Load(app); ok {
-		return s.(*skeinv1.AppSettings)
+func (a *Auth) Settings(app im.AppID) *skeinv1.AppSettings { return a.rules(app).settings }
+
+// rules are what applies to an app: what it has decided for its users, and what
+// the operator allows it. Both are shared and read only.
+type rules struct {
+	settings *skeinv1.AppSettings
+	quotas   *skeinv1.AppQuotas
+}
+
+// rules finds an app's, as Settings says.
+func (a *Auth) rules(app im.AppID) *rules {
+	if r, ok := a.known.rules.Load(app); ok {
+		return r.(*rules)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), settingsTimeout)
 	defer cancel()
@@ -48,13 +58,13 @@ func (a *Auth) Settings(app im.AppID) *skeinv1.AppSettings {
 	})
 	if err != nil {
 		if im.CodeOf(err) != im.NotFound {
-			a.log.Warn("the settings of an app were not read", "app", app, "err", err)
+			a.log.Warn("the settings and quotas of an app were not read", "app", app, "err", err)
 		}
-		return a.defaults
+		return &rules{a.defaults, a.quotas}
 	}
-	s := a.Effective(row.Own)
-	a.known.keepSettings(app, s, head)
-	return s
+	r := &rules{a.Effective(row.Own), a.EffectiveQuotas(row.OwnQuotas)}
+	a.known.keepRules(app, r, head)
+	return r
 }
 
 // Effective lays an app's own settings over the server's defaults.
@@ -64,12 +74,9 @@ func (a *Auth) Effective(own *skeinv1.AppSettings) *skeinv1.AppSettings {
 
 // merge returns base with every field that is set in top, as a whole: lists
 // and messages are replaced, not joined.
-func merge(base, top *skeinv1.AppSettings) *skeinv1.AppSettings {
-	out := proto.Clone(base).(*skeinv1.AppSettings)
-	if top == nil {
-		return out
-	}
-	proto.Clone(top).ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+func merge[M proto.Message](base, top M) M {
+	out := proto.CloneOf(base)
+	proto.CloneOf(top).ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		out.ProtoReflect().Set(f, v)
 		return true
 	})

@@ -32,7 +32,8 @@ const keepRevoked = MaxTokenLife + time.Hour
 // Confirm, which closes the gap between the two.
 //
 // Errors: Unauthenticated, TokenExpired, SignedOut, PermissionDenied (the app
-// or the user is suspended, or it is a server's token), InvalidArgument, Unavailable.
+// or the user is suspended, or it is a server's token), InvalidArgument,
+// ResourceExhausted (a new user, and the app has all that it may have), Unavailable.
 func (a *Auth) Authenticate(ctx context.Context, app im.AppID, token string, d DeviceInfo) (Session, error) {
 	name, ok := cleanName(d.Name)
 	if !ok {
@@ -215,6 +216,7 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 	if err == nil {
 		p, err = rows.decide(g, d, a.now(), a.maxDevices)
 	}
+	most := a.Quotas(g.app).GetUsers()
 	for err == nil && p.write {
 		fences := len(p.replaced) > 0
 		sign := func(tx db.Tx) (refused, failed error) {
@@ -223,6 +225,11 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 			}
 			if p, refused = rows.decide(g, d, a.now(), a.maxDevices); refused != nil || len(p.replaced) > 0 && !fences {
 				return cmp.Or(refused, errFences), nil
+			}
+			if !rows.user {
+				if full, err := addUsers(tx, g.app, 1, most); err != nil || full {
+					return errTooManyUsers, err
+				}
 			}
 			rows.head, failed = a.carryOut(tx, p, rows, g, hash)
 			return nil, failed
@@ -239,6 +246,9 @@ func (a *Auth) signIn(ctx context.Context, g grant, hash []byte, d DeviceInfo) (
 			break
 		}
 		err = nil // another device has come in meanwhile, which this one replaces
+	}
+	if errors.Is(err, errTooManyUsers) {
+		err = a.errUsers(most)
 	}
 	if err != nil {
 		return Session{}, err

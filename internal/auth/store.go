@@ -47,6 +47,12 @@ type Options struct {
 	// Defaults are the settings of apps that have not made their own; fields
 	// that are absent, or nil, are as the proto says.
 	Defaults *skeinv1.AppSettings
+	// Quotas are those of apps for which the operator has decided nothing;
+	// fields that are absent, or nil, are no bounds.
+	Quotas *skeinv1.AppQuotas
+	// RefusedUsers is called for each user whom the quota refuses; nil = nobody
+	// is told.
+	RefusedUsers func()
 	// Raised and Applied tell the other nodes at once what they would else find
 	// out by looking: that the fence log has grown to a position, and that this
 	// node has applied it up to one. Both must return at once; nil = they look.
@@ -77,8 +83,11 @@ type Auth struct {
 	lease      time.Duration
 	maxDevices int
 	defaults   *skeinv1.AppSettings // every field is set
+	quotas     *skeinv1.AppQuotas   // every field is set
 	raised     func(pos int64)      // Options.Raised and Applied; never nil
 	told       func(pos int64)
+	// refusedUsers is Options.RefusedUsers; never nil.
+	refusedUsers func()
 
 	valid validity // until when this node may serve
 	known *known   // what is remembered of tokens, secrets and origins
@@ -92,6 +101,8 @@ type Auth struct {
 	// wait for each other here. Between nodes the database decides.
 	fencing chan struct{}
 	writers chan struct{}
+	// adding holds a token for the one transaction of PutAccounts.
+	adding  chan struct{}
 	signIns *together // those that insert no fence
 	// When and with which validity the lease's trouble was last reported; owned by Run.
 	said      time.Time
@@ -138,10 +149,13 @@ func New(ctx context.Context, o Options) (*Auth, error) {
 	}
 	a := &Auth{db: o.DB, urgent: o.DB.Urgent(), clock: o.Clock, entropy: o.Entropy, key: o.Key, log: o.Log, dev: o.Dev,
 		origins: origins, node: o.Node, epoch: epoch, lease: o.Lease, maxDevices: o.MaxDevices, raised: o.Raised, told: o.Applied,
-		defaults: merge(baseDefaults(), o.Defaults), valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
-		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), moved: make(chan struct{})}
+		defaults: merge(baseDefaults(), o.Defaults), quotas: merge(baseQuotas(), o.Quotas), valid: newValidity(o.Clock, o.Lease*4/5), known: newKnown(), notes: newNotes(),
+		wake: make(chan struct{}, 1), fencing: make(chan struct{}, 1), writers: make(chan struct{}, maxWriters), adding: make(chan struct{}, 1), moved: make(chan struct{})}
 	a.signIns = &together{write: a.write}
 	a.fences = a.declare(o.Metrics)
+	if a.refusedUsers = o.RefusedUsers; a.refusedUsers == nil {
+		a.refusedUsers = func() {}
+	}
 	return a, nil
 }
 

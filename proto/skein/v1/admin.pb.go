@@ -171,7 +171,11 @@ type App struct {
 	// Messages stored since the app was made, counted by a follower: it may be some seconds behind.
 	MessageCount uint64 `protobuf:"varint,5,opt,name=message_count,json=messageCount,proto3" json:"message_count,omitempty"`
 	// As they apply: with the server's defaults where the app has none of its own.
-	Settings      *AppSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings *AppSettings `protobuf:"bytes,6,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What the operator of the server allows the app. Read only.
+	Quotas *AppQuotas `protobuf:"bytes,7,opt,name=quotas,proto3" json:"quotas,omitempty"`
+	// What the app uses of it.
+	Usage         *AppUsage `protobuf:"bytes,8,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +248,20 @@ func (x *App) GetMessageCount() uint64 {
 func (x *App) GetSettings() *AppSettings {
 	if x != nil {
 		return x.Settings
+	}
+	return nil
+}
+
+func (x *App) GetQuotas() *AppQuotas {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+func (x *App) GetUsage() *AppUsage {
+	if x != nil {
+		return x.Usage
 	}
 	return nil
 }
@@ -492,10 +510,10 @@ var File_skein_v1_admin_proto protoreflect.FileDescriptor
 
 const file_skein_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/admin.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/settings.proto\"\x0f\n" +
+	"\x14skein/v1/admin.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x14skein/v1/quota.proto\x1a\x17skein/v1/settings.proto\"\x0f\n" +
 	"\rGetAppRequest\"1\n" +
 	"\x0eGetAppResponse\x12\x1f\n" +
-	"\x03app\x18\x01 \x01(\v2\r.skein.v1.AppR\x03app\"\xef\x01\n" +
+	"\x03app\x18\x01 \x01(\v2\r.skein.v1.AppR\x03app\"\xc6\x02\n" +
 	"\x03App\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
 	"\flogin_policy\x18\x02 \x01(\x0e2\x15.skein.v1.LoginPolicyR\vloginPolicy\x12'\n" +
@@ -503,7 +521,9 @@ const file_skein_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"created_us\x18\x04 \x01(\x03R\tcreatedUs\x12#\n" +
 	"\rmessage_count\x18\x05 \x01(\x04R\fmessageCount\x121\n" +
-	"\bsettings\x18\x06 \x01(\v2\x15.skein.v1.AppSettingsR\bsettings\"\xc5\x01\n" +
+	"\bsettings\x18\x06 \x01(\v2\x15.skein.v1.AppSettingsR\bsettings\x12+\n" +
+	"\x06quotas\x18\a \x01(\v2\x13.skein.v1.AppQuotasR\x06quotas\x12(\n" +
+	"\x05usage\x18\b \x01(\v2\x12.skein.v1.AppUsageR\x05usage\"\xc5\x01\n" +
 	"\x10UpdateAppRequest\x12B\n" +
 	"\flogin_policy\x18\x01 \x01(\x0e2\x15.skein.v1.LoginPolicyB\b\xbaH\x05\x82\x01\x02\x10\x01R\vloginPolicy\x12:\n" +
 	"\x0fallowed_origins\x18\x02 \x01(\v2\x11.skein.v1.OriginsR\x0eallowedOrigins\x121\n" +
@@ -552,26 +572,30 @@ var file_skein_v1_admin_proto_goTypes = []any{
 	(*RevokeUserRequest)(nil),  // 7: skein.v1.RevokeUserRequest
 	(*RevokeUserResponse)(nil), // 8: skein.v1.RevokeUserResponse
 	(*AppSettings)(nil),        // 9: skein.v1.AppSettings
+	(*AppQuotas)(nil),          // 10: skein.v1.AppQuotas
+	(*AppUsage)(nil),           // 11: skein.v1.AppUsage
 }
 var file_skein_v1_admin_proto_depIdxs = []int32{
 	3,  // 0: skein.v1.GetAppResponse.app:type_name -> skein.v1.App
 	0,  // 1: skein.v1.App.login_policy:type_name -> skein.v1.LoginPolicy
 	9,  // 2: skein.v1.App.settings:type_name -> skein.v1.AppSettings
-	0,  // 3: skein.v1.UpdateAppRequest.login_policy:type_name -> skein.v1.LoginPolicy
-	5,  // 4: skein.v1.UpdateAppRequest.allowed_origins:type_name -> skein.v1.Origins
-	9,  // 5: skein.v1.UpdateAppRequest.settings:type_name -> skein.v1.AppSettings
-	3,  // 6: skein.v1.UpdateAppResponse.app:type_name -> skein.v1.App
-	1,  // 7: skein.v1.AdminService.GetApp:input_type -> skein.v1.GetAppRequest
-	4,  // 8: skein.v1.AdminService.UpdateApp:input_type -> skein.v1.UpdateAppRequest
-	7,  // 9: skein.v1.AdminService.RevokeUser:input_type -> skein.v1.RevokeUserRequest
-	2,  // 10: skein.v1.AdminService.GetApp:output_type -> skein.v1.GetAppResponse
-	6,  // 11: skein.v1.AdminService.UpdateApp:output_type -> skein.v1.UpdateAppResponse
-	8,  // 12: skein.v1.AdminService.RevokeUser:output_type -> skein.v1.RevokeUserResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 3: skein.v1.App.quotas:type_name -> skein.v1.AppQuotas
+	11, // 4: skein.v1.App.usage:type_name -> skein.v1.AppUsage
+	0,  // 5: skein.v1.UpdateAppRequest.login_policy:type_name -> skein.v1.LoginPolicy
+	5,  // 6: skein.v1.UpdateAppRequest.allowed_origins:type_name -> skein.v1.Origins
+	9,  // 7: skein.v1.UpdateAppRequest.settings:type_name -> skein.v1.AppSettings
+	3,  // 8: skein.v1.UpdateAppResponse.app:type_name -> skein.v1.App
+	1,  // 9: skein.v1.AdminService.GetApp:input_type -> skein.v1.GetAppRequest
+	4,  // 10: skein.v1.AdminService.UpdateApp:input_type -> skein.v1.UpdateAppRequest
+	7,  // 11: skein.v1.AdminService.RevokeUser:input_type -> skein.v1.RevokeUserRequest
+	2,  // 12: skein.v1.AdminService.GetApp:output_type -> skein.v1.GetAppResponse
+	6,  // 13: skein.v1.AdminService.UpdateApp:output_type -> skein.v1.UpdateAppResponse
+	8,  // 14: skein.v1.AdminService.RevokeUser:output_type -> skein.v1.RevokeUserResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_admin_proto_init() }
@@ -579,6 +603,7 @@ func file_skein_v1_admin_proto_init() {
 	if File_skein_v1_admin_proto != nil {
 		return
 	}
+	file_skein_v1_quota_proto_init()
 	file_skein_v1_settings_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

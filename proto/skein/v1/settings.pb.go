@@ -29,7 +29,8 @@ const (
 // the server's default. Every node follows a change before the call that made
 // it is answered.
 //
-// Field numbers: 1 to 9 messages, 10 to 19 people, 20 to 29 groups, 30 to 39 quotas.
+// Field numbers: 1 to 9 messages, 10 to 19 people, 20 to 29 groups. What the
+// operator decides about an app is AppQuotas.
 type AppSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For how long a sender may recall a message, in seconds; 0 = for ever.

@@ -45,7 +45,7 @@ const (
 
 // AdminServiceClient is a client for the skein.v1.AdminService service.
 type AdminServiceClient interface {
-	// GetApp returns the app's settings and use.
+	// GetApp returns the app's settings, its quotas and its use.
 	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
 	// UpdateApp changes settings. A login policy applies to the next sign-in, everything else at once, on every node.
 	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)
@@ -109,7 +109,7 @@ func (c *adminServiceClient) RevokeUser(ctx context.Context, req *connect.Reques
 
 // AdminServiceHandler is an implementation of the skein.v1.AdminService service.
 type AdminServiceHandler interface {
-	// GetApp returns the app's settings and use.
+	// GetApp returns the app's settings, its quotas and its use.
 	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
 	// UpdateApp changes settings. A login policy applies to the next sign-in, everything else at once, on every node.
 	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)

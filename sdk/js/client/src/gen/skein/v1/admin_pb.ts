@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AppQuotas, AppUsage } from "./quota_pb.js";
+import { file_skein_v1_quota } from "./quota_pb.js";
 import type { AppSettings } from "./settings_pb.js";
 import { file_skein_v1_settings } from "./settings_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/admin.proto.
  */
 export const file_skein_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9hZG1pbi5wcm90bxIIc2tlaW4udjEiDwoNR2V0QXBwUmVxdWVzdCIsCg5HZXRBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiqwEKA0FwcBIKCgJpZBgBIAEoCRIrCgxsb2dpbl9wb2xpY3kYAiABKA4yFS5za2Vpbi52MS5Mb2dpblBvbGljeRIXCg9hbGxvd2VkX29yaWdpbnMYAyADKAkSEgoKY3JlYXRlZF91cxgEIAEoAxIVCg1tZXNzYWdlX2NvdW50GAUgASgEEicKCHNldHRpbmdzGAYgASgLMhUuc2tlaW4udjEuQXBwU2V0dGluZ3MilAEKEFVwZGF0ZUFwcFJlcXVlc3QSKwoMbG9naW5fcG9saWN5GAEgASgOMhUuc2tlaW4udjEuTG9naW5Qb2xpY3kSKgoPYWxsb3dlZF9vcmlnaW5zGAIgASgLMhEuc2tlaW4udjEuT3JpZ2lucxInCghzZXR0aW5ncxgDIAEoCzIVLnNrZWluLnYxLkFwcFNldHRpbmdzIhoKB09yaWdpbnMSDwoHb3JpZ2lucxgBIAMoCSIvChFVcGRhdGVBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiIQoRUmV2b2tlVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSIwChJSZXZva2VVc2VyUmVzcG9uc2USGgoSZGV2aWNlc19zaWduZWRfb3V0GAEgASgNKoIBCgtMb2dpblBvbGljeRIcChhMT0dJTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIVChFMT0dJTl9QT0xJQ1lfTk9ORRABEiEKHUxPR0lOX1BPTElDWV9PTkVfUEVSX1BMQVRGT1JNEAISGwoXTE9HSU5fUE9MSUNZX09ORV9ERVZJQ0UQAzLaAQoMQWRtaW5TZXJ2aWNlEjsKBkdldEFwcBIXLnNrZWluLnYxLkdldEFwcFJlcXVlc3QaGC5za2Vpbi52MS5HZXRBcHBSZXNwb25zZRJECglVcGRhdGVBcHASGi5za2Vpbi52MS5VcGRhdGVBcHBSZXF1ZXN0Ghsuc2tlaW4udjEuVXBkYXRlQXBwUmVzcG9uc2USRwoKUmV2b2tlVXNlchIbLnNrZWluLnYxLlJldm9rZVVzZXJSZXF1ZXN0Ghwuc2tlaW4udjEuUmV2b2tlVXNlclJlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_settings]);
+  fileDesc("ChRza2Vpbi92MS9hZG1pbi5wcm90bxIIc2tlaW4udjEiDwoNR2V0QXBwUmVxdWVzdCIsCg5HZXRBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAi8wEKA0FwcBIKCgJpZBgBIAEoCRIrCgxsb2dpbl9wb2xpY3kYAiABKA4yFS5za2Vpbi52MS5Mb2dpblBvbGljeRIXCg9hbGxvd2VkX29yaWdpbnMYAyADKAkSEgoKY3JlYXRlZF91cxgEIAEoAxIVCg1tZXNzYWdlX2NvdW50GAUgASgEEicKCHNldHRpbmdzGAYgASgLMhUuc2tlaW4udjEuQXBwU2V0dGluZ3MSIwoGcXVvdGFzGAcgASgLMhMuc2tlaW4udjEuQXBwUXVvdGFzEiEKBXVzYWdlGAggASgLMhIuc2tlaW4udjEuQXBwVXNhZ2UilAEKEFVwZGF0ZUFwcFJlcXVlc3QSKwoMbG9naW5fcG9saWN5GAEgASgOMhUuc2tlaW4udjEuTG9naW5Qb2xpY3kSKgoPYWxsb3dlZF9vcmlnaW5zGAIgASgLMhEuc2tlaW4udjEuT3JpZ2lucxInCghzZXR0aW5ncxgDIAEoCzIVLnNrZWluLnYxLkFwcFNldHRpbmdzIhoKB09yaWdpbnMSDwoHb3JpZ2lucxgBIAMoCSIvChFVcGRhdGVBcHBSZXNwb25zZRIaCgNhcHAYASABKAsyDS5za2Vpbi52MS5BcHAiIQoRUmV2b2tlVXNlclJlcXVlc3QSDAoEdXNlchgBIAEoCSIwChJSZXZva2VVc2VyUmVzcG9uc2USGgoSZGV2aWNlc19zaWduZWRfb3V0GAEgASgNKoIBCgtMb2dpblBvbGljeRIcChhMT0dJTl9QT0xJQ1lfVU5TUEVDSUZJRUQQABIVChFMT0dJTl9QT0xJQ1lfTk9ORRABEiEKHUxPR0lOX1BPTElDWV9PTkVfUEVSX1BMQVRGT1JNEAISGwoXTE9HSU5fUE9MSUNZX09ORV9ERVZJQ0UQAzLaAQoMQWRtaW5TZXJ2aWNlEjsKBkdldEFwcBIXLnNrZWluLnYxLkdldEFwcFJlcXVlc3QaGC5za2Vpbi52MS5HZXRBcHBSZXNwb25zZRJECglVcGRhdGVBcHASGi5za2Vpbi52MS5VcGRhdGVBcHBSZXF1ZXN0Ghsuc2tlaW4udjEuVXBkYXRlQXBwUmVzcG9uc2USRwoKUmV2b2tlVXNlchIbLnNrZWluLnYxLlJldm9rZVVzZXJSZXF1ZXN0Ghwuc2tlaW4udjEuUmV2b2tlVXNlclJlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_quota, file_skein_v1_settings]);
 
 /**
  * @generated from message skein.v1.GetAppRequest
@@ -87,6 +89,20 @@ export type App = Message<"skein.v1.App"> & {
    * @generated from field: skein.v1.AppSettings settings = 6;
    */
   settings?: AppSettings | undefined;
+
+  /**
+   * What the operator of the server allows the app. Read only.
+   *
+   * @generated from field: skein.v1.AppQuotas quotas = 7;
+   */
+  quotas?: AppQuotas | undefined;
+
+  /**
+   * What the app uses of it.
+   *
+   * @generated from field: skein.v1.AppUsage usage = 8;
+   */
+  usage?: AppUsage | undefined;
 };
 
 /**
@@ -245,7 +261,7 @@ export const LoginPolicySchema: GenEnum<LoginPolicy> = /*@__PURE__*/
  */
 export const AdminService: GenService<{
   /**
-   * GetApp returns the app's settings and use.
+   * GetApp returns the app's settings, its quotas and its use.
    *
    * @generated from rpc skein.v1.AdminService.GetApp
    */

@@ -22,7 +22,8 @@ export const file_skein_v1_settings: GenFile = /*@__PURE__*/
  * the server's default. Every node follows a change before the call that made
  * it is answered.
  *
- * Field numbers: 1 to 9 messages, 10 to 19 people, 20 to 29 groups, 30 to 39 quotas.
+ * Field numbers: 1 to 9 messages, 10 to 19 people, 20 to 29 groups. What the
+ * operator decides about an app is AppQuotas.
  *
  * @generated from message skein.v1.AppSettings
  */
