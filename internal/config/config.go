@@ -52,6 +52,8 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// Limits are the sizes and rates that keep one client from hurting the others.
 	Limits Limits `yaml:"limits"`
+	// Quotas are what each app may use that has no quotas of its own (skein app quota).
+	Quotas Quotas `yaml:"quotas"`
 }
 
 // Postgres is how the server uses PostgreSQL.
@@ -134,6 +136,21 @@ type NATS struct {
 	Cert string `yaml:"cert"`
 	// Key is the file with the private key of that certificate, in PEM.
 	Key string `yaml:"key"`
+}
+
+// Quotas are what an app may use for which the operator has decided nothing
+// else. 0 is no bound: the limits that hold for every app stay.
+type Quotas struct {
+	// Users bounds the users of an app. 0 is no bound.
+	Users int `yaml:"users" min:"0" max:"1000000000000"`
+	// Groups bounds the groups of an app that were not dissolved. 0 is no bound.
+	Groups int `yaml:"groups" min:"0" max:"1000000000000"`
+	// DevicesOnline bounds the devices of an app with an open socket. 0 is no bound.
+	DevicesOnline int `yaml:"devices_online" min:"0" max:"1000000000000"`
+	// MessagesPerDay bounds the messages of an app from 00:00 to 24:00 UTC. 0 is no bound.
+	MessagesPerDay int `yaml:"messages_per_day" min:"0" max:"1000000000000"`
+	// MessagesPerSecond is how many messages an app may send each second, and at once, over each server. 0 is no bound.
+	MessagesPerSecond float64 `yaml:"messages_per_second" min:"0" max:"1000000"`
 }
 
 // Log is what the server writes about itself.

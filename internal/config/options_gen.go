@@ -187,6 +187,16 @@ func docOf(path string) string {
 		return "How long the ids of messages are remembered, so that a retry finds what its first attempt did."
 	case "Limits.IDAhead":
 		return "How far the time in a message's id may lie ahead of the server's clock."
+	case "Quotas.Users":
+		return "Bounds the users of an app. 0 is no bound."
+	case "Quotas.Groups":
+		return "Bounds the groups of an app that were not dissolved. 0 is no bound."
+	case "Quotas.DevicesOnline":
+		return "Bounds the devices of an app with an open socket. 0 is no bound."
+	case "Quotas.MessagesPerDay":
+		return "Bounds the messages of an app from 00:00 to 24:00 UTC. 0 is no bound."
+	case "Quotas.MessagesPerSecond":
+		return "How many messages an app may send each second, and at once, over each server. 0 is no bound."
 	}
 	return ""
 }
