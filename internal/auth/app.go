@@ -157,6 +157,15 @@ func (a *Auth) GetApp(ctx context.Context, actor im.Actor) (App, error) {
 	return app, err
 }
 
+// FindApp returns an app for the operator. Errors: NotFound.
+func (a *Auth) FindApp(ctx context.Context, id im.AppID) (App, error) {
+	app, err := a.GetApp(ctx, im.Actor{App: id, Server: true})
+	if im.CodeOf(err) == im.NotFound {
+		err = errNoApp(id)
+	}
+	return app, err
+}
+
 // AppUpdate says which settings change; what is nil or 0 stays.
 type AppUpdate struct {
 	LoginPolicy    LoginPolicy

@@ -63,6 +63,9 @@ type DeviceInfo struct {
 	ID       im.DeviceID
 	Platform Platform // an unknown value counts as unspecified
 	Name     string   // for the person to recognise it, at most 64 bytes; can be empty
+	// Admit is asked once the token is good and before anything is written: what
+	// it refuses changes nothing. nil = everybody is let in.
+	Admit func(a im.Actor) error
 }
 
 // Session is an accepted token. It stays good until its token expires or a

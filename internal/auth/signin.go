@@ -33,7 +33,8 @@ const keepRevoked = MaxTokenLife + time.Hour
 //
 // Errors: Unauthenticated, TokenExpired, SignedOut, PermissionDenied (the app
 // or the user is suspended, or it is a server's token), InvalidArgument,
-// ResourceExhausted (a new user, and the app has all that it may have), Unavailable.
+// ResourceExhausted (a new user, and the app has all that it may have), Unavailable, or what d.Admit
+// returns.
 func (a *Auth) Authenticate(ctx context.Context, app im.AppID, token string, d DeviceInfo) (Session, error) {
 	name, ok := cleanName(d.Name)
 	if !ok {
@@ -49,6 +50,11 @@ func (a *Auth) Authenticate(ctx context.Context, app im.AppID, token string, d D
 	if g.server {
 		return Session{}, &im.Error{Code: im.PermissionDenied, Message: "a token of scope server opens no session",
 			Hint: "a back end calls the server API; a client needs a user's token"}
+	}
+	if d.Admit != nil {
+		if err := d.Admit(im.Actor{App: g.app, User: g.user, Device: d.ID, Guest: g.guest}); err != nil {
+			return Session{}, err
+		}
 	}
 	return a.signIn(ctx, g, hashToken(token), d)
 }

@@ -54,6 +54,17 @@ type Doorman interface {
 	Touch(a im.Actor)
 }
 
+// Quota is what the operator allows an app.
+type Quota interface {
+	// Devices is how many devices of the app may be online, 0 = any number.
+	Devices(app im.AppID) uint64
+	// NoDevice is the answer to one that finds no place.
+	NoDevice(most uint64) error
+	// Members is how many members a group of the app may have, 0 = as many as
+	// Limits.GroupMembers.
+	Members(app im.AppID) int
+}
+
 // Limits of a socket; docs/reference/limits.md has the table.
 type Limits struct {
 	HelloBytes   int           // first packets, before the sign-in
@@ -112,6 +123,8 @@ type Deps struct {
 	SameOrigin func(r *http.Request, origin string) bool
 	// Address returns the client's address behind trusted proxies.
 	Address func(r *http.Request) string
+	// Quota is what the operator allows an app; nil = any number of devices.
+	Quota Quota
 	// AllowHello tells whether an address may say hello now.
 	AllowHello func(address string) error
 }

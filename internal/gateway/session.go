@@ -503,19 +503,26 @@ func (s *session) register(h *skeinv1.Hello) (auth.Session, error) {
 		return auth.Session{}, s.g.errBusy()
 	}
 	defer s.g.gate.leave()
-	id, err := s.admit(ctx, h)
+	id, reserved, err := s.admit(ctx, h)
 	if err == nil {
 		who := id.Actor // without the rest of id, which would stay with it
 		s.who.Store(&who)
 		s.mu.Lock()
 		s.m.id = id // what Apply looks at, before the session can be found
+		if s.g.Quota != nil {
+			s.m.groupMembers = s.g.Quota.Members(id.Actor.App)
+		}
 		s.mu.Unlock()
 		s.conn.SetReadLimit(s.g.Limits.PacketBytes)
 		s.conn.SetReadDeadline(s.g.Clock.Now().Add(silentIntervals * s.g.Limits.PingInterval))
 		if old := s.g.hub.add(s, id.Actor); old != nil {
 			old.handle(event{kind: evReplaced})
 		}
-		s.g.Presence.Online(id.Actor)
+		if reserved {
+			s.g.Presence.Arrive(id.Actor)
+		} else {
+			s.g.Presence.Online(id.Actor)
+		}
 		if err = s.g.Doorman.Confirm(id); err == nil && s.g.drain.Load() {
 			// Drain may have looked for sessions already.
 			err = &im.Error{Code: im.Unavailable, Message: "the server is going away", RetryAfter: drainBack + s.g.jitter(drainBack)}
@@ -524,20 +531,38 @@ func (s *session) register(h *skeinv1.Hello) (auth.Session, error) {
 	return id, err
 }
 
-// admit asks the doorman, and whether the page may speak for the app.
-func (s *session) admit(ctx context.Context, h *skeinv1.Hello) (auth.Session, error) {
+// admit asks the doorman, and whether the page may speak for the app. reserved
+// tells that the device has a place among those of its app (Presence.Reserve).
+func (s *session) admit(ctx context.Context, h *skeinv1.Hello) (id auth.Session, reserved bool, err error) {
 	if s.origin != "" {
 		ok, err := s.g.Doorman.AllowsOrigin(ctx, im.AppID(h.App), s.origin)
 		if err != nil {
-			return auth.Session{}, err
+			return auth.Session{}, false, err
 		}
 		if !ok {
-			return auth.Session{}, &im.Error{Code: im.PermissionDenied, Message: "pages of this origin may not speak for the app",
+			return auth.Session{}, false, &im.Error{Code: im.PermissionDenied, Message: "pages of this origin may not speak for the app",
 				Hint: "add the origin to the app's allowed origins"}
 		}
 	}
-	return s.g.Doorman.Authenticate(ctx, im.AppID(h.App), h.Token,
-		auth.DeviceInfo{ID: im.DeviceID(h.Device), Platform: auth.Platform(h.Platform), Name: h.DeviceName})
+	d := auth.DeviceInfo{ID: im.DeviceID(h.Device), Platform: auth.Platform(h.Platform), Name: h.DeviceName}
+	if s.g.Quota != nil {
+		d.Admit = func(a im.Actor) error {
+			most := s.g.Quota.Devices(a.App)
+			if most == 0 {
+				return nil
+			}
+			var ok bool
+			if reserved, ok = s.g.Presence.Reserve(a, most); !ok {
+				return s.g.Quota.NoDevice(most)
+			}
+			return nil
+		}
+	}
+	id, err = s.g.Doorman.Authenticate(ctx, im.AppID(h.App), h.Token, d)
+	if err != nil && reserved {
+		s.g.Presence.Release(im.AppID(h.App))
+	}
+	return id, reserved, err
 }
 
 // internal logs an error that is not for the client's eyes, once, and

@@ -24,7 +24,8 @@ type (
 		bus.Session
 		online bool
 	}
-	heard struct{ bus.Signal } // another node (or this one) said something
+	arrived struct{ bus.Session } // one came that had reserved a place
+	heard   struct{ bus.Signal }  // another node (or this one) said something
 )
 
 // An effect is what a mirror wants done: say or changed.
@@ -56,8 +57,12 @@ type mirror struct {
 	peers  map[string]*peer
 	others int // sessions of all peers
 	users  map[user][]Place
-	seen   map[user]*list.Element // of order
-	order  *list.List             // of seenAt, the oldest in front
+	// apps counts the places of each app, and reserved those that sessions of
+	// this node are about to take (Presence.Reserve).
+	apps     map[im.AppID]int
+	reserved map[im.AppID]int
+	seen     map[user]*list.Element // of order
+	order    *list.List             // of seenAt, the oldest in front
 
 	effects []effect // of the running step
 	ordered bool     // what goes over a map goes in an order that repeats
@@ -183,7 +188,7 @@ func (r *roster) remove(s bus.Session, version uint64) bool {
 
 func newMirror(boot bus.Boot, now time.Time) *mirror {
 	return &mirror{boot: boot, alive: now, extra: make(map[bus.Session]int), peers: make(map[string]*peer),
-		users: make(map[user][]Place), seen: make(map[user]*list.Element), order: list.New()}
+		users: make(map[user][]Place), apps: make(map[im.AppID]int), reserved: make(map[im.AppID]int), seen: make(map[user]*list.Element), order: list.New()}
 }
 
 // step is the whole machine. The effects are valid until the next step.
@@ -196,6 +201,9 @@ func (m *mirror) step(e event, now time.Time) []effect {
 		m.sayAlive(now)
 	case tick:
 		m.tick(now)
+	case arrived:
+		tally(m.reserved, e.App, -1)
+		m.moveOwn(e.Session, true, now)
 	case moved:
 		m.moveOwn(e.Session, e.online, now)
 	case heard:
@@ -396,6 +404,7 @@ func (m *mirror) empty(p *peer, at im.Micros) {
 func (m *mirror) place(s bus.Session, node string) {
 	u := user{s.App, s.User}
 	m.users[u] = append(m.users[u], Place{s.Device, node})
+	tally(m.apps, s.App, 1)
 	if len(m.users[u]) == 1 {
 		if e, ok := m.seen[u]; ok {
 			m.order.Remove(e)
@@ -408,7 +417,9 @@ func (m *mirror) place(s bus.Session, node string) {
 // displace forgets where a session was; the last one of a user is news.
 func (m *mirror) displace(s bus.Session, node string, at im.Micros) {
 	u := user{s.App, s.User}
+	had := len(m.users[u])
 	left := slices.DeleteFunc(m.users[u], func(p Place) bool { return p == Place{s.Device, node} })
+	tally(m.apps, s.App, len(left)-had)
 	if len(left) > 0 {
 		m.users[u] = left
 		return
@@ -420,6 +431,26 @@ func (m *mirror) displace(s bus.Session, node string, at im.Micros) {
 		delete(m.seen, oldest.user)
 	}
 	m.effects = append(m.effects, changed{u, m.state(u)})
+}
+
+// tally adds to a count that is kept only while it is not 0.
+func tally(counts map[im.AppID]int, app im.AppID, n int) {
+	if counts[app] += n; counts[app] == 0 {
+		delete(counts, app)
+	}
+}
+
+// reserve takes a place for a device that is about to come, unless it has one
+// here or at another node already, or the app has as many as it may.
+func (m *mirror) reserve(s bus.Session, most uint64) (reserved, ok bool) {
+	if slices.ContainsFunc(m.users[user{s.App, s.User}], func(p Place) bool { return p.Device == s.Device }) {
+		return false, true
+	}
+	if uint64(m.apps[s.App]+m.reserved[s.App]) >= most {
+		return false, false
+	}
+	tally(m.reserved, s.App, 1)
+	return true, true
 }
 
 func (m *mirror) state(u user) State {

@@ -113,6 +113,38 @@ func New(node string, b bus.Bus, clock im.Clock) *Presence {
 // device is ignored.
 func (p *Presence) Online(a im.Actor) { p.move(a, true) }
 
+// Reserve takes a place for a device that is about to come online, where an app
+// may have most places, on all nodes together. reserved tells that one was
+// taken, which ends with Arrive or Release; a device that is online already
+// needs none. At one node no more than most get a place; with several, those
+// may who come in the moment before the others hear of it, and the places of a
+// node that died are taken until its lease has run out.
+func (p *Presence) Reserve(a im.Actor, most uint64) (reserved, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.reserve(bus.Session{App: a.App, User: a.User, Device: a.Device}, most)
+}
+
+// Arrive is Online for a device that has reserved a place.
+func (p *Presence) Arrive(a im.Actor) {
+	p.step(arrived{bus.Session{App: a.App, User: a.User, Device: a.Device}})
+}
+
+// Release gives a reserved place back.
+func (p *Presence) Release(app im.AppID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tally(p.m.reserved, app, -1)
+}
+
+// InApp returns how many devices of an app are online, on all nodes together. A
+// device that moves between nodes may count twice for a moment.
+func (p *Presence) InApp(app im.AppID) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m.apps[app]
+}
+
 // Offline takes back one Online of the same actor.
 func (p *Presence) Offline(a im.Actor) { p.move(a, false) }
 
