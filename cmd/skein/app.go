@@ -15,6 +15,7 @@ import (
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 )
 
@@ -25,6 +26,7 @@ const appHelp = `skein app makes and lists apps (tenants) and changes their secr
   skein app rotate NAME    make a new secret; the one before stays good until the next rotation
   skein app suspend NAME   refuse every token of an app and end its sessions
   skein app resume NAME    take that back
+  skein app quota NAME     print what an app may use and what it uses; with flags, change it
 
 It works beside a running server. Options:
 `
@@ -35,6 +37,7 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	alg := flags.String("alg", "", "Algorithm of the new secret: HS256 (default) or EdDSA.")
 	publicKey := flags.String("public-key", "", "File with an Ed25519 public key in PEM: the private key stays with you.")
 	origins := flags.String("allowed-origins", "", "With create: web origins, with commas between them, whose pages may speak for the app.")
+	quotas := newQuotaFlags(flags)
 	retire := flags.Bool("retire-old", false, "With rotate: the older secrets stop working at once, for a secret that leaked.")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: flags, Only: []string{"data", "db"}}
 	cfg, operands, err := config.Read(src)
@@ -48,6 +51,11 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	verb, name, err := appOperands(operands)
 	if err != nil {
 		return err
+	}
+	if _, given, err := quotas.change(); err != nil {
+		return err
+	} else if given && verb != "quota" {
+		return errQuotaFlags
 	}
 	if *retire && verb != "rotate" {
 		return errors.New("--retire-old goes with: skein app rotate NAME")
@@ -67,13 +75,15 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		}
 		pem = string(b)
 	}
-	a, done, err := openAuth(ctx, cfg, verb == "create", stderr)
+	d, a, done, err := openApps(ctx, cfg, verb == "create", stderr)
 	if err != nil {
 		return err
 	}
 	defer done()
 	var s auth.Secret
 	switch verb {
+	case "quota":
+		return changeQuotas(ctx, d, a, im.AppID(name), quotas, stdout)
 	case "list":
 		return listApps(ctx, a, stdout)
 	case "create":
@@ -127,16 +137,16 @@ func splitOrigins(list string) (origins []string, err error) {
 // appOperands reads VERB [NAME].
 func appOperands(operands []string) (verb, name string, err error) {
 	if len(operands) == 0 {
-		return "", "", errors.New("say what to do: skein app create|list|rotate|suspend|resume (see skein app --help)")
+		return "", "", errors.New("say what to do: skein app create|list|rotate|suspend|resume|quota (see skein app --help)")
 	}
 	verb = operands[0]
 	want := 2
 	switch verb {
 	case "list":
 		want = 1
-	case "create", "rotate", "suspend", "resume":
+	case "create", "rotate", "suspend", "resume", "quota":
 	default:
-		return "", "", fmt.Errorf("skein app knows create, list, rotate, suspend and resume, not %q", verb)
+		return "", "", fmt.Errorf("skein app knows create, list, rotate, suspend, resume and quota, not %q", verb)
 	}
 	switch {
 	case len(operands) < want:
@@ -199,25 +209,31 @@ func listApps(ctx context.Context, a *auth.Auth, stdout io.Writer) error {
 // openAuth opens the apps of a data folder or database, also while a server
 // runs on it. A folder is made only for who creates something.
 func openAuth(ctx context.Context, cfg *config.Config, create bool, stderr io.Writer) (a *auth.Auth, done func(), err error) {
+	_, a, done, err = openApps(ctx, cfg, create, stderr)
+	return a, done, err
+}
+
+// openApps is openAuth with the database.
+func openApps(ctx context.Context, cfg *config.Config, create bool, stderr io.Writer) (d *db.DB, a *auth.Auth, done func(), err error) {
 	if !create && cfg.DB == "" {
 		if _, err := os.Stat(filepath.Join(cfg.Data, "skein.db")); errors.Is(err, os.ErrNotExist) {
-			return nil, nil, fmt.Errorf("there is no data in the folder %s; name the server's with --data DIR, or its database with --db URL", cfg.Data)
+			return nil, nil, nil, fmt.Errorf("there is no data in the folder %s; name the server's with --data DIR, or its database with --db URL", cfg.Data)
 		}
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	key, err := masterKey(cfg, entropy)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	d, err := openDB(ctx, cfg, clock, log)
+	d, err = openDB(ctx, cfg, clock, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	a, err = auth.New(ctx, auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log})
 	if err != nil {
 		d.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return a, func() { d.Close() }, nil
+	return d, a, func() { d.Close() }, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/profile"
 	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
+	"github.com/skein-im/skein/internal/feature/usage"
 	"github.com/skein-im/skein/internal/feature/user"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/gateway"
@@ -37,6 +38,7 @@ type background struct {
 	jobs   *job.Queue
 	burns  *timed.Burns
 	admin  *admin.Service
+	usage  *usage.Service
 	timed  *timed.Service
 	folk   *people
 	chat   *chat.Service
@@ -61,18 +63,21 @@ func ownMigrations() map[string]fs.FS {
 		"profile":   profile.Migrations(),
 		"search":    search.Migrations(),
 		"timed":     timed.Migrations(),
+		"usage":     usage.Migrations(),
 		"user":      user.Migrations(),
 	}
 }
 
 // newBackground makes the tables, the queue, and what the front door needs.
-func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.Auth, log *slog.Logger) (*background, error) {
+func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.Auth, limits *limits, online func(im.AppID) int, log *slog.Logger) (*background, error) {
 	for name, files := range ownMigrations() {
 		if err := s.db.Migrate(ctx, name, files); err != nil {
 			return nil, err
 		}
 	}
-	back := &background{auth: a, admin: admin.New(a, s.db)}
+	use := usage.New(usage.Deps{DB: s.db, Clock: limits.clock, Log: log, Quotas: a.Quotas, Users: a.Users, Online: online, Refused: limits.refused})
+	s.onClose(use.Close)
+	back := &background{auth: a, usage: use, admin: admin.New(a, use.Usage, s.db)}
 	clock := im.SystemClock{}
 	kinds := append(timed.Kinds(func() *timed.Service { return back.timed }, func() *timed.Burns { return back.burns }), job.Kind{
 		Name: "purge_client_ids", Every: 6 * time.Hour, Run: func(ctx context.Context, _ job.Job) error {
@@ -82,7 +87,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
 	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
 	kinds = append(kinds, broadcast.Kinds(func() *broadcast.Service { return back.casts })...)
-	kinds = append(kinds, group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
+	kinds = append(kinds, use.Kind(), group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
 	if err != nil {
@@ -107,6 +112,7 @@ func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b 
 		back.burns.Follower(),
 		contactsFollower(back.jobs),
 		search.Index(),
+		back.usage.Follower(),
 	)
 	if err != nil {
 		return err

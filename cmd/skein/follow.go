@@ -14,7 +14,9 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/contact"
+	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
+	"github.com/skein-im/skein/internal/feature/usage"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
@@ -58,7 +60,7 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 		return err
 	}
 	r, err := follow.New(follow.Options{DB: d, Journal: j, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)},
-		admin.New(nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs))
+		admin.New(nil, nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs), search.Index(), usage.New(usage.Deps{DB: d}).Follower())
 	if err != nil {
 		return err
 	}

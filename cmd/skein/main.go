@@ -82,7 +82,7 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) 
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
-		usage(stderr)
+		printUsage(stderr)
 		if len(args) == 0 {
 			return exitCode(2)
 		}
@@ -93,11 +93,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return c.run(ctx, args[1:], stdout, stderr)
 		}
 	}
-	usage(stderr)
+	printUsage(stderr)
 	return fmt.Errorf("there is no command %q", args[0])
 }
 
-func usage(w io.Writer) {
+func printUsage(w io.Writer) {
 	fmt.Fprintln(w, "skein is an instant-messaging server. Commands:")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  skein %-8s %s\n", c.name, c.what)

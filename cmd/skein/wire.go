@@ -104,8 +104,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	s.onClose(tracer.Close)
 	b := bus.Metered(local, ops.metrics, tracer)
+	limits := newLimits(cfg, ops.metrics, clock)
 	ao := auth.Options{DB: d, Clock: clock, Entropy: entropy, Key: key, Log: log, Dev: cfg.Dev,
-		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics, Defaults: appDefaults(cfg)}
+		AllowedOrigins: cfg.AllowedOrigins, Node: name, MaxDevices: cfg.Limits.Devices, Metrics: ops.metrics, Defaults: appDefaults(cfg),
+		Quotas: appQuotas(&cfg.Quotas), RefusedUsers: limits.refused[refusedUsers].Inc}
 	fenceNews(b, &ao, node)
 	a, err := auth.New(ctx, ao)
 	if err != nil {
@@ -124,7 +126,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	s.onClose(j.Close)
 	s.db, s.journal, s.node = d, j, node
 
-	back, err := newBackground(ctx, s, cfg, a, log)
+	var p *presence.Presence // before anybody can ask
+	back, err := newBackground(ctx, s, cfg, a, limits, func(app im.AppID) int { return p.InApp(app) }, log)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +137,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
 	if err := back.start(s, cfg, c, b, folk, pages, limits, log); err != nil {
+		Settings: a.Settings, Quota: back.usage, Reading: back.burns.Reading, Cursors: a.Cursors})
+	folk, err := newPeople(j, d, c, a, b, key, limits)
+	if err != nil {
+		return nil, err
+	}
+	if back.users, err = newUsers(s, back, a, c, folk, key); err != nil {
+		return nil, err
+	}
+	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}
@@ -141,7 +153,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if nodes.link, err = openLink(cfg, node, key, log); err != nil {
 		return nil, err
 	}
-	p := presence.New(node, b, clock)
+	p = presence.New(node, b, clock)
 	s.onClose(p.Close)
 
 	origins := originRules{auth: a}
@@ -151,7 +163,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	address := func(r *http.Request) string { return s.proxies.ClientAddr(r).String() }
 	strangers := quota.New[netip.Prefix](limits.of("hello"), 100_000, clock)
 	s.gateway, err = gateway.New(ctx, gateway.Deps{Chat: c, Journal: j, Bus: b, Doorman: a, Presence: p, Sight: folk.profiles, Limits: gatewayLimits(&cfg.Limits),
-		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Trace: tracer, Origin: origins.any, SameOrigin: origins.same, Address: address,
+		Clock: clock, Entropy: entropy, Log: log, Metrics: ops.metrics, Trace: tracer, Origin: origins.any, SameOrigin: origins.same, Address: address, Quota: back.usage,
 		AllowHello: func(address string) error { return allowAddress(strangers, address, "connections") }})
 	if err != nil {
 		return nil, err
@@ -194,6 +206,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		},
 		Allow: func(actor im.Actor) error {
 			if actor.Server {
+				if counted, err := back.usage.Call(actor.App); counted {
+					return err
+				}
 				return backEnds.Allow(actor.App, 1, "calls of the app's back end")
 			}
 			actor.Device = ""

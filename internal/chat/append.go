@@ -18,11 +18,12 @@ type attempt func(ctx context.Context, room *Room, a *journal.Append) error
 // apply decides and appends, and decides again when it was overtaken. It is
 // the way of every verb that is not the hot one.
 func (s *Service) apply(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, try attempt) (journal.Result, error) {
-	return s.applyUpTo(ctx, maxRetries, actor, conv, id, try)
+	return s.applyUpTo(ctx, maxRetries, s.quota.Message, actor, conv, id, try)
 }
 
-// applyUpTo is apply that decides again at most so many times.
-func (s *Service) applyUpTo(ctx context.Context, retries int, actor im.Actor, conv im.ConvID, id im.ClientID, try attempt) (journal.Result, error) {
+// applyUpTo is apply that decides again at most so many times, and takes the
+// place of a message so.
+func (s *Service) applyUpTo(ctx context.Context, retries int, take taker, actor im.Actor, conv im.ConvID, id im.ClientID, try attempt) (journal.Result, error) {
 	if err := s.checkID(id); err != nil {
 		return journal.Result{}, err
 	}
@@ -44,7 +45,15 @@ func (s *Service) applyUpTo(ctx context.Context, retries int, actor im.Actor, co
 			}
 			return journal.Result{}, err
 		}
+		back, err := takePlace(ctx, take, a)
+		if err != nil {
+			if done, ok := s.repeated(ctx, a); ok {
+				return done, nil
+			}
+			return journal.Result{}, err
+		}
 		res, err := s.wait(ctx, a)
+		settle(back, &res, err)
 		if !isStale(err) {
 			if a.Members != nil || a.Title != nil || a.Attrs != nil || a.Raise || a.SetBits|a.ClearBits != 0 {
 				s.rooms.drop(actor.App, conv) // the caller's next decision sees it

@@ -65,6 +65,7 @@ type Service struct {
 	signals      Signaller
 	policies     []Policy
 	settings     func(im.AppID) *skeinv1.AppSettings // Deps.Settings; never nil
+	quota        Quota                               // never nil
 	acknowledged Cursors
 	burning      func(ctx context.Context, app im.AppID, conv im.ConvID, reader im.UserID, seq im.Seq) error
 	limits       Limits
@@ -90,6 +91,8 @@ type Deps struct {
 	// asked often, and what it returns is not changed. nil = every app has the
 	// defaults.
 	Settings func(im.AppID) *skeinv1.AppSettings
+	// Quota is asked before a message is stored; nil = apps are not bounded.
+	Quota Quota
 	// Cursors tells how far devices are, for receipts; nil = nobody knows.
 	Cursors Cursors
 	// Reading is told of a reader of a direct conversation before their marker
@@ -104,8 +107,12 @@ func New(d Deps) *Service {
 		all := &skeinv1.AppSettings{RecallWindowS: proto.Uint32(uint32(d.Limits.RecallWindow.Seconds()))}
 		d.Settings = func(im.AppID) *skeinv1.AppSettings { return all }
 	}
+	if d.Quota == nil {
+		d.Quota = noQuota{}
+	}
 	return &Service{
-		j: expiring{d.Journal, d.Clock}, stored: d.Journal, burning: d.Reading, acknowledged: d.Cursors, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
+		quota: d.Quota,
+		j:     expiring{d.Journal, d.Clock}, stored: d.Journal, burning: d.Reading, acknowledged: d.Cursors, signals: d.Signals, policies: d.Policies, settings: d.Settings, limits: d.Limits, clock: d.Clock, tasks: turn.Of(d.Clock), log: d.Log,
 		rooms:   newRooms(d.Journal, 50_000, 4_000_000),
 		cursors: newCursorCodec(d.CursorKey, d.Journal.Incarnation(), d.Journal.Shards()),
 	}

@@ -213,15 +213,6 @@ func (r *Room) Joining(u im.UserID) journal.MemberChange {
 	return journal.MemberChange{User: u, Role: im.RoleMember, FromStart: r.Settings.GetHistory() == skeinv1.HistoryAccess_HISTORY_ACCESS_VISIBLE}
 }
 
-// MaxMembers is how many members the group may have, where the server's limit
-// is as given.
-func (r *Room) MaxMembers(limit int) int {
-	if n := int(r.Settings.GetMaxMembers()); n > 0 {
-		return n
-	}
-	return limit
-}
-
 // Dissolved tells whether the group was dissolved. Members are left in it only
 // until the last of them has been taken out.
 func (r *Room) Dissolved() bool { return r.Settings.GetDissolved() }

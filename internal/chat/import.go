@@ -31,7 +31,8 @@ const (
 //
 // Errors: NotFound, InvalidArgument, TooLarge, ClockSkew, FailedPrecondition
 // (the group stores no messages or has ended), ClientIDReused (the message was
-// brought with other content; those before it are stored).
+// brought with other content), ResourceExhausted (the app has no more messages
+// today); with these two the messages before it are stored.
 func (s *Service) Import(ctx context.Context, a im.Actor, conv im.ConvID, run im.ClientID, ms []*skeinv1.ImportedMessage) ([]uint64, error) {
 	if !a.Server || conv.Kind() == im.ConvInvalid {
 		return nil, im.ErrNotFound
@@ -67,7 +68,7 @@ func (s *Service) Import(ctx context.Context, a im.Actor, conv im.ConvID, run im
 
 func (s *Service) importOne(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, sender im.UserID, c *skeinv1.Content) (journal.Result, error) {
 	body := encodeContent(c)
-	return s.apply(ctx, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
+	return s.applyUpTo(ctx, maxRetries, s.quota.Imported, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
 		a.Kind, a.Sender, a.Body, a.Silent, a.Uncounted, a.Create = im.KindMessage, sender, body, true, true, create(room)
 		if err := keeping(room); err != nil {
 			return err

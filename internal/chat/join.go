@@ -16,7 +16,7 @@ const joinRetries = 100
 // and is asked again when somebody else was faster. It returns what Change
 // returns.
 func (s *Service) Join(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, plan func(*Room) (Change, error)) (journal.Result, error) {
-	return s.applyUpTo(ctx, joinRetries, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
+	return s.applyUpTo(ctx, joinRetries, s.quota.Message, actor, conv, id, func(ctx context.Context, room *Room, a *journal.Append) error {
 		a.Kind = im.KindMembers
 		if room.Kind != im.ConvGroup {
 			return im.ErrNotFound

@@ -249,14 +249,23 @@ func sameRequest(a, b []byte) bool {
 }
 
 // Create makes a group with its first entry. The caller has decided that it
-// may be. AlreadyExists when the id is taken and this is no retry.
+// may be. Errors: AlreadyExists when the id is taken and this is no retry,
+// ResourceExhausted when the app may have no more groups.
 func (s *Service) Create(ctx context.Context, actor im.Actor, conv im.ConvID, id im.ClientID, c journal.Create, content *skeinv1.Content) (journal.Result, error) {
 	if err := s.checkID(id); err != nil {
 		return journal.Result{}, err
 	}
 	a := &journal.Append{App: actor.App, Conv: conv, Kind: im.KindMembers, Sender: actor.User, Device: actor.Device, ClientID: id,
 		ACLVersion: 0, Create: &c, Body: encodeContent(content), MarkRead: true}
+	back, err := s.quota.Group(ctx, actor.App, conv)
+	if err != nil {
+		if done, ok := s.repeated(ctx, a); ok {
+			return done, nil
+		}
+		return journal.Result{}, err
+	}
 	res, err := s.wait(ctx, a)
+	settle(back, &res, err)
 	if isStale(err) {
 		if done, ok := s.repeated(ctx, a); ok {
 			return done, nil

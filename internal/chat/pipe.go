@@ -79,10 +79,13 @@ func (p *Pipe) Submit(ctx context.Context, r SendRequest, done func(journal.Resu
 		return
 	}
 	if r.Conv.Kind() != im.ConvGroup && !r.planned() {
-		a, err := p.prepare(ctx, &r)
+		a, back, err := p.prepare(ctx, &r)
 		if err != nil {
 			answer(done, err)
 			return
+		}
+		if back != nil {
+			done = settled(back, done)
 		}
 		p.s.j.Submit(a, done)
 		return
@@ -125,7 +128,7 @@ func (l *pipeLine) hold(h heldSend) {
 // try decides a send, which is counted as in flight, and submits it, unless
 // the line has stalled meanwhile or stalls because of it.
 func (p *Pipe) try(ctx context.Context, line *pipeLine, h heldSend) {
-	a, err := p.prepare(ctx, &h.req)
+	a, back, err := p.prepare(ctx, &h.req)
 	p.mu.Lock()
 	// A repetition that is refused while its first attempt is under way has to
 	// wait for that one: it may be decided again, and otherwise.
@@ -139,6 +142,9 @@ func (p *Pipe) try(ctx context.Context, line *pipeLine, h heldSend) {
 	if err != nil || line.stalled || line.inFlight > 1 && line.version != a.ACLVersion {
 		line.stalled = true
 		p.mu.Unlock()
+		if back != nil {
+			back()
+		}
 		p.landed(ctx, line, &h, im.ClientID{})
 		return
 	}
@@ -146,6 +152,7 @@ func (p *Pipe) try(ctx context.Context, line *pipeLine, h heldSend) {
 	line.attempts = append(line.attempts, a.ClientID)
 	p.mu.Unlock()
 	p.s.j.Submit(a, func(res journal.Result, err error) {
+		settle(back, &res, err)
 		if isStale(err) {
 			p.landed(ctx, line, &h, a.ClientID)
 			return
@@ -218,24 +225,36 @@ func (p *Pipe) drain(ctx context.Context, line *pipeLine) {
 	}
 }
 
-// prepare decides a send and builds its append. A refusal on a room that is
-// not the newest is taken again.
-func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (*journal.Append, error) {
+// settled is done behind settle.
+func settled(back func(), done func(journal.Result, error)) func(journal.Result, error) {
+	return func(res journal.Result, err error) {
+		settle(back, &res, err)
+		done(res, err)
+	}
+}
+
+// prepare decides a send, builds its append and takes its place (takePlace). A
+// refusal on a room that is not the newest is taken again.
+func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (a *journal.Append, back func(), err error) {
 	for n := 0; ; n++ {
 		room, err := p.s.rooms.get(ctx, p.actor.App, r.Conv)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
 			ClientID: r.ClientID, ACLVersion: room.Version, Deny: denyOf(room, p.actor)}
+		full := false
 		if err = p.s.fillSend(ctx, p.actor, room, r, a); err == nil {
-			return a, nil
+			if back, err = takePlace(ctx, p.s.quota.Message, a); err == nil {
+				return a, back, nil
+			}
+			full = true
 		}
 		if res, ok := p.s.repeated(ctx, a); ok {
-			return nil, &repeatedError{res}
+			return nil, nil, &repeatedError{res}
 		}
-		if n == maxRetries || !p.s.outdated(ctx, room) {
-			return nil, err
+		if full || n == maxRetries || !p.s.outdated(ctx, room) {
+			return nil, nil, err
 		}
 	}
 }

@@ -28,16 +28,22 @@ type Apps interface {
 	RevokeUser(ctx context.Context, a im.Actor, user im.UserID) (devices int, err error)
 	// Effective lays an app's own settings over the server's defaults.
 	Effective(own *skeinv1.AppSettings) *skeinv1.AppSettings
+	// EffectiveQuotas lays what the operator allows an app over the server's defaults.
+	EffectiveQuotas(own *skeinv1.AppQuotas) *skeinv1.AppQuotas
 }
+
+// Use tells what an app uses now of what the operator allows it.
+type Use func(ctx context.Context, app im.AppID) (*skeinv1.AppUsage, error)
 
 // Service answers skein.v1.AdminService.
 type Service struct {
 	apps Apps
+	use  Use
 	db   *db.DB
 }
 
 // New builds the service. The tables must have been migrated.
-func New(apps Apps, d *db.DB) *Service { return &Service{apps: apps, db: d} }
+func New(apps Apps, use Use, d *db.DB) *Service { return &Service{apps: apps, use: use, db: d} }
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -46,7 +52,7 @@ var migrations embed.FS
 // name "admin".
 func Migrations() fs.FS { return db.Migrations(migrations) }
 
-// GetApp returns the actor's app with its use. NotFound for anybody but its
+// GetApp returns the actor's app with its quotas and its use. NotFound for anybody but its
 // back end.
 func (s *Service) GetApp(ctx context.Context, a im.Actor, _ *skeinv1.GetAppRequest) (*skeinv1.GetAppResponse, error) {
 	if !a.Server {
@@ -100,6 +106,11 @@ func (s *Service) wire(ctx context.Context, app auth.App) (*skeinv1.App, error) 
 	if err != nil {
 		return nil, fmt.Errorf("usage of app %s: %w", app.ID, err)
 	}
+	use, err := s.use(ctx, app.ID)
+	if err != nil {
+		return nil, fmt.Errorf("usage of app %s: %w", app.ID, err)
+	}
 	return &skeinv1.App{Id: string(app.ID), LoginPolicy: skeinv1.LoginPolicy(app.LoginPolicy), AllowedOrigins: app.AllowedOrigins,
-		CreatedUs: int64(app.Created), MessageCount: uint64(n), Settings: s.apps.Effective(app.Own)}, nil
+		CreatedUs: int64(app.Created), MessageCount: uint64(n), Settings: s.apps.Effective(app.Own),
+		Quotas: s.apps.EffectiveQuotas(app.OwnQuotas), Usage: use}, nil
 }

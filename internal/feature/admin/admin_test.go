@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/bus"
@@ -41,6 +42,12 @@ func (a *apps) UpdateApp(_ context.Context, _ im.Actor, u auth.AppUpdate) (auth.
 }
 
 func (a *apps) Effective(own *skeinv1.AppSettings) *skeinv1.AppSettings { return own }
+
+func (a *apps) EffectiveQuotas(own *skeinv1.AppQuotas) *skeinv1.AppQuotas { return own }
+
+func use(_ context.Context, app im.AppID) (*skeinv1.AppUsage, error) {
+	return &skeinv1.AppUsage{Users: uint64(len(app))}, nil
+}
 
 func (a *apps) RevokeUser(_ context.Context, _ im.Actor, u im.UserID) (int, error) {
 	a.revoked = append(a.revoked, u)
@@ -75,8 +82,9 @@ var server = im.Actor{App: "shop", Server: true}
 
 func TestTheBackEndSeesAndChangesItsAppAndRevokesUsers(t *testing.T) {
 	both(t, func(t *testing.T, d *db.DB) {
-		fake := &apps{app: auth.App{ID: "shop", LoginPolicy: auth.PolicyOneDevice, AllowedOrigins: []string{"https://shop.example"}, Created: 7}}
-		s := admin.New(fake, d)
+		fake := &apps{app: auth.App{ID: "shop", LoginPolicy: auth.PolicyOneDevice, AllowedOrigins: []string{"https://shop.example"}, Created: 7,
+			OwnQuotas: &skeinv1.AppQuotas{Users: proto.Uint64(9)}}}
+		s := admin.New(fake, use, d)
 		must(t, d.Write(t.Context(), func(tx db.Tx) error {
 			_, err := tx.Exec("INSERT INTO usage_day (app, day, shard, messages) VALUES ('shop', 1, 0, 40), ('shop', 1, 1, 1), ('shop', 2, 0, 1), ('other', 1, 0, 9)")
 			return err
@@ -84,7 +92,7 @@ func TestTheBackEndSeesAndChangesItsAppAndRevokesUsers(t *testing.T) {
 		got, err := s.GetApp(t.Context(), server, &skeinv1.GetAppRequest{})
 		must(t, err)
 		if a := got.GetApp(); a.GetId() != "shop" || a.GetMessageCount() != 42 || a.GetCreatedUs() != 7 ||
-			a.GetLoginPolicy() != skeinv1.LoginPolicy_LOGIN_POLICY_ONE_DEVICE || len(a.GetAllowedOrigins()) != 1 {
+			a.GetLoginPolicy() != skeinv1.LoginPolicy_LOGIN_POLICY_ONE_DEVICE || len(a.GetAllowedOrigins()) != 1 || a.GetQuotas().GetUsers() != 9 || a.GetUsage().GetUsers() != 4 {
 			t.Errorf("got %v", a)
 		}
 		_, err = s.UpdateApp(t.Context(), server, &skeinv1.UpdateAppRequest{LoginPolicy: skeinv1.LoginPolicy_LOGIN_POLICY_NONE})
@@ -115,7 +123,7 @@ func TestTheBackEndSeesAndChangesItsAppAndRevokesUsers(t *testing.T) {
 
 func TestAUserIsToldThatThereIsNothing(t *testing.T) {
 	fake := &apps{}
-	s := admin.New(fake, nil)
+	s := admin.New(fake, use, nil)
 	user := im.Actor{App: "shop", User: "eve", Device: "phone"}
 	_, e1 := s.GetApp(t.Context(), user, &skeinv1.GetAppRequest{})
 	_, e2 := s.UpdateApp(t.Context(), user, &skeinv1.UpdateAppRequest{})
@@ -242,7 +250,7 @@ func TestTheCountEqualsARecountThroughRestartsHandOversAndARebuild(t *testing.T)
 		j, err := journal.Open(t.Context(), d, journal.Options{Clock: &days{now: time.UnixMicro(1_700_000_000_000_000)}, Shards: shards, Committed: hints.Ring})
 		must(t, err)
 		defer func() { must(t, j.Close(context.Background())) }()
-		s := admin.New(&apps{}, d)
+		s := admin.New(&apps{}, use, d)
 		start := func() *follow.Runner {
 			f := s.Usage()
 			f.Every = time.Millisecond

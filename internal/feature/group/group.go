@@ -42,7 +42,7 @@ func New(c *chat.Service, max int, later Later) *Service {
 const titleBytes = 128
 
 // Create makes a group owned by the actor; settings can be nil. Errors: AlreadyExists, TooLarge,
-// InvalidArgument.
+// InvalidArgument, ResourceExhausted (the app may have no more groups).
 func (s *Service) Create(ctx context.Context, a im.Actor, id im.ConvID, title string, members []im.UserID, settings *skeinv1.GroupSettings, client im.ClientID) (*skeinv1.Conversation, error) {
 	return s.CreateFor(ctx, a, "", id, title, members, settings, client)
 }
@@ -77,12 +77,8 @@ func (s *Service) CreateFor(ctx context.Context, a im.Actor, owner im.UserID, id
 	if err != nil {
 		return nil, err
 	}
-	most := s.max
-	if n := int(settings.GetMaxMembers()); n > 0 {
-		most = n
-	}
-	if len(users)+1 > most {
-		return nil, im.Errorf(im.TooLarge, "a group has at most %d members", most)
+	if err := s.chat.CheckSize(a.App, settings.GetMaxMembers(), s.max, len(users)+1); err != nil {
+		return nil, err
 	}
 	c := journal.Create{Kind: im.ConvGroup, Title: title, Attrs: first, Members: []journal.NewMember{{User: owner, Role: im.RoleOwner}}}
 	change := &skeinv1.MembersChange{Added: []string{string(owner)}, Role: skeinv1.Role_ROLE_MEMBER}
@@ -132,8 +128,8 @@ func (s *Service) Add(ctx context.Context, a im.Actor, id im.ConvID, members []i
 		if room.Size() == 0 { // only the back end sees it: who comes first would have to own it
 			return chat.Change{}, im.Errorf(im.FailedPrecondition, "everybody has left the group")
 		}
-		if most := room.MaxMembers(s.max); room.Size()+len(ms) > most {
-			return chat.Change{}, im.Errorf(im.TooLarge, "a group has at most %d members", most)
+		if err := s.chat.CheckSize(a.App, room.Settings.GetMaxMembers(), s.max, room.Size()+len(ms)); err != nil {
+			return chat.Change{}, err
 		}
 		change := changeOf(ms, c)
 		if len(ms) == 0 {

@@ -111,6 +111,7 @@ func (s *Service) checkSettings(a im.Actor, g *skeinv1.GroupSettings) error {
 	if a.Server {
 		most = mostMembers
 	}
+	most = s.chat.MostMembers(a.App, most)
 	switch {
 	case skeinv1.GroupType_name[int32(g.Type)] == "" || skeinv1.JoinMode_name[int32(g.JoinMode)] == "" || skeinv1.HistoryAccess_name[int32(g.History)] == "":
 		return im.Errorf(im.InvalidArgument, "type, join_mode or history is not one of their values")

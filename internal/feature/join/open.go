@@ -95,8 +95,8 @@ func (s *Service) enter(ctx context.Context, a im.Actor, conv im.ConvID, client 
 
 // adding is the change that makes a user a member, as the group wants it.
 func (s *Service) adding(room *chat.Room, user im.UserID) (chat.Change, error) {
-	if most := room.MaxMembers(s.Members); room.Size() >= most {
-		return chat.Change{}, im.Errorf(im.TooLarge, "the group has at most %d members", most)
+	if err := s.Chat.CheckSize(room.App, room.Settings.GetMaxMembers(), s.Members, room.Size()+1); err != nil {
+		return chat.Change{}, err
 	}
 	return chat.Change{Verb: chat.VerbMembers, Members: []journal.MemberChange{room.Joining(user)},
 		Content: &skeinv1.Content{Kind: &skeinv1.Content_Members{Members: &skeinv1.MembersChange{Added: []string{string(user)}, Role: skeinv1.Role_ROLE_MEMBER}}}}, nil

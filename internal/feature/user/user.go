@@ -21,6 +21,9 @@ import (
 type Accounts interface {
 	// PutAccounts makes users, changes those that are there, and tells which are new.
 	PutAccounts(ctx context.Context, a im.Actor, list []auth.AccountChange) (created []bool, err error)
+	// NewUsers tells which users, by their places in a list, the app does not
+	// have and has no room for.
+	NewUsers(ctx context.Context, a im.Actor, list []im.UserID) (refused map[int]error, err error)
 	// GetAccount returns one user. Errors: NotFound.
 	GetAccount(ctx context.Context, a im.Actor, user im.UserID) (auth.Account, error)
 	// ListAccounts returns the users after an id, in the order of their bytes.
@@ -80,8 +83,10 @@ const listName = "users"
 
 // UpsertUsers makes users and changes those that are there, each for itself.
 // The profile comes first: a user whose profile is refused is not made. When
-// the call breaks off between the two, its repetition does the rest. Errors:
-// NotFound for anybody but the app's back end, InvalidArgument.
+// the call breaks off between the two, its repetition does the rest. For a user
+// whom the app has no room for nothing is written; should others take the last
+// places between the two, the call ends with ResourceExhausted. Errors: NotFound
+// for anybody but the app's back end, InvalidArgument.
 func (s *Service) UpsertUsers(ctx context.Context, a im.Actor, r *skeinv1.UpsertUsersRequest) (*skeinv1.UpsertUsersResponse, error) {
 	switch {
 	case !a.Server:
@@ -89,14 +94,14 @@ func (s *Service) UpsertUsers(ctx context.Context, a im.Actor, r *skeinv1.Upsert
 	case len(r.GetUsers()) == 0 || len(r.GetUsers()) > MaxUpsert:
 		return nil, im.Errorf(im.InvalidArgument, "a call has 1 to %d users", MaxUpsert)
 	}
-	changes := make([]*skeinv1.UpdateProfileRequest, len(r.Users))
+	ids := make([]im.UserID, len(r.Users))
 	for i, u := range r.Users {
 		if u == nil {
 			return nil, im.Errorf(im.InvalidArgument, "users[%d] is missing", i)
 		}
-		changes[i] = profileOf(u)
+		ids[i] = im.UserID(u.GetId())
 	}
-	refused, err := s.d.Profiles.Put(ctx, a, changes)
+	refused, err := s.putProfiles(ctx, a, r.Users, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +124,28 @@ func (s *Service) UpsertUsers(ctx context.Context, a im.Actor, r *skeinv1.Upsert
 		out.Results[where[i]].Created = yes
 	}
 	return out, nil
+}
+
+// putProfiles writes the profiles of those users for whom there is room, and
+// tells for each why it was refused.
+func (s *Service) putProfiles(ctx context.Context, a im.Actor, users []*skeinv1.UserChange, ids []im.UserID) ([]error, error) {
+	full, err := s.d.Accounts.NewUsers(ctx, a, ids)
+	if err != nil {
+		return nil, err
+	}
+	var changes []*skeinv1.UpdateProfileRequest
+	var where []int
+	out := make([]error, len(users))
+	for i, u := range users {
+		if out[i] = full[i]; out[i] == nil {
+			changes, where = append(changes, profileOf(u)), append(where, i)
+		}
+	}
+	refused, err := s.d.Profiles.Put(ctx, a, changes)
+	for i, err := range refused {
+		out[where[i]] = err
+	}
+	return out, err
 }
 
 // profileOf is what a change says of the profile.
