@@ -132,20 +132,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 		return nil, err
 	}
 	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
-		Settings: a.Settings, Reading: back.burns.Reading, Cursors: a.Cursors})
-	limits, pages := newLimits(cfg, ops.metrics, clock), page.New(pageKey)
+		Settings: a.Settings, Quota: back.usage, Reading: back.burns.Reading, Cursors: a.Cursors})
+	pages := page.New(pageKey)
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
 	if err := back.start(s, cfg, c, b, folk, pages, limits, log); err != nil {
-		Settings: a.Settings, Quota: back.usage, Reading: back.burns.Reading, Cursors: a.Cursors})
-	folk, err := newPeople(j, d, c, a, b, key, limits)
-	if err != nil {
-		return nil, err
-	}
-	if back.users, err = newUsers(s, back, a, c, folk, key); err != nil {
-		return nil, err
-	}
-	if err := back.start(s, cfg, c, b, folk, key, limits, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}

@@ -108,18 +108,17 @@ type machine struct {
 	leaving  bool // go_away was said: what is under way is answered, then comes the close
 	id       auth.Session
 	session  string
-	// groupMembers is what the welcome tells of the size of groups; 0 = limits say it.
-	groupMembers int
-	hello        *skeinv1.Hello
-	helloRef     uint32
-	inFlight     int
-	waiting      []clientFrame // came behind the hello
-	held         []news        // came during a sync
-	heldSize     int
-	floor        []im.Pos // what the last sync told of, while the fan-out is not past it
-	tokens       float64  // of the send rate
-	filled       time.Time
-	since        im.Micros // of the sign-in
+	hello    *skeinv1.Hello
+	helloRef uint32
+	inFlight int
+	waiting  []clientFrame // came behind the hello
+	held     []news        // came during a sync
+	heldSize int
+	floor    []im.Pos // what the last sync told of, while the fan-out is not past it
+	tokens   float64  // of the send rate
+	filled   time.Time
+	since    im.Micros // of the sign-in
+	members  int       // most of a group, as the welcome tells; 0 = limits say it
 }
 
 // elsewhereAge is how old a session has to be before the news that its device
@@ -311,7 +310,7 @@ func (m *machine) onSynced(ev *event, out []effect) []effect {
 			Session: m.session, User: string(m.id.Actor.User), ServerTimeUs: ev.sync.Page.ServerTimeUs,
 			TokenExpiresUs: m.id.Expires.UnixMicro(), PingIntervalMs: uint32(m.limits.PingInterval.Milliseconds()), Sync: ev.sync.Page,
 			Limits: &skeinv1.Limits{MaxTextBytes: uint32(m.limits.TextBytes), MaxBodyBytes: uint32(m.limits.BodyBytes),
-				MaxPacketBytes: uint32(m.limits.PacketBytes), MaxInFlight: uint32(m.limits.InFlight), MaxGroupMembers: uint32(cmp.Or(m.groupMembers, m.limits.GroupMembers))}}}
+				MaxPacketBytes: uint32(m.limits.PacketBytes), MaxInFlight: uint32(m.limits.InFlight), MaxGroupMembers: uint32(cmp.Or(m.members, m.limits.GroupMembers))}}}
 	}
 	out = append(out, effect{kind: fxOut, bytes: encodeFrame(frame)})
 	if !ev.sync.More {

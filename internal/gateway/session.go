@@ -510,7 +510,7 @@ func (s *session) register(h *skeinv1.Hello) (auth.Session, error) {
 		s.mu.Lock()
 		s.m.id = id // what Apply looks at, before the session can be found
 		if s.g.Quota != nil {
-			s.m.groupMembers = s.g.Quota.Members(id.Actor.App)
+			s.m.members = s.g.Quota.Members(id.Actor.App)
 		}
 		s.mu.Unlock()
 		s.conn.SetReadLimit(s.g.Limits.PacketBytes)
