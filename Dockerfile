@@ -7,6 +7,7 @@ FROM --platform=$BUILDPLATFORM node:20-bookworm-slim AS web
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY sdk/js/client/package.json sdk/js/client/
+COPY sdk/js/server/package.json sdk/js/server/
 COPY web/chat/package.json web/chat/
 COPY test/e2e/package.json test/e2e/
 RUN npm ci --no-progress --loglevel=error

@@ -14,13 +14,15 @@ inputs() {
   find proto -name '*.proto'
   find tools/protoc-gen-openapi tools/validateproto -name '*.go' ! -name '*_test.go'
   printf '%s\n' buf.yaml buf.gen.yaml tools/buf/go.mod tools/es/package-lock.json \
-    sdk/js/client/scripts/gen-wire.mjs
+    sdk/js/client/scripts/descriptors.mjs sdk/js/client/scripts/gen-wire.mjs \
+    sdk/js/server/scripts/gen-wire.mjs sdk/testdata/server/calls.json
   find sdk/js/client/src/modules -name wire.json
 }
 outputs() {
   find proto \( -name '*.pb.go' -o -name '*.connect.go' \)
   find sdk/js/client/src/gen -type f 2>/dev/null || true
   find sdk/js/client/src/wire sdk/js/client/src/modules \( -name schema.ts -o -name wire.ts \) 2>/dev/null || true
+  find sdk/js/server/src -name wire.ts 2>/dev/null || true
   find docs/reference -name openapi.json 2>/dev/null || true
 }
 sums() {

@@ -31,6 +31,7 @@ if [ "${1:-}" = --check ]; then
     diff -u "$file" "$out/$file" || status=1
   done < <({ scripts/gen-sum.sh outputs | grep -v src/wire/ | grep -v /wire.ts; cd "$out" && find proto sdk docs -type f; } | sort -u)
   node sdk/js/client/scripts/gen-wire.mjs --check || status=1
+  node sdk/js/server/scripts/gen-wire.mjs --check || status=1
   [ $status = 0 ] || echo "generated files are stale: run make gen" >&2
   exit $status
 fi
@@ -38,6 +39,7 @@ fi
 # What is no longer generated goes away.
 scripts/gen-sum.sh outputs | grep -v src/wire/ | grep -v /wire.ts | xargs -r rm -f
 cp -r "$out/proto" "$out/sdk" "$out/docs" .
-# The browser SDK's own field tables are made from its generated descriptors.
+# The SDKs' own field tables are made from the generated descriptors.
 node sdk/js/client/scripts/gen-wire.mjs
+node sdk/js/server/scripts/gen-wire.mjs
 scripts/gen-sum.sh >proto/gen.sum

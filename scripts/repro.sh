@@ -10,7 +10,7 @@ for side in a bb; do
   mkdir -p "$work/$side"
   git archive HEAD | tar -x -C "$work/$side"
   (cd "$work/$side" && GOCACHE="$work/cache-$side" make --no-print-directory build >&2 &&
-    find bin web/*/dist sdk/js/client/dist -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/$side.sum"
+    find bin web/*/dist sdk/js/*/dist -type f -print0 | sort -z | xargs -0 sha256sum) >"$work/$side.sum"
 done
 diff "$work/a.sum" "$work/bb.sum"
 echo "$(wc -l <"$work/a.sum") files, the same twice"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the browser SDK, then the web app on it, each only when something of
-# it is newer than what was built.
+# Builds the SDKs in TypeScript, then the web app on the browser's, each only
+# when something of it is newer than what was built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,4 +17,5 @@ build() {
   touch "$output"
 }
 build sdk/js/client sdk/js/client/dist/index.js sdk/js/client
+build sdk/js/server sdk/js/server/dist/index.js sdk/js/server
 build web/chat web/chat/dist/index.html web/chat sdk/js/client

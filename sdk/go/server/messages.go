@@ -8,6 +8,12 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
+// Text is the body of a message that is a text.
+func Text(words string) *skeinv1.Body {
+	return &skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
+		Content: &skeinv1.Content{Kind: &skeinv1.Content_Text{Text: &skeinv1.Text{Text: words}}}}
+}
+
 // Send sends a message as the user whom it names as sender, by that user's
 // rules, or as the app itself when it names none.
 func (c *Client) Send(ctx context.Context, r *skeinv1.SendMessageRequest) (*skeinv1.Entry, error) {

@@ -10,6 +10,8 @@
 // and has no second effect. What the server could not be asked is asked again
 // by itself, see Options.Attempts.
 //
+// A change returns its entry, nil when nothing had to be changed.
+//
 // A list is an iterator that reads page by page; an error is the last that it
 // gives. What is refused comes as *skein.Error.
 package server

@@ -13,10 +13,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
+import { loadDescriptors } from "./descriptors.mjs";
 
 const root = new URL("../", import.meta.url);
-const genFolder = fileURLToPath(new URL("src/gen/skein/v1/", root));
 const moduleFolder = fileURLToPath(new URL("src/modules/", root));
 
 /** The calls that the core makes. What has a frame goes by the socket. */
@@ -40,27 +39,6 @@ const left = {
 };
 /** Of contents it knows the first: every later kind, and what goes with one, is a module's. */
 const lastContent = 11;
-
-/** Bundles the generated files and imports them, since Node 20 reads no TypeScript. */
-async function loadDescriptors() {
-  const names = readdirSync(genFolder).filter((name) => name.endsWith("_pb.ts")).sort();
-  const source = names.map((n) => `export * from "./src/gen/skein/v1/${n}";`).join("\n");
-  const bundle = await rolldown({
-    cwd: fileURLToPath(root),
-    input: "virtual:gen",
-    logLevel: "silent",
-    plugins: [
-      {
-        name: "virtual",
-        resolveId: (id) => (id === "virtual:gen" ? fileURLToPath(new URL("gen.virtual.ts", root)) : null),
-        load: (id) => (id.endsWith("gen.virtual.ts") ? { code: source, moduleType: "ts" } : null),
-      },
-    ],
-  });
-  const { output } = await bundle.generate({ format: "esm" });
-  await bundle.close();
-  return import(`data:text/javascript;base64,${Buffer.from(output[0].code).toString("base64")}`);
-}
 
 // google.protobuf.FieldDescriptorProto.Type
 const scalar = { 3: "i", 4: "l", 5: "i", 8: "o", 9: "s", 12: "b", 13: "u" };
