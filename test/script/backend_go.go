@@ -62,10 +62,6 @@ func (g *goServer) id(name string) ([]byte, error) {
 	return id, err
 }
 
-func goText(words string) *pb.Body {
-	return &pb.Body{Scheme: pb.BodyScheme_BODY_SCHEME_CONTENT, Content: &pb.Content{Kind: &pb.Content_Text{Text: &pb.Text{Text: words}}}}
-}
-
 // listed reads a list to its end.
 func listed[T any](list iter.Seq2[T, error], line func(T) string) ([]string, error) {
 	out := []string{}
@@ -195,7 +191,7 @@ var goServerGroups = map[string]func(context.Context, *goServer, Command) (any, 
 
 var goServerMessages = map[string]func(context.Context, *goServer, Command) (any, error){
 	"send": func(ctx context.Context, g *goServer, c Command) (any, error) {
-		r := &pb.SendMessageRequest{Conversation: c.Conversation, Body: goText(c.Text)}
+		r := &pb.SendMessageRequest{Conversation: c.Conversation, Body: server.Text(c.Text)}
 		if len(c.Users) > 0 {
 			r.Sender = c.Users[0]
 		}
@@ -207,7 +203,7 @@ var goServerMessages = map[string]func(context.Context, *goServer, Command) (any
 		return MessageView{ID: fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), Seq: int(e.Seq)}, nil
 	},
 	"edit": func(ctx context.Context, g *goServer, c Command) (any, error) {
-		_, err := g.sdk.EditMessage(ctx, &pb.EditMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int)), Body: goText(c.Text)})
+		_, err := g.sdk.EditMessage(ctx, &pb.EditMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int)), Body: server.Text(c.Text)})
 		return nil, err
 	},
 	"recall": func(ctx context.Context, g *goServer, c Command) (any, error) {
@@ -225,7 +221,7 @@ var goServerMessages = map[string]func(context.Context, *goServer, Command) (any
 		return g.sdk.Import(ctx, c.Conversation, id, func(yield func(*pb.ImportedMessage, error) bool) {
 			for i, line := range c.Data["lines"].([]string) {
 				sender, text, _ := strings.Cut(line, ": ")
-				if !yield(&pb.ImportedMessage{Sender: sender, TimeUs: 1_500_000_000_000_000 + int64(i), ClientId: []byte(fmt.Sprint(i)), Body: goText(text)}, nil) {
+				if !yield(&pb.ImportedMessage{Sender: sender, TimeUs: 1_500_000_000_000_000 + int64(i), ClientId: []byte(fmt.Sprint(i)), Body: server.Text(text)}, nil) {
 					return
 				}
 			}
@@ -236,7 +232,7 @@ var goServerMessages = map[string]func(context.Context, *goServer, Command) (any
 		if err != nil {
 			return nil, err
 		}
-		_, err = g.sdk.StartBroadcast(ctx, &pb.StartBroadcastRequest{ClientId: id, Sender: c.Data["sender"].(string), Users: c.Users, Body: goText(c.Text)})
+		_, err = g.sdk.StartBroadcast(ctx, &pb.StartBroadcastRequest{ClientId: id, Sender: c.Data["sender"].(string), Users: c.Users, Body: server.Text(c.Text)})
 		return nil, err
 	},
 	"over": func(ctx context.Context, g *goServer, c Command) (any, error) {

@@ -36,13 +36,20 @@ type answer struct {
 // OpenNode opens a device of the TypeScript SDK.
 func OpenNode(t *testing.T, endpoint, app, user, device string) Driver {
 	t.Helper()
-	return startNode(t, "driver/driver.mjs", endpoint, app, user, device)
+	return startNode(t, exec.Command("node", "driver/driver.mjs", endpoint, app, user, device))
+}
+
+// OpenServerNode makes a back end on the TypeScript SDK.
+func OpenServerNode(t *testing.T, endpoint, app, kid, secret string) Caller {
+	t.Helper()
+	cmd := exec.Command("node", "backend.mjs", endpoint, app, kid)
+	cmd.Env = append(os.Environ(), "SKEIN_SECRET="+secret)
+	return startNode(t, cmd)
 }
 
 // startNode starts a driver's process.
-func startNode(t *testing.T, args ...string) *nodeDriver {
+func startNode(t *testing.T, cmd *exec.Cmd) *nodeDriver {
 	t.Helper()
-	cmd := exec.Command("node", args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

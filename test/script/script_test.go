@@ -47,7 +47,7 @@ func onPostgres(t *testing.T) []string { return []string{"--data", t.TempDir(), 
 
 // acrossNodes are the scripts that three nodes may break in the SDK's view: what
 // is a hint only, what ends a session from afar, and nodes that go.
-var acrossNodes = []string{"d2_over_restart", "d5_resume", "d6_kick", "d6_leave_and_return", "d6_signout", "drain", "group_roles", "multi_device",
+var acrossNodes = []string{"backend_users", "d2_over_restart", "d5_resume", "d6_kick", "d6_leave_and_return", "d6_signout", "drain", "group_roles", "multi_device",
 	"presence", "server_restart", "typing", "unread"}
 
 // sdks are what a device is made of.
@@ -58,7 +58,8 @@ var sdks = map[string]func(t *testing.T, endpoint, app, user, device string) Dri
 
 // serverSDKs are what the app's back end is made of beside devices of each.
 var serverSDKs = map[string]func(t *testing.T, endpoint, app, kid, secret string) Caller{
-	"go": OpenServerGo,
+	"go":         OpenServerGo,
+	"typescript": OpenServerNode,
 }
 
 func scripts(t *testing.T) map[string]string {
@@ -90,9 +91,6 @@ func TestEveryScriptHoldsOnEveryEngineThroughEverySDK(t *testing.T) {
 				for name, src := range all {
 					if e.few && sdk != "go" && !slices.Contains(acrossNodes, name) {
 						continue
-					}
-					if serverSDKs[sdk] == nil && strings.Contains(src, "\nbackend:") {
-						continue // there is no server SDK of this language yet
 					}
 					t.Run(sdk+"/"+name, func(t *testing.T) {
 						t.Parallel()

@@ -1,0 +1,108 @@
+// Drives the TypeScript SDK of a back end for the behaviour scripts: commands on stdin and answers on stdout, as
+// driver/driver.mjs does for a device. Arguments: endpoint, app id, and its secret's id; the secret itself comes by the
+// environment.
+import { createInterface } from "node:readline";
+import { SkeinError, createServer, newId, signer, text } from "@skein/server";
+
+const [endpoint, appId, kid] = process.argv.slice(2);
+const server = createServer({ endpoint, appId, token: signer({ appId, kid, secret: process.env.SKEIN_SECRET }) });
+
+/** Ids of imports and broadcasts by their names, each made at its first use. */
+const ids = new Map();
+function id(name) {
+  if (!ids.has(name)) ids.set(name, newId());
+  return ids.get(name);
+}
+
+/** Reads a list to its end. */
+async function listed(list, line) {
+  const out = [];
+  for await (const item of list) out.push(line(item));
+  return out;
+}
+
+const uuid = (bytes) => Buffer.from(bytes).toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+
+function userLine(user) {
+  const name = user.profile?.name ? `: ${user.profile.name}` : "";
+  return `${user.id}${user.bot ? " bot" : ""}${user.suspendedUs ? " suspended" : ""}${name}`;
+}
+
+function entryLine(entry) {
+  if (entry.kind !== "message") return entry.kind;
+  return `${entry.sender}: ${entry.recalled ? "(recalled)" : (entry.body?.content?.text?.text ?? "")}`;
+}
+
+function* imported(lines) {
+  for (const [i, line] of lines.entries()) {
+    const [sender, words] = line.split(/: (.*)/s);
+    yield { sender, timeUs: 1_500_000_000_000_000 + i, clientId: Buffer.from(String(i)), body: text(words) };
+  }
+}
+
+const verbs = {
+  user: async ({ users, title, remove }) => {
+    const [result] = await server.upsertUsers([{ id: users[0], name: title ?? "", bot: remove ?? false }]);
+    if (result.error) throw new SkeinError(result.error.code, result.error.message);
+  },
+  users: () => listed(server.users(), userLine),
+  suspend: ({ users }) => server.suspendUser(users[0]),
+  unsuspend: ({ users }) => server.unsuspendUser(users[0]),
+  revoke: ({ users }) => server.revokeUser(users[0]),
+  erase: async ({ users }) => {
+    await server.eraseUser(users[0]);
+    return (await server.waitErasure(users[0])).messages;
+  },
+  window: async ({ limit }) => {
+    await server.updateApp({ settings: { recallWindowS: limit ?? 0 } });
+    return (await server.app()).settings.recallWindowS;
+  },
+
+  create: async ({ conversation, title, users, data }) => {
+    await server.createGroup({ id: conversation, title, owner: data.owner, members: users ?? [] });
+  },
+  groups: () => listed(server.groups(), (g) => `${g.id}=${g.memberCount}`),
+  group: async ({ conversation }) => {
+    const g = await server.group(conversation);
+    return [g.title, g.settings.description, String(g.memberCount)];
+  },
+  title: ({ conversation, title }) => server.updateGroup({ conversation, title }),
+  describe: ({ conversation, title }) => server.updateGroupSettings({ conversation, settings: { description: title }, fields: ["description"] }),
+  members: ({ conversation }) => listed(server.members({ conversation }), (m) => `${m.user}=${m.role}`),
+  add: ({ conversation, users }) => server.addMembers({ conversation, users }),
+  remove: ({ conversation, users }) => server.removeMember({ conversation, user: users[0] }),
+  role: ({ conversation, users, role }) => server.setRole({ conversation, user: users[0], role }),
+  mute: ({ conversation, users, limit }) => server.muteMember({ conversation, user: users[0], seconds: limit ?? 0 }),
+  transfer: ({ conversation, users }) => server.transferGroup({ conversation, user: users[0] }),
+  dissolve: ({ conversation }) => server.dissolveGroup({ conversation }),
+
+  send: async ({ conversation, text: words, users }) => {
+    const clientId = newId();
+    const entry = await server.send({ conversation, clientId, sender: users?.[0] ?? "", body: text(words) });
+    return { id: uuid(clientId), seq: entry.seq };
+  },
+  edit: ({ conversation, data, text: words }) => server.editMessage({ conversation, seq: data.seq, body: text(words) }),
+  recall: ({ conversation, data }) => server.recallMessage({ conversation, seq: data.seq }),
+  export: ({ conversation, data }) => listed(server.export(conversation, data.after), entryLine),
+  import: ({ conversation, message, data }) => server.import(conversation, id(message), imported(data.lines)),
+  broadcast: ({ message, data, users, text: words }) =>
+    server.startBroadcast({ clientId: id(message), sender: data.sender, users: users ?? [], body: text(words) }),
+  over: async ({ message }) => {
+    const b = await server.waitBroadcast(id(message));
+    return [b.state, String(b.sent), String(b.refused)];
+  },
+  cancel: ({ message }) => server.cancelBroadcast(id(message)),
+};
+
+const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  try {
+    if (!verbs[command.verb]) throw new Error(`no verb ${command.verb}`);
+    write({ id: command.id, result: (await verbs[command.verb](command)) ?? null });
+  } catch (error) {
+    if (error instanceof SkeinError) write({ id: command.id, failure: { code: error.code, message: error.message } });
+    else write({ id: command.id, error: String(error?.stack ?? error) });
+  }
+}
