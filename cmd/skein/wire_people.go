@@ -33,7 +33,7 @@ func newPeople(j journal.Journal, d *db.DB, c *chat.Service, a *auth.Auth, b bus
 		}
 	}
 	p := &people{}
-	p.profiles = profile.New(profile.Deps{DB: d, Clock: limits.clock, Relations: relations{c}, Exists: a.Exists, Settings: a.Settings,
+	p.profiles = profile.New(profile.Deps{DB: d, Clock: limits.clock, Relations: relations{c}, Reads: reads{c, limits.clock, im.SystemEntropy()}, Exists: a.Exists, Settings: a.Settings,
 		AllowSearch: perUser("directory", "look-ups in the directory"), Pages: pages,
 		Changed: func(app im.AppID, user im.UserID) { b.Signal(bus.SightChanged{App: app, User: user}) }})
 	p.contacts = contact.New(contact.Deps{Part: p.profiles.Part, Chat: c, Journal: j, Clock: limits.clock, Pages: pages, AllowRequest: perUser("request", "contact requests"),
@@ -53,6 +53,22 @@ func contactsFollower(jobs *job.Queue) follow.Follower {
 		_, _, err := jobs.Enqueue(tx, s)
 		return err
 	})
+}
+
+// reads keeps for feature/profile whether others learn how far users have read.
+type reads struct {
+	*chat.Service
+	clock   im.Clock
+	entropy im.Entropy
+}
+
+// HideReads implements profile.Reads.
+func (r reads) HideReads(ctx context.Context, a im.Actor, hide bool) error {
+	id, err := im.NewClientID(r.clock.Now(), r.entropy)
+	if err != nil {
+		return err
+	}
+	return r.Service.HideReads(ctx, a, id, hide)
 }
 
 // relations tells feature/profile what users are to each other.

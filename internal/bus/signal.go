@@ -70,6 +70,7 @@ type ReadMoved struct {
 	Device im.DeviceID // the one that moved it; it has its answer already
 	Seq    im.Seq
 	Ord    im.Ord
+	Own    bool // it is told to User's own devices alone
 }
 
 // Delivered says that a device of User has stored a direct conversation up to

@@ -21,6 +21,8 @@ type Keyed struct {
 	// Raise has every decision that was taken meanwhile taken again, so that
 	// what a plan counted is exact.
 	Raise bool
+	// Set and Clear are bits of the conversation's row that change with it.
+	Set, Clear uint64
 }
 
 // SetKeyed stores a value in the keyed state of a conversation. plan looks at
@@ -51,6 +53,7 @@ func (s *Service) SetKeyed(ctx context.Context, actor im.Actor, conv im.ConvID, 
 			return im.Errorf(im.InvalidArgument, "a key has 1 to 200 bytes without control characters")
 		}
 		a.Key, a.SlotSeq, a.Raise, a.Body = k.Key, k.Newest, k.Raise, encodeContent(k.Content)
+		a.SetBits, a.ClearBits = k.Set, k.Clear
 		return s.decide(ctx, &Action{Verb: k.Verb, Actor: actor, Room: room, Content: k.Content})
 	})
 }

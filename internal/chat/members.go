@@ -41,6 +41,9 @@ func (s *Service) Members(ctx context.Context, actor im.Actor, conv im.ConvID, r
 			return im.ErrNotFound
 		}
 		ms, err := pageOfMembers(v, room, r)
+		if err == nil {
+			err = (&markers{v: v, actor: actor}).mask(room.Kind, ms)
+		}
 		for _, m := range ms {
 			out.Members = append(out.Members, protoMember(m))
 		}

@@ -27,7 +27,7 @@ func (s *Service) Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*sk
 			self, err = v.Member(actor.App, conv, actor.User)
 		}
 		if err == nil {
-			out, err = protoConv(v, &c, &self)
+			out, err = protoConv(v, &markers{v: v, actor: actor}, &c, &self)
 		}
 		return err
 	})
@@ -35,7 +35,7 @@ func (s *Service) Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*sk
 }
 
 // protoConv is a conversation for one member, ended or not.
-func protoConv(v journal.View, c *journal.Conv, self *journal.Member) (*skeinv1.Conversation, error) {
+func protoConv(v journal.View, shown *markers, c *journal.Conv, self *journal.Member) (*skeinv1.Conversation, error) {
 	out := &skeinv1.Conversation{Id: string(c.ID), Kind: skeinv1.ConversationKind(c.Kind), Title: c.Title,
 		HeadSeq: uint64(c.HeadSeq), HeadOrd: uint64(c.HeadOrd), AclVersion: uint64(c.ACLVersion),
 		MemberCount: uint32(c.Members), CreatedUs: int64(c.Created), Membership: protoMember(*self)}
@@ -57,6 +57,9 @@ func protoConv(v journal.View, c *journal.Conv, self *journal.Member) (*skeinv1.
 	}
 	readers, err := v.Readers(c.App, c.ID, maxMarkers)
 	if err != nil {
+		return nil, err
+	}
+	if err := shown.mask(c.Kind, readers); err != nil {
 		return nil, err
 	}
 	for _, m := range readers {
@@ -91,11 +94,12 @@ func (s *Service) List(ctx context.Context, actor im.Actor, limit int, page stri
 		if err != nil {
 			return err
 		}
+		shown := &markers{v: v, actor: actor}
 		for i := range rows {
 			if rows[i].Member.To > 0 {
 				continue
 			}
-			c, err := protoConv(v, &rows[i].Conv, &rows[i].Member)
+			c, err := protoConv(v, shown, &rows[i].Conv, &rows[i].Member)
 			if err != nil {
 				return err
 			}

@@ -31,8 +31,12 @@ func (s *Service) Read(ctx context.Context, actor im.Actor, conv im.ConvID, seq 
 	if err != nil {
 		return m, err
 	}
-	if m.Moved {
-		s.signals.Signal(bus.ReadMoved{App: actor.App, Conv: conv, User: actor.User, Device: actor.Device, Seq: m.Seq, Ord: m.Ord})
+	if m.Moved && s.Announces(room) {
+		own, err := s.readsOwn(ctx, actor, room)
+		if err != nil {
+			return m, nil // it has moved; that is told with the next one, or when somebody asks
+		}
+		s.signals.Signal(bus.ReadMoved{App: actor.App, Conv: conv, User: actor.User, Device: actor.Device, Seq: m.Seq, Ord: m.Ord, Own: own})
 	}
 	return m, nil
 }

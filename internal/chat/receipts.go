@@ -38,6 +38,9 @@ func (s *Service) Receipts(ctx context.Context, actor im.Actor, r *skeinv1.ListR
 		var blocked bool
 		err := s.reading(ctx, actor, im.ConvID(r.GetConversation()), func(v journal.View, room *Room, self journal.Member, head im.Seq) (err error) {
 			e, members, err = presentAt(v, actor, room, self, head, im.Seq(r.GetSeq()), page)
+			if err == nil {
+				err = (&markers{v: v, actor: actor}).mask(room.Kind, members)
+			}
 			if err == nil && room.Kind == im.ConvDirect {
 				var c journal.Conv
 				c, err = v.Conv(actor.App, room.ID)

@@ -155,10 +155,10 @@ func (s *Service) Relations(ctx context.Context, app im.AppID, user im.UserID, o
 	return out, err
 }
 
-// reservedKey tells whether a key stands for what two users have agreed on:
-// features write those, no user does.
+// reservedKey tells whether a key stands for what two users have agreed on, or
+// for a setting: the server writes those, no user does.
 func reservedKey(key string) bool {
-	for _, p := range [...]string{"contact/", "request/", "block/"} {
+	for _, p := range [...]string{"contact/", "request/", "block/", hidesReadsKey} {
 		if strings.HasPrefix(key, p) {
 			return true
 		}

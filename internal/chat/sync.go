@@ -125,6 +125,7 @@ func (s *Service) syncPages(v journal.View, actor im.Actor, r SyncRequest, cur c
 	if err != nil {
 		return err
 	}
+	shown := &markers{v: v, actor: actor}
 	resumed := cur.key != nil // the pages before were of another snapshot
 	// Of the row at told, the keyed state was told up to this key.
 	after := ""
@@ -138,7 +139,7 @@ func (s *Service) syncPages(v journal.View, actor im.Actor, r SyncRequest, cur c
 			if since == nil && rows[told].Member.To > 0 {
 				continue // a new device does not learn of groups that were left
 			}
-			d := delta{actor: actor, row: &rows[told], base: cur.base, limit: r.Entries, hidden: hidden[rows[told].Conv.ID], after: after, most: most}
+			d := delta{actor: actor, shown: shown, row: &rows[told], base: cur.base, limit: r.Entries, hidden: hidden[rows[told].Conv.ID], after: after, most: most}
 			if raw, after, err = d.append(raw, v); err != nil {
 				return err
 			}
@@ -211,6 +212,7 @@ func hiddenOf(v journal.View, actor im.Actor, rows []journal.Changed, base []im.
 // to base.
 type delta struct {
 	actor  im.Actor
+	shown  *markers
 	row    *journal.Changed
 	base   []im.Pos
 	limit  int // newest entries
@@ -225,7 +227,7 @@ type delta struct {
 // after is not empty when keyed values are left: those past that key.
 func (x *delta) append(raw []byte, v journal.View) (out []byte, after string, err error) {
 	c, self := &x.row.Conv, &x.row.Member
-	pc, err := protoConv(v, c, self)
+	pc, err := protoConv(v, x.shown, c, self)
 	if err != nil {
 		return raw, "", err
 	}

@@ -290,7 +290,12 @@ func (f *fanout) signal(sig bus.Signal) {
 	case bus.ReadMoved:
 		frame := encodeFrame(&skeinv1.ServerFrame{Frame: &skeinv1.ServerFrame_ReadMarker{
 			ReadMarker: &skeinv1.ReadMarker{Conversation: string(m.Conv), User: string(m.User), ReadSeq: uint64(m.Seq), ReadOrd: uint64(m.Ord)}}})
-		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, d im.DeviceID) bool { return u != m.User || d != m.Device })
+		f.toMembers(m.App, m.Conv, frame, func(u im.UserID, d im.DeviceID) bool {
+			if m.Own {
+				return u == m.User && d != m.Device
+			}
+			return u != m.User || d != m.Device
+		})
 	}
 }
 

@@ -110,6 +110,7 @@ func TestNoReadScansAWholeTable(t *testing.T) {
 					return err
 				}},
 				{"entry_slot", func() error { _, err := v.KeyedAt("demo", "g1", "pin/a", "pin/b"); return err }},
+				{"", func() error { _, err := v.Bits("demo", "g1", "~ann"); return err }},
 				{"", func() error { _, err := v.Since(0, 3, 5); return err }},
 				{"", func() error { _, err := v.Member("demo", "g1", "ann"); return err }},
 				{"", func() error { _, err := v.Intervals("demo", "g1", "ann"); return err }},

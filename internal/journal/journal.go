@@ -319,6 +319,8 @@ type View interface {
 	Changes(app im.AppID, user im.UserID, since []im.Pos, before *PageKey, limit int) ([]Changed, error)
 	// Places returns the conversations that a user is or was in, by id, at most limit.
 	Places(app im.AppID, user im.UserID, limit int) ([]Place, error)
+	// Bits returns Conv.Bits of those of the conversations that are there.
+	Bits(app im.AppID, convs ...im.ConvID) (map[im.ConvID]uint64, error)
 	// OrdAt returns ord at a seq (0 at seq 0).
 	OrdAt(app im.AppID, conv im.ConvID, seq im.Seq) (im.Ord, error)
 }

@@ -319,6 +319,17 @@ func (v *memView) Conv(app im.AppID, conv im.ConvID) (Conv, error) {
 	return Conv{}, im.ErrNotFound
 }
 
+// Bits implements View.
+func (v *memView) Bits(app im.AppID, convs ...im.ConvID) (map[im.ConvID]uint64, error) {
+	out := make(map[im.ConvID]uint64, len(convs))
+	for _, id := range convs {
+		if c := v.convs[convKey{app, id}]; c != nil {
+			out[id] = c.conv().Bits
+		}
+	}
+	return out, nil
+}
+
 // Entries implements View.
 func (v *memView) Entries(app im.AppID, conv im.ConvID, from, to im.Seq, limit int, newest bool) ([]im.Entry, error) {
 	if c := v.convs[convKey{app, conv}]; newest && c != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,6 +71,42 @@ func (v *sqlView) Conv(app im.AppID, conv im.ConvID) (Conv, error) {
 	}
 	v.report(h.broken)
 	return h.conv, nil
+}
+
+// Bits implements View.
+func (v *sqlView) Bits(app im.AppID, convs ...im.ConvID) (map[im.ConvID]uint64, error) {
+	out := make(map[im.ConvID]uint64, len(convs))
+	for some := range slices.Chunk(convs, bitsAtOnce) {
+		args := make([]any, 0, len(some)+1)
+		args = append(args, app)
+		for _, c := range some {
+			args = append(args, c)
+		}
+		if err := v.bits(out, "SELECT conv, bits FROM conversation WHERE app = $1 AND conv IN ("+db.List(2, len(some))+")", args); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// bitsAtOnce is how many conversations one query names.
+const bitsAtOnce = 500
+
+func (v *sqlView) bits(out map[im.ConvID]uint64, query string, args []any) error {
+	rows, err := v.tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var conv im.ConvID
+		var bits uint64
+		if err := rows.Scan(&conv, &bits); err != nil {
+			return err
+		}
+		out[conv] = bits
+	}
+	return rows.Err()
 }
 
 // report tells the operator of a damaged row.

@@ -59,6 +59,16 @@ const (
 	AcceptNobody ContactPolicy = "nobody"
 )
 
+// ReadReceipts says whether others learn how far the user has read.
+type ReadReceipts string
+
+// The settings. Who hides theirs does not see in direct conversations how far
+// the other one has read, either.
+const (
+	SendReadReceipts ReadReceipts = "send" // the default
+	HideReadReceipts ReadReceipts = "hide" // nobody does but the app's back end
+)
+
 // Privacy is the user's own settings. In UpdatePrivacy what is empty stays.
 type Privacy struct {
 	Name, AvatarURL, Bio, Gender, Birthday, Language, Custom Visibility
@@ -66,8 +76,9 @@ type Privacy struct {
 	// not see that one's.
 	LastSeen Visibility
 	// Findable is who finds the user in the directory.
-	Findable Visibility
-	Contacts ContactPolicy
+	Findable     Visibility
+	Contacts     ContactPolicy
+	ReadReceipts ReadReceipts
 }
 
 // DirectoryQuery is a look-up in the directory: one of the three.
@@ -236,11 +247,11 @@ func (c *Client) UpdatePrivacy(ctx context.Context, p Privacy) (Privacy, error) 
 		bad = bad || i < 0
 		return skeinv1.Visibility(max(i, 0))
 	}
-	policy := slices.Index(policies(), p.Contacts)
+	policy, receipts := slices.Index(policies(), p.Contacts), slices.Index(readReceipts(), p.ReadReceipts)
 	req := &skeinv1.UpdatePrivacyRequest{Privacy: &skeinv1.Privacy{Name: v(p.Name), AvatarUrl: v(p.AvatarURL), Bio: v(p.Bio), Gender: v(p.Gender),
 		Birthday: v(p.Birthday), Language: v(p.Language), Custom: v(p.Custom), LastSeen: v(p.LastSeen), Findable: v(p.Findable),
-		ContactPolicy: skeinv1.ContactPolicy(max(policy, 0))}}
-	if bad || policy < 0 {
+		ContactPolicy: skeinv1.ContactPolicy(max(policy, 0)), ReadReceipts: skeinv1.ReadReceipts(max(receipts, 0))}}
+	if bad || policy < 0 || receipts < 0 {
 		return Privacy{}, errorf(InvalidArgument, nil, "a setting has a value that is none of the constants")
 	}
 	var resp skeinv1.UpdatePrivacyResponse
@@ -248,11 +259,13 @@ func (c *Client) UpdatePrivacy(ctx context.Context, p Privacy) (Privacy, error) 
 	return viewPrivacy(resp.GetPrivacy()), err
 }
 
-// visibilities and policies are the words of the enums by their wire values;
+// visibilities, policies and readReceipts are the words of the enums by their wire values;
 // "" is what was not said.
 func visibilities() []Visibility { return []Visibility{"", ForEverybody, ForContacts, ForNobody} }
 
 func policies() []ContactPolicy { return []ContactPolicy{"", AcceptAnyone, AskMe, AcceptNobody} }
+
+func readReceipts() []ReadReceipts { return []ReadReceipts{"", SendReadReceipts, HideReadReceipts} }
 
 // word is the word of a wire value; "" for one that this version does not know.
 func word[T ~string, V ~int32](words []T, v V) T {
@@ -266,7 +279,7 @@ func viewPrivacy(p *skeinv1.Privacy) Privacy {
 	v := func(w skeinv1.Visibility) Visibility { return word(visibilities(), w) }
 	return Privacy{Name: v(p.GetName()), AvatarURL: v(p.GetAvatarUrl()), Bio: v(p.GetBio()), Gender: v(p.GetGender()), Birthday: v(p.GetBirthday()),
 		Language: v(p.GetLanguage()), Custom: v(p.GetCustom()), LastSeen: v(p.GetLastSeen()), Findable: v(p.GetFindable()),
-		Contacts: word(policies(), p.GetContactPolicy())}
+		Contacts: word(policies(), p.GetContactPolicy()), ReadReceipts: word(readReceipts(), p.GetReadReceipts())}
 }
 
 // SearchDirectory finds users who want to be found. Errors: InvalidArgument,

@@ -165,6 +165,8 @@ func goPrivacy(setting, value string) skein.Privacy {
 		p.Findable = v
 	case "contacts":
 		p.Contacts = skein.ContactPolicy(value)
+	case "readReceipts":
+		p.ReadReceipts = skein.ReadReceipts(value)
 	}
 	return p
 }

@@ -56,7 +56,7 @@ func Signals() []bus.Signal {
 		bus.SightChanged{App: "app", User: "ann"},
 		bus.SightChanged{App: "app", User: "ann", Other: "bob"},
 		bus.RoomTold{App: "app", Conv: "g1", Boot: boot, ACLVersion: 2, Viewers: 30, Joined: 4, Said: [][]byte{{1, 2, 3}, {3, 4}}},
-		bus.ReadMoved{App: "app", Conv: "g1", User: "ann", Device: "phone", Seq: 7, Ord: 6},
+		bus.ReadMoved{App: "app", Conv: "g1", User: "ann", Device: "phone", Seq: 7, Ord: 6, Own: true},
 		bus.Delivered{App: "app", Conv: "@3:ann:bob", User: "ann", Seq: 7},
 		bus.MemberChanged{App: "app", Conv: "g1", User: "bob"},
 		bus.ConvChanged{App: "app", Conv: "g1", ACLVersion: 3},

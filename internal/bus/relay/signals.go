@@ -36,7 +36,7 @@ const (
 	partConv    = 2
 	partUser    = 3
 	partDevice  = 4
-	partFlag    = 5 // Stopped, Online
+	partFlag    = 5 // Stopped, Online, Own
 	partSeq     = 6
 	partOrd     = 7
 	partVersion = 8 // ACLVersion, of a roster
@@ -75,6 +75,7 @@ func appendSignal(b []byte, s bus.Signal) []byte {
 		part = appendText(part, partDevice, string(s.Device))
 		part = appendUint(part, partSeq, uint64(s.Seq))
 		part = appendUint(part, partOrd, uint64(s.Ord))
+		part = appendBool(part, partFlag, s.Own)
 	case bus.Delivered:
 		which = signalDelivered
 		part = appendConv(part, s.App, s.Conv)
@@ -223,7 +224,7 @@ func decodeSignal(b []byte) (bus.Signal, error) {
 	case signalTyping:
 		return bus.Typing{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Stopped: p.flag}, nil
 	case signalReadMoved:
-		return bus.ReadMoved{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Seq: p.seq, Ord: p.ord}, nil
+		return bus.ReadMoved{App: p.App, Conv: p.conv, User: p.User, Device: p.Device, Seq: p.seq, Ord: p.ord, Own: p.flag}, nil
 	case signalDelivered:
 		return bus.Delivered{App: p.App, Conv: p.conv, User: p.User, Seq: p.seq}, nil
 	case signalCommand:

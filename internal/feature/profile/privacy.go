@@ -31,7 +31,16 @@ func (s *Service) Privacy(ctx context.Context, app im.AppID, user im.UserID) (*s
 	}
 	p := rows[0].privacy
 	s.fillPolicy(app, p)
-	return p, nil
+	return p, s.fillReads(ctx, app, user, p)
+}
+
+// fillReads adds the setting that is not kept here.
+func (s *Service) fillReads(ctx context.Context, app im.AppID, user im.UserID, p *skeinv1.Privacy) error {
+	hides, err := s.Reads.HidesReads(ctx, app, user)
+	if p.ReadReceipts = skeinv1.ReadReceipts_READ_RECEIPTS_SEND; hides {
+		p.ReadReceipts = skeinv1.ReadReceipts_READ_RECEIPTS_HIDE
+	}
+	return err
 }
 
 // fillPolicy lets the app's policy stand where the user has none.
@@ -50,16 +59,25 @@ func (s *Service) UpdatePrivacy(ctx context.Context, a im.Actor, r *skeinv1.Upda
 	if r.GetPrivacy() == nil {
 		return nil, im.Errorf(im.InvalidArgument, "an update has settings")
 	}
+	if set := r.Privacy.ReadReceipts; set != 0 {
+		if err := s.Reads.HideReads(ctx, a, set == skeinv1.ReadReceipts_READ_RECEIPTS_HIDE); err != nil {
+			return nil, err
+		}
+	}
 	var out *skeinv1.Privacy
 	err := s.change(ctx, a.App, a.User, func(have *row) error {
-		proto.Merge(have.privacy, r.GetPrivacy()) // 0 leaves a field as it is
-		out = have.privacy
+		proto.Merge(have.privacy, r.Privacy) // 0 leaves a field as it is
+		have.privacy.ReadReceipts = 0
+		out = proto.CloneOf(have.privacy)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.fillPolicy(a.App, out)
+	if err := s.fillReads(ctx, a.App, a.User, out); err != nil {
+		return nil, err
+	}
 	if s.Changed != nil {
 		s.Changed(a.App, a.User)
 	}

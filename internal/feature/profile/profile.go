@@ -34,11 +34,20 @@ type Relations interface {
 	Blockers(ctx context.Context, app im.AppID, user im.UserID, others []im.UserID) (map[im.UserID]bool, error)
 }
 
+// Reads keeps whether others learn how far a user has read; package chat, which
+// holds everything that shows a read marker to it.
+type Reads interface {
+	HidesReads(ctx context.Context, app im.AppID, user im.UserID) (bool, error)
+	// HideReads has taken effect on every node when it returns.
+	HideReads(ctx context.Context, a im.Actor, hide bool) error
+}
+
 // Deps are what a Service is made of; all but Changed are needed.
 type Deps struct {
 	DB        *db.DB
 	Clock     im.Clock
 	Relations Relations
+	Reads     Reads
 	// Exists tells whether a user has ever signed in; package auth.
 	Exists func(ctx context.Context, app im.AppID, user im.UserID) (bool, error)
 	// Settings are the app's, every field set; package auth.

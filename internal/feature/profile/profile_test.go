@@ -37,6 +37,18 @@ func (r relations) Blockers(_ context.Context, _ im.AppID, user im.UserID, other
 	return out, nil
 }
 
+// reads are the users who hide how far they have read.
+type reads map[im.UserID]bool
+
+func (r reads) HidesReads(_ context.Context, _ im.AppID, user im.UserID) (bool, error) {
+	return r[user], nil
+}
+
+func (r reads) HideReads(_ context.Context, a im.Actor, hide bool) error {
+	r[a.User] = hide
+	return nil
+}
+
 type world struct {
 	t        *testing.T
 	ctx      context.Context
@@ -62,7 +74,7 @@ func both(t *testing.T, test func(w *world)) {
 			}
 			w := &world{t: t, ctx: t.Context(), rel: relations{map[string]bool{"ann bob": true}, map[string]bool{}}}
 			settings := &skeinv1.AppSettings{ContactPolicy: skeinv1.ContactPolicy_CONTACT_POLICY_ANYONE.Enum(), DirectoryFields: &skeinv1.DirectoryFields{Names: []string{"phone"}}}
-			w.s = profile.New(profile.Deps{DB: d, Clock: im.SystemClock{}, Relations: w.rel, Pages: page.New([]byte("0123456789abcdef")),
+			w.s = profile.New(profile.Deps{DB: d, Clock: im.SystemClock{}, Relations: w.rel, Reads: reads{}, Pages: page.New([]byte("0123456789abcdef")),
 				Exists:      func(_ context.Context, _ im.AppID, u im.UserID) (bool, error) { return u != "nobody", nil },
 				Settings:    func(im.AppID) *skeinv1.AppSettings { return settings },
 				AllowSearch: func(im.Actor) error { w.searches++; return w.allow }})
@@ -354,9 +366,14 @@ func TestWhoHidesTheirPresenceDoesNotSeeThatOfOthers(t *testing.T) {
 		if got := sees("ann"); got != "ann" {
 			t.Errorf("who is blocked sees %s", got)
 		}
+		w.privacy("ann", &skeinv1.Privacy{ReadReceipts: skeinv1.ReadReceipts_READ_RECEIPTS_HIDE})
+		w.privacy("ann", &skeinv1.Privacy{LastSeen: skeinv1.Visibility_VISIBILITY_NOBODY}) // which leaves it
+		if p, err := w.s.GetPrivacy(w.ctx, actor("ann"), nil); err != nil || p.Privacy.ReadReceipts != skeinv1.ReadReceipts_READ_RECEIPTS_HIDE {
+			w.t.Fatal(p, err)
+		}
 		p, err := w.s.GetPrivacy(w.ctx, actor("eve"), nil)
 		w.must(err)
-		if v := p.Privacy; v.ContactPolicy != skeinv1.ContactPolicy_CONTACT_POLICY_ANYONE || v.Birthday != skeinv1.Visibility_VISIBILITY_CONTACTS || v.LastSeen != skeinv1.Visibility_VISIBILITY_EVERYBODY {
+		if v := p.Privacy; v.ContactPolicy != skeinv1.ContactPolicy_CONTACT_POLICY_ANYONE || v.Birthday != skeinv1.Visibility_VISIBILITY_CONTACTS || v.LastSeen != skeinv1.Visibility_VISIBILITY_EVERYBODY || v.ReadReceipts != skeinv1.ReadReceipts_READ_RECEIPTS_SEND {
 			t.Errorf("defaults: %v", v)
 		}
 	})

@@ -171,6 +171,13 @@ func bits(e *env) {
 		e.Fatal(errs)
 	}
 	e.code(errs[2], im.PermissionDenied)
+	e.view(func(v journal.View) error {
+		got, err := v.Bits(app, group, "none-such")
+		if len(got) != 1 || got[group] != 4 {
+			e.Fatalf("bits %v", got)
+		}
+		return err
+	})
 	e.sound()
 }
 

@@ -136,6 +136,58 @@ func (ContactPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_skein_v1_profile_proto_rawDescGZIP(), []int{1}
 }
 
+// ReadReceipts says whether others learn how far a user has read.
+type ReadReceipts int32
+
+const (
+	ReadReceipts_READ_RECEIPTS_UNSPECIFIED ReadReceipts = 0
+	// The members of a conversation do.
+	ReadReceipts_READ_RECEIPTS_SEND ReadReceipts = 1
+	// Nobody does but the user's own devices and the app's back end.
+	ReadReceipts_READ_RECEIPTS_HIDE ReadReceipts = 2
+)
+
+// Enum value maps for ReadReceipts.
+var (
+	ReadReceipts_name = map[int32]string{
+		0: "READ_RECEIPTS_UNSPECIFIED",
+		1: "READ_RECEIPTS_SEND",
+		2: "READ_RECEIPTS_HIDE",
+	}
+	ReadReceipts_value = map[string]int32{
+		"READ_RECEIPTS_UNSPECIFIED": 0,
+		"READ_RECEIPTS_SEND":        1,
+		"READ_RECEIPTS_HIDE":        2,
+	}
+)
+
+func (x ReadReceipts) Enum() *ReadReceipts {
+	p := new(ReadReceipts)
+	*p = x
+	return p
+}
+
+func (x ReadReceipts) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReadReceipts) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_profile_proto_enumTypes[2].Descriptor()
+}
+
+func (ReadReceipts) Type() protoreflect.EnumType {
+	return &file_skein_v1_profile_proto_enumTypes[2]
+}
+
+func (x ReadReceipts) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReadReceipts.Descriptor instead.
+func (ReadReceipts) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_profile_proto_rawDescGZIP(), []int{2}
+}
+
 // Profile is what the reader may see of a user. What they may not see is absent, as what was never set is.
 type Profile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -331,6 +383,9 @@ type Privacy struct {
 	Findable Visibility `protobuf:"varint,9,opt,name=findable,proto3,enum=skein.v1.Visibility" json:"findable,omitempty"`
 	// The app's (AppSettings.contact_policy).
 	ContactPolicy ContactPolicy `protobuf:"varint,10,opt,name=contact_policy,json=contactPolicy,proto3,enum=skein.v1.ContactPolicy" json:"contact_policy,omitempty"`
+	// SEND. Who hides how far they have read sees in direct conversations nobody's read markers either. A message that
+	// burns after reading still tells by its end that it was read.
+	ReadReceipts  ReadReceipts `protobuf:"varint,11,opt,name=read_receipts,json=readReceipts,proto3,enum=skein.v1.ReadReceipts" json:"read_receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +488,13 @@ func (x *Privacy) GetContactPolicy() ContactPolicy {
 		return x.ContactPolicy
 	}
 	return ContactPolicy_CONTACT_POLICY_UNSPECIFIED
+}
+
+func (x *Privacy) GetReadReceipts() ReadReceipts {
+	if x != nil {
+		return x.ReadReceipts
+	}
+	return ReadReceipts_READ_RECEIPTS_UNSPECIFIED
 }
 
 type GetProfilesRequest struct {
@@ -1016,7 +1078,7 @@ const file_skein_v1_profile_proto_rawDesc = "" +
 	"\x06custom\x18\t \x03(\v2\x16.skein.v1.ProfileFieldB\b\xbaH\x05\x92\x01\x02\x10\x14R\x06custom\"a\n" +
 	"\fProfileField\x121\n" +
 	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04name\x12\x1e\n" +
-	"\x05value\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x05value\"\xd9\x04\n" +
+	"\x05value\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x05value\"\xa0\x05\n" +
 	"\aPrivacy\x122\n" +
 	"\x04name\x18\x01 \x01(\x0e2\x14.skein.v1.VisibilityB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04name\x12=\n" +
 	"\n" +
@@ -1029,7 +1091,8 @@ const file_skein_v1_profile_proto_rawDesc = "" +
 	"\tlast_seen\x18\b \x01(\x0e2\x14.skein.v1.VisibilityB\b\xbaH\x05\x82\x01\x02\x10\x01R\blastSeen\x12:\n" +
 	"\bfindable\x18\t \x01(\x0e2\x14.skein.v1.VisibilityB\b\xbaH\x05\x82\x01\x02\x10\x01R\bfindable\x12H\n" +
 	"\x0econtact_policy\x18\n" +
-	" \x01(\x0e2\x17.skein.v1.ContactPolicyB\b\xbaH\x05\x82\x01\x02\x10\x01R\rcontactPolicy\"v\n" +
+	" \x01(\x0e2\x17.skein.v1.ContactPolicyB\b\xbaH\x05\x82\x01\x02\x10\x01R\rcontactPolicy\x12E\n" +
+	"\rread_receipts\x18\v \x01(\x0e2\x16.skein.v1.ReadReceiptsB\b\xbaH\x05\x82\x01\x02\x10\x01R\freadReceipts\"v\n" +
 	"\x12GetProfilesRequest\x12(\n" +
 	"\x05users\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\b\x01\x10d\"\x06r\x04 \x01(@R\x05users\x126\n" +
 	"\x05known\x18\x02 \x03(\v2\x16.skein.v1.KnownProfileB\b\xbaH\x05\x92\x01\x02\x10dR\x05known\"N\n" +
@@ -1071,7 +1134,11 @@ const file_skein_v1_profile_proto_rawDesc = "" +
 	"\x1aCONTACT_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15CONTACT_POLICY_ANYONE\x10\x01\x12\x1a\n" +
 	"\x16CONTACT_POLICY_REQUEST\x10\x02\x12\x19\n" +
-	"\x15CONTACT_POLICY_NOBODY\x10\x032\xa1\x03\n" +
+	"\x15CONTACT_POLICY_NOBODY\x10\x03*]\n" +
+	"\fReadReceipts\x12\x1d\n" +
+	"\x19READ_RECEIPTS_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12READ_RECEIPTS_SEND\x10\x01\x12\x16\n" +
+	"\x12READ_RECEIPTS_HIDE\x10\x022\xa1\x03\n" +
 	"\x0eProfileService\x12J\n" +
 	"\vGetProfiles\x12\x1c.skein.v1.GetProfilesRequest\x1a\x1d.skein.v1.GetProfilesResponse\x12P\n" +
 	"\rUpdateProfile\x12\x1e.skein.v1.UpdateProfileRequest\x1a\x1f.skein.v1.UpdateProfileResponse\x12G\n" +
@@ -1092,28 +1159,29 @@ func file_skein_v1_profile_proto_rawDescGZIP() []byte {
 	return file_skein_v1_profile_proto_rawDescData
 }
 
-var file_skein_v1_profile_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_skein_v1_profile_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_skein_v1_profile_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_skein_v1_profile_proto_goTypes = []any{
 	(Visibility)(0),                 // 0: skein.v1.Visibility
 	(ContactPolicy)(0),              // 1: skein.v1.ContactPolicy
-	(*Profile)(nil),                 // 2: skein.v1.Profile
-	(*ProfileField)(nil),            // 3: skein.v1.ProfileField
-	(*Privacy)(nil),                 // 4: skein.v1.Privacy
-	(*GetProfilesRequest)(nil),      // 5: skein.v1.GetProfilesRequest
-	(*KnownProfile)(nil),            // 6: skein.v1.KnownProfile
-	(*GetProfilesResponse)(nil),     // 7: skein.v1.GetProfilesResponse
-	(*UpdateProfileRequest)(nil),    // 8: skein.v1.UpdateProfileRequest
-	(*UpdateProfileResponse)(nil),   // 9: skein.v1.UpdateProfileResponse
-	(*GetPrivacyRequest)(nil),       // 10: skein.v1.GetPrivacyRequest
-	(*GetPrivacyResponse)(nil),      // 11: skein.v1.GetPrivacyResponse
-	(*UpdatePrivacyRequest)(nil),    // 12: skein.v1.UpdatePrivacyRequest
-	(*UpdatePrivacyResponse)(nil),   // 13: skein.v1.UpdatePrivacyResponse
-	(*SearchDirectoryRequest)(nil),  // 14: skein.v1.SearchDirectoryRequest
-	(*SearchDirectoryResponse)(nil), // 15: skein.v1.SearchDirectoryResponse
+	(ReadReceipts)(0),               // 2: skein.v1.ReadReceipts
+	(*Profile)(nil),                 // 3: skein.v1.Profile
+	(*ProfileField)(nil),            // 4: skein.v1.ProfileField
+	(*Privacy)(nil),                 // 5: skein.v1.Privacy
+	(*GetProfilesRequest)(nil),      // 6: skein.v1.GetProfilesRequest
+	(*KnownProfile)(nil),            // 7: skein.v1.KnownProfile
+	(*GetProfilesResponse)(nil),     // 8: skein.v1.GetProfilesResponse
+	(*UpdateProfileRequest)(nil),    // 9: skein.v1.UpdateProfileRequest
+	(*UpdateProfileResponse)(nil),   // 10: skein.v1.UpdateProfileResponse
+	(*GetPrivacyRequest)(nil),       // 11: skein.v1.GetPrivacyRequest
+	(*GetPrivacyResponse)(nil),      // 12: skein.v1.GetPrivacyResponse
+	(*UpdatePrivacyRequest)(nil),    // 13: skein.v1.UpdatePrivacyRequest
+	(*UpdatePrivacyResponse)(nil),   // 14: skein.v1.UpdatePrivacyResponse
+	(*SearchDirectoryRequest)(nil),  // 15: skein.v1.SearchDirectoryRequest
+	(*SearchDirectoryResponse)(nil), // 16: skein.v1.SearchDirectoryResponse
 }
 var file_skein_v1_profile_proto_depIdxs = []int32{
-	3,  // 0: skein.v1.Profile.custom:type_name -> skein.v1.ProfileField
+	4,  // 0: skein.v1.Profile.custom:type_name -> skein.v1.ProfileField
 	0,  // 1: skein.v1.Privacy.name:type_name -> skein.v1.Visibility
 	0,  // 2: skein.v1.Privacy.avatar_url:type_name -> skein.v1.Visibility
 	0,  // 3: skein.v1.Privacy.bio:type_name -> skein.v1.Visibility
@@ -1124,30 +1192,31 @@ var file_skein_v1_profile_proto_depIdxs = []int32{
 	0,  // 8: skein.v1.Privacy.last_seen:type_name -> skein.v1.Visibility
 	0,  // 9: skein.v1.Privacy.findable:type_name -> skein.v1.Visibility
 	1,  // 10: skein.v1.Privacy.contact_policy:type_name -> skein.v1.ContactPolicy
-	6,  // 11: skein.v1.GetProfilesRequest.known:type_name -> skein.v1.KnownProfile
-	2,  // 12: skein.v1.GetProfilesResponse.profiles:type_name -> skein.v1.Profile
-	2,  // 13: skein.v1.UpdateProfileRequest.profile:type_name -> skein.v1.Profile
-	2,  // 14: skein.v1.UpdateProfileResponse.profile:type_name -> skein.v1.Profile
-	4,  // 15: skein.v1.GetPrivacyResponse.privacy:type_name -> skein.v1.Privacy
-	4,  // 16: skein.v1.UpdatePrivacyRequest.privacy:type_name -> skein.v1.Privacy
-	4,  // 17: skein.v1.UpdatePrivacyResponse.privacy:type_name -> skein.v1.Privacy
-	3,  // 18: skein.v1.SearchDirectoryRequest.field:type_name -> skein.v1.ProfileField
-	2,  // 19: skein.v1.SearchDirectoryResponse.profiles:type_name -> skein.v1.Profile
-	5,  // 20: skein.v1.ProfileService.GetProfiles:input_type -> skein.v1.GetProfilesRequest
-	8,  // 21: skein.v1.ProfileService.UpdateProfile:input_type -> skein.v1.UpdateProfileRequest
-	10, // 22: skein.v1.ProfileService.GetPrivacy:input_type -> skein.v1.GetPrivacyRequest
-	12, // 23: skein.v1.ProfileService.UpdatePrivacy:input_type -> skein.v1.UpdatePrivacyRequest
-	14, // 24: skein.v1.ProfileService.SearchDirectory:input_type -> skein.v1.SearchDirectoryRequest
-	7,  // 25: skein.v1.ProfileService.GetProfiles:output_type -> skein.v1.GetProfilesResponse
-	9,  // 26: skein.v1.ProfileService.UpdateProfile:output_type -> skein.v1.UpdateProfileResponse
-	11, // 27: skein.v1.ProfileService.GetPrivacy:output_type -> skein.v1.GetPrivacyResponse
-	13, // 28: skein.v1.ProfileService.UpdatePrivacy:output_type -> skein.v1.UpdatePrivacyResponse
-	15, // 29: skein.v1.ProfileService.SearchDirectory:output_type -> skein.v1.SearchDirectoryResponse
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	2,  // 11: skein.v1.Privacy.read_receipts:type_name -> skein.v1.ReadReceipts
+	7,  // 12: skein.v1.GetProfilesRequest.known:type_name -> skein.v1.KnownProfile
+	3,  // 13: skein.v1.GetProfilesResponse.profiles:type_name -> skein.v1.Profile
+	3,  // 14: skein.v1.UpdateProfileRequest.profile:type_name -> skein.v1.Profile
+	3,  // 15: skein.v1.UpdateProfileResponse.profile:type_name -> skein.v1.Profile
+	5,  // 16: skein.v1.GetPrivacyResponse.privacy:type_name -> skein.v1.Privacy
+	5,  // 17: skein.v1.UpdatePrivacyRequest.privacy:type_name -> skein.v1.Privacy
+	5,  // 18: skein.v1.UpdatePrivacyResponse.privacy:type_name -> skein.v1.Privacy
+	4,  // 19: skein.v1.SearchDirectoryRequest.field:type_name -> skein.v1.ProfileField
+	3,  // 20: skein.v1.SearchDirectoryResponse.profiles:type_name -> skein.v1.Profile
+	6,  // 21: skein.v1.ProfileService.GetProfiles:input_type -> skein.v1.GetProfilesRequest
+	9,  // 22: skein.v1.ProfileService.UpdateProfile:input_type -> skein.v1.UpdateProfileRequest
+	11, // 23: skein.v1.ProfileService.GetPrivacy:input_type -> skein.v1.GetPrivacyRequest
+	13, // 24: skein.v1.ProfileService.UpdatePrivacy:input_type -> skein.v1.UpdatePrivacyRequest
+	15, // 25: skein.v1.ProfileService.SearchDirectory:input_type -> skein.v1.SearchDirectoryRequest
+	8,  // 26: skein.v1.ProfileService.GetProfiles:output_type -> skein.v1.GetProfilesResponse
+	10, // 27: skein.v1.ProfileService.UpdateProfile:output_type -> skein.v1.UpdateProfileResponse
+	12, // 28: skein.v1.ProfileService.GetPrivacy:output_type -> skein.v1.GetPrivacyResponse
+	14, // 29: skein.v1.ProfileService.UpdatePrivacy:output_type -> skein.v1.UpdatePrivacyResponse
+	16, // 30: skein.v1.ProfileService.SearchDirectory:output_type -> skein.v1.SearchDirectoryResponse
+	26, // [26:31] is the sub-list for method output_type
+	21, // [21:26] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_profile_proto_init() }
@@ -1160,7 +1229,7 @@ func file_skein_v1_profile_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_profile_proto_rawDesc), len(file_skein_v1_profile_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,

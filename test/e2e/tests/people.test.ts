@@ -94,8 +94,21 @@ test("on a phone, in Chinese, privacy is set and kept", async () => {
   await menu(carol.page, /^菜单/, /隐私/);
   expect(await carol.page.getByLabel("我的在线状态").inputValue()).toBe("nobody");
   expect(await carol.page.getByLabel("谁可以添加我").inputValue()).toBe("anyone");
+  // Who sends no receipts has read, and nobody sees it.
+  await carol.page.getByLabel("已读回执").selectOption("hide");
   const box = await dialog(carol.page).boundingBox();
   expect(box?.width).toBeLessThanOrEqual(360);
+  await carol.page.keyboard.press("Escape");
+  const bob = await server.client("bob");
+  const chat = bob.conversation.with("carol");
+  const sent = await chat.send({ text: "Read this" });
+  await carol.row("bob").tap();
+  await carol.sees("Read this");
+  await carol.page.goBack();
+  await carol.row("bob").locator(".badge").waitFor({ state: "detached" });
+  const again = await server.client("bob");
+  await again.conversation.with("carol").open();
+  for (const client of [bob, again]) expect(client.conversation.with("carol").readBy(sent)).toEqual([]);
 });
 
 test("a device is signed in by another one's approval, and a guest looks around", async () => {

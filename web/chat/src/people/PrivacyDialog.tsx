@@ -75,6 +75,14 @@ export function PrivacyDialog({ onClose }: { onClose: () => void }) {
               ))}
             </select>
           </div>
+          <div className="privacy-row">
+            <label htmlFor={`${id}receipts`}>{s.receipts}</label>
+            <select id={`${id}receipts`} className="input" value={privacy.readReceipts} onChange={(event) => change({ readReceipts: event.target.value as Privacy["readReceipts"] })}>
+              <option value="send">{s.receiptsSend}</option>
+              <option value="hide">{s.receiptsHide}</option>
+            </select>
+            <span className="hint">{s.receiptsText}</span>
+          </div>
         </div>
       ) : (
         <Spinner />

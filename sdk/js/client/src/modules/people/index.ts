@@ -6,11 +6,11 @@
 import { SkeinError } from "../../error.js";
 import { type CallOptions, type KeyedValue, type Module, type ModuleHost, type Presence, type Unsubscribe, defineModule } from "../../module.js";
 import { ProfileCache } from "./profiles.js";
-import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
-import { calls, contactPolicyNames, contentFields, presenceFields, visibilityNames } from "./wire.js";
+import type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, ReadReceipts, Status, Visibility } from "./types.js";
+import { calls, contactPolicyNames, contentFields, presenceFields, readReceiptsNames, visibilityNames } from "./wire.js";
 import type { ContactChange, Privacy as WirePrivacy } from "./wire.js";
 
-export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, Status, Visibility } from "./types.js";
+export type { BlockedUser, Contact, ContactPolicy, ContactRequest, DirectoryQuery, Follow, Follows, Privacy, Profile, ProfileUpdate, ReadReceipts, Status, Visibility } from "./types.js";
 
 /** What `client.people` offers. Lists are what this device knows: they ask nobody, and are the same array until something changes. */
 export interface People {
@@ -104,6 +104,7 @@ function readPrivacy(p: WirePrivacy | undefined): Privacy {
     custom: word(p?.custom),
     lastSeen: word(p?.lastSeen),
     findable: word(p?.findable),
+    readReceipts: (readReceiptsNames[p?.readReceipts ?? 0] ?? "") as ReadReceipts,
     contacts: (contactPolicyNames[p?.contactPolicy ?? 0] ?? "") as ContactPolicy,
   };
 }
@@ -120,6 +121,7 @@ function writePrivacy(p: Partial<Privacy>): WirePrivacy {
     custom: value(p.custom),
     lastSeen: value(p.lastSeen),
     findable: value(p.findable),
+    readReceipts: p.readReceipts === undefined ? 0 : index(readReceiptsNames, p.readReceipts),
     contactPolicy: p.contacts === undefined ? 0 : index(contactPolicyNames, p.contacts),
   };
 }

@@ -39,7 +39,14 @@ export interface Privacy {
   /** Who finds the user in the directory. */
   readonly findable: Visibility;
   readonly contacts: ContactPolicy;
+  readonly readReceipts: ReadReceipts;
 }
+
+/**
+ * Whether others learn how far the user has read. Who hides theirs does not see in direct conversations how far the
+ * other one has read, either.
+ */
+export type ReadReceipts = "send" | "hide";
 
 /** A look-up in the directory: one of the three. */
 export interface DirectoryQuery {

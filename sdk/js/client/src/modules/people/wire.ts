@@ -122,6 +122,7 @@ export interface Privacy extends Rest {
   lastSeen: number;
   findable: number;
   contactPolicy: number;
+  readReceipts: number;
 }
 
 export interface Profile extends Rest {
@@ -253,7 +254,7 @@ const schema = /* @__PURE__ */ schemaOf(
     ListFollowsRequest: "1ofollowers 2ulimit 3spage",
     ListFollowsResponse: "1Mfollows:Follow 2snextPage",
     PresenceStatus: "1stext 2semoji 3iuntilUs",
-    Privacy: "1ename:Visibility 2eavatarUrl:Visibility 3ebio:Visibility 4egender:Visibility 5ebirthday:Visibility 6elanguage:Visibility 7ecustom:Visibility 8elastSeen:Visibility 9efindable:Visibility 10econtactPolicy:ContactPolicy",
+    Privacy: "1ename:Visibility 2eavatarUrl:Visibility 3ebio:Visibility 4egender:Visibility 5ebirthday:Visibility 6elanguage:Visibility 7ecustom:Visibility 8elastSeen:Visibility 9efindable:Visibility 10econtactPolicy:ContactPolicy 11ereadReceipts:ReadReceipts",
     Profile: "1suser 2sversion 3sname 4savatarUrl 5sbio 6sgender 7sbirthday 8slanguage 9Mcustom:ProfileField",
     ProfileField: "1sname 2svalue",
     RemoveContactRequest: "1suser 2bclientId",
@@ -311,6 +312,9 @@ export const contactPolicyNames = ["unspecified","anyone","request","nobody"] as
 
 /** The values of ContactRequestState by number. */
 export const contactRequestStateNames = ["unspecified","pending","declined"] as const;
+
+/** The values of ReadReceipts by number. */
+export const readReceiptsNames = ["unspecified","send","hide"] as const;
 
 /** The values of Visibility by number. */
 export const visibilityNames = ["unspecified","everybody","contacts","nobody"] as const;
