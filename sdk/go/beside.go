@@ -96,7 +96,7 @@ func (r *reducer) items(ev itemsEvent) {
 		r.changes = append(r.changes, change{kind: changeResync})
 		return
 	}
-	c := r.conv(ev.conv)
+	c := r.current(ev.conv)
 	for _, it := range ev.items {
 		e := it.GetEntry()
 		if !isShown(e.GetKind()) {

@@ -244,6 +244,7 @@ func (r *reducer) current(id string) *conv {
 		blank.msgs = c.msgs
 		*c = *blank
 		r.add(changeGap, c, 0)
+		r.disown(c, false)
 	}
 	c.incarnation = r.st.incarnation
 	r.touch(c)

@@ -196,7 +196,7 @@ func (r *reducer) discard(id string) {
 		return
 	}
 	r.drop(i)
-	if it.op == opSend {
+	if it.op == opSend && it.key == "" {
 		r.changes = append(r.changes, change{kind: changeMessageRemoved, conv: it.conv, id: it.id, op: it})
 	} else {
 		r.updated(it)

@@ -14,14 +14,13 @@ import (
 // replace what is held, also downwards.
 func (r *reducer) conversation(c *skeinv1.Conversation, reset bool) *conv {
 	x := r.conv(c.GetId())
-	if x.incarnation != r.st.incarnation {
-		x.incarnation = r.st.incarnation
-		r.save(x)
+	if !reset {
+		x = r.current(c.GetId())
 	}
 	head, own := point{c.GetHeadSeq(), c.GetHeadOrd()}, c.GetMembership()
 	read := point{own.GetReadSeq(), own.GetReadOrd()}
 	if reset {
-		x.head, x.meta, x.changed, x.activity = head, 0, 0, 0
+		x.incarnation, x.head, x.meta, x.changed, x.activity = r.st.incarnation, head, 0, 0, 0
 		if !(x.readUnsent > read.seq && x.readUnsent <= head.seq) {
 			x.read, x.readUnsent = read, 0
 		}
@@ -88,11 +87,7 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 		if c.incarnation == r.st.incarnation {
 			continue
 		}
-		targets := r.targets(c)
-		for seq := range targets {
-			targets[seq] = nil // the new incarnation has nothing there
-		}
-		r.disown(c, targets)
+		r.disown(c, true)
 		if slices.ContainsFunc(r.st.outbox, func(it *item) bool { return it.conv == id }) {
 			continue
 		}
@@ -105,10 +100,11 @@ func (r *reducer) sync(s *skeinv1.SyncResponse) {
 
 // delta applies what changed in one conversation (docs/sdk-spec.md §2.3).
 func (r *reducer) delta(d *skeinv1.ConversationDelta, reset bool) {
-	var targets map[uint64][]byte
-	if held := r.st.convs[d.GetConversation().GetId()]; held != nil && held.incarnation != r.st.incarnation {
+	held := r.st.convs[d.GetConversation().GetId()]
+	other := held != nil && held.incarnation != r.st.incarnation
+	if other {
 		reset = true // a later page of a reset: nothing that is held of it counts
-		targets = r.targets(held)
+		held.readAgain(d.GetEntries())
 	}
 	c := r.conversation(d.GetConversation(), reset)
 	head := d.GetConversation().GetHeadSeq()
@@ -147,47 +143,38 @@ func (r *reducer) delta(d *skeinv1.ConversationDelta, reset bool) {
 	for _, e := range d.GetKeyed() {
 		r.setKey(c, e)
 	}
-	r.disown(c, targets)
+	if other {
+		r.disown(c, false)
+	}
 }
 
-// targets returns which messages the edits, recalls and reactions in the
-// outbox are about, by position: the client id, empty when it is not held.
-func (r *reducer) targets(c *conv) map[uint64][]byte {
-	var out map[uint64][]byte
-	for _, it := range r.st.outbox {
-		if it.conv != c.id || it.op == opSend || it.targetSeq == 0 {
-			continue
-		}
-		if out == nil {
-			out = map[uint64][]byte{}
-		}
-		out[it.targetSeq] = nil
-		if m := c.msgs[it.targetSeq]; m != nil {
-			out[it.targetSeq] = m.entry.GetClientId()
+// readAgain takes a read that was not told yet over into another incarnation,
+// whose entries these are: as far as they are what was read.
+func (c *conv) readAgain(entries []*skeinv1.Entry) {
+	unsent := c.readUnsent
+	c.readUnsent = 0
+	for _, e := range entries {
+		if m := c.msgs[e.GetSeq()]; e.GetSeq() <= unsent && m != nil && bytes.Equal(m.entry.GetClientId(), e.GetClientId()) {
+			c.read, c.readUnsent = point{e.GetSeq(), e.GetOrd()}, e.GetSeq()
 		}
 	}
-	return out
 }
 
-// disown fails what was to be done to messages that are not known to be in the
-// new incarnation where they were: it would be done to others.
-func (r *reducer) disown(c *conv, targets map[uint64][]byte) {
-	for i := 0; len(targets) > 0 && i < len(r.st.outbox); {
-		it := r.st.outbox[i]
-		id, about := targets[it.targetSeq]
+// disown removes from the outbox what another incarnation acknowledged before
+// its entry came, since the position of the ack is none of this one's: what was
+// restored of it is in the log. And it fails what was to be done to messages
+// that are not known to be in the new incarnation where they were: it would be
+// done to others. With gone the incarnation does not have the conversation.
+func (r *reducer) disown(c *conv, gone bool) {
+	for _, it := range slices.Clone(r.st.outbox) {
 		m := c.msgs[it.targetSeq]
-		if !about || it.conv != c.id || it.op == opSend ||
-			m != nil && len(id) > 0 && c.ranges.has(it.targetSeq) && bytes.Equal(m.entry.GetClientId(), id) {
-			i++
-			continue
-		}
-		r.drop(i)
-		if it.state == Sending {
-			r.changes = append(r.changes, change{kind: changeFailed, conv: c.id, id: it.id,
-				err: errorf(FailedPrecondition, nil, "the server was restored without what this was about")})
-		}
-		if m != nil {
-			r.updated(it)
+		same := !gone && m != nil && c.ranges.has(it.targetSeq) && idText(m.entry.GetClientId()) == it.targetID
+		switch {
+		case it.conv != c.id:
+		case it.state == Sent:
+			r.discard(it.id)
+		case it.targetSeq > 0 && !same:
+			r.failed(failedEvent{it.id, errorf(FailedPrecondition, nil, "what this is about was not restored")})
 		}
 	}
 }
@@ -217,7 +204,7 @@ func (r *reducer) page(ev pageEvent) {
 		r.changes = append(r.changes, change{kind: changeResync})
 		return
 	}
-	c := r.conv(ev.conv)
+	c := r.current(ev.conv)
 	asOf := p.GetAsOfSeq()
 	s, ok := ev.covers()
 	if !ok || !ev.repair && asOf < c.floor || ev.repair && s.to <= c.live {

@@ -121,9 +121,8 @@ func (v *Conversation) operation(ctx context.Context, m Message, it *item) error
 	if m.Conversation != id {
 		return errorf(InvalidArgument, nil, "the message is of another conversation")
 	}
-	it.conv, it.targetSeq = id, m.Seq
+	it.conv, it.targetID, it.targetSeq = id, m.ID, m.Seq
 	if m.Seq == 0 {
-		it.targetID = m.ID
 		if now, ok := v.c.find(m); ok { // it may have been acknowledged meanwhile
 			it.targetSeq = now.Seq
 		}

@@ -111,8 +111,8 @@ type item struct {
 	toDevices  []string
 	opts       sendOptions
 	handshake  bool
-	targetID   string // the message an op is about: by id while it is in the outbox,
-	targetSeq  uint64 // by seq once it has one
+	targetID   string // the message an op is about: its id,
+	targetSeq  uint64 // and where it is, once that is known
 	time       int64  // local clock, microseconds
 	state      MessageState
 	err        *Error

@@ -2,9 +2,9 @@
 import { uuidText } from "../ids.js";
 import type { FailureRecord, OutboxRecord } from "../types/store.js";
 import type { Entry, SendAck } from "../wire/schema.js";
+import { current } from "./incarnation.js";
 import { takeEntry } from "./positions.js";
 import { type Reduction, entryOptions } from "./reduction.js";
-import { rangeAt } from "./spans.js";
 import { type ConversationState, kinds } from "./state.js";
 
 /** Items of the outbox, all conversations together; `send` is refused beyond. */
@@ -54,7 +54,7 @@ export function takeAck(r: Reduction, ack: SendAck): void {
   const item = r.item(uuidText(ack.clientId));
   if (item?.op !== "send" || item.conversation !== ack.conversation) return;
   acknowledge(r, item, ack.seq, ack.ord, ack.timeUs);
-  takeEntry(r, r.current(item.conversation), {
+  takeEntry(r, current(r, item.conversation), {
     conversation: item.conversation,
     seq: ack.seq,
     ord: ack.ord,
@@ -79,7 +79,7 @@ export function takeAck(r: Reduction, ack: SendAck): void {
 export function takeAnswer(r: Reduction, entry: Entry): void {
   const item = entry.sender === r.state.user ? r.item(uuidText(entry.clientId)) : undefined;
   if (item) acknowledge(r, item, entry.seq, entry.ord, entry.timeUs);
-  takeEntry(r, r.current(entry.conversation), entry);
+  takeEntry(r, current(r, entry.conversation), entry);
 }
 
 /** Takes the item that became an entry out of the outbox; true when it was a send. */
@@ -102,35 +102,6 @@ export function sweep(r: Reduction): void {
     if (item.op === "send" && !item.key && !c.messages.has(item.seq)) {
       r.changes.push({ type: "messageRemoved", conversation: c.id, id: item.id, item });
     }
-  }
-}
-
-/** Which messages the edits, recalls and reactions in the outbox are about, by position; "" = it is not held. */
-export function targetsOf(r: Reduction, c: ConversationState): ReadonlyMap<number, string> {
-  const targets = new Map<number, string>();
-  for (const { targetSeq } of r.state.outbox.ops(c.id).values()) {
-    if (targetSeq) targets.set(targetSeq, c.messages.get(targetSeq)?.id ?? "");
-  }
-  return targets;
-}
-
-/**
- * Fails what was to be done to messages that are not known to be in the new incarnation where they were: it would be
- * done to others.
- */
-export function disown(r: Reduction, c: ConversationState, targets: ReadonlyMap<number, string>): void {
-  const message = "the server was restored without what this was about";
-  for (const item of [...r.state.outbox.ops(c.id).values()]) {
-    const before = targets.get(item.targetSeq);
-    if (before === undefined) continue;
-    const there = c.messages.get(item.targetSeq);
-    if (there && there.id === before && rangeAt(c.ranges, item.targetSeq)) continue;
-    r.putItem(item.id, undefined);
-    if (item.state === "sending") {
-      const error: FailureRecord = { code: "failed_precondition", message, hint: "", retryAfterMs: 0 };
-      r.changes.push({ type: "failed", conversation: c.id, id: item.id, error });
-    }
-    if (there) updated(r, item);
   }
 }
 
@@ -174,7 +145,7 @@ export function discard(r: Reduction, id: string): void {
   const item = r.item(id);
   if (!item) return;
   r.putItem(id, undefined);
-  if (item.op === "send") r.changes.push({ type: "messageRemoved", conversation: item.conversation, id, item });
+  if (item.op === "send" && !item.key) r.changes.push({ type: "messageRemoved", conversation: item.conversation, id, item });
   else updated(r, item);
 }
 

@@ -1,6 +1,7 @@
 // Pages of history, and the same pages when they close a hole: docs/sdk-spec.md §2.4.
 import type { MessageRecord, Range } from "../types/store.js";
 import type { Entry, HistoryItem, ListMessagesResponse, ReactionSummary } from "../wire/schema.js";
+import { current } from "./incarnation.js";
 import { claim } from "./outbox.js";
 import { applyEntry, drain, modifyShown } from "./positions.js";
 import { type Reduction, isMessage, recordOf } from "./reduction.js";
@@ -47,7 +48,7 @@ export function takePage(r: Reduction, event: PageEvent): void {
     r.changes.push({ type: "resync" });
     return;
   }
-  const c = r.get(event.conversation);
+  const c = current(r, event.conversation);
   const covered = coverage(event);
   if (!covered || (repair ? covered[1] <= c.live : page.asOfSeq < c.floor)) return;
   const [from, to] = covered;

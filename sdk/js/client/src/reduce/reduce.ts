@@ -2,6 +2,7 @@
 // has to be stored is noted in `state.dirty`, what happened is returned.
 import type { FailureRecord, OutboxRecord } from "../types/store.js";
 import type { Conversation, Entry, ServerPacket } from "../wire/schema.js";
+import { current } from "./incarnation.js";
 import { attempted, discard, done, enqueue, fail, renew, retry, sweep, takeAck, takeAnswer } from "./outbox.js";
 import { type PageEvent, coverage, takePage } from "./page.js";
 import { takeEntry, takeWithheld } from "./positions.js";
@@ -98,8 +99,8 @@ function takePacket(r: Reduction, packet: ServerPacket): void {
       synced = true;
       if (!packet.cursor.length) cursor = sync.cursor;
     } else if (frame.ack) takeAck(r, frame.ack);
-    else if (frame.entry) takeEntry(r, r.current(frame.entry.conversation), frame.entry);
-    else if (frame.withheld) takeWithheld(r, r.current(frame.withheld.conversation), frame.withheld);
+    else if (frame.entry) takeEntry(r, current(r, frame.entry.conversation), frame.entry);
+    else if (frame.withheld) takeWithheld(r, current(r, frame.withheld.conversation), frame.withheld);
     else if (frame.conversation) takeConversation(r, frame.conversation, false);
     else if (frame.readMarker) {
       const { conversation, user, readSeq, readOrd } = frame.readMarker;

@@ -35,26 +35,6 @@ export class Reduction {
     return c;
   }
 
-  /**
-   * The conversation that news is about. One that was kept from another journal, because of what waits in the
-   * outbox, begins anew: its positions are not those of the news.
-   */
-  current(id: string): ConversationState {
-    const c = this.get(id);
-    const { incarnation } = this.state;
-    if (c.incarnation === incarnation) return c;
-    if (c.head.seq > 0) {
-      this.removeMessages(c, 1, Number.MAX_SAFE_INTEGER);
-      const { messages: _, held: __, last: ___, ...blank } = newConversation(id, incarnation);
-      Object.assign(c, blank);
-      c.held.clear();
-      this.changes.push({ type: "gap", conversation: id });
-    }
-    c.incarnation = incarnation;
-    this.touch(c);
-    return c;
-  }
-
   /** Something that the app sees of the conversation changed. */
   touch(c: ConversationState): void {
     this.#touched.add(c);

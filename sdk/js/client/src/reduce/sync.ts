@@ -1,6 +1,7 @@
 // What a server says of conversations as a whole: attributes, and pages of sync. docs/sdk-spec.md §2.3.
 import type { Conversation, ConversationDelta, SyncResponse } from "../wire/schema.js";
-import { disown, targetsOf } from "./outbox.js";
+import { uuidText } from "../ids.js";
+import { current, disown } from "./incarnation.js";
 import { drain, putKeyed, takeEntry, takeWithheld } from "./positions.js";
 import type { Reduction } from "./reduction.js";
 import { type Ranges, cutRange } from "./spans.js";
@@ -11,13 +12,10 @@ const maxSeq = Number.MAX_SAFE_INTEGER;
 
 /** Takes the attributes of a conversation. With `reset` its values replace what is held, also downwards. */
 export function takeConversation(r: Reduction, news: Conversation, reset: boolean): ConversationState {
-  const c = r.get(news.id);
-  if (c.incarnation !== r.state.incarnation) {
-    c.incarnation = r.state.incarnation;
-    r.save(c);
-  }
+  const c = reset ? r.get(news.id) : current(r, news.id);
   const read = { seq: news.membership?.readSeq ?? 0, ord: news.membership?.readOrd ?? 0 };
   if (reset) {
+    c.incarnation = r.state.incarnation;
     c.head = { seq: news.headSeq, ord: news.headOrd };
     c.meta = 0;
     c.changed = 0;
@@ -86,7 +84,7 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   for (const id of [...state.conversations.keys()].sort()) {
     const c = state.conversations.get(id);
     if (!c || c.incarnation === state.incarnation) continue;
-    disown(r, c, new Map([...targetsOf(r, c).keys()].map((seq) => [seq, ""])));
+    disown(r, c, true);
     if (state.outbox.sends(id).size || state.outbox.ops(id).size) continue;
     state.conversations.delete(id);
     state.dirty.conversations.delete(id);
@@ -99,9 +97,14 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
 function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, resets: boolean): void {
   // On a later page of a reset too nothing counts that is held of another incarnation.
   const known = r.find(news.id);
-  const other = known !== undefined && known.incarnation !== r.state.incarnation;
-  const reset = resets || other;
-  const targets = other ? targetsOf(r, known) : undefined;
+  const other = known?.incarnation === r.state.incarnation ? undefined : known;
+  const reset = resets || !!other;
+  if (other) {
+    // A read that was not told yet holds as far as the new incarnation has what was read.
+    const last = delta.entries.filter((e) => e.seq <= other.readUnsent && other.messages.get(e.seq)?.id === uuidText(e.clientId)).at(-1);
+    other.readUnsent = last?.seq ?? 0;
+    if (last) other.read = { seq: last.seq, ord: last.ord };
+  }
   const c = takeConversation(r, news, reset);
   const head = news.headSeq;
   const first = Math.min(head + 1, ...delta.entries.map((e) => e.seq), ...delta.withheld.map((w) => w.fromSeq));
@@ -126,7 +129,7 @@ function takeDelta(r: Reduction, delta: ConversationDelta, news: Conversation, r
   r.save(c);
   drain(r, c);
   for (const entry of delta.keyed) putKeyed(r, c, entry);
-  if (targets?.size) disown(r, c, targets);
+  if (other) disown(r, c);
 }
 
 /** Ranges below `below` are current no more, except what lies before the membership. */
