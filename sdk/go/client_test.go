@@ -539,6 +539,46 @@ func TestOperationsGoThroughTheOutboxAndShowAtOnce(t *testing.T) {
 	})
 }
 
+// A call may outlive the connection that it was made beside: its answer is
+// about the attempt that it was.
+func TestALateRefusalOfAnEarlierAttemptFailsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *fakeServer) {
+		a := join(t, s, "alice").connect()
+		v := a.With("bob")
+		m, err := v.Send(t.Context(), Outgoing{Text: "tpyo"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.deliver = func(string, *skeinv1.Entry) bool { return false } // the answer comes first
+		attempt := func(code skeinv1.ErrorCode) chan struct{} {
+			held := make(chan struct{})
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.hold, s.callErr = held, nil
+			if code != 0 {
+				s.callErr = func(string) *skeinv1.Error { return &skeinv1.Error{Code: code} }
+			}
+			return held
+		}
+		first := attempt(skeinv1.ErrorCode_ERROR_CODE_PERMISSION_DENIED)
+		done := make(chan error, 1)
+		go func() { done <- v.Edit(t.Context(), m, Outgoing{Text: "typo"}) }()
+		synctest.Wait()
+		second := attempt(0)
+		s.closeAll(1006)
+		synctest.Wait()
+		a.connect()
+		synctest.Wait()
+		close(first)
+		a.expect(v, "typo*")
+		close(second)
+		if err := <-done; err != nil {
+			t.Errorf("the edit is stored, and its caller is told %v", err)
+		}
+		a.expect(v, "typo*")
+	})
+}
+
 func TestAMessageThatIsNotSentYetIsEditedWhenItIs(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeServer) {
 		store := NewMemoryStore()

@@ -369,7 +369,7 @@ func (c *Client) transmit(id string, first int64) {
 
 // operate makes the call of an edit, a recall or a reaction.
 func (c *Client) operate(it *item) {
-	id, conv, seq, cid, was := it.id, it.conv, it.targetSeq, idBytes(it.id), c.st.incarnation
+	id, conv, seq, cid, was, attempt := it.id, it.conv, it.targetSeq, idBytes(it.id), c.st.incarnation, it.attempts
 	var entry *skeinv1.Entry
 	run := func(ctx context.Context) error { return nil }
 	switch it.op {
@@ -400,6 +400,8 @@ func (c *Client) operate(it *item) {
 	c.after(func() { // when the attempt is stored
 		c.call(run, func(err error) {
 			switch {
+			case err != nil && it.attempts != attempt:
+				// From before the connection was lost: the newest attempt decides.
 			case err == nil && entry != nil:
 				if !c.applyAnswer(was, answerEvent{entry}) {
 					c.outbox(outEvent{Type: "networkError", ID: id}) // done, and undone by a restore

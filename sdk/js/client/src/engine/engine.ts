@@ -511,9 +511,9 @@ export class Engine {
         this.#transmit(effect.id, effect.attempts, effect.firstAttemptMs);
         return;
       case "fail": {
-        const { code, message, hint } = this.#refusals.get(effect.id) ?? failure({ code: effect.code });
+        const { message, hint } = this.#refusals.get(effect.id) ?? failure({ code: effect.code });
         this.#refusals.delete(effect.id);
-        this.#ledger.reduceNow({ type: "failed", id: effect.id, error: { code: code === effect.code ? code : effect.code, message, hint } });
+        this.#ledger.reduceNow({ type: "failed", id: effect.id, error: { code: effect.code, message, hint } });
         return;
       }
       case "renew": {
@@ -543,7 +543,7 @@ export class Engine {
     }
     this.#ledger.reduceNow({ type: "attempted", id, attempts, firstAttempt });
     if (item.op !== "send") {
-      void this.#transmitCall(item);
+      void this.#transmitCall(item, attempts);
       return;
     }
     const { conversation, body, toDevices, handshake, key, options, rest } = item;
@@ -551,7 +551,7 @@ export class Engine {
   }
 
   /** Edits, recalls and reactions go by RPC. */
-  async #transmitCall(item: OutboxRecord): Promise<void> {
+  async #transmitCall(item: OutboxRecord, attempts: number): Promise<void> {
     const about = { conversation: item.conversation, seq: item.targetSeq, clientId: uuidBytes(item.id) };
     const { incarnation } = this.#ledger.state;
     try {
@@ -565,6 +565,8 @@ export class Engine {
       // Its entry was reduced with the answer, if there was one to tell of.
       this.#ledger.reduceNow({ type: "done", id: item.id });
     } catch (error) {
+      // An answer from before the connection was lost may be late: the newest attempt decides.
+      if (this.#ledger.state.outbox.get(item.id)?.attempts !== attempts) return;
       if (error instanceof WireFailure || (error instanceof SkeinError && error.code !== "unavailable")) this.#refusedItem(item.id, error);
       else this.#stepOutbox({ type: "networkError", id: item.id });
     }

@@ -13,7 +13,7 @@ export function current(r: Reduction, id: string): ConversationState {
   if (c.incarnation === r.state.incarnation) return c;
   if (c.head.seq > 0) {
     r.removeMessages(c, 1, c.head.seq);
-    const { messages: _, held: __, last: ___, ...blank } = newConversation(id, r.state.incarnation);
+    const { messages: _, held: __, ...blank } = newConversation(id, r.state.incarnation);
     Object.assign(c, blank);
     c.held.clear();
     r.changes.push({ type: "gap", conversation: id });

@@ -83,6 +83,8 @@ export class FakeServer implements Transport {
   shape: (frames: Init<ServerFrame>[], session: Session) => Init<ServerFrame>[] = (frames) => frames;
   /** Refuses a frame or a call; undefined = goes through. */
   refuse: (what: string, input: unknown) => { code: ErrorCode; retryAfterMs?: number } | undefined = () => undefined;
+  /** The answers of calls wait for it. */
+  held: Promise<void> | undefined;
   /** Does not answer sends. */
   mute = false;
   /** Each hello that came. */
@@ -385,10 +387,12 @@ export class FakeServer implements Transport {
     if (module) return { status: 200, contentType: "application/proto", body: module(body) };
     const call = (calls as Readonly<Record<string, Call<unknown, unknown>>>)[method];
     const input = (call ? call.input.read(body) : decode(`${method}Request` as keyof Messages, body)) as Record<string, unknown>;
-    const refused = this.refuse(method, input);
+    const [refused, { held }] = [this.refuse(method, input), this];
+    if (refused && held) await held;
     if (refused) return problem(refused.code, refused.retryAfterMs);
     const claims = JSON.parse(atob((headers["Authorization"] ?? "").split(".")[1] ?? "")) as { sub: string };
     const output = this.#call(method, claims.sub, input);
+    if (held) await held;
     if (!output) return problem("not_found");
     return { status: 200, contentType: "application/proto", body: call ? call.output.write(output) : encode(`${method}Response` as keyof Messages, output as never) };
   }
