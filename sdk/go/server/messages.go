@@ -28,8 +28,8 @@ func (c *Client) EditMessage(ctx context.Context, r *skeinv1.EditMessageRequest)
 	return res.GetEntry(), err
 }
 
-// RecallMessage empties a message of anybody's in a group, or of the app's own,
-// however old it is.
+// RecallMessage empties a message for everybody, whoever sent it and however old
+// it is.
 func (c *Client) RecallMessage(ctx context.Context, r *skeinv1.RecallMessageRequest) (*skeinv1.Entry, error) {
 	res, err := call(ctx, c, c.messages.RecallMessage, r)
 	return res.GetEntry(), err

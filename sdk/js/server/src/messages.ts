@@ -10,7 +10,7 @@ export interface Messages {
   send(request: Ask<"MessageService/SendMessage", "conversation" | "body">, options?: CallOptions): Promise<Entry>;
   /** Replaces the body of a message that the app itself has sent. `permission_denied` for somebody else's. */
   editMessage(request: Ask<"MessageService/EditMessage", "conversation" | "seq" | "body">, options?: CallOptions): Promise<Entry>;
-  /** Empties a message of anybody's in a group, or of the app's own, however old it is. */
+  /** Empties a message for everybody, whoever sent it and however old it is. */
   recallMessage(request: Ask<"MessageService/RecallMessage", "conversation" | "seq">, options?: CallOptions): Promise<Entry>;
   /** Adds a reaction of the app's, or takes it back. */
   reactToMessage(request: Ask<"MessageService/ReactToMessage", "conversation" | "seq" | "emoji">, options?: CallOptions): Promise<Entry>;

@@ -1,6 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as listen } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { type Server, SkeinError, createServer, newId, signer, text } from "../src/index.js";
 
@@ -217,4 +222,21 @@ test("nothing that runs in a page names this package, and bundlers for pages do 
   }
   const { exports } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { exports: Record<string, Record<string, string>> };
   expect(Object.keys(exports["."] ?? {}).sort()).toEqual(["node", "types"]);
+});
+
+test("the README's code compiles against the sources", () => {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const block = /```ts\n([^]*?)```/.exec(readFileSync(join(root, "README.md"), "utf8"))?.[1] ?? "";
+  expect(block).toContain("createServer");
+  const folder = mkdtempSync(join(tmpdir(), "skein-readme-"));
+  try {
+    writeFileSync(join(folder, "block.ts"), block);
+    const compilerOptions = { rootDir: "/", typeRoots: [createRequire(import.meta.url).resolve("@types/node/package.json").replace(/node.package.json$/, "")], paths: { "@skein/server": [join(root, "src/index.ts")] } };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["block.ts"] }));
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+    const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+    expect(execFileSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" })).toBe("");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
