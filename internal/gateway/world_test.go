@@ -42,6 +42,11 @@ type porter struct {
 
 func (p *porter) Authenticate(_ context.Context, app im.AppID, token string, d auth.DeviceInfo) (auth.Session, error) {
 	s := auth.Session{Actor: im.Actor{App: app, User: im.UserID(token), Device: d.ID}, Platform: d.Platform, Expires: time.Now().Add(time.Hour)}
+	if d.Admit != nil {
+		if err := d.Admit(s.Actor); err != nil {
+			return auth.Session{}, err
+		}
+	}
 	if p.admit != nil {
 		return s, p.admit(s)
 	}
@@ -107,6 +112,7 @@ type setup struct {
 	bus     func(bus.Bus) bus.Bus                 // what the gateway listens to
 	journal func(journal.Journal) journal.Journal // what the gateway reads
 	join    func(*chat.Service, *presence.Presence)
+	quota   Quota // nil = none
 }
 
 // newWorld makes a journal, a bus and one node.
@@ -139,7 +145,7 @@ func (w *world) node(name string, options ...option) (*chat.Service, *Gateway, s
 	p := presence.New(name, w.bus, im.SystemClock{})
 	g, err := New(ctx, Deps{Chat: c, Journal: j, Bus: o.bus(w.bus), Doorman: w.porter, Presence: p, Limits: o.limits, Clock: im.SystemClock{},
 		Entropy: im.SystemEntropy(), Log: log, Origin: func(*http.Request, string) bool { return true }, SameOrigin: func(*http.Request, string) bool { return true },
-		Address: func(r *http.Request) string { return r.RemoteAddr }, AllowHello: func(string) error { return nil }})
+		Address: func(r *http.Request) string { return r.RemoteAddr }, AllowHello: func(string) error { return nil }, Quota: o.quota})
 	if err != nil {
 		w.t.Fatal(err)
 	}
