@@ -13,6 +13,7 @@ const (
 	keyTime        = 1_000              // between two writes of a key
 	maxCalls       = 4                  // RPCs at a time
 	maxInternal    = 3                  // internal errors before an item fails
+	longestWaitMS  = 60_000             // what is told to wait for longer, because there is no room, is given up
 	defaultFlights = 64
 )
 
@@ -163,6 +164,10 @@ func (m *outboxMachine) item(it *outItem, ev outEvent) {
 func (m *outboxMachine) refused(it *outItem, ev outEvent) {
 	switch ev.Error {
 	case RateLimited, Unavailable, ResourceExhausted:
+		if ev.Error == ResourceExhausted && ev.RetryAfterMS > longestWaitMS {
+			m.fail(it, ev.Error) // a quota that is used up: the user decides
+			return
+		}
 		if ev.Error == RateLimited {
 			it.turnedAway++ // before anybody looked at it: nothing was stored
 		}

@@ -157,6 +157,9 @@ func (h *Host) tool(args ...string) (string, error) {
 
 // server runs a step of the actor "server".
 func (w *world) server(_ context.Context, verb string, a *args) error {
+	if verb == "quota" {
+		return w.quota(a)
+	}
 	if err := a.done(); err != nil {
 		return err
 	}
@@ -168,5 +171,20 @@ func (w *world) server(_ context.Context, verb string, a *args) error {
 	case "start":
 		return w.b.Server.Start()
 	}
-	return fmt.Errorf("the server can kill, stop and start")
+	return fmt.Errorf("the server can kill, stop and start, and set a quota")
+}
+
+// quota sets what the script's app may use, as an operator would: each word is
+// a flag of skein app quota, without the hyphens before it.
+func (w *world) quota(a *args) error {
+	words := a.rest()
+	if len(words) == 0 {
+		return fmt.Errorf("quota needs NAME=VALUE")
+	}
+	flags := []string{"app", "quota", w.b.Server.App}
+	for _, word := range words {
+		flags = append(flags, "--"+word)
+	}
+	_, err := w.b.Server.tool(flags...)
+	return err
 }

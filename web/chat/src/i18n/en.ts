@@ -306,7 +306,7 @@ export const en = {
   errPrecondition: "That is not possible now",
   errInvalid: "That is not valid",
   errRate: "Too much at once; wait a moment",
-  errFull: "There is no room left",
+  errFull: "A limit is reached or the server is full; try again later",
   errSignedOut: "You have to sign in again",
   errExpired: "It is not known whether this was sent before",
   notifications: "Notifications",

@@ -286,7 +286,7 @@ export const zh: Words = {
   errPrecondition: "当前无法执行此操作",
   errInvalid: "内容不符合要求",
   errRate: "操作过于频繁，请稍候",
-  errFull: "空间已满",
+  errFull: "已达上限或空间已满，请稍后再试",
   errSignedOut: "需要重新登录",
   errExpired: "无法确定此前是否已发送",
   notifications: "通知",

@@ -48,6 +48,8 @@ const defaultInFlight = 64;
 const keyedEveryMs = 1000;
 const stalledMs = 30_000;
 const maxInternalErrors = 3;
+/** What is told to wait for longer, because there is no room, is given up. */
+const longestWaitMs = 60_000;
 
 interface Slot {
   id: string;
@@ -169,8 +171,13 @@ export class OutboxMachine {
       case "rate_limited":
         slot.turnedAway++; // before anybody looked at it: nothing was stored
         break;
-      case "unavailable":
       case "resource_exhausted":
+        if (retryAfterMs > longestWaitMs) {
+          this.#fail(slot, code); // a quota that is used up: the user decides
+          return;
+        }
+        break;
+      case "unavailable":
         break;
       case "clock_skew":
         this.#offset = serverTimeMs - this.#now;
