@@ -237,3 +237,49 @@ func TestTheSecretKeyMayComeFromTheEnvironment(t *testing.T) {
 		t.Errorf("with another key: %v", err)
 	}
 }
+
+func TestAppQuotaSetsAndShowsWhatAnAppMayUse(t *testing.T) {
+	onEachStore(t, func(t *testing.T, where ...string) {
+		app := func(args ...string) (string, error) {
+			return runCommand(t, append(append([]string{"app"}, args...), where...)...)
+		}
+		mustCommand(t, append([]string{"app", "create", "shop"}, where...)...)
+		a := node(t, where)
+		wants := func(when string, rows ...string) {
+			t.Helper()
+			out, err := app("quota", "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range rows {
+				if !regexp.MustCompile(`(?m)^` + row + `$`).MatchString(out) {
+					t.Errorf("%s: no %q in\n%s", when, row, out)
+				}
+			}
+		}
+		wants("at first", `users +default +0`, `groups +default +0`, `messages_per_day +default +-`, `devices_online +default +-`)
+		out, err := app("quota", "shop", "--max-users=3", "--messages-per-second=0.5", "--max-group-members", "50", "--messages-per-day=1000", "--calls-per-second=0")
+		if err != nil || !strings.Contains(out, "0.5") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if q := a.Quotas("shop"); q.GetUsers() != 3 || q.GetMessagesPerSecond() != 0.5 || q.GetGroupMembers() != 50 || q.GetMessagesPerDay() != 1000 {
+			t.Errorf("a node that runs goes by %v", q)
+		}
+		if _, err := a.PutAccounts(t.Context(), im.Actor{App: "shop", Server: true}, []auth.AccountChange{{ID: "ann"}, {ID: "bob"}}); err != nil {
+			t.Fatal(err)
+		}
+		wants("afterwards", `users +3 +2`, `messages_per_second +0.5 +-`, `messages_per_day +1000 +0`, `calls_per_second +no bound +-`)
+		if _, err := app("quota", "shop", "--max-users", "default"); err != nil || a.Quotas("shop").GetUsers() != 0 {
+			t.Errorf("back to the default: %v, %v", err, a.Quotas("shop"))
+		}
+		for _, bad := range [][]string{{"quota", "nobody"}, {"quota", "nobody", "--max-users=1"}, {"quota"}, {"quota", "shop", "--max-users=-1"}, {"quota", "shop", "--max-users=many"},
+			{"quota", "shop", "--messages-per-second=NaN"}, {"quota", "shop", "--max-group-members=100001"}, {"quota", "shop", "--max-group-members=4294967297"}, {"list", "--max-users=1"}} {
+			if out, err := app(bad...); err == nil || out != "" {
+				t.Errorf("%v: %q, %v", bad, out, err)
+			}
+		}
+		if q := a.Quotas("shop"); q.GetMessagesPerDay() != 1000 || q.GetMessagesPerSecond() != 0.5 || q.GetUsers() != 0 {
+			t.Errorf("what was refused has changed %v", q)
+		}
+	})
+}

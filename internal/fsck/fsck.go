@@ -40,7 +40,7 @@ type Report struct {
 type Finding struct {
 	// Check names the invariant: seq, ord, pos, time, hash, idempotency,
 	// reference, slot, recall, head, acl, owner, membership, marker, cursor,
-	// engine.
+	// count, engine.
 	Check  string    `json:"check"`
 	App    im.AppID  `json:"app,omitempty"`
 	Conv   im.ConvID `json:"conv,omitempty"`
@@ -125,7 +125,7 @@ func CheckTx(ctx context.Context, tx db.Tx) (Report, error) {
 	r := Report{Engine: tx.Dialect().String(), Findings: []Finding{}}
 	c := &check{tx: tx, r: &r, convs: map[int64]*conv{}, ords: map[rowKey]im.Ord{}}
 	for _, step := range []func(context.Context) error{c.engine, c.meta, c.conversations, c.markers, c.entries, c.positions, c.keys,
-		c.memberships, c.sums, c.followers, c.devices} {
+		c.memberships, c.sums, c.followers, c.devices, c.counts} {
 		err := step(ctx)
 		// A damaged page ends the step that met it, and is a finding; the
 		// others may still find more.

@@ -226,6 +226,7 @@ func TestEveryKindOfDamageIsFound(t *testing.T) {
 		{"a recalled edit that came back", "recall", "UPDATE entry SET body = hash_body.body FROM (SELECT body FROM entry WHERE seq = 2 AND body IS NOT NULL LIMIT 1) hash_body WHERE kind = 2 AND target = 3"},
 		{"a follower ahead of its shard", "cursor", "INSERT INTO follower (name, shard, incarnation, pos, epoch, owner) VALUES ('push', 0, (SELECT value FROM journal_meta WHERE name = 'incarnation'), 5000, 1, '')"},
 		{"a follower of no shard", "cursor", "INSERT INTO follower (name, shard, incarnation, pos, epoch, owner) VALUES ('push', 64, (SELECT value FROM journal_meta WHERE name = 'incarnation'), 1, 1, '')"},
+		{"users that are not counted", "count", "INSERT INTO app_count (app, users) VALUES ('demo', 7)"},
 		{"a lost incarnation", "head", "DELETE FROM journal_meta WHERE name = 'incarnation'"},
 	}
 	engines(t, func(t *testing.T, target string) {
@@ -280,6 +281,31 @@ func TestDeviceCursorAheadOfTheJournalIsFound(t *testing.T) {
 	if len(r.Findings) != 1 || r.Findings[0].Check != "cursor" || !strings.Contains(r.Findings[0].String(), "phone") {
 		t.Fatalf("%v", r.Findings)
 	}
+}
+
+func TestAWrongCountOfGroupsIsFound(t *testing.T) {
+	engines(t, func(t *testing.T, target string) {
+		w := newWorld(t, target)
+		// As feature/usage makes them.
+		if err := w.d.Write(t.Context(), func(tx db.Tx) error {
+			for _, query := range []string{"CREATE TABLE group_place (app TEXT, conv TEXT, shard BIGINT, since BIGINT)", "CREATE TABLE group_count (app TEXT, places BIGINT)",
+				"INSERT INTO group_place (app, conv, shard, since) VALUES ('demo', 'g1', 0, 1)", "INSERT INTO group_count (app, places) VALUES ('demo', 1), ('empty', 0)"} {
+				if _, err := tx.Exec(query); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.check(); !r.Sound() {
+			t.Fatalf("what is right: %v", r.Findings)
+		}
+		w.sql("DELETE FROM group_place")
+		if r := w.check(); len(r.Findings) != 1 || r.Findings[0].Check != "count" || r.Findings[0].App != "demo" {
+			t.Fatalf("%v", r.Findings)
+		}
+	})
 }
 
 func TestFindingsAreBounded(t *testing.T) {
