@@ -183,6 +183,7 @@ func generateLimits(list []option, docs map[string]string) string {
 	b.WriteString("# Limits\n\n" + generatedNote + `
 Every size and rate that the server holds a client to, with its default. What passes a size is refused with TOO_LARGE, what
 passes a rate with RATE_LIMITED and the time to wait; neither stores anything. A rate refills a bucket that holds the burst.
+What one app may use of all this is a quota of its own ([quotas](../ops/quotas.md)).
 To change a limit, set the option in the file, or by the flag and variable that follow from its name:
 ` + "`limits.text_bytes` is `--limits-text-bytes` and `SKEIN_LIMITS_TEXT_BYTES`" + ` ([config.md](config.md)).
 
