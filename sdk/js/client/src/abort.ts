@@ -2,7 +2,7 @@ import { SkeinError } from "./error.js";
 
 /** What a fired signal means to a caller. */
 export function abortedError(signal: AbortSignal): SkeinError {
-  return new SkeinError("aborted", "the call was given up by its signal", { cause: signal.reason });
+  return new SkeinError("aborted", "the signal ended the call", { cause: signal.reason });
 }
 
 /** The promise, or code `aborted` as soon as the signal fires. What the promise stands for goes on. */

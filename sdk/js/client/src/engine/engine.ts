@@ -414,7 +414,7 @@ export class Engine {
     this.#runLate();
     this.#inbox = this.#inbox.then(() => this.#take(socket, packet)).catch((error: unknown) => {
       // A defect in here must not end the reading, nor pass as if nothing was: what this packet held comes again.
-      this.#hooks.error(asSkeinError(error, "internal", "a packet could not be applied"));
+      this.#hooks.error(asSkeinError(error, "internal", "a packet was not applied"));
       this.#drop(socket, 1011);
     });
   }
@@ -615,7 +615,7 @@ function reason(error: SkeinError): Reason {
 }
 
 const sentences: Partial<Record<ErrorCode, readonly [message: string, hint: string]>> = {
-  expired: ["the first attempt is too long ago", "look in the history, then retry or discard it"],
+  expired: ["tried too long ago", "look in the history, then retry or discard it"],
   failed_precondition: ["what this is about was not sent", ""],
 };
 

@@ -318,7 +318,7 @@ export class ConnectionMachine {
     else if (code === 4402) this.#tokenRefused({ code: "token_expired", message: "the token has expired" });
     else if (code === 4403) this.#stop("signedOut", { code: "signed_out", message: "this device was signed out" });
     else if (code === 4405) {
-      this.#stop("replaced", { code: "failed_precondition", message: "replaced by another connection of this device" });
+      this.#stop("replaced", { code: "failed_precondition", message: "another connection took over" });
     } else if (code === 4400 || code === 4404) {
       this.#stop("closed", { code: "invalid_argument", message: `the server refuses what it was sent (${code})` });
     } else if (code === 4406) {
