@@ -501,6 +501,36 @@ func openPostgresTest(t *testing.T) *DB { return openTest(t, pgtest.DB(t), Optio
 
 func TestPostgresKeepsTheContract(t *testing.T) { contract(t, openPostgresTest(t)) }
 
+func TestAQueryThatIsPlannedAnewLeavesNoPlanBehind(t *testing.T) {
+	for _, d := range []*DB{openTest(t, t.TempDir(), Options{}), openPostgresTest(t)} {
+		err := d.Read(t.Context(), func(tx Tx) error {
+			for i := range 3 {
+				rows, err := QueryPlanned(tx, "SELECT CAST($2 AS BIGINT) - CAST($1 AS BIGINT)", 1, i+1)
+				if err != nil {
+					return err
+				}
+				var n int
+				if !rows.Next() || rows.Scan(&n) != nil || n != i || rows.Next() {
+					t.Errorf("%v: %d, want %d, %v", d.Dialect(), n, i, rows.Err())
+				}
+				rows.Close()
+			}
+			if d.Dialect() == SQLite {
+				return nil
+			}
+			var kept, other int
+			err := tx.QueryRow("SELECT count(*) FILTER (WHERE statement LIKE 'SELECT CAST($2%'), count(*) FROM pg_prepared_statements").Scan(&kept, &other)
+			if kept != 0 || other == 0 {
+				t.Errorf("%d plans are kept, and %d of other statements", kept, other)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%v: %v", d.Dialect(), err)
+		}
+	}
+}
+
 func TestTextComparesBytewiseOnBothEngines(t *testing.T) {
 	for _, d := range []*DB{openTest(t, t.TempDir(), Options{}), openPostgresTest(t)} {
 		if err := d.Migrate(t.Context(), "test", one(notes)); err != nil {

@@ -158,6 +158,17 @@ func (t *pgTx) Query(text string, args ...any) (Rows, error) {
 	return t.rows, nil
 }
 
+// QueryPlanned is tx.Query for a query whose best plan depends on the values of
+// its arguments, such as how common a searched word is. PostgreSQL keeps one
+// plan for a prepared statement after some executions; this has it plan each
+// time anew, which costs some hundred µs. On SQLite it is tx.Query.
+func QueryPlanned(tx Tx, text string, args ...any) (Rows, error) {
+	if _, ok := tx.(*pgTx); ok {
+		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	}
+	return tx.Query(text, args...)
+}
+
 // QueryRow implements Tx.
 func (t *pgTx) QueryRow(text string, args ...any) Row {
 	if t.open() {
