@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every load and adds what each printed to bench/results/DATE.jsonl, one
-# line a run: {"command": …, "result": …}. Takes about a quarter of an hour on
+# line a run: {"command": …, "result": …}. Takes about half an hour on
 # two cores; nothing else should run beside it.
 #
 #   bench/record.sh                       SQLite, bin/skein as it was built
@@ -31,12 +31,17 @@ run p2p --pairs 500 --rate 1000 --seconds 10 --json
 run p2p --pairs 500 --window 16 --reads --seconds 10 --json
 run p2p --pairs 500 --window 16 --tls --seconds 10 --json
 run group --members 500 --window 8 --seconds 8 --json
+run group --members 100000 --online 200 --json
+run sync --conversations 100 --messages 10000 --quiet 5000 --json
+run search --messages 1000000 --json
+run room --viewers 5000 --rate 1000 --json
 run idle --connections 10000 --conversations 50 --json
 run growth --messages "${MESSAGES:-1000000}" --json
 run startup --json
 if [ $# -gt 0 ]; then
   run p2p --pairs 500 --window 16 --seconds 10 --json --db "$1"
   run group --members 500 --window 8 --seconds 8 --json --db "$1"
+  run search --messages 200000 --json --db "$1"
   run idle --connections 10000 --conversations 50 --json --db "$1"
   run growth --messages "${MESSAGES:-1000000}" --json --db "$1"
 fi

@@ -98,7 +98,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 }
 
 // start makes what speaks through the front door, and starts jobs and followers.
-func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, pages *page.Sealer, limits *limits, log *slog.Logger) error {
+func (back *background) start(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, b bus.Bus, folk *people, pages *page.Sealer, limits *limits, log *slog.Logger) error {
 	back.folk, back.chat = folk, c
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	back.timed = timed.New(timed.Deps{DB: s.db, Chat: c, Queue: back.jobs, Clock: clock, Entropy: entropy, Log: log,
@@ -117,9 +117,16 @@ func (back *background) start(s *server, cfg *config.Config, c *chat.Service, b 
 	if err != nil {
 		return err
 	}
+	back.search = search.New(c, s.db, pages)
+	old, err := back.search.Outdated(ctx, s.journal.Shards())
+	if err == nil && old {
+		err = followers.Rebuild(ctx, "search")
+	}
+	if err != nil {
+		return err
+	}
 	followers.Start()
 	s.onClose(followers.Close)
-	back.search = search.New(c, s.db, pages)
 	back.groups = group.New(c, cfg.Limits.GroupMembers, func(ctx context.Context, app im.AppID, conv im.ConvID) error {
 		return s.db.Write(ctx, func(tx db.Tx) error {
 			_, _, err := back.jobs.Enqueue(tx, group.EndJob(app, conv))

@@ -136,7 +136,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	pages := page.New(pageKey)
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
-	if err := back.start(s, cfg, c, b, folk, pages, limits, log); err != nil {
+	if err := back.start(ctx, s, cfg, c, b, folk, pages, limits, log); err != nil {
 		return nil, err
 	}
 	nodes := &cluster{}

@@ -36,8 +36,8 @@ type table struct {
 // journal, because their positions count in another incarnation.
 func ownTables() map[string]bool {
 	return map[string]bool{"entry": true, "shard": true, "journal_meta": true,
-		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true, "search_doc": true,
-		"group_place": true, "group_count": true}
+		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true,
+		"search_doc": true, "search_form": true, "group_place": true, "group_count": true}
 }
 
 // placed are the columns that hold a place in a shard. A table that has one

@@ -6,3 +6,6 @@ func Matches(text, query string) bool {
 	_, ok := matches(text, parse(query))
 	return ok
 }
+
+// Scope is what an app's words begin with in the index.
+var Scope = scope

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -58,14 +59,48 @@ func apply(_ context.Context, tx db.Tx, entries []im.Entry) error {
 	return nil
 }
 
+// form is raised whenever documents get other tokens than before: an index of
+// another form is made anew (Outdated).
+const form = 1
+
+// reset empties a shard's index. SQLite, which has one shard, empties it whole,
+// because the tokens of a million documents take minutes one by one.
 func reset(_ context.Context, tx db.Tx, shard int) error {
+	if _, err := tx.Exec("INSERT INTO search_form (shard, form) VALUES ($1, $2) ON CONFLICT (shard) DO UPDATE SET form = excluded.form", shard, form); err != nil {
+		return err
+	}
 	if tx.Dialect() == db.SQLite {
+		var others bool // a moved store had more shards
+		if err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM search_doc WHERE shard <> $1)", shard).Scan(&others); err != nil {
+			return err
+		}
+		if !others {
+			if _, err := tx.Exec("INSERT INTO search_token (search_token) VALUES ('delete-all')"); err != nil {
+				return err
+			}
+			_, err := tx.Exec("DELETE FROM search_doc")
+			return err
+		}
 		if _, err := tx.Exec("DELETE FROM search_token WHERE rowid IN (SELECT doc FROM search_doc WHERE shard = $1)", shard); err != nil {
 			return err
 		}
 	}
 	_, err := tx.Exec("DELETE FROM search_doc WHERE shard = $1", shard)
 	return err
+}
+
+// Outdated tells whether the index of one of the shards was made by a program
+// that gave documents other tokens. Who starts the follower has it start again
+// from the first entry then (follow.Runner.Rebuild), and until it has caught up
+// less is found.
+func (s *Service) Outdated(ctx context.Context, shards int) (old bool, err error) {
+	err = s.db.Read(ctx, func(tx db.Tx) error {
+		var n int
+		err := tx.QueryRow("SELECT count(*) FROM search_form WHERE form = $1 AND shard < $2", form, shards).Scan(&n)
+		old = n < shards
+		return err
+	})
+	return old, err
 }
 
 // shardBits is where the shard begins in a document's number.
@@ -141,27 +176,52 @@ func remove(tx db.Tx, e *im.Entry) error {
 	return err
 }
 
-// A mark begins with a character of private use, which no word has.
-const mark = "\ue000"
+// Characters of private use, which no word has.
+const (
+	mark   = "\ue000" // begins a mark
+	begins = "\ue001" // begins the beginning of a word
+	scopes = 0xe100   // and the characters from here on are scopes
+)
 
 func markOf(what string, names ...string) string {
 	sum := sha256.Sum256([]byte(what + "\x00" + strings.Join(names, "\x00")))
 	return mark + what + hex.EncodeToString(sum[:8])
 }
 
-func appMark(app im.AppID) string                 { return markOf("a", string(app)) }
+// scope is what the words of an app's messages begin with in the index, so that
+// a word's list has the messages of one app. Apps may share a scope: what is
+// found is held against the app, too.
+func scope(app im.AppID) string {
+	sum := sha256.Sum256([]byte(app))
+	return string(rune(scopes + int(binary.BigEndian.Uint16(sum[:]))%(0xf8ff-scopes+1)))
+}
+
 func convMark(app im.AppID, c im.ConvID) string   { return markOf("c", string(app), string(c)) }
 func senderMark(app im.AppID, u im.UserID) string { return markOf("s", string(app), string(u)) }
-func kindMark(k skeinv1.SearchKind) string        { return mark + "k" + strconv.Itoa(int(k)) }
+func toMark(app im.AppID, u im.UserID) string     { return markOf("t", string(app), string(u)) }
+func kindMark(app im.AppID, k skeinv1.SearchKind) string {
+	return scope(app) + mark + "k" + strconv.Itoa(int(k))
+}
 
 // tokensOf returns the tokens of a message's, or an edit's, document.
 func tokensOf(e *im.Entry) []string {
-	out := []string{appMark(e.App), convMark(e.App, e.Conv), senderMark(e.App, e.Sender)}
+	out := []string{convMark(e.App, e.Conv), senderMark(e.App, e.Sender)}
+	if a, b := e.Conv.Pair(); a != "" {
+		for _, u := range []im.UserID{a, b} {
+			if u != e.Sender {
+				out = append(out, toMark(e.App, u))
+			}
+		}
+	}
 	content := contentOf(e)
 	for _, k := range kindsOf(content) {
-		out = append(out, kindMark(k))
+		out = append(out, kindMark(e.App, k))
 	}
-	return append(out, tokens(words(content))...)
+	in := scope(e.App)
+	for _, t := range tokens(words(content)) {
+		out = append(out, in+t)
+	}
+	return out
 }
 
 // contentOf decodes a readable body; nil of any other.

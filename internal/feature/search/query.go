@@ -22,12 +22,13 @@ const (
 	maxN      = 50
 	maxPlaces = 10_000
 	// The index is asked for the app's messages, and what is not the caller's
-	// is passed over, for so many candidates: enough for what is rare and for
-	// whoever is in a good part of the conversations. What is left then is
-	// asked for by the caller's conversations, when they are few, because the
-	// index compares each of them at each step.
-	openly    = 400
-	fewPlaces = 300
+	// is passed over: enough for what is rare and for whoever is in a good part
+	// of the conversations. After so many candidates, and some for each mark of
+	// the caller's, because looking one up costs what passing over some does, the
+	// index is asked for what has one of these marks, too, when they are few.
+	openly   = 200
+	perMark  = 5
+	fewMarks = 300
 	// scanned bounds the candidates of one call: what is full of hits that the
 	// caller may not read costs a short page rather than a slow one.
 	scanned   = 2000
@@ -42,27 +43,32 @@ func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchM
 		return out, err
 	}
 	for seen := 0; seen < scanned; seen += candidate {
-		q.narrow = seen >= openly
+		q.narrow = seen >= openly+perMark*len(q.any)
 		list, err := s.candidates(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		entries, err := s.read(ctx, actor, q, list)
-		if err != nil {
-			return nil, err
-		}
-		for i := range list {
-			q.last = list[i].key
-			if h := hit(q, entries[list[i].place]); h != nil {
-				if out.Hits = append(out.Hits, h); len(out.Hits) == q.limit {
-					if i+1 < len(list) || len(list) == candidate {
-						out.NextPage = s.seal(actor, q)
-					}
-					return out, nil
+		end := len(list) < candidate
+		for len(list) > 0 {
+			n := q.enough(list, q.limit-len(out.Hits))
+			entries, err := s.read(ctx, actor, q, list[:n])
+			if err != nil {
+				return nil, err
+			}
+			for i := range n {
+				q.last = list[i].key
+				if h := hit(q, entries[list[i].place]); h != nil {
+					out.Hits = append(out.Hits, h)
 				}
 			}
+			if list = list[n:]; len(out.Hits) == q.limit {
+				if len(list) > 0 || !end {
+					out.NextPage = s.seal(actor, q)
+				}
+				return out, nil
+			}
 		}
-		if len(list) < candidate {
+		if end {
 			return out, nil
 		}
 	}
@@ -70,24 +76,40 @@ func (s *Service) Search(ctx context.Context, actor im.Actor, r *skeinv1.SearchM
 	return out, nil
 }
 
+// enough returns how many of the candidates have so many among them that may
+// be hits: more need not be read before these have been.
+func (q *query) enough(list []found, hits int) int {
+	for i := range list {
+		if q.mine == nil || q.mine[list[i].conv] {
+			if hits--; hits == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(list)
+}
+
 // query is a request as the index is asked.
 type query struct {
+	app    im.AppID
 	list   string // all that was asked for, but the page
 	limit  int
 	terms  []term
 	must   []string // tokens, all of them
-	any    []string // tokens of the caller's conversations, when they are few
-	narrow bool     // ask for one of those
+	starts []string // and one of these, when there are any: a short beginning of a word
+	prefix string   // or, longer, what a token begins with
+	any    []string // marks of what is the caller's, when they are few
+	narrow bool     // ask for one of those, too
 	mine   map[im.ConvID]bool
 	after  int64 // times from here on
 	before int64 // and before this
-	last   key   // the candidate that was looked at last; zero = none
-	prefix string
+	last   key   // the candidate that was looked at last
 }
 
 // compile checks a request; nil when it can find nothing.
 func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest) (*query, error) {
-	q := &query{limit: int(r.Limit), terms: parse(r.Query), last: key{math.MaxInt64, math.MaxInt64}, before: math.MaxInt64, must: []string{appMark(actor.App)}}
+	q := &query{app: actor.App, limit: int(r.Limit), terms: parse(r.Query), last: key{math.MaxInt64, math.MaxInt64}, before: math.MaxInt64}
+	in := scope(actor.App)
 	if q.limit == 0 {
 		q.limit = defaultN
 	}
@@ -114,10 +136,14 @@ func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.Search
 	for i := range q.terms {
 		t := &q.terms[i]
 		if t.prefix {
-			q.prefix = string(t.runes)
+			if q.prefix = in + string(t.runes); len(t.runes) <= maxBegin {
+				q.starts, q.prefix = []string{q.prefix, in + begins + string(t.runes)}, ""
+			}
 			continue
 		}
-		q.must = append(q.must, t.tokens()...)
+		for _, token := range t.tokens() {
+			q.must = append(q.must, in+token)
+		}
 	}
 	if r.Sender != "" {
 		q.must = append(q.must, senderMark(actor.App, im.UserID(r.Sender)))
@@ -147,7 +173,7 @@ func (q *query) times(r *skeinv1.SearchMessagesRequest) error {
 // sees all of its app.
 func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest, q *query) error {
 	if r.Kind != 0 {
-		q.must = append(q.must, kindMark(r.Kind))
+		q.must = append(q.must, kindMark(actor.App, r.Kind))
 	}
 	if !actor.Server {
 		places, err := s.chat.Places(ctx, actor, maxPlaces)
@@ -164,12 +190,25 @@ func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMe
 	switch {
 	case r.Conversation != "":
 		q.must = append(q.must, convMark(actor.App, im.ConvID(r.Conversation)))
-	case q.mine != nil && len(q.mine) <= fewPlaces:
-		for c := range q.mine {
-			q.any = append(q.any, convMark(actor.App, c))
-		}
+	case q.mine != nil:
+		q.any = marksOf(actor, q.mine)
 	}
 	return nil
+}
+
+// marksOf returns marks of which each message of a user's conversations has
+// one; nil when there are many.
+func marksOf(actor im.Actor, mine map[im.ConvID]bool) []string {
+	out := []string{senderMark(actor.App, actor.User), toMark(actor.App, actor.User)} // conversations of two
+	for c := range mine {
+		if c.Kind() != im.ConvDirect {
+			out = append(out, convMark(actor.App, c))
+		}
+	}
+	if len(out) > fewMarks {
+		return nil
+	}
+	return out
 }
 
 // page goes on where the page before ended.
@@ -216,21 +255,21 @@ const lite = `SELECT d.conv, d.seq, d.doc, d.time FROM search_token CROSS JOIN s
 WHERE search_token MATCH $1 AND search_token.rowid < $2
   AND search_token.rowid >= coalesce((SELECT doc FROM search_doc WHERE time >= $3 ORDER BY time, doc LIMIT 1), 9223372036854775807)
   AND search_token.rowid <= coalesce((SELECT doc FROM search_doc WHERE time < $4 ORDER BY time DESC, doc DESC LIMIT 1), -1)
-  AND d.time >= $3 AND d.time < $4
+  AND d.time >= $3 AND d.time < $4 AND d.app = $6
 ORDER BY search_token.rowid DESC LIMIT $5`
 
 const postgres = `SELECT conv, seq, doc, time FROM search_doc
-WHERE tokens @@ $1::tsquery AND (time, doc) < ($6, $2) AND time >= $3 AND time < $4 ORDER BY time DESC, doc DESC LIMIT $5`
+WHERE tokens @@ $1::tsquery AND (time, doc) < ($7, $2) AND time >= $3 AND time < $4 AND app = $6 ORDER BY time DESC, doc DESC LIMIT $5`
 
 // candidates asks the index.
 func (s *Service) candidates(ctx context.Context, q *query) (out []found, err error) {
 	err = s.db.Read(ctx, func(tx db.Tx) error {
 		out = out[:0]
-		text, args := lite, []any{q.expression(tx.Dialect()), q.last.doc, q.after, q.before, candidate}
+		text, args := lite, []any{q.expression(tx.Dialect()), q.last.doc, q.after, q.before, candidate, q.app}
 		if tx.Dialect() == db.Postgres {
 			text, args = postgres, append(args, q.last.time)
 		}
-		rows, err := tx.Query(text, args...)
+		rows, err := db.QueryPlanned(tx, text, args...)
 		if err != nil {
 			return err
 		}
@@ -254,19 +293,21 @@ func (q *query) expression(d db.Dialect) string {
 	if d == db.Postgres {
 		quote, and, or, prefix = "'", " & ", " | ", ":*"
 	}
+	one := func(tokens []string) string {
+		return "(" + quote + strings.Join(tokens, quote+or+quote) + quote + ")"
+	}
 	parts := make([]string, 0, len(q.must)+2)
 	for _, t := range q.must {
 		parts = append(parts, quote+t+quote)
+	}
+	if len(q.starts) > 0 {
+		parts = append(parts, one(q.starts))
 	}
 	if q.prefix != "" {
 		parts = append(parts, quote+q.prefix+quote+prefix)
 	}
 	if q.narrow && len(q.any) > 0 {
-		any := make([]string, len(q.any))
-		for i, t := range q.any {
-			any[i] = quote + t + quote
-		}
-		parts = append(parts, "("+strings.Join(any, or)+")")
+		parts = append(parts, one(q.any))
 	}
 	return strings.Join(parts, and)
 }

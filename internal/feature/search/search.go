@@ -8,10 +8,11 @@
 // no dictionary, and both engines, FTS5 on SQLite and tsvector with GIN on
 // PostgreSQL, are asked the same and answer the same.
 //
-// Beside words a document has marks, tokens that no text can have: its app,
-// its conversation, its sender, its kinds. A query asks for the marks of the
-// conversations that the caller is in, so that its cost follows what they can
-// see and not what the app has.
+// Tokens are made so that no query has to go through long lists that say
+// little: a word's is of one app, words are in it by their first letters too,
+// and marks, tokens that no text can have, say where a message is, whose it is,
+// to whom and of which kind. Hits are taken from the newest on, and only as many
+// are read as are shown.
 package search
 
 import (

@@ -35,6 +35,7 @@ type world struct {
 	runner  *follow.Runner
 	journal journal.Journal
 	clock   *clock
+	db      *db.DB
 }
 
 type clock struct{ now time.Time }
@@ -51,7 +52,7 @@ func newWorld(t *testing.T, engine string) *world {
 	ctx := context.Background()
 	d, err := db.Open(ctx, engines[engine](t), db.Options{Conns: 8})
 	must(t, err)
-	w := &world{t: t, clock: &clock{time.UnixMilli(1_790_000_000_000)}}
+	w := &world{t: t, db: d, clock: &clock{time.UnixMilli(1_790_000_000_000)}}
 	must(t, d.Migrate(ctx, "follow", follow.Migrations()))
 	must(t, d.Migrate(ctx, "search", search.Migrations()))
 	b := bus.NewLocal()
@@ -178,8 +179,14 @@ func TestOnlyWhatTheAskerMayReadIsFound(t *testing.T) {
 				w.t.Errorf("%s finds %q, want %q", who, got, want)
 			}
 		}
-		if got := w.find(im.Actor{App: "other", User: "ann"}, q); len(got) > 0 {
-			w.t.Errorf("another app's ann finds %q", got)
+		twin := 0 // an app whose words stand beside this one's
+		for search.Scope(im.AppID(fmt.Sprint("app", twin))) != search.Scope("demo") {
+			twin++
+		}
+		for _, app := range []im.AppID{"other", im.AppID(fmt.Sprint("app", twin))} {
+			if got := append(w.find(im.Actor{App: app, User: "ann"}, q), w.find(im.Actor{App: app, Server: true}, q)...); len(got) > 0 {
+				w.t.Errorf("app %s finds %q", app, got)
+			}
 		}
 		if got := w.find(im.Actor{App: "demo", Server: true}, q); len(got) != 4 {
 			w.t.Errorf("the back end finds %q", got)
@@ -218,6 +225,30 @@ func TestEditsAndRecallsAreReflected(t *testing.T) {
 		w.caughtUp()
 		if got := ask("words") + ask("新的"); got != "全新的内容" {
 			w.t.Errorf("built again: %q", got)
+		}
+	})
+}
+
+func TestAnIndexOfAnotherFormIsMadeAnew(t *testing.T) {
+	both(t, func(w *world) {
+		w.say("ann", im.Direct("ann", "bob"), "some words")
+		w.caughtUp()
+		outdated := func() bool {
+			old, err := w.search.Outdated(w.t.Context(), w.journal.Shards())
+			must(w.t, err)
+			return old
+		}
+		if !outdated() {
+			w.t.Error("an index of unknown form is up to date")
+		}
+		must(w.t, w.db.Write(w.t.Context(), func(tx db.Tx) error {
+			_, err := tx.Exec("UPDATE search_doc SET conv = 'lost'")
+			return err
+		}))
+		must(w.t, w.runner.Rebuild(w.t.Context(), "search"))
+		w.caughtUp()
+		if got := w.find(actor("bob"), &skeinv1.SearchMessagesRequest{Query: "so"}); len(got) != 1 || outdated() {
+			w.t.Errorf("found %q; outdated: %v", got, outdated())
 		}
 	})
 }
@@ -290,7 +321,7 @@ func TestBadQueriesAndForeignPagesAreRefused(t *testing.T) {
 // Both engines give what a plain look at every message gives.
 func TestBothEnginesFindTheSameAndAllOfIt(t *testing.T) {
 	vocabulary := strings.Fields("北京 大学 北 京大 学生 会议 下午 三点 report Report report's meeting MEETING Café cafe go1 go 26 上海 海上 上 海 déjà")
-	queries := []string{"北京", "北京大学", "大学", "会", "report", "rep", "meeting 下午", "cafe", "go", "go ", "上海", "海上 report", "学生会", "deja", "26", "三点 北"}
+	queries := []string{"北京", "北京大学", "大学", "会", "report", "rep", "meeting 下午", "cafe", "go", "go ", "m", "meeti", "meetin 下", "上海", "海上 report", "学生会", "deja", "26", "三点 北"}
 	type said struct {
 		by, conv, text string
 		at             int64
@@ -355,7 +386,7 @@ func TestBothEnginesFindTheSameAndAllOfIt(t *testing.T) {
 func TestOnesOwnIsFoundBehindManyOfOthers(t *testing.T) {
 	both(t, func(w *world) {
 		for i := range 5 {
-			w.say("cid", im.Direct("cid", "dan"), fmt.Sprint("common ", i))
+			w.say([]string{"cid", "dan"}[i%2], im.Direct("cid", "dan"), fmt.Sprint("common ", i))
 		}
 		w.group("g1", "ann", "bob")
 		for i := range 900 {

@@ -11,6 +11,11 @@ import (
 // maxWord bounds a word, in characters; a longer one is found by its beginning.
 const maxWord = 48
 
+// maxBegin bounds the beginnings of words that have a token: a query for a
+// short one is about a good part of all words, which the index would have to
+// go through one by one.
+const maxBegin = 4
+
 // A text is searched in a folded form: compatibility characters become the
 // usual ones (full-width letters, ligatures), letters lose case and, in the
 // Latin, Greek and Cyrillic scripts, accents.
@@ -109,7 +114,11 @@ func tokens(text string) []string {
 	var out []string
 	for _, r := range runs(f.runes) {
 		if !r.dense {
-			out = append(out, string(f.runes[r.from:min(r.to, r.from+maxWord)]))
+			w := f.runes[r.from:min(r.to, r.from+maxWord)]
+			out = append(out, string(w))
+			for n := 1; n <= maxBegin && n < len(w); n++ {
+				out = append(out, begins+string(w[:n]))
+			}
 			continue
 		}
 		for i := r.from; i < r.to; i++ {

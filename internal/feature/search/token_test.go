@@ -22,7 +22,27 @@ func TestATextIsFoundByItsWordsAndByCharactersAndPairs(t *testing.T) {
 		"\ue000c0123456789abcdef": "c0123456789abcdef",
 		"Е́лка ёлка":              "елка",
 	} {
-		if got := strings.Join(tokens(text), " "); got != want {
+		whole := slices.DeleteFunc(tokens(text), func(t string) bool { return strings.HasPrefix(t, begins) })
+		if got := strings.Join(whole, " "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestAWordIsFoundByItsFirstFourLettersToo(t *testing.T) {
+	for text, want := range map[string]string{
+		"meeting":   "m me mee meet",
+		"Éa 北京":     "e",
+		"a":         "",
+		"main maps": "m ma mai map",
+	} {
+		var got []string
+		for _, tok := range tokens(text) {
+			if begin, ok := strings.CutPrefix(tok, begins); ok {
+				got = append(got, begin)
+			}
+		}
+		if strings.Join(got, " ") != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
@@ -97,7 +117,7 @@ func FuzzSearchQuery(f *testing.F) {
 		}
 		have := tokens(text)
 		for _, tok := range have {
-			if strings.ContainsAny(tok, " \"'\x00\ue000") {
+			if word := strings.TrimPrefix(tok, begins); word == "" || strings.ContainsAny(word, " \"'\x00\ue000\ue001") {
 				t.Fatalf("token %q", tok)
 			}
 		}
@@ -116,7 +136,9 @@ func FuzzSearchQuery(f *testing.F) {
 		for i := range terms {
 			for _, tok := range terms[i].tokens() {
 				found := slices.Contains(have, tok)
-				if !found && terms[i].prefix {
+				if short := len(terms[i].runes) <= maxBegin; !found && terms[i].prefix && short {
+					found = slices.Contains(have, begins+tok)
+				} else if !found && terms[i].prefix {
 					found = slices.ContainsFunc(have, func(h string) bool { return strings.HasPrefix(h, tok) })
 				}
 				if !found {
