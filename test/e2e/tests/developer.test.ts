@@ -55,6 +55,28 @@ async function code(tab: string): Promise<string> {
   return (await panel().locator("pre").textContent()) ?? "";
 }
 
+test("what an app keeps with a message is shown, set and taken away", async () => {
+  await alice.send("Parcel 17");
+  await alice.state("Parcel 17", "sent");
+  const dialog = alice.page.getByRole("dialog", { name: "Extensions" });
+  await alice.menu("Parcel 17", "Extensions");
+  await dialog.getByLabel("Key").fill("status");
+  await dialog.getByLabel("Value").fill("on its way");
+  await dialog.getByRole("button", { name: "Set", exact: true }).click();
+  await dialog.getByText("on its way").waitFor();
+  await dialog.getByLabel("Key").fill("weight");
+  await dialog.getByLabel("Value").fill("2 kg");
+  await alice.page.keyboard.press("Enter");
+  await dialog.getByText("2 kg").waitFor();
+  if (process.env["SHOTS"]) await alice.page.screenshot({ path: `${process.env["SHOTS"]}/extensions.png` });
+  await dialog.getByRole("button", { name: "Remove status" }).click();
+  await dialog.getByText("on its way").waitFor({ state: "detached" });
+  await alice.page.keyboard.press("Escape");
+  await alice.menu("Parcel 17", "Extensions (1)");
+  await dialog.getByText("2 kg").waitFor();
+  await alice.page.keyboard.press("Escape");
+});
+
 test("it shows the app, the user and a token that works", async () => {
   await panel().getByRole("tab", { name: "Connection" }).click();
   await panel().getByText("demo", { exact: true }).waitFor();

@@ -2,6 +2,7 @@
 import type { ConversationSnapshot, Message } from "@skein/client";
 import { detailsOf } from "@skein/client/messages";
 import { quickReactions } from "../emoji/data.ts";
+import { strings as extensionStrings } from "../extensions/strings.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
@@ -19,6 +20,8 @@ interface MessageMenuProps {
   readonly readers: number;
   /** What can be done about its pin; undefined when nothing. */
   readonly pin: "pin" | "unpin" | undefined;
+  /** How many extensions it has; undefined where they are not offered. */
+  readonly extensions: number | undefined;
   readonly onClose: () => void;
   readonly onReact: (emoji: string) => void;
   readonly onMoreEmoji: () => void;
@@ -26,7 +29,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "thread" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard";
+export type MessageMenuAction = "reply" | "thread" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard" | "extensions";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -51,12 +54,13 @@ export function mayBeginThread({ kind, state, recalled, delivery }: Message): bo
 }
 
 /** The menu. */
-export function MessageMenu({ message, place, snapshot, readers, pin, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
+export function MessageMenu({ message, place, snapshot, readers, pin, extensions, onClose, onReact, onMoreEmoji, onAction }: MessageMenuProps) {
   const t = useWords();
   const s = useStrings(strings);
   const o = useStrings(ownStrings);
   const p = useStrings(pinStrings);
   const th = useStrings(threadStrings);
+  const x = useStrings(extensionStrings);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -100,6 +104,9 @@ export function MessageMenu({ message, place, snapshot, readers, pin, onClose, o
       {message.edited && message.content?.type !== "poll" ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}
       {message.mine && sent && snapshot.kind === "group" ? (
         <MenuItem icon="eye" label={readers > 0 ? t.readByCount(readers) : t.readBy} onSelect={() => onAction("readers")} />
+      ) : null}
+      {sent && !message.recalled && extensions !== undefined ? (
+        <MenuItem icon="code" label={extensions > 0 ? x.count(extensions) : x.extensions} onSelect={() => onAction("extensions")} />
       ) : null}
       {mayRecall(message, snapshot) && member ? (
         <MenuItem icon="recall" label={t.recall} danger onSelect={() => onAction("recall")} />

@@ -9,6 +9,7 @@ import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
 import { conversationName } from "../format/describe.ts";
 import { InfoPanel } from "../group/InfoPanel.tsx";
+import { ExtensionsDialog } from "../extensions/ExtensionsDialog.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
@@ -46,7 +47,7 @@ interface At {
   readonly inPane?: boolean;
 }
 
-type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" | "votes" | "closePoll" };
+type Asking = { readonly about: Message; readonly what: "recall" | "edits" | "readers" | "votes" | "closePoll" | "extensions" };
 
 const nobody: ReadonlyMap<string, Message> = new Map();
 
@@ -61,7 +62,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const { fail } = useToasts();
   const client = useClient();
   const own = useOwnActions();
-  const { open, showMessage } = useWorkspace();
+  const { dev, open, showMessage } = useWorkspace();
   const snapshot = useConversation(conversation);
   const list = useRef<MessageListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
@@ -202,6 +203,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const pinOf = (message: Message) =>
     !pinnable(message) || !mayPin(client, conversation, snapshot) ? undefined : client.threads.pinned(conversation).includes(message.seq ?? 0) ? "unpin" : "pin";
 
+  // A developer's feature: elsewhere it is there for who looks at what an app has set.
+  const extensionsOf = (message: Message) => client.threads.extensions(message).size || (dev ? 0 : undefined);
+
   const onAction = ({ message, inPane = false }: At, action: MessageMenuAction) => {
     setMenu(undefined);
     if (action === "reply") (inPane ? paneActions : actions).reply(message);
@@ -320,6 +324,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
           snapshot={snapshot}
           readers={conversation.readBy(menu.message).length}
           pin={pinOf(menu.message)}
+          extensions={extensionsOf(menu.message)}
           onClose={() => setMenu(undefined)}
           onReact={(emoji) => {
             setMenu(undefined);
@@ -358,6 +363,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         />
       ) : null}
       {asking?.what === "edits" ? <EditHistory conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
+      {asking?.what === "extensions" ? <ExtensionsDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "readers" ? <ReadersDialog conversation={conversation} message={asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "votes" ? <VotesDialog message={snapshot.messages.find(({ key }) => key === asking.about.key) ?? asking.about} onClose={() => setAsking(undefined)} /> : null}
       {asking?.what === "closePoll" ? (
