@@ -235,7 +235,7 @@ func matrixServer(t *testing.T, postgres string) (*server, *db.DB) {
 
 // volatile are tables that change by themselves, or by a good token alone: who
 // was here when, leases, and what followers make of the journal.
-var volatile = []string{"app_user", "device", "device_token", "node_lease", "health_probe", "follower", "follower_owner", "usage_day", "job", "known_user", "broadcast"}
+var volatile = []string{"app_user", "app_count", "group_place", "group_count", "device", "device_token", "node_lease", "health_probe", "follower", "follower_owner", "usage_day", "job", "known_user", "broadcast"}
 
 // stateOf tells what a database holds: each shard's head, and how many rows
 // each table has.
