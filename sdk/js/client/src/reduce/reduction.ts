@@ -48,8 +48,8 @@ export class Reduction {
 
   putMessage(c: ConversationState, record: MessageRecord): void {
     c.messages.set(record.seq, record);
-    // What was imported counts for nobody, and is all that there is where nothing counts.
-    if (!(c.head.ord && record.delivery?.uncounted) && (!c.last || record.seq >= c.last.seq)) {
+    // What was imported counts for nobody, and is all that there is where nothing counts yet.
+    if (!(record.ord && record.delivery?.uncounted) && (!c.last || record.seq >= c.last.seq)) {
       c.last = record;
       c.lastUnknown = false;
     }
