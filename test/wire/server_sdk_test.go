@@ -167,6 +167,11 @@ func TestABackEndInGoTakesHistoryOutAndIn(t *testing.T) {
 	if more := every(t, c.Export(ctx, g, e.Seq)); len(more) != 0 {
 		t.Errorf("after the end: %v", more)
 	}
+	for _, err := range c.Export(ctx, g, e.Seq+1) {
+		if skein.CodeOf(err) != skein.FailedPrecondition {
+			t.Errorf("from behind the end: %v", err)
+		}
+	}
 	newest := 0
 	for it, err := range c.History(ctx, g, 0) {
 		if err != nil {

@@ -12,15 +12,15 @@ import (
 
 // Export returns every entry of a conversation behind a position, oldest first,
 // as it is now; after 0 it begins with the first. To go on later, keep the last
-// one's seq. FailedPrecondition when the store is another one on the way, such
-// as one restored from a backup: begin again.
+// one's seq. FailedPrecondition when the store becomes another one on the way, or
+// ends before the position, as one restored from a backup can: begin again.
 func (c *Client) Export(ctx context.Context, conversation string, after uint64) iter.Seq2[*skeinv1.Entry, error] {
 	return func(yield func(*skeinv1.Entry, error) bool) {
 		incarnation := ""
 		for after := after; ; {
 			res, err := c.ExportMessages(ctx, &skeinv1.ExportMessagesRequest{Conversation: conversation, AfterSeq: after})
-			if err == nil && incarnation != "" && incarnation != res.Incarnation {
-				err = &skein.Error{Code: skein.FailedPrecondition, Message: "the store is another one than when the export began"}
+			if err == nil && (incarnation != "" && incarnation != res.Incarnation || after > res.HeadSeq) {
+				err = &skein.Error{Code: skein.FailedPrecondition, Message: "the store is another one than when the export began", Hint: "begin again"}
 			}
 			if err != nil {
 				yield(nil, err)

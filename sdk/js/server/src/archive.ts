@@ -14,8 +14,8 @@ const importBytes = 192 * 1024;
 export interface Archive {
   /**
    * Every entry of a conversation behind a position, oldest first, as it is now; after 0, the default, it begins with
-   * the first. To go on later, keep the last one's `seq`. `failed_precondition` when the store is another one on the
-   * way, such as one restored from a backup: begin again.
+   * the first. To go on later, keep the last one's `seq`. `failed_precondition` when the store becomes another one on
+   * the way, or ends before the position, as one restored from a backup can: begin again.
    */
   export(conversation: string, after?: number, options?: CallOptions): AsyncGenerator<Entry, void, undefined>;
   /** Returns one page of an export. */
@@ -38,8 +38,8 @@ export const archive = ({ ask }: Calls): Archive => ({
     let incarnation = "";
     for (let afterSeq = after; ; ) {
       const page = await ask("ArchiveService/ExportMessages", { conversation, afterSeq }, options);
-      if (incarnation !== "" && page.incarnation !== incarnation) {
-        throw new SkeinError("failed_precondition", "the store is another one than when the export began");
+      if ((incarnation !== "" && page.incarnation !== incarnation) || afterSeq > page.headSeq) {
+        throw new SkeinError("failed_precondition", "the store is another one than when the export began", { hint: "begin again" });
       }
       incarnation = page.incarnation;
       yield* page.entries;

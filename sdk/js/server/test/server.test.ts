@@ -184,6 +184,7 @@ test("an export goes from its position to the head, and stops when the store is 
     for await (const _ of server.export("g")) incarnation = "b";
   };
   await expect(restored()).rejects.toMatchObject({ code: "failed_precondition" });
+  await expect(server.export("g", 7).next()).rejects.toMatchObject({ code: "failed_precondition" });
 });
 
 test("an import makes as many calls as its messages take", async () => {
