@@ -249,32 +249,6 @@ describe("edits, recalls and reactions", () => {
     expect(here.messages).toMatchObject([{ text: "helo", edited: false, pending: false }]);
   });
 
-  test("a late refusal of an earlier attempt fails nothing", async () => {
-    const { alice, sent } = await pair();
-    const here = alice.conversation.with("bob");
-    const attempts = (): number => world.server.heard.filter((what) => what === "EditMessage").length;
-    const hold = (): (() => void) => {
-      let release = (): void => undefined;
-      world.server.held = new Promise((resolve) => (release = resolve));
-      return release;
-    };
-    world.server.shape = (frames) => frames.filter((frame) => !frame.entry); // the answer comes first
-    const first = hold();
-    world.server.refuse = (what) => (what === "EditMessage" ? { code: "permission_denied" } : undefined);
-    const editing = here.edit(sent, { text: "hello" });
-    await world.until(() => attempts() === 1);
-    const second = hold();
-    world.server.refuse = () => undefined;
-    world.server.cut();
-    await world.until(() => attempts() === 2);
-    first();
-    await turn();
-    expect(here.messages).toMatchObject([{ text: "hello", pending: true }]);
-    second();
-    await editing;
-    expect(here.messages).toMatchObject([{ text: "hello", edited: true, pending: false }]);
-  });
-
   test("what is about an unsent message waits for its ack", async () => {
     const alice = await world.online("alice");
     const bob = alice.conversation.with("bob");

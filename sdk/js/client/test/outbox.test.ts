@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type OutboxEffect, type OutboxEvent, OutboxMachine } from "../src/machine/outbox.js";
+import { turn } from "./fake/clock.js";
+import { World } from "./fake/world.js";
 import { vectors } from "./vectors.js";
 
 interface Vector {
@@ -27,5 +29,41 @@ describe("the outbox keeps the vectors", () => {
     });
     expect(taken).toBe(vector.random.length);
     expect(machine.ids).toEqual(vector.expect);
+  });
+});
+
+describe("the outbox of a client", () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+  afterEach(() => world.close());
+
+  test("a late refusal of an earlier attempt fails nothing", async () => {
+    const alice = await world.online("alice");
+    const here = alice.conversation.with("bob");
+    await here.open();
+    const sent = await here.send({ text: "helo" });
+    const attempts = (): number => world.server.heard.filter((what) => what === "EditMessage").length;
+    const hold = (): (() => void) => {
+      let release = (): void => undefined;
+      world.server.held = new Promise((resolve) => (release = resolve));
+      return release;
+    };
+    world.server.shape = (frames) => frames.filter((frame) => !frame.entry); // the answer comes first
+    const first = hold();
+    world.server.refuse = (what) => (what === "EditMessage" ? { code: "permission_denied" } : undefined);
+    const editing = here.edit(sent, { text: "hello" });
+    await world.until(() => attempts() === 1);
+    const second = hold();
+    world.server.refuse = () => undefined;
+    world.server.cut();
+    await world.until(() => attempts() === 2);
+    first();
+    await turn();
+    expect(here.messages).toMatchObject([{ text: "hello", pending: true }]);
+    second();
+    await editing;
+    expect(here.messages).toMatchObject([{ text: "hello", edited: true, pending: false }]);
   });
 });

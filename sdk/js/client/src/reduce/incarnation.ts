@@ -13,9 +13,7 @@ export function current(r: Reduction, id: string): ConversationState {
   if (c.incarnation === r.state.incarnation) return c;
   if (c.head.seq > 0) {
     r.removeMessages(c, 1, c.head.seq);
-    const { messages: _, held: __, ...blank } = newConversation(id, r.state.incarnation);
-    Object.assign(c, blank);
-    c.held.clear();
+    Object.assign(c, newConversation(id, r.state.incarnation));
     r.changes.push({ type: "gap", conversation: id });
     disown(r, c);
   }
@@ -27,11 +25,11 @@ export function current(r: Reduction, id: string): ConversationState {
 /**
  * Removes what another incarnation acknowledged before its entry came, since the ack's position is none of this one's:
  * what was restored of it is in the log. And fails what was to be done to messages that are not known to be in the new
- * incarnation where they were: it would be done to others. `gone`: it does not have the conversation.
+ * incarnation where they were, which is in `ranges`: it would be done to others.
  */
-export function disown(r: Reduction, c: ConversationState, gone?: boolean): void {
+export function disown(r: Reduction, c: ConversationState, ranges = c.ranges): void {
   for (const { id, conversation, state, targetId, targetSeq } of r.state.outbox.all()) {
-    const same = !gone && c.messages.get(targetSeq)?.id === targetId && rangeAt(c.ranges, targetSeq);
+    const same = c.messages.get(targetSeq)?.id === targetId && rangeAt(ranges, targetSeq);
     if (conversation !== c.id) continue;
     if (state === "sent") discard(r, id);
     else if (targetSeq && !same) fail(r, id, { code: "failed_precondition", message: "what this is about was not restored", hint: "", retryAfterMs: 0 });

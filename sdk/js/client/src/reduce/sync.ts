@@ -84,7 +84,7 @@ export function takeSync(r: Reduction, page: SyncResponse): void {
   for (const id of [...state.conversations.keys()].sort()) {
     const c = state.conversations.get(id);
     if (!c || c.incarnation === state.incarnation) continue;
-    disown(r, c, true);
+    disown(r, c, []);
     if (state.outbox.sends(id).size || state.outbox.ops(id).size) continue;
     state.conversations.delete(id);
     state.dirty.conversations.delete(id);
