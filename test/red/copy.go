@@ -68,9 +68,9 @@ func output(cmd *exec.Cmd) (string, error) {
 	return string(out), nil
 }
 
-// read returns a file in which an edit has its place.
-func (c *copied) read(e edit) (string, error) {
-	b, err := os.ReadFile(filepath.Join(c.tree(), e.file))
+// read returns the file of a tree in which an edit has its place.
+func (e edit) read(tree string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(tree, e.file))
 	if err != nil {
 		return "", err
 	}

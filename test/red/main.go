@@ -64,7 +64,7 @@ func (c *copied) allFound(wanted []plant) error {
 	var errs []error
 	for _, p := range wanted {
 		for _, e := range p.edits {
-			if _, err := c.read(e); err != nil {
+			if _, err := e.read(c.tree()); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
 			}
 		}

@@ -25,7 +25,7 @@ type mutant struct {
 // build plants a bug, compiles what is to be run, and takes the bug away.
 func (c *copied) build(ctx context.Context, p plant) (m *mutant, err error) {
 	for _, e := range p.edits {
-		src, err := c.read(e)
+		src, err := e.read(c.tree())
 		if err != nil {
 			return nil, err
 		}

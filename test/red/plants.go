@@ -113,13 +113,13 @@ var plants = []plant{
 	{
 		name: "D4 entry claimed withheld", says: "the fan-out drops an entry and says that it is withheld",
 		edits: []edit{{"internal/gateway/fanout.go",
-			"if e.Withheld(s.actor().Device) {", "if e.Withheld(s.actor().Device) || e.Kind == im.KindMessage && e.Seq%4 == 3 {"}},
+			"case e.Withheld(u, s.actor().Device):", "case e.Withheld(u, s.actor().Device) || e.Kind == im.KindMessage && e.Seq%4 == 3:"}},
 		scripts: []string{"d4_no_gap"},
 	},
 	{
 		name: "D4 sync claims withheld", says: "sync leaves entries out and says that they are withheld",
 		edits: []edit{{"internal/chat/sync.go",
-			"if !e.Withheld(actor.Device) {", "if !e.Withheld(actor.Device) && e.Seq%2 == 0 {"}},
+			"if e.Withheld(actor.User, actor.Device) || x.hidden.Has(e.Seq) {", "if e.Withheld(actor.User, actor.Device) || e.Seq%2 == 1 {"}},
 		scripts: []string{"d4_no_gap"},
 	},
 	{
@@ -132,13 +132,14 @@ var plants = []plant{
 	{
 		name: "D5 edits left out", says: "sync tells of new messages, and not of what changed in old ones",
 		edits: []edit{{"internal/chat/sync.go",
-			"if !e.Withheld(actor.Device) {", "if !e.Withheld(actor.Device) && e.Kind != im.KindEdit && e.Kind != im.KindRecall {"}},
+			"if e.Withheld(actor.User, actor.Device) || x.hidden.Has(e.Seq) {",
+			"if e.Withheld(actor.User, actor.Device) || e.Kind == im.KindEdit || e.Kind == im.KindRecall {"}},
 		scripts: []string{"d5_resume"},
 	},
 	{
 		name: "D5 cursor without entries", says: "sync moves the cursor on without the conversations that changed",
 		edits: []edit{{"internal/chat/sync.go",
-			"told := len(rows)\n", "if since != nil {\n\t\trows = nil\n\t}\n\ttold := len(rows)\n"}},
+			"shown := &markers{v: v, actor: actor}\n", "if since != nil {\n\t\trows = nil\n\t}\n\tshown := &markers{v: v, actor: actor}\n"}},
 		scripts: []string{"d5_resume", "d5_many_conversations"},
 	},
 	{
@@ -227,7 +228,7 @@ var plants = []plant{
 	{
 		name: "Recall keeps edits", says: "a recall empties the message and leaves its text in the entries of its edits",
 		edits: []edit{{"internal/journal/plan.go",
-			"for _, e := range p.editsOf[rowKey{r.c.no, a.Target}] {\n\t\t\tp.blank(e, false)\n\t\t}\n", ""}},
+			"p.blank(target, &target.Recalled)\n\t\tp.blankEdits(r)\n", "p.blank(target, &target.Recalled)\n"}},
 		tests: []goTest{{"./internal/chat", "TestAnEditKeepsItsHistoryAndARecallEndsIt"}},
 	},
 }
