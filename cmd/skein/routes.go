@@ -53,7 +53,7 @@ func securePage(next http.Handler) http.Handler {
 			"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(self)")
+		h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=(self)")
 		next.ServeHTTP(w, r)
 	})
 }

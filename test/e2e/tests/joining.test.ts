@@ -123,6 +123,44 @@ test("a banned user is out, and their link opens nothing any more", async () => 
   await carol.page.getByRole("dialog", { name: "Join a group" }).getByRole("alert").waitFor();
 });
 
+test("a link is read from a QR code, by the camera or from a picture, where the browser reads them", async () => {
+  const link = await makeLink(async () => undefined, "invite-scan-en");
+  const { context } = await profile(browser, { viewport: { width: 360, height: 740 } });
+  // Chromium has the reader on the systems that bring one; here it is a stand-in that knows the text.
+  await context.addInitScript((text) => {
+    class Detector {
+      static getSupportedFormats = () => Promise.resolve(["qr_code"]);
+      detect = () => Promise.resolve([{ rawValue: text }]);
+    }
+    Object.assign(window, { BarcodeDetector: Detector });
+  }, link);
+  const app = await App.open(context, server, "erin");
+  const { page } = app;
+  const scan = page.getByRole("dialog", { name: "Scan a QR code" });
+  const begin = async () => {
+    await page.getByRole("button", { name: "Menu", exact: true }).click();
+    await page.getByRole("menuitem", { name: "Join a group" }).click();
+    await page.getByRole("button", { name: "Scan a QR code" }).click();
+  };
+  await begin();
+  await scan.getByText("The camera cannot be used here.").waitFor();
+  await shot(page, "scan-en-phone");
+  await scan.locator("input").setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") });
+  await scan.getByText("No QR code was found in the picture.").waitFor();
+  await scan.locator("input").setInputFiles({ name: "code.png", mimeType: "image/png", buffer: await page.screenshot() });
+  await page.getByRole("dialog", { name: "Join a group" }).getByText("Knitters").waitFor();
+  await page.keyboard.press("Escape");
+  await page.evaluate(() => {
+    const canvas = document.createElement("canvas");
+    const draw = canvas.getContext("2d");
+    setInterval(() => draw?.fillRect(0, 0, Math.random() * 99, 9), 50);
+    navigator.mediaDevices.getUserMedia = () => Promise.resolve(canvas.captureStream(10));
+  });
+  await begin();
+  await page.getByRole("dialog", { name: "Join a group" }).getByText("Knitters").waitFor();
+  await context.close();
+});
+
 test("on a phone, in Chinese, everything fits", async () => {
   const link = await makeLink(async () => undefined, "invite-more-en");
   const { context } = await profile(browser, { viewport: { width: 360, height: 740 }, locale: "zh-CN" });

@@ -8,6 +8,7 @@ import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
 import { useNames } from "../people/names.tsx";
+import { ScanButton } from "../scan/ScanButton.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
@@ -61,8 +62,14 @@ function Field({ onCode, onClose }: { onCode: (code: string) => void; onClose: (
       setError(e instanceof SkeinError && e.code === "not_found" ? s.joinNone : describeError(e, t).text);
     });
   };
+  const onFound = (found: string) => {
+    const code = inviteCode(found);
+    if (code === undefined) setText(found);
+    else onCode(code);
+  };
   return (
     <form onSubmit={join}>
+      <ScanButton onFound={onFound} />
       <div className="field">
         <label className="field-label" htmlFor={id}>
           {s.joinHint}

@@ -5,6 +5,7 @@ import { useEffect, useId, useState, type FormEvent } from "react";
 import { go } from "../app/route.ts";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { ScanButton } from "../scan/ScanButton.tsx";
 import { Button, Spinner } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
@@ -21,20 +22,33 @@ export function LinkDialog({ code, onClose }: LinkDialogProps) {
   return code === undefined ? <AskCode onClose={onClose} /> : <Approve code={code} onClose={onClose} />;
 }
 
+/** The code in an address, or alone. */
+function codeIn(text: string): string | undefined {
+  return /([A-Za-z0-9_-]{22})\s*$/u.exec(text.trim())?.[1];
+}
+
 function AskCode({ onClose }: { onClose: () => void }) {
   const s = useStrings(strings);
   const id = useId();
   const [text, setText] = useState("");
-  const code = /([A-Za-z0-9_-]{22})\s*$/u.exec(text.trim())?.[1];
+  const code = codeIn(text);
+  const approve = (which: string) => {
+    onClose();
+    go({ at: "link", code: which });
+  };
+  const onFound = (found: string) => {
+    const which = codeIn(found);
+    if (which) approve(which);
+    else setText(found);
+  };
   return (
     <Dialog title={s.link} onClose={onClose}>
       <p className="hint">{s.linkHow}</p>
+      <ScanButton onFound={onFound} />
       <form
         onSubmit={(event: FormEvent) => {
           event.preventDefault();
-          if (!code) return;
-          onClose();
-          go({ at: "link", code });
+          if (code) approve(code);
         }}
       >
         <div className="field">

@@ -38,6 +38,8 @@ export function Dialog({ title, onClose, children, actions, wide = false, questi
       className={`dialog ${wide ? "dialog-wide" : ""}`}
       aria-labelledby={titleId}
       onCancel={(event) => {
+        // Not one of what is inside: the choice of a file that was given up says the same.
+        if (event.target !== ref.current) return;
         event.preventDefault();
         onClose();
       }}
