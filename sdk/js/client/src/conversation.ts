@@ -344,8 +344,11 @@ export class ConversationView implements Conversation {
 
   async *history({ before, after, limit, signal }: HistoryOptions = {}): AsyncGenerator<readonly Message[]> {
     if (before !== undefined && after !== undefined) throw new SkeinError("invalid_argument", "give before or after, not both");
+    const { id: conversation } = this;
     // Not one that this device knows, nor one of the user's own by its id: only the server can tell whether it exists.
-    if (!this.#state()?.meta && this.kind !== "self" && this.peer === undefined) await this.#host.call("ConversationService/GetConversation", { conversation: this.id }, signal);
+    if (!this.#state()?.meta && this.kind !== "self" && this.peer === undefined) await this.#host.call("ConversationService/GetConversation", { conversation }, signal);
+    // One in which nothing was said, or that began with what is still on its way.
+    else if (!this.#state()?.head.seq) await this.#host.fetchPage({ conversation, limit: defaultLimit }, signal);
     const seqOf = (place: Message | number): number => (typeof place === "number" ? place : (place.seq ?? Infinity));
     const up = after !== undefined;
     let at = up ? seqOf(after) + 1 : before === undefined ? Infinity : seqOf(before) - 1;

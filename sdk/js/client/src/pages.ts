@@ -51,8 +51,9 @@ export async function readPage(
   for (let fruitless = 0; ; ) {
     if (signal?.aborted) throw abortedError(signal);
     const c = ledger.conversation(conversation);
-    const end = c ? Math.max(c.live, 0) : 0;
-    if (down) at = Math.min(at, Math.max(end, 0));
+    // Of one of which nothing came in order yet: what is known of its end.
+    const end = c?.live || (c?.head.seq ?? 0);
+    if (down) at = Math.min(at, end);
     if (down ? at < 1 : at > end) return { records, edge: true, error: undefined };
     const range = c && rangeAt(c.ranges, at);
     if (range) {

@@ -279,6 +279,16 @@ describe("history", () => {
     expect(bob.window.atStart).toBe(true);
   });
 
+  test("asks the server about a conversation of which nothing has come here yet", async () => {
+    const alice = await world.online("alice");
+    world.server.shape = (frames) => frames.filter((frame) => !frame.entry); // the news is still on its way
+    world.server.text(alicesBob, "bob", "hi");
+    const pages: unknown[] = [];
+    for await (const page of alice.conversation.with("bob").history()) pages.push(texts(page));
+    for await (const page of alice.conversation.with("carol").history()) pages.push(page);
+    expect(pages).toEqual([["hi"]]);
+  });
+
   test("jumps to a place and back to the newest", async () => {
     for (let i = 1; i <= 300; i++) world.server.text(alicesBob, "bob", `m${i}`);
     const alice = await world.online("alice");
