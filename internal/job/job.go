@@ -62,7 +62,7 @@ type Kind struct {
 	// Name is stored with each job: 1 to 64 of a-z 0-9 _ .
 	Name string
 	// Run does a job. nil = done. An error means another try later, unless it
-	// is Permanent; an *im.Error's RetryAfter says how much later. ctx ends
+	// is Permanent; an *im.Error's RetryAfter says how much later at least. ctx ends
 	// after Timeout, or when the node stops. Run can be called again for a job
 	// that has succeeded (the node may die before that is written down), so it
 	// hands the job's id to the outside as an idempotency key where it can.
@@ -296,10 +296,11 @@ func (q *Queue) Close(ctx context.Context) error {
 // retryIn returns how long a failed job waits before its next try.
 func (k *Kind) retryIn(tries int, err error) time.Duration {
 	var e *im.Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
-		return min(e.RetryAfter, 24*time.Hour)
+	wait := double(k.Backoff, tries-1, MaxBackoff)
+	if errors.As(err, &e) { // a rate that asks for milliseconds must not use up all tries in a second
+		wait = max(wait, min(e.RetryAfter, 24*time.Hour))
 	}
-	return double(k.Backoff, tries-1, MaxBackoff)
+	return wait
 }
 
 // double returns d·2^n, at most most.

@@ -275,21 +275,13 @@ func (s *Service) serve(ctx context.Context, app im.AppID, id string) error {
 		return err
 	}
 	before := r.step
-	for _, u := range users {
-		got, err := s.say(ctx, r, u)
-		if err != nil {
-			return err
-		}
-		if got {
-			r.sent++
-		} else {
-			r.refused++
-		}
-		r.after = u
+	wait, err := s.sayAll(ctx, r, users)
+	if err != nil {
+		return err
 	}
 	return s.d.DB.Write(ctx, func(tx db.Tx) error {
 		r.step, r.state, r.finished = before+1, running, 0
-		if len(users) < piece {
+		if len(users) < piece && wait == 0 {
 			if r.finished, err = tx.Now(); err != nil {
 				return err
 			}
@@ -300,8 +292,30 @@ func (s *Service) serve(ctx context.Context, app im.AppID, id string) error {
 		if err != nil || n == 0 || r.state == done { // n == 0: another try was faster, or it was cancelled
 			return err
 		}
-		return s.plan(tx, r, pause)
+		return s.plan(tx, r, max(pause, wait))
 	})
+}
+
+// sayAll writes to users, in order, and notes how far it has come. wait > 0: the
+// app has used up what it may send for so long, and the rest is for the next
+// job, rather than for another try of this one, of which there are not that many.
+func (s *Service) sayAll(ctx context.Context, r *row, users []im.UserID) (wait time.Duration, err error) {
+	for _, u := range users {
+		got, err := s.say(ctx, r, u)
+		var e *im.Error
+		switch {
+		case errors.As(err, &e) && (e.Code == im.RateLimited || e.Code == im.ResourceExhausted) && e.RetryAfter > 0:
+			return e.RetryAfter, nil
+		case err != nil:
+			return 0, err
+		case got:
+			r.sent++
+		default:
+			r.refused++
+		}
+		r.after = u
+	}
+	return 0, nil
 }
 
 // next returns the users of the next piece.

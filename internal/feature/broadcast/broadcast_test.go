@@ -20,7 +20,8 @@ import (
 // front is a front door that refuses one user, and breaks down once.
 type front struct {
 	said   map[im.ConvID]map[im.ClientID]bool
-	broken int // breaks down at this send; 0 = no more
+	broken int                 // breaks down at this send; 0 = no more
+	full   func(send int) bool // the app may send no more for a minute; nil = never
 	sends  int
 }
 
@@ -29,6 +30,8 @@ func (f *front) CheckSend(*chat.SendRequest) error { return nil }
 func (f *front) Send(_ context.Context, a im.Actor, r chat.SendRequest) (journal.Result, error) {
 	f.sends++
 	switch {
+	case f.full != nil && f.full(f.sends):
+		return journal.Result{}, &im.Error{Code: im.RateLimited, RetryAfter: time.Minute}
 	case f.sends == f.broken:
 		return journal.Result{}, im.Errorf(im.Unavailable, "the outcome is not known")
 	case r.Conv == im.Direct(a.User, "u007"):
@@ -121,5 +124,48 @@ func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Every second message is one too many for now: no try of a job is lost to that,
+// however many users there are.
+func TestABroadcastGoesAsFastAsTheAppMaySend(t *testing.T) {
+	d, err := db.Open(t.Context(), t.TempDir(), db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Migrate(t.Context(), "broadcast", broadcast.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	f, q := &front{said: map[im.ConvID]map[im.ClientID]bool{}, full: func(n int) bool { return n%2 == 0 }}, &queue{}
+	s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q})
+	server := im.Actor{App: "shop", Server: true}
+	id, err := im.NewClientID(time.Now(), im.SystemEntropy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := &skeinv1.StartBroadcastRequest{ClientId: id[:], Sender: "bot", Body: &skeinv1.Body{Scheme: 1}}
+	for i := range 60 {
+		start.Users = append(start.Users, fmt.Sprintf("u%03d", i))
+	}
+	if _, err := s.StartBroadcast(t.Context(), server, start); err != nil {
+		t.Fatal(err)
+	}
+	run := broadcast.Kinds(func() *broadcast.Service { return s })[0].Run
+	for i := 0; i < len(q.specs) && i < 200; i++ {
+		if i > 0 && q.specs[i].Delay != time.Minute {
+			t.Errorf("job %d begins after %v", i, q.specs[i].Delay)
+		}
+		if err := run(t.Context(), job.Job{App: q.specs[i].App, Body: q.specs[i].Body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := s.GetBroadcast(t.Context(), server, &skeinv1.GetBroadcastRequest{Id: id[:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := r.Broadcast; b.State != skeinv1.BroadcastState_BROADCAST_STATE_DONE || b.Sent != 59 || b.Refused != 1 || len(f.said) != 59 {
+		t.Errorf("%d were told: %+v", len(f.said), b)
 	}
 }

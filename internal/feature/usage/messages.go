@@ -43,12 +43,14 @@ type tally struct {
 // part is what this node holds of an app's messages of a day.
 type part struct {
 	day  int64
+	most int64 // the quota that it was taken of
 	left atomic.Int64
 }
 
-// take takes one message of the part; false when none is left of it.
-func (p *part) take(day int64) bool {
-	if p == nil || p.day != day {
+// take takes one message of the part; false when none is left of it, or the
+// quota is another one by now.
+func (p *part) take(day, most int64) bool {
+	if p == nil || p.day != day || p.most != most {
 		return false
 	}
 	if p.left.Add(-1) >= 0 {
@@ -114,7 +116,7 @@ func (s *Service) Imported(ctx context.Context, app im.AppID) (back func(), err 
 // ofToday takes one of the day's messages.
 func (s *Service) ofToday(ctx context.Context, app im.AppID, most uint64) (back func(), err error) {
 	t, day := s.tally(app), s.today()
-	if !t.part.Load().take(day) {
+	if !t.part.Load().take(day, int64(most)) {
 		if err := s.takePart(ctx, t, app, day, int64(most)); err != nil {
 			return nil, err
 		}
@@ -140,8 +142,13 @@ func (s *Service) takePart(ctx context.Context, t *tally, app im.AppID, day, mos
 	}
 	defer func() { <-t.turn }()
 	p := t.part.Load()
-	if p.take(day) {
+	if p.take(day, most) {
 		return nil
+	}
+	if p != nil && p.day == day && p.most != most { // a part of a larger quota could be more than the new one allows
+		if err := s.giveBack(ctx, app, p); err != nil {
+			return err
+		}
 	}
 	now := s.Clock.Now()
 	if t.none == most && now.Before(t.until) {
@@ -155,13 +162,27 @@ func (s *Service) takePart(ctx context.Context, t *tally, app im.AppID, day, mos
 		t.none, t.until = most, now.Add(askAgain)
 		return s.errDay(most, now)
 	}
-	if p == nil || p.day != day {
-		p = &part{day: day}
-		defer t.part.Store(p)
-	}
-	p.left.Add(n - 1)
 	t.none = 0
+	if p != nil && p.day == day && p.most == most {
+		p.left.Add(n - 1)
+		return nil
+	}
+	p = &part{day: day, most: most}
+	p.left.Store(n - 1)
+	t.part.Store(p)
 	return nil
+}
+
+// giveBack returns what is left of a part.
+func (s *Service) giveBack(ctx context.Context, app im.AppID, p *part) error {
+	n := p.left.Swap(0)
+	if n <= 0 {
+		return nil
+	}
+	return s.DB.Write(ctx, func(tx db.Tx) error {
+		_, err := tx.Exec("UPDATE quota_day SET taken = taken - $3 WHERE app = $1 AND day = $2", app, p.day, n)
+		return err
+	})
 }
 
 // fetch takes up to n messages of a day from what is left of it.
@@ -202,15 +223,8 @@ func (s *Service) errDay(most int64, now time.Time) error {
 func (s *Service) Close(ctx context.Context) error {
 	var errs []error
 	s.tallies.Range(func(app, t any) bool {
-		p := t.(*tally).part.Load()
-		if p == nil {
-			return true
-		}
-		if n := p.left.Swap(0); n > 0 {
-			errs = append(errs, s.DB.Write(ctx, func(tx db.Tx) error {
-				_, err := tx.Exec("UPDATE quota_day SET taken = taken - $3 WHERE app = $1 AND day = $2", app, p.day, n)
-				return err
-			}))
+		if p := t.(*tally).part.Load(); p != nil {
+			errs = append(errs, s.giveBack(ctx, app.(im.AppID), p))
 		}
 		return true
 	})

@@ -360,6 +360,55 @@ func TestWhatWasTakenOfADaySurvivesARestart(t *testing.T) {
 	})
 }
 
+func TestALowerQuotaHoldsAtOnceAlsoForWhatANodeHasTaken(t *testing.T) {
+	both(t, func(w *world) {
+		w.allow(&skeinv1.AppQuotas{MessagesPerDay: proto.Uint64(100_000)}) // a hundred at a time
+		n := w.node()
+		must(w.t, n.send("shop"))
+		w.allow(&skeinv1.AppQuotas{MessagesPerDay: proto.Uint64(5)})
+		if ok := w.race(20, im.ResourceExhausted, func(int) error { return n.send("shop") }); ok != 4 {
+			w.t.Errorf("%d were sent, want 4", ok)
+		}
+		w.allow(&skeinv1.AppQuotas{MessagesPerDay: proto.Uint64(2)})
+		if err := n.send("shop"); im.CodeOf(err) != im.ResourceExhausted {
+			w.t.Errorf("below what was sent: %v", err)
+		}
+	})
+}
+
+// What was decided on a group that has changed meanwhile is decided again, and
+// takes one place all the same.
+func TestMessagesThatAreDecidedAgainCountOnce(t *testing.T) {
+	both(t, func(w *world) {
+		w.allow(&skeinv1.AppQuotas{MessagesPerDay: proto.Uint64(1000), MessagesPerSecond: proto.Float64(1000)})
+		n := w.node()
+		must(w.t, n.makeGroup("g", w.id()))
+		pipe := n.c.NewPipe(ann("shop"))
+		const many = 60
+		done := make(chan error, many)
+		for i := range many {
+			r := n.message()
+			r.Conv = "g"
+			pipe.Submit(w.t.Context(), r, func(_ journal.Result, err error) { done <- err })
+			if i%10 == 0 {
+				title := fmt.Sprint("title ", i)
+				_, err := n.c.Change(w.t.Context(), ann("shop"), "g", w.id(), func(*chat.Room) (chat.Change, error) {
+					return chat.Change{Verb: chat.VerbTitle, Title: &title,
+						Content: &skeinv1.Content{Kind: &skeinv1.Content_Conversation{Conversation: &skeinv1.ConversationChange{Title: title}}}}, nil
+				})
+				must(w.t, err)
+			}
+		}
+		for range many {
+			must(w.t, <-done)
+		}
+		stored, _ := n.stored()
+		if use, err := n.use.Usage(w.t.Context(), "shop"); err != nil || stored != many || use.MessagesToday != many {
+			w.t.Errorf("%d are stored and counted as %v, %v", stored, use, err)
+		}
+	})
+}
+
 func TestTheRateOfMessagesIsTheAppsAndNotItsNeighbours(t *testing.T) {
 	both(t, func(w *world) {
 		w.allow(&skeinv1.AppQuotas{MessagesPerSecond: proto.Float64(5), MessagesPerDay: proto.Uint64(1000)})
