@@ -130,8 +130,12 @@ class ModuleHub implements Hub {
         await event({ type: "page", conversation, before: 0, after: undefined, repair: false, found: true, page });
         const seqs = found.items.map(({ entry }) => entry?.seq ?? 0);
         const view = client.conversation.get(found.conversation) as ConversationView;
-        await host().ledger.bringAt(conversation, seqs);
-        return seqs.flatMap((seq) => view.find(seq) ?? []);
+        const { ledger } = host();
+        // Of a conversation that is not open nothing stays in memory: they are shown before they go.
+        return ledger.pinned(async () => {
+          await ledger.bringAt(conversation, seqs);
+          return seqs.flatMap((seq) => view.find(seq) ?? []);
+        });
       },
       forget: async (conversation, before) => {
         await event({ type: "forget", conversation, before });
