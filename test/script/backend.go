@@ -99,7 +99,49 @@ var backEndVerbs = merged(
 		},
 	},
 	backEndGroupVerbs,
+	backEndTending,
 )
+
+// backEndTending is what the back end does with what hangs on messages and in groups.
+var backEndTending = map[string]backEndVerb{
+	"history": func(ctx context.Context, w *world, a *args) error {
+		return w.answers(ctx, a, Command{Verb: "history", Conversation: w.of(a)}, true)
+	},
+	"pin": func(ctx context.Context, w *world, a *args) error {
+		return onMessageOf(ctx, w, a, Command{Verb: "pin"})
+	},
+	"pins": func(ctx context.Context, w *world, a *args) error {
+		return w.answers(ctx, a, Command{Verb: "pins", Conversation: w.of(a)}, true)
+	},
+	"extend": func(ctx context.Context, w *world, a *args) error {
+		return onMessageOf(ctx, w, a, Command{Verb: "extend"})
+	},
+	"extensions": func(ctx context.Context, w *world, a *args) error {
+		m, err := w.message(a.next("a message"))
+		if err != nil {
+			return err
+		}
+		return w.answers(ctx, a, Command{Verb: "extensions", Conversation: m.conv, Data: map[string]any{"seq": m.seq}}, true)
+	},
+	"ban": func(ctx context.Context, w *world, a *args) error { return onMember(ctx, w, a, Command{Verb: "ban"}) },
+	"bans": func(ctx context.Context, w *world, a *args) error {
+		return w.answers(ctx, a, Command{Verb: "bans", Conversation: w.of(a)}, true)
+	},
+	"announce": func(ctx context.Context, w *world, a *args) error {
+		return w.ask(ctx, a, Command{Verb: "announce", Conversation: w.of(a), Title: a.text("the title"), Text: a.text("the text")}, nil)
+	},
+	"announcements": func(ctx context.Context, w *world, a *args) error {
+		return w.answers(ctx, a, Command{Verb: "announcements", Conversation: w.of(a)}, true)
+	},
+	"tally": func(ctx context.Context, w *world, a *args) error {
+		c := Command{Verb: "tally", Conversation: w.of(a), Text: a.next("a counter"), Data: map[string]any{"delta": number(a)}}
+		if !a.word("gives") {
+			return fmt.Errorf("tally #g NAME DELTA gives VALUE")
+		}
+		c.Limit = number(a)
+		return numberIs(ctx, w, a, c, true)
+	},
+}
 
 var backEndGroupVerbs = map[string]backEndVerb{
 	"create": func(ctx context.Context, w *world, a *args) error {

@@ -92,6 +92,19 @@ const verbs = {
     return [b.state, String(b.sent), String(b.refused)];
   },
   cancel: ({ message }) => server.cancelBroadcast(id(message)),
+
+  history: ({ conversation }) => listed(server.history(conversation), (item) => entryLine(item.entry)),
+  pin: ({ conversation, data }) => server.pinMessage({ conversation, seq: data.seq }),
+  pins: async ({ conversation }) => (await server.pins(conversation)).map((p) => entryLine(p.item.entry)),
+  extend: ({ conversation, data, text: words }) =>
+    server.setExtension({ conversation, seq: data.seq, extension: { key: "note", value: Buffer.from(words) } }),
+  extensions: async ({ conversation, data }) =>
+    (await server.extensions(conversation, data.seq)).map((x) => `${x.key}=${Buffer.from(x.value)}`),
+  ban: ({ conversation, users }) => server.banMember({ conversation, user: users[0] }),
+  bans: ({ conversation }) => listed(server.bans(conversation), (b) => b.user),
+  announce: ({ conversation, title, text: words }) => server.createAnnouncement({ conversation, title, text: words }),
+  announcements: async ({ conversation }) => (await server.announcements(conversation)).map((x) => `${x.title}: ${x.text}`),
+  tally: ({ conversation, text: name, data }) => server.incrementCounter({ conversation, name, delta: data.delta }),
 };
 
 const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -87,7 +87,7 @@ func entryLine(e *pb.Entry) string {
 	return e.Sender + ": " + e.Body.GetContent().GetText().GetText()
 }
 
-var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages)
+var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages, goServerTending)
 
 var goServerUsers = map[string]func(context.Context, *goServer, Command) (any, error){
 	"user": func(ctx context.Context, g *goServer, c Command) (any, error) {
@@ -243,5 +243,57 @@ var goServerMessages = map[string]func(context.Context, *goServer, Command) (any
 	"cancel": func(ctx context.Context, g *goServer, c Command) (any, error) {
 		_, err := g.sdk.CancelBroadcast(ctx, g.ids[c.Message])
 		return nil, err
+	},
+}
+
+var goServerTending = map[string]func(context.Context, *goServer, Command) (any, error){
+	"history": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return listed(g.sdk.History(ctx, c.Conversation, 0), func(it *pb.HistoryItem) string { return entryLine(it.Entry) })
+	},
+	"pin": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.PinMessage(ctx, &pb.PinMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int))})
+		return nil, err
+	},
+	"pins": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		pins, err := g.sdk.Pins(ctx, c.Conversation)
+		out := []string{}
+		for _, p := range pins {
+			out = append(out, entryLine(p.Item.GetEntry()))
+		}
+		return out, err
+	},
+	"extend": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.SetExtension(ctx, &pb.SetExtensionRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int)),
+			Extension: &pb.Extension{Key: "note", Value: []byte(c.Text)}})
+		return nil, err
+	},
+	"extensions": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		all, err := g.sdk.Extensions(ctx, c.Conversation, uint64(c.Data["seq"].(int)))
+		out := []string{}
+		for _, x := range all {
+			out = append(out, x.Key+"="+string(x.Value))
+		}
+		return out, err
+	},
+	"ban": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return nil, g.sdk.BanMember(ctx, &pb.BanMemberRequest{Conversation: c.Conversation, User: c.Users[0]})
+	},
+	"bans": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return listed(g.sdk.Bans(ctx, c.Conversation), func(b *pb.Ban) string { return b.User })
+	},
+	"announce": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.CreateAnnouncement(ctx, &pb.CreateAnnouncementRequest{Conversation: c.Conversation, Title: c.Title, Text: c.Text})
+		return nil, err
+	},
+	"announcements": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		all, err := g.sdk.Announcements(ctx, c.Conversation)
+		out := []string{}
+		for _, x := range all {
+			out = append(out, x.Title+": "+x.Text)
+		}
+		return out, err
+	},
+	"tally": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return g.sdk.IncrementCounter(ctx, &pb.IncrementCounterRequest{Conversation: c.Conversation, Name: c.Text, Delta: int64(c.Data["delta"].(int))})
 	},
 }

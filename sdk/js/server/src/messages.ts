@@ -17,7 +17,7 @@ export interface Messages {
   /**
    * Sends messages on, as the app itself, each by itself or all merged into one. It returns what was sent, in order.
    */
-  forwardMessages(request: Ask<"ForwardService/ForwardMessages", "from" | "to">, options?: CallOptions): Promise<readonly Entry[]>;
+  forwardMessages(request: Ask<"ForwardService/ForwardMessages", "from" | "seqs" | "to">, options?: CallOptions): Promise<readonly Entry[]>;
   /**
    * A conversation's messages before a position, newest first, each with its newest body and its reactions; before 0,
    * the default, it begins with the newest. `export` has what this leaves out.
