@@ -6,7 +6,8 @@ export default defineConfig({
     // Each file has its own server and browser; two cores carry two of them.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A machine that does other things as well takes several times as long as one at rest.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -56,22 +56,23 @@ export class App {
     await this.page.locator(".thread-name", { hasText: user }).waitFor();
   }
 
-  /** Writes a message and sends it with Enter. */
+  /** Writes a message and sends it with Enter, once nothing that is shown over the field is in the way. */
   async send(text: string): Promise<void> {
+    await this.field.click();
     await this.field.fill(text);
     await this.field.press("Enter");
   }
 
   /** Waits until a message is seen. */
-  async sees(text: string, timeout = 10_000): Promise<void> {
+  async sees(text: string, timeout = 30_000): Promise<void> {
     await this.message(text).first().waitFor({ timeout });
   }
 
-  /** Waits until an own message has reached a state. */
-  async state(text: string, state: "sending" | "sent" | "delivered" | "read", timeout = 10_000): Promise<void> {
-    // What is delivered, which may take a moment or none, was sent.
-    const also = state === "sent" ? ", .ticks[data-state=delivered]" : "";
-    await this.message(text).locator(`.ticks[data-state=${state}]${also}`).waitFor({ timeout });
+  /** Waits until an own message has reached a state: what is read was delivered, and what is delivered was sent. */
+  async state(text: string, state: "sending" | "sent" | "delivered" | "read", timeout = 30_000): Promise<void> {
+    const on = ["sent", "delivered", "read"];
+    const reached = state === "sending" ? [state] : on.slice(on.indexOf(state));
+    await this.message(text).locator(reached.map((one) => `.ticks[data-state=${one}]`).join(", ")).waitFor({ timeout });
   }
 
   /** Opens the menu of a message and chooses from it. */
