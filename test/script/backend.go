@@ -85,7 +85,14 @@ var backEndVerbs = merged(
 		"window": func(ctx context.Context, w *world, a *args) error {
 			return numberIs(ctx, w, a, Command{Verb: "window", Limit: number(a)}, true)
 		},
-		"send": sendAs,
+		"editwindow": func(ctx context.Context, w *world, a *args) error {
+			return numberIs(ctx, w, a, Command{Verb: "editWindow", Limit: number(a)}, true)
+		},
+		"guests": func(ctx context.Context, w *world, a *args) error {
+			return w.ask(ctx, a, Command{Verb: "guests", Remove: a.next("in or out") == "out"}, nil)
+		},
+		"notice": notice,
+		"send":   sendAs,
 		"edit": func(ctx context.Context, w *world, a *args) error {
 			return onMessageOf(ctx, w, a, Command{Verb: "edit"})
 		},
@@ -240,14 +247,30 @@ func sendAs(ctx context.Context, w *world, a *args) error {
 	if a.word("as") {
 		name = a.next("a name")
 	}
-	var m MessageView
-	if err := w.ask(ctx, a, c, &m); err != nil {
+	if err := a.done(); err != nil {
 		return err
 	}
-	if name != "" {
-		w.named[name] = &named{conv: c.Conversation, id: m.ID, seq: m.Seq}
+	raw, err := w.own.sdk.Do(ctx, c)
+	if err != nil {
+		return err
 	}
-	return nil
+	return w.remember(name, c.Conversation, raw)
+}
+
+// notice: CONV CODE "text" [as NAME]
+func notice(ctx context.Context, w *world, a *args) error {
+	c, name := Command{Verb: "notice", Conversation: w.of(a), Type: a.next("a code"), Text: a.text("the text")}, ""
+	if a.word("as") {
+		name = a.next("a name")
+	}
+	if err := a.done(); err != nil {
+		return err
+	}
+	raw, err := w.own.sdk.Do(ctx, c)
+	if err != nil {
+		return err
+	}
+	return w.remember(name, c.Conversation, raw)
 }
 
 // onMessageOf: NAME ["text"]

@@ -40,6 +40,13 @@ function* imported(lines) {
   }
 }
 
+/** Sends a message and shows it. */
+async function said(message) {
+  const clientId = newId();
+  const entry = await server.send({ ...message, clientId });
+  return { id: uuid(clientId), seq: entry.seq };
+}
+
 const verbs = {
   user: async ({ users, title, remove }) => {
     const [result] = await server.upsertUsers([{ id: users[0], name: title ?? "", bot: remove ?? false }]);
@@ -57,6 +64,11 @@ const verbs = {
     await server.updateApp({ settings: { recallWindowS: limit ?? 0 } });
     return (await server.app()).settings.recallWindowS;
   },
+  editWindow: async ({ limit }) => {
+    await server.updateApp({ settings: { editWindowS: limit ?? 0 } });
+    return (await server.app()).settings.editWindowS;
+  },
+  guests: ({ remove }) => server.updateApp({ settings: { guests: !remove } }),
 
   create: async ({ conversation, title, users, data }) => {
     await server.createGroup({ id: conversation, title, owner: data.owner, members: users ?? [] });
@@ -76,11 +88,9 @@ const verbs = {
   transfer: ({ conversation, users }) => server.transferGroup({ conversation, user: users[0] }),
   dissolve: ({ conversation }) => server.dissolveGroup({ conversation }),
 
-  send: async ({ conversation, text: words, users }) => {
-    const clientId = newId();
-    const entry = await server.send({ conversation, clientId, sender: users?.[0] ?? "", body: text(words) });
-    return { id: uuid(clientId), seq: entry.seq };
-  },
+  send: ({ conversation, text: words, users }) => said({ conversation, sender: users?.[0] ?? "", body: text(words) }),
+  notice: ({ conversation, type, text: words }) =>
+    said({ conversation, body: { scheme: "content", content: { notice: { code: type, text: words } } } }),
   edit: ({ conversation, data, text: words }) => server.editMessage({ conversation, seq: data.seq, body: text(words) }),
   recall: ({ conversation, data }) => server.recallMessage({ conversation, seq: data.seq }),
   export: ({ conversation, data }) => listed(server.export(conversation, data.after), entryLine),

@@ -62,6 +62,16 @@ func (g *goServer) id(name string) ([]byte, error) {
 	return id, err
 }
 
+// said sends a message and shows it.
+func (g *goServer) said(ctx context.Context, r *pb.SendMessageRequest) (any, error) {
+	e, err := g.sdk.Send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	id := r.ClientId
+	return MessageView{ID: fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), Seq: int(e.Seq)}, nil
+}
+
 // listed reads a list to its end.
 func listed[T any](list iter.Seq2[T, error], line func(T) string) ([]string, error) {
 	out := []string{}
@@ -135,6 +145,17 @@ var goServerUsers = map[string]func(context.Context, *goServer, Command) (any, e
 		app, err := g.sdk.App(ctx)
 		return app.GetSettings().GetRecallWindowS(), err
 	},
+	"editWindow": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		if _, err := g.sdk.UpdateApp(ctx, &pb.UpdateAppRequest{Settings: &pb.AppSettings{EditWindowS: proto.Uint32(uint32(c.Limit))}}); err != nil {
+			return nil, err
+		}
+		app, err := g.sdk.App(ctx)
+		return app.GetSettings().GetEditWindowS(), err
+	},
+	"guests": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		_, err := g.sdk.UpdateApp(ctx, &pb.UpdateAppRequest{Settings: &pb.AppSettings{Guests: proto.Bool(!c.Remove)}})
+		return nil, err
+	},
 }
 
 var goServerGroups = map[string]func(context.Context, *goServer, Command) (any, error){
@@ -195,12 +216,11 @@ var goServerMessages = map[string]func(context.Context, *goServer, Command) (any
 		if len(c.Users) > 0 {
 			r.Sender = c.Users[0]
 		}
-		e, err := g.sdk.Send(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		id := r.ClientId
-		return MessageView{ID: fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), Seq: int(e.Seq)}, nil
+		return g.said(ctx, r)
+	},
+	"notice": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		return g.said(ctx, &pb.SendMessageRequest{Conversation: c.Conversation, Body: &pb.Body{Scheme: pb.BodyScheme_BODY_SCHEME_CONTENT,
+			Content: &pb.Content{Kind: &pb.Content_Notice{Notice: &pb.Notice{Code: c.Type, Text: c.Text}}}}})
 	},
 	"edit": func(ctx context.Context, g *goServer, c Command) (any, error) {
 		_, err := g.sdk.EditMessage(ctx, &pb.EditMessageRequest{Conversation: c.Conversation, Seq: uint64(c.Data["seq"].(int)), Body: server.Text(c.Text)})

@@ -209,6 +209,8 @@ func (d *goDriver) run(ctx context.Context, c Command) (any, error) {
 		d.token = c.Token
 		d.mu.Unlock()
 		return nil, nil
+	case "visit":
+		return d.visit(ctx)
 	case "close":
 		d.end()
 		return nil, nil

@@ -156,6 +156,8 @@ func goContent(m skein.Message) []string {
 			line += " " + f.Name
 		}
 		return []string{line}
+	case skein.KindNotice:
+		return []string{"notice " + m.Notice.Code + " " + m.Notice.Text}
 	case skein.KindMerged:
 		out := []string{fmt.Sprintf("merged %d %s", m.Merged.Count, m.Merged.Title)}
 		for _, it := range m.Merged.Items {

@@ -78,6 +78,19 @@ func goPeopleVerbs() map[string]goVerb {
 	}
 }
 
+// visit makes the device a guest's, before its store is a user's.
+func (d *goDriver) visit(ctx context.Context) (any, error) {
+	door := skein.Door{Endpoint: d.options.Endpoint, AppID: d.options.AppID, Device: d.options.DeviceID}
+	got, err := door.CreateGuest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.options.User, d.token = got.User, got.Token
+	return got.User, nil
+}
+
 // either does something to a user, or with Remove the opposite.
 func either(do, undo func(ctx context.Context, c *skein.Client, user string) error) goVerb {
 	return func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {

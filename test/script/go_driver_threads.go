@@ -32,8 +32,8 @@ func goThreadVerbs() map[string]goVerb {
 		"updateTopic": in(func(ctx context.Context, v *skein.Conversation, seq uint64, cmd Command) (any, error) {
 			return nil, v.UpdateTopic(ctx, seq, cmd.Text, "")
 		}),
-		"closeTopic": in(func(ctx context.Context, v *skein.Conversation, seq uint64, _ Command) (any, error) {
-			return nil, v.CloseTopic(ctx, seq, false)
+		"closeTopic": in(func(ctx context.Context, v *skein.Conversation, seq uint64, cmd Command) (any, error) {
+			return nil, v.CloseTopic(ctx, seq, cmd.Remove)
 		}),
 		"readThread": in(func(ctx context.Context, v *skein.Conversation, seq uint64, _ Command) (any, error) {
 			p, err := v.Thread(ctx, seq, skein.ThreadOptions{})

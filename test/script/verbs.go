@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // verb is one thing that a user does, with the words that follow its name.
@@ -124,6 +125,7 @@ var coreVerbs = map[string]verb{
 		return listIs(ctx, w, d, a, "devices", false)
 	},
 	"revisions": revisions,
+	"aged":      aged,
 	"search":    search,
 	"newtoken":  newToken,
 }
@@ -173,11 +175,7 @@ func (w *world) send(ctx context.Context, d *device, a *args, verb string) error
 	if err := a.done(); err != nil {
 		return err
 	}
-	if len(c.Text) > 6 && strings.HasPrefix(c.Text, "x") && strings.HasSuffix(c.Text, " bytes") { // "x16385 bytes"
-		if n, err := strconv.Atoi(strings.TrimSuffix(c.Text[1:], " bytes")); err == nil {
-			c.Text = strings.Repeat("x", n)
-		}
-	}
+	c.Text = filled(c.Text)
 	text := c.Text
 	for i := range times {
 		if times > 1 {
@@ -192,6 +190,34 @@ func (w *world) send(ctx context.Context, d *device, a *args, verb string) error
 		}
 	}
 	return nil
+}
+
+// filled is a text of so many bytes for "x16385 bytes", else the text itself.
+func filled(text string) string {
+	if count, ok := strings.CutSuffix(text, " bytes"); ok && strings.HasPrefix(count, "x") {
+		if n, err := strconv.Atoi(count[1:]); err == nil {
+			return strings.Repeat("x", n)
+		}
+	}
+	return text
+}
+
+// aged: NAME SECONDS, until the message is older than that
+func aged(ctx context.Context, w *world, _ *device, a *args) error {
+	m, err := w.message(a.next("a message"))
+	if err != nil {
+		return err
+	}
+	age := time.Duration(number(a)) * time.Second
+	if err := a.done(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(m.named.Add(age))):
+		return nil
+	}
 }
 
 // onMessage: NAME …, on a message that the device shows.

@@ -14,8 +14,8 @@ import (
 //	threads CONV "root: N replies" …         newest reply first
 //	poll CONV "question" "option" … [as NAME], vote NAME ID …, endpoll NAME
 //	pinup NAME, pindown NAME, pinboard CONV "text" …
-//	extend NAME KEY "value", unextend NAME KEY
-//	opentopic #g "name" [as NAME], nametopic NAME "name", closetopic NAME, topics #g "name" …
+//	extend NAME KEY "value" [times N], unextend NAME KEY
+//	opentopic #g "name" [as NAME], nametopic NAME "name", closetopic NAME, reopentopic NAME, topics #g "name" …
 //	beside NAME "line" …                     what later entries made of the message
 func threadVerbs() map[string]verb {
 	about := func(command string, more func(a *args, c *Command)) verb {
@@ -44,18 +44,16 @@ func threadVerbs() map[string]verb {
 		"endpoll":        about("closePoll", nil),
 		"pinup":          about("pinMessage", nil),
 		"pindown":        about("pinMessage", off),
-		"extend": about("extend", func(a *args, c *Command) {
-			c.Type = a.next("a key")
-			c.Text = a.text("the value")
-		}),
-		"unextend":   about("extend", func(a *args, c *Command) { c.Type, c.Remove = a.next("a key"), true }),
-		"nametopic":  about("updateTopic", text),
-		"closetopic": about("closeTopic", nil),
-		"thread":     linesOf("thread"),
-		"beside":     linesOf("beside"),
-		"threads":    linesAre("threads"),
-		"topics":     linesAre("topics"),
-		"pinboard":   linesAre("pins"),
+		"extend":         extend,
+		"unextend":       about("extend", func(a *args, c *Command) { c.Type, c.Remove = a.next("a key"), true }),
+		"nametopic":      about("updateTopic", text),
+		"closetopic":     about("closeTopic", nil),
+		"reopentopic":    about("closeTopic", off),
+		"thread":         linesOf("thread"),
+		"beside":         linesOf("beside"),
+		"threads":        linesAre("threads"),
+		"topics":         linesAre("topics"),
+		"pinboard":       linesAre("pins"),
 	}
 }
 
@@ -92,6 +90,31 @@ func made(command string, below bool) verb {
 		}
 		return w.remember(name, c.Conversation, raw)
 	}
+}
+
+// extend: NAME KEY "value" [times N], to as many keys, KEY1 and so on
+func extend(ctx context.Context, w *world, d *device, a *args) error {
+	m, err := w.message(a.next("a message"))
+	if err != nil {
+		return err
+	}
+	c, times := Command{Verb: "extend", Conversation: m.conv, Limit: m.seq, Type: a.next("a key"), Text: filled(a.text("the value"))}, 1
+	if a.word("times") {
+		times = number(a)
+	}
+	if err := a.done(); err != nil {
+		return err
+	}
+	key := c.Type
+	for i := range times {
+		if times > 1 {
+			c.Type = fmt.Sprint(key, i+1)
+		}
+		if _, err := d.driver.Do(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // linesOf waits until a message's lines are these.

@@ -36,6 +36,7 @@ type world struct {
 	devices map[string]*device
 	named   map[string]*named // messages by the name that "as" gave them
 	roles   map[string]string // ids of groups' roles, by group and name
+	guests  map[string]string // ids of actors who came as guests
 	own     *ownServer        // nil before it speaks
 	line    int
 }
@@ -52,6 +53,7 @@ type device struct {
 type named struct {
 	conv, id string
 	seq      int
+	named    time.Time // soon after it was sent
 }
 
 // Run runs one script.
@@ -61,7 +63,7 @@ func Run(t *testing.T, src string, b Backend) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, b: b, devices: map[string]*device{}, named: map[string]*named{}}
+	w := &world{t: t, b: b, devices: map[string]*device{}, named: map[string]*named{}, guests: map[string]string{}}
 	t.Cleanup(w.close)
 	for _, l := range lines {
 		w.line = l.number
@@ -121,6 +123,9 @@ func (w *world) user(ctx context.Context, d *device, verb string, a *args) error
 			return err
 		}
 		return run(ctx, w, d)
+	}
+	if verb == "visit" {
+		return w.visit(ctx, d, a)
 	}
 	if !d.started {
 		if err := w.start(ctx, d, verb != "start"); err != nil {
@@ -194,10 +199,36 @@ func (w *world) conv(d *device, name string) string {
 	if !ok {
 		a, b = d.user, name
 	}
-	if b < a {
+	if a, b = w.id(a), w.id(b); b < a {
 		a, b = b, a
 	}
 	return fmt.Sprintf("@%d:%s:%s", len(a), a, b)
+}
+
+// id is the id of a user: an actor's name, but for those who came as guests.
+func (w *world) id(name string) string {
+	if id := w.guests[name]; id != "" {
+		return id
+	}
+	return name
+}
+
+// visit has an actor come as a guest, in place of as the user of that name.
+func (w *world) visit(ctx context.Context, d *device, a *args) error {
+	if err := a.done(); err != nil {
+		return err
+	}
+	raw, err := d.driver.Do(ctx, Command{Verb: "visit"})
+	if err != nil {
+		return err
+	}
+	var id string
+	if err := json.Unmarshal(raw, &id); err != nil {
+		return err
+	}
+	w.guests[d.user], d.user, d.started = id, id, true
+	_, err = d.driver.Do(ctx, Command{Verb: "connect"})
+	return err
 }
 
 // message returns a message that the script named.
@@ -215,7 +246,7 @@ func (w *world) remember(name, conv string, raw json.RawMessage) error {
 		return err
 	}
 	if name != "" {
-		w.named[name] = &named{conv: conv, id: m.ID, seq: m.Seq}
+		w.named[name] = &named{conv: conv, id: m.ID, seq: m.Seq, named: time.Now()}
 	}
 	return nil
 }

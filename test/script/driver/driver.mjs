@@ -26,7 +26,8 @@ import { indexedDBStore } from "@skein/client/store/indexeddb";
 const files = readdirSync(new URL(".", import.meta.url)).filter((name) => name.endsWith(".mjs") && name !== "driver.mjs");
 const parts = await Promise.all(files.sort().map((name) => import(`./${name}`)));
 
-const [endpoint, appId, user, deviceId] = process.argv.slice(2);
+const [endpoint, appId, actor, deviceId] = process.argv.slice(2);
+let user = actor;
 let token = "";
 let client;
 let said = false;
@@ -178,6 +179,9 @@ const driver = {
   door: () => ({ endpoint, appId, deviceId }),
   setToken: (next) => {
     token = next;
+  },
+  setUser: (next) => {
+    user = next;
   },
   get client() {
     return client;

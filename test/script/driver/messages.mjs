@@ -25,6 +25,8 @@ const content = (m) => {
       return [`sticker ${c.pack} ${c.id} ${c.alt}`];
     case "attachments":
       return [`files ${c.items.map((file) => file.name).join(" ")}`];
+    case "notice":
+      return [`notice ${c.code} ${c.text}`];
     case "merged":
       return [`merged ${c.count} ${c.title}`, ...c.items.map((item) => `${item.sender}: ${content(item).join("; ")}`)];
     default:

@@ -1,6 +1,6 @@
 // Profiles, contacts and blocks.
 import { people } from "@skein/client/people";
-import { createSignInCode, signIns } from "@skein/client/signin";
+import { createGuest, createSignInCode, signIns } from "@skein/client/signin";
 
 export const modules = { people: people(), signIns: signIns() };
 
@@ -64,6 +64,12 @@ export const verbs = (driver) => ({
     const asks = await driver.client.signIns.look(c.text);
     if (!asks.address) throw new Error("no address");
     await driver.client.signIns.answer(c.text, !c.remove);
+  },
+  visit: async () => {
+    const guest = await createGuest(driver.door());
+    driver.setUser(guest.user);
+    driver.setToken(guest.token);
+    return guest.user;
   },
   takeCode: async () => driver.setToken((await shown.wait()).token),
   setStatus: async (c) => driver.client.people.setStatus(c.text ? { text: c.text } : undefined),

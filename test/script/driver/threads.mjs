@@ -36,7 +36,7 @@ export const verbs = (d) => {
       return d.message(topics.find((topic) => topic.seq === seq));
     },
     updateTopic: async (c) => of().updateTopic(message(c), { name: c.text }),
-    closeTopic: async (c) => of().closeTopic(message(c)),
+    closeTopic: async (c) => of().closeTopic(message(c), { reopen: c.remove ?? false }),
     readThread: async (c) => {
       const view = await opened(c);
       view.read();
