@@ -171,13 +171,13 @@ export class OutboxMachine {
       case "rate_limited":
         slot.turnedAway++; // before anybody looked at it: nothing was stored
         break;
+      case "unavailable":
+        break;
       case "resource_exhausted":
         if (retryAfterMs > longestWaitMs) {
           this.#fail(slot, code); // a quota that is used up: the user decides
           return;
         }
-        break;
-      case "unavailable":
         break;
       case "clock_skew":
         this.#offset = serverTimeMs - this.#now;
