@@ -167,7 +167,7 @@ test("on a phone, in Chinese, everything fits", async () => {
   const phone = await App.open(context, server, "dave");
   const fits = async () => expect(await phone.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await phone.page.goto(link);
-  await phone.page.getByRole("dialog", { name: "加入群聊" }).getByText("位成员").waitFor();
+  await phone.page.getByRole("dialog", { name: "加入群组" }).getByText("位成员").waitFor();
   await fits();
   await shot(phone.page, "join-zh-phone");
   await phone.page.getByRole("button", { name: "加入", exact: true }).click();

@@ -40,7 +40,7 @@ export const strings = defineStrings({
     removeText: "所有人都将看不到它。",
     title: "标题",
     text: "内容",
-    pin: "打开群聊时显示",
+    pin: "打开群组时显示",
     pinned: "置顶",
     save: "保存",
     hide: "收起公告",
@@ -54,6 +54,6 @@ export const strings = defineStrings({
     attributeSet: "设置属性",
     attributeRemove: (name: string) => `移除 ${name}`,
     counterAdd: (name: string) => `${name} 加 1`,
-    groupOnly: "打开一个群聊，查看它的属性和计数器。",
+    groupOnly: "打开一个群组，查看它的属性和计数器。",
   },
 });

@@ -161,18 +161,18 @@ function GroupPart({ conversation, snapshot }: Omit<InfoPanelProps, "onClose">) 
   if (snapshot.myRole === undefined) return <p className="hint info-note">{t.leftGroup}</p>;
   return (
     <>
+      {may("manage") ? (
+        <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "settings" })}>
+          {g.settings}
+        </Button>
+      ) : null}
+      {may("manageRoles") ? (
+        <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "groupRoles" })}>
+          {g.roles}
+        </Button>
+      ) : null}
       <section className="info-section">
         <h3 className="menu-title">{t.groupMembers}</h3>
-        {may("manage") ? (
-          <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "settings" })}>
-            {g.settings}
-          </Button>
-        ) : null}
-        {may("manageRoles") ? (
-          <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "groupRoles" })}>
-            {g.roles}
-          </Button>
-        ) : null}
         {adds ? (
           <Button kind="soft" className="info-add" onClick={() => setAsking({ what: "add" })}>
             {t.addMembers}

@@ -160,7 +160,7 @@ export const strings = defineStrings({
     gAnnounce: "发布公告",
     gRecallOthers: "撤回他人的消息",
     gTopics: "管理话题",
-    gCreateThread: "发起话题串",
+    gCreateThread: "发起讨论串",
     gPoll: "发起投票",
     gNicknames: "修改他人的群昵称",
     gAttributes: "修改群属性",

@@ -169,7 +169,7 @@ export const zh: Words = {
   evUnpinned: (by) => `${by} 取消置顶了一条消息`,
   evTitle: (by, title) => `${by} 将群名改为“${title}”`,
   evCreated: (by) => `${by} 创建了群组`,
-  evJoined: (who: string) => `${who} 加入了群聊`,
+  evJoined: (who: string) => `${who} 加入了群组`,
   evMuted: (by, who) => `${by} 将 ${who} 禁言了一段时间`,
   evUnmuted: (by, who) => `${by} 解除了 ${who} 的禁言`,
   evMutedAll: (by) => `${by} 开启了全员禁言`,
@@ -242,7 +242,7 @@ export const zh: Words = {
   deviceThis: "此设备",
   deviceNow: "当前在线",
   deviceSeen: (when) => `${when}使用过`,
-  deviceSignOut: (name) => `退出 ${name}`,
+  deviceSignOut: (name) => `退出登录：${name}`,
   deviceSignOutAsk: (name) => `退出“${name}”？`,
   deviceNone: "没有其他设备。",
 

@@ -101,7 +101,7 @@ export const strings = defineStrings({
     noInvites: "还没有链接。",
     unnamed: "链接",
 
-    joinTitle: "加入群聊",
+    joinTitle: "加入群组",
     joinHint: "粘贴邀请链接，或输入群 ID",
     joinAction: "加入",
     askAction: "申请加入",
@@ -113,7 +113,7 @@ export const strings = defineStrings({
     joinMessage: "给群里的留言（可不填）",
     joinSent: "申请已发出。",
     joinLooking: "正在查看邀请……",
-    untitled: "群聊",
+    untitled: "群组",
 
     requests: "入群申请",
     requestsWait: (n: number) => `${n} 个入群申请`,

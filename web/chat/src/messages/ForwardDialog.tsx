@@ -38,7 +38,8 @@ export function ForwardDialog({ conversation, messages, onClose, onDone }: Forwa
   const [comment, setComment] = useState("");
   const [busy, setBusy] = useState(false);
   const self = client.conversation.self();
-  const places = [...new Set([...all, self])].filter((one) => one.kind !== "group" || one.myRole !== undefined);
+  // In a livestream nothing is kept, so nothing is forwarded to it.
+  const places = [...new Set([...all, self])].filter((one) => one.kind !== "group" || (one.myRole !== undefined && client.groups.settings(one)?.type !== "livestream"));
   const wanted = search.trim().toLocaleLowerCase();
   const found = places.filter((one) => conversationName(one.snapshot, t, nameOf).toLocaleLowerCase().includes(wanted));
   const tooMany = !merged && messages.length > mostApart;

@@ -23,7 +23,7 @@ export function PersonRow({ user, hint, onOpen, children }: PersonRowProps) {
     </>
   );
   return (
-    <li className="person" data-user={user}>
+    <li className={children ? "person person-acting" : "person"} data-user={user}>
       {onOpen ? (
         <button type="button" className="person-open" onClick={onOpen}>
           {text}
@@ -31,7 +31,7 @@ export function PersonRow({ user, hint, onOpen, children }: PersonRowProps) {
       ) : (
         text
       )}
-      {children}
+      {children ? <span className="person-actions">{children}</span> : null}
     </li>
   );
 }

@@ -154,7 +154,7 @@ export const strings = defineStrings({
     removeText: "你也会从对方的联系人中删除。消息会保留。",
     block: "拉黑",
     blockAsk: (name: string) => `拉黑 ${name}？`,
-    blockText: "对方将不能再给你发消息，也看不到你是否在线。群聊不受影响。",
+    blockText: "对方将不能再给你发消息，也看不到你是否在线。群组不受影响。",
     unblock: "取消拉黑",
     isBlocked: "你已拉黑此人。",
     privacy: "隐私",

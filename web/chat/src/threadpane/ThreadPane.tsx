@@ -3,7 +3,7 @@ import type { Conversation, ConversationSnapshot, Message } from "@skein/client"
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState, type KeyboardEvent, type RefObject } from "react";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
 import { useWorkspace } from "../app/workspaceContext.ts";
-import { conversationName, previewText } from "../format/describe.ts";
+import { conversationName, previewText, readUpTo } from "../format/describe.ts";
 import { dayStart } from "../format/time.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
@@ -121,7 +121,7 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
       </header>
       <MessageActionsContext value={own}>
         <SelectionContext value={undefined}>
-          <Replies ref={list} conversation={conversation} root={topic ? undefined : root} replies={replies} loading={state.loading} atStart={state.atStart} atEnd={state.atEnd} aim={aim} onOlder={() => void view?.loadOlder()} onNewer={() => void view?.loadNewer()}>
+          <Replies ref={list} conversation={conversation} root={topic ? undefined : root} replies={replies} loading={state.loading} atStart={state.atStart} atEnd={state.atEnd} aim={aim} readUpTo={readUpTo(snapshot.readMarkers)} onOlder={() => void view?.loadOlder()} onNewer={() => void view?.loadNewer()}>
             {state.error ? (
               <p className="info-note" role="alert">
                 {state.error.code === "not_found" ? s.gone : describeError(state.error, t).text}
@@ -189,6 +189,7 @@ interface RepliesProps {
   readonly atStart: boolean;
   readonly atEnd: boolean;
   readonly aim: Aim | undefined;
+  readonly readUpTo: number;
   readonly onOlder: () => void;
   readonly onNewer: () => void;
   readonly children: React.ReactNode;
@@ -200,7 +201,7 @@ const flashMs = 1600;
 /** Closer to the end than this, one stays there when a reply comes. */
 const nearEnd = 80;
 
-function Replies({ ref, conversation, root, replies, loading, atStart, atEnd, aim, onOlder, onNewer, children }: RepliesProps) {
+function Replies({ ref, conversation, root, replies, loading, atStart, atEnd, aim, readUpTo, onOlder, onNewer, children }: RepliesProps) {
   const t = useWords();
   const s = useStrings(strings);
   const client = useClient();
@@ -255,8 +256,8 @@ function Replies({ ref, conversation, root, replies, loading, atStart, atEnd, ai
       conversation={conversation}
       index={index}
       me={client.userId}
-      // The marks of the conversation say nothing of its threads.
-      readUpTo={0}
+      // The marks of the conversation say nothing of the replies.
+      readUpTo={message === root ? readUpTo : 0}
       deliveredUpTo={0}
       query=""
       flash={message.key === flash}
