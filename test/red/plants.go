@@ -77,7 +77,7 @@ var plants = []plant{
 			"if isStale(err) {\n\t\t\tgo p.again(ctx, line, h)\n"},
 			{"internal/chat/pipe.go", "// landed counts one outcome,", `func (p *Pipe) again(ctx context.Context, line *pipeLine, h heldSend) {
 	p.s.rooms.drop(p.actor.App, line.conv)
-	a, err := p.prepare(ctx, &h.req)
+	a, _, err := p.prepare(ctx, &h.req)
 	if err != nil {
 		answer(h.done, err)
 		return
