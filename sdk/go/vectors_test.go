@@ -401,11 +401,18 @@ func msgJSON(t *testing.T, m *msg, stale bool) obj {
 	if e.GetBody() != nil {
 		o["body"] = wireJSON(t, e.GetBody())
 	}
-	var rs []any
-	for _, r := range m.reactions {
-		rs = append(rs, obj{"emoji": r.GetEmoji(), "count": r.GetCount()}.set("users", r.GetUsers()).set("mine", r.GetMine()))
+	var xs []any
+	for _, x := range m.extensions {
+		xs = append(xs, obj{"key": x.GetKey()}.set("value", base64.StdEncoding.EncodeToString(x.GetValue())))
 	}
-	return o.set("reactions", rs)
+	return o.set("reactions", sumsJSON(m.reactions)).set("votes", sumsJSON(m.votes)).set("extensions", xs)
+}
+
+func sumsJSON(list []*skeinv1.ReactionSummary) (out []any) {
+	for _, r := range list {
+		out = append(out, obj{"emoji": r.GetEmoji(), "count": r.GetCount()}.set("users", r.GetUsers()).set("mine", r.GetMine()))
+	}
+	return out
 }
 
 // wireJSON is a wire value in the proto3 JSON mapping.

@@ -1,5 +1,6 @@
+import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { EntrySchema, BodySchema } from "../src/gen/skein/v1/entry_pb.js";
+import { BodySchema, EntrySchema, HistoryItemSchema } from "../src/gen/skein/v1/entry_pb.js";
 import { ErrorSchema } from "../src/gen/skein/v1/error_pb.js";
 import { ListMessagesResponseSchema } from "../src/gen/skein/v1/message_pb.js";
 import { ServerPacketSchema } from "../src/gen/skein/v1/realtime_pb.js";
@@ -10,8 +11,10 @@ import { type Change, type ConversationState, type State, holeOf, newDirty, newS
 import type { ErrorCode } from "../src/error.js";
 import type { MessageRecord, OutboxRecord, Partition } from "../src/types/store.js";
 import { memoryStore } from "../src/store/memory.js";
-import { toBase64 } from "../src/wire/codec.js";
-import { toJson } from "../src/wire/json.js";
+import { threads } from "../src/modules/threads/index.js";
+import type { ModuleCore } from "../src/module.js";
+import { encode, toBase64 } from "../src/wire/codec.js";
+import type { Body } from "../src/wire/schema.js";
 import { errorCodes } from "../src/wire/schema.js";
 import { sparse, vectors, wire } from "./vectors.js";
 
@@ -99,9 +102,22 @@ function changeJson(change: Change): unknown {
   return sparse({ type, conversation, seq, id, newId: to, error: (error as { code?: string } | undefined)?.code });
 }
 
+/** A state whose votes, extensions and replies are folded, as with the module of threads. */
+function stateWithModule(user: string): State {
+  const state = newState(user);
+  const core = { client: { on: () => () => {} } } as unknown as ModuleCore;
+  threads()(core);
+  for (const [kind, fold] of core.hub?.folds ?? []) state.folds.set(kind, fold);
+  return state;
+}
+
+/** With what of it only modules read. */
+const bodyJson = (body: Body): unknown => toJson(BodySchema, fromBinary(BodySchema, encode("Body", body)));
+
 const position = (p: { seq: number; ord: number }): number[] => [p.seq, p.ord];
 
 function messageJson(m: MessageRecord, stale: boolean): unknown {
+  const { votes, extensions } = fromBinary(HistoryItemSchema, m.itemRest ?? new Uint8Array(0));
   return sparse({
     seq: m.seq,
     id: m.id,
@@ -113,8 +129,10 @@ function messageJson(m: MessageRecord, stale: boolean): unknown {
     recalled: m.recalled,
     expired: m.delivery?.expired,
     stale,
-    body: m.body && toJson("Body", m.body),
+    body: m.body && bodyJson(m.body),
     reactions: m.reactions.map((r) => sparse({ ...r })),
+    votes: votes.map(({ emoji, count, users, mine }) => sparse({ emoji, count, users, mine })),
+    extensions: extensions.map(({ key, value }) => sparse({ key, value: toBase64(value) })),
   });
 }
 
@@ -137,7 +155,7 @@ function conversationJson(c: ConversationState, messages: readonly MessageRecord
     markers: Object.fromEntries([...c.markers].map(([user, marker]) => [user, position(marker)])),
     activity: c.activity,
     messages: messages.map((m) => messageJson(m, !rangeAt(c.ranges, m.seq))),
-    keyed: Object.fromEntries([...c.keyed].map(([key, { seq, body }]) => [key, { seq, body: body && toJson("Body", body) }])),
+    keyed: Object.fromEntries([...c.keyed].map(([key, { seq, body }]) => [key, { seq, body: body && bodyJson(body) }])),
   });
 }
 
@@ -157,7 +175,7 @@ function stateJson(state: State, messagesOf: (c: ConversationState) => readonly 
         key: item.key,
         emoji: item.emoji,
         remove: item.remove,
-        body: item.body && toJson("Body", item.body),
+        body: item.body && bodyJson(item.body),
         target: item.op === "send" ? undefined : sparse({ id: item.targetId, seq: item.targetSeq }),
         error: item.error?.code,
       }),
@@ -180,7 +198,7 @@ async function load(state: State, partition: Partition, event: Event): Promise<v
 
 describe.each(vectors<Vector>("reduce", 50))("%s", (_, vector) => {
   test("gives the changes and the state with everything in memory", () => {
-    const state = newState(vector.user);
+    const state = stateWithModule(vector.user);
     vector.steps.forEach((step, i) => {
       expect(told(reduce(state, eventOf(step.event, i))), `changes of step ${i + 1}`).toEqual(step.changes);
     });
@@ -189,7 +207,7 @@ describe.each(vectors<Vector>("reduce", 50))("%s", (_, vector) => {
 
   test("gives the same state with all messages left in the store, and the same changes", async () => {
     const partition = await memoryStore().open({ endpoint: "http://skein.example", appId: "demo", userId: vector.user });
-    const state = newState(vector.user);
+    const state = stateWithModule(vector.user);
     for (const [i, step] of vector.steps.entries()) {
       const event = eventOf(step.event, i);
       await load(state, partition, event);

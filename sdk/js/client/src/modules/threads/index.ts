@@ -6,6 +6,7 @@
 import { SkeinError } from "../../error.js";
 import { type CallOptions, type Entry, type Module, type ModuleHost, type Unsubscribe, defineModule } from "../../module.js";
 import { react } from "../../reduce/positions.js";
+import { sameBytes } from "../../reduce/sync.js";
 import type { Conversation } from "../../types/conversation.js";
 import type { Message, MessageContent, Outgoing, OutgoingContent, Reaction } from "../../types/message.js";
 import type { HistoryItem } from "../../wire/schema.js";
@@ -218,9 +219,8 @@ class ThreadsOfHost implements Threads {
     host.contents(readContent);
     const fold = (kind: number, step: (fields: HistoryItemFields, entry: Entry, me: string) => HistoryItemFields): void => {
       host.fold(kind, (item, entry, me) => {
-        const before = historyItemFields.read(item);
-        const after = step(before, entry, me);
-        return after === before ? item : historyItemFields.write(after);
+        const after = historyItemFields.write(step(historyItemFields.read(item), entry, me));
+        return sameBytes(after, item) ? item : after;
       });
     };
     fold(replied, foldReply);
