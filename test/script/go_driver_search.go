@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"fmt"
 
 	skein "github.com/skein-im/skein/sdk/go"
 )
@@ -23,6 +24,9 @@ var searchGoVerbs = map[string]goVerb{
 			}
 			for _, m := range page.Messages {
 				text := ""
+				if m.Thread > 0 {
+					text = fmt.Sprintf("%d: ", m.Thread)
+				}
 				for _, p := range m.Excerpt {
 					if p.Hit {
 						text += "[" + p.Text + "]"

@@ -16,7 +16,7 @@ export const verbs = (d) => ({
         limit: c.limit || undefined,
         page,
       });
-      found.push(...answer.messages.map((m) => m.excerpt.map((p) => (p.hit ? `[${p.text}]` : p.text)).join("")));
+      found.push(...answer.messages.map((m) => (m.threadSeq ? `${m.threadSeq}: ` : "") + m.excerpt.map((p) => (p.hit ? `[${p.text}]` : p.text)).join("")));
       page = answer.nextPage;
     } while (page);
     return found;
