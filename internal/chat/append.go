@@ -47,10 +47,7 @@ func (s *Service) applyUpTo(ctx context.Context, retries int, take taker, actor 
 		}
 		back, err := takePlace(ctx, take, a)
 		if err != nil {
-			if done, ok := s.repeated(ctx, a); ok {
-				return done, nil
-			}
-			return journal.Result{}, err
+			return s.refuse(ctx, a, err)
 		}
 		res, err := s.wait(ctx, a)
 		settle(back, &res, err)

@@ -262,10 +262,7 @@ func (s *Service) Create(ctx context.Context, actor im.Actor, conv im.ConvID, id
 		ACLVersion: 0, Create: &c, Body: encodeContent(content), MarkRead: true}
 	back, err := s.quota.Group(ctx, actor.App, conv)
 	if err != nil {
-		if done, ok := s.repeated(ctx, a); ok {
-			return done, nil
-		}
-		return journal.Result{}, err
+		return s.refuse(ctx, a, err)
 	}
 	res, err := s.wait(ctx, a)
 	settle(back, &res, err)

@@ -243,17 +243,20 @@ func (p *Pipe) prepare(ctx context.Context, r *SendRequest) (a *journal.Append, 
 		}
 		a := &journal.Append{App: p.actor.App, Conv: r.Conv, Sender: p.actor.User, Device: p.actor.Device,
 			ClientID: r.ClientID, ACLVersion: room.Version, Deny: denyOf(room, p.actor)}
-		full := false
 		if err = p.s.fillSend(ctx, p.actor, room, r, a); err == nil {
 			if back, err = takePlace(ctx, p.s.quota.Message, a); err == nil {
 				return a, back, nil
 			}
-			full = true
+			res, err := p.s.refuse(ctx, a, err)
+			if err == nil {
+				err = &repeatedError{res}
+			}
+			return nil, nil, err
 		}
 		if res, ok := p.s.repeated(ctx, a); ok {
 			return nil, nil, &repeatedError{res}
 		}
-		if full || n == maxRetries || !p.s.outdated(ctx, room) {
+		if n == maxRetries || !p.s.outdated(ctx, room) {
 			return nil, nil, err
 		}
 	}

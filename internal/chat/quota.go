@@ -16,6 +16,10 @@ type Quota interface {
 	// Imported is Message for one of another system, which comes as fast as the
 	// calls that bring it.
 	Imported(ctx context.Context, app im.AppID) (back func(), err error)
+	// Look tells whether it may be looked for what a message or a group that
+	// found no place has stored before, which is a read; nil = it may. Errors:
+	// Unavailable, when the app has been refused too often.
+	Look(app im.AppID) error
 	// Group takes a place for a group that is to be made. Errors: ResourceExhausted.
 	Group(ctx context.Context, app im.AppID, conv im.ConvID) (back func(), err error)
 	// Members is how many members a group of the app may have, 0 = as many as
@@ -33,6 +37,9 @@ func (noQuota) Message(context.Context, im.AppID) (func(), error) { return nil, 
 
 // Imported implements Quota.
 func (noQuota) Imported(context.Context, im.AppID) (func(), error) { return nil, nil }
+
+// Look implements Quota.
+func (noQuota) Look(im.AppID) error { return nil }
 
 // Group implements Quota.
 func (noQuota) Group(context.Context, im.AppID, im.ConvID) (func(), error) { return nil, nil }
@@ -84,13 +91,25 @@ type taker func(ctx context.Context, app im.AppID) (back func(), err error)
 // there already, and is free.
 //
 // A retry takes a place as well, because nobody knows yet that it is one:
-// settle gives it back. When there is none, the caller looks for the first
-// attempt's entry before it refuses.
+// settle gives it back. When there is none, refuse looks for the first attempt's
+// entry.
 func takePlace(ctx context.Context, take taker, a *journal.Append) (back func(), err error) {
 	if a.Kind != im.KindMessage {
 		return nil, nil
 	}
 	return take(ctx, a.App)
+}
+
+// refuse answers an append that found no place: as its first attempt if that was
+// stored, which a retry has to hear whatever the quota is, else by err.
+func (s *Service) refuse(ctx context.Context, a *journal.Append, err error) (journal.Result, error) {
+	if busy := s.quota.Look(a.App); busy != nil {
+		return journal.Result{}, busy
+	}
+	if done, ok := s.repeated(ctx, a); ok {
+		return done, nil
+	}
+	return journal.Result{}, err
 }
 
 // settle gives a place back that stored nothing. One whose outcome is not known

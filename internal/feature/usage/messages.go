@@ -25,6 +25,8 @@ const (
 	dayBack = 10 * time.Minute
 	// deviceBack is when a device that found no place tries again.
 	deviceBack = 10 * time.Second
+	// lookRate bounds the reads a second for what an app was refused.
+	lookRate = 500
 	// keepDays is for how long what was taken of a day is kept.
 	keepDays = 7
 )
@@ -33,6 +35,7 @@ const (
 type tally struct {
 	second quota.Meter // messages
 	calls  quota.Meter
+	looks  quota.Meter          // reads for what was refused
 	part   atomic.Pointer[part] // of the day of the newest message; nil = none yet
 	asking atomic.Int64         // how many wait for turn
 	turn   chan struct{}        // a token for who takes the next part, and owns the rest
@@ -111,6 +114,18 @@ func (s *Service) Imported(ctx context.Context, app im.AppID) (back func(), err 
 		return nil, nil
 	}
 	return s.ofToday(ctx, app, most)
+}
+
+// Look tells whether it may be looked for what a message that found no place has
+// stored before, as an error; nil = it may. Each refusal is such a read: those of
+// an app that goes on all the same must not take the database from the others.
+// See chat.Quota.
+func (s *Service) Look(app im.AppID) error {
+	wait, ok := s.tally(app).looks.Take(s.Clock.Now(), lookRate)
+	if ok {
+		return nil
+	}
+	return &im.Error{Code: im.Unavailable, Message: "the app goes on far beyond its quota", Hint: hint, RetryAfter: max(wait, askAgain)}
 }
 
 // ofToday takes one of the day's messages.

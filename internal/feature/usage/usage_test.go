@@ -439,6 +439,33 @@ func TestTheRateOfMessagesIsTheAppsAndNotItsNeighbours(t *testing.T) {
 	})
 }
 
+// An app that goes on all the same: it is refused without a look at the
+// database, and what that would have found is not said to be refused.
+func TestRefusalsOfAnAppThatGoesOnCostTheOthersNoReads(t *testing.T) {
+	both(t, func(w *world) {
+		w.allow(&skeinv1.AppQuotas{MessagesPerSecond: proto.Float64(1)})
+		n := w.node()
+		stored := n.message()
+		_, err := n.c.Send(w.t.Context(), ann("shop"), stored)
+		must(w.t, err)
+		codes := map[im.Code]int{}
+		for range 700 {
+			codes[im.CodeOf(n.send("shop"))]++
+		}
+		if codes[im.RateLimited] != 500 || codes[im.Unavailable] != 200 {
+			w.t.Errorf("answered by %v", codes)
+		}
+		if _, err := n.c.Send(w.t.Context(), ann("shop"), stored); im.CodeOf(err) != im.Unavailable {
+			w.t.Errorf("a retry meanwhile: %v", err)
+		}
+		must(w.t, n.send("cafe"))
+		w.clock.advance(10 * time.Millisecond)
+		if again, err := n.c.Send(w.t.Context(), ann("shop"), stored); err != nil || !again.Duplicate {
+			w.t.Errorf("a retry later: %v %v", again, err)
+		}
+	})
+}
+
 func (n *node) makeGroup(id string, client im.ClientID) error {
 	c := journal.Create{Kind: im.ConvGroup, Members: []journal.NewMember{{User: "ann", Role: im.RoleOwner}}}
 	_, err := n.c.Create(n.t.Context(), ann("shop"), im.ConvID(id), client, c,
