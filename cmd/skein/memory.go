@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -49,12 +50,60 @@ func (w *calmWatch) look(allocated uint64) (trim bool) {
 	return true
 }
 
-// giveMemoryBack does so after each burst, until ctx ends.
-func giveMemoryBack(ctx context.Context) {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+// A collection slows everybody down for as long as it takes to go through what
+// is alive. Go begins one when the heap has doubled, and the heap of a node with
+// some thousand sessions is so small that a moderate load doubles it every
+// second: one message in a hundred then meets a collection. So this much may be
+// allocated between two, at least.
+const gather = 64 << 20
+
+// gatherFrom bounds what the percentage is made of from below.
+const gatherFrom = 4 << 20
+
+// influx is how many more connections than a second ago, and than a fiftieth of
+// those, are clients that come back at once. What they leave stays among garbage,
+// on pages that nobody can give back, so that little of it may gather then and
+// for some looks after.
+const (
+	influx      = 20
+	influxLooks = 2
+)
+
+// pacer changes GOGC with the heap. An operator's own GOGC stays.
+type pacer struct {
+	percent     int // in force
+	own         bool
+	connections int // at the last look
+	coming      int // looks until an influx is over
+}
+
+// look takes what was alive after the newest collection, and how many
+// connections there are; ok when GOGC is to be changed, which stops everything
+// for a moment and so is not done for little.
+func (p *pacer) look(live uint64, connections int) (percent int, ok bool) {
+	p.coming = max(p.coming-1, 0)
+	if connections > p.connections+p.connections/50+influx {
+		p.coming = influxLooks
+	}
+	p.connections = connections
+	if percent = 100; p.coming == 0 {
+		percent = int(max(100, gather*100/max(live, gatherFrom)))
+	}
+	if p.own || percent*8 > p.percent*7 && percent*8 < p.percent*9 {
+		return 0, false
+	}
+	p.percent = percent
+	return percent, true
+}
+
+// tendMemory gives memory back after each burst and lets garbage gather, until
+// ctx ends.
+func tendMemory(ctx context.Context, connections func() int) {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
 	t := time.NewTicker(calmLook)
 	defer t.Stop()
 	var w calmWatch
+	p := pacer{percent: 100, own: os.Getenv("GOGC") != ""}
 	for {
 		select {
 		case <-ctx.Done():
@@ -64,6 +113,9 @@ func giveMemoryBack(ctx context.Context) {
 		if metrics.Read(sample); w.look(sample[0].Value.Uint64()) {
 			runtime.GC() // pools let go at the second collection
 			debug.FreeOSMemory()
+		}
+		if percent, ok := p.look(sample[1].Value.Uint64(), connections()); ok {
+			debug.SetGCPercent(percent)
 		}
 	}
 }

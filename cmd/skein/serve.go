@@ -66,7 +66,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config, log *slog.Logger
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	go giveMemoryBack(running) // ends with it
+	go tendMemory(running, s.gateway.Connections) // ends with it
 	var drained sync.WaitGroup
 	drained.Add(1)
 	unhook := context.AfterFunc(ctx, func() {

@@ -25,9 +25,9 @@ const (
 	roomSlow     = 256 << 10 // output that waits for a viewer who is passed over
 	flushEvery   = 100 * time.Millisecond
 	stateEvery   = time.Second
-	slice        = 5 * time.Millisecond // in which a part of the budget is used
-	peerLife     = 5 * time.Second      // of what another node told of its viewers
-	roomRate     = 2.0                  // messages of a viewer a second
+	slice        = time.Millisecond // in which a part of the budget is used
+	peerLife     = 5 * time.Second  // of what another node told of its viewers
+	roomRate     = 2.0              // messages of a viewer a second
 	roomBurst    = 5.0
 	staffRate    = 20.0 // of who looks after the room
 	staffBurst   = 50.0
@@ -37,7 +37,7 @@ const (
 // stage is the livestreams that are watched at this node. What is said goes out
 // in flushes: each viewer gets one write with all that the flush shows, and
 // writes have a budget of their own (Limits.RoomWrites a second), used in
-// slices of 5 ms. So the more viewers a node has the rarer flushes are, and the
+// slices of 1 ms. So the more viewers a node has the rarer flushes are, and the
 // cost for everybody else stays the same however much is said.
 type stage struct {
 	g    *Gateway
