@@ -25,17 +25,15 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/metrics"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// Doc is where a refusal sends the reader.
-const Doc = "docs/ops/quotas.md"
-
 // hint is what to do about a quota.
-const hint = "the operator of the server raises the quota; see " + Doc
+const hint = "the operator of the server raises the quota; see " + auth.QuotasDoc
 
 // Deps are what a Service is made of.
 type Deps struct {
