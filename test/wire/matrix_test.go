@@ -414,7 +414,13 @@ func (f *fixture) ask(p principal, verb string, m proto.Message) outcome {
 	if frame, ok := m.(*pb.ClientFrame); ok {
 		return f.askSocket(p, frame)
 	}
-	r := f.as(p).call("/skein.v1."+verb, m)
+	return outcomeOf(f.as(p), "/skein.v1."+verb, m)
+}
+
+// outcomeOf is what comes of a call.
+func outcomeOf(c *caller, procedure string, m proto.Message) outcome {
+	c.t.Helper()
+	r := c.call(procedure, m)
 	if r.status == 200 {
 		return outcome{outcomeOK, r.body, string(r.body)}
 	}
