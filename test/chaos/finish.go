@@ -58,6 +58,9 @@ func (l *Load) Finish(ctx context.Context, o FinishOptions) (*history.Report, er
 	if err := l.fresh(ctx, o); err != nil {
 		problems = append(problems, err)
 	}
+	for _, v := range l.verbs {
+		problems = append(problems, v.finish(ctx)...)
+	}
 	l.Close() // nothing is recorded any more
 	return history.Check(l.H), errors.Join(problems...)
 }

@@ -93,7 +93,7 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // and groups have the same names.
 func twoApps(ctx context.Context, c *Cluster, rate float64) (l, other *Load, err error) {
 	l, err = StartLoad(ctx, LoadOptions{Endpoints: c.Endpoints(), App: c.Apps["chaos"], Foreign: "other",
-		Pairs: 40, Groups: 4, GroupSize: 12, GroupSenders: 3, Churn: true, Watchers: 10, Window: 16, Rate: rate, Reads: true})
+		Pairs: 40, Groups: 4, GroupSize: 12, GroupSenders: 3, Churn: true, Watchers: 10, Verbs: 2, Window: 16, Rate: rate, Reads: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,6 +133,13 @@ func conclude(ctx context.Context, e *Env, r *Result, c *Cluster, l *Load, other
 		r.Measure("answers INTERNAL", float64(n), "")
 	} else if n > 0 {
 		r.Problem("%d answers were INTERNAL: %s", n, l.Stats())
+	}
+	if len(l.verbs) > 0 {
+		n := 0
+		for _, v := range l.verbs {
+			n += v.done
+		}
+		r.Act("edits, recalls, reactions, votes, pins, invitations, messages for later", int64(n))
 	}
 	if n := l.repaired.Load(); n > 0 {
 		r.Measure("holes filled from history", float64(n), "")

@@ -36,6 +36,9 @@ type LoadOptions struct {
 	// Go SDK, which goes offline and comes back all the time, and now and then
 	// sends; every other one reads everything it gets.
 	Watchers int
+	// Verbs are groups whose owners do everything else that can be done to
+	// messages and groups.
+	Verbs int
 	// Window is how many messages a sender has in flight.
 	Window int
 	// Rate bounds the messages a second of one sender; 0 = as the window allows.
@@ -66,6 +69,7 @@ type Load struct {
 	http     *http.Client
 	devices  []*Device
 	watchers []*watcher
+	verbs    []*verbs
 	convs    []*conv
 	stop     context.CancelFunc
 	quiet    atomic.Bool // no new messages
@@ -132,6 +136,11 @@ func StartLoad(ctx context.Context, o LoadOptions) (*Load, error) {
 		l.busy.Add(1)
 		go func() { defer l.wg.Done(); defer l.busy.Add(-1); w.run(ctx) }()
 	}
+	for _, v := range l.verbs {
+		l.wg.Add(1)
+		l.busy.Add(1)
+		go func() { defer l.wg.Done(); defer l.busy.Add(-1); v.run(ctx) }()
+	}
 	for _, c := range l.convs {
 		if c.churn != "" {
 			l.wg.Add(1)
@@ -176,6 +185,13 @@ func (l *Load) people(ctx context.Context) error {
 	}
 	for _, h := range l.o.hosts {
 		l.device(h.reader, []*conv{l.conv(h.id, h.reader)})
+	}
+	for i := range l.o.Verbs {
+		v, err := newVerbs(ctx, l, i)
+		if err != nil {
+			return err
+		}
+		l.verbs = append(l.verbs, v)
 	}
 	for i := range min(l.o.Watchers, len(l.devices)) {
 		d := l.devices[i*len(l.devices)/l.o.Watchers]
