@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func TestNoTableHasAWordOfAnErasedUser(t *testing.T) {
 	for name, store := range map[string]func(*testing.T) string{"SQLite": func(*testing.T) string { return "" }, "PostgreSQL": func(t *testing.T) string { return pgtest.DB(t) }} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, d := matrixServer(t, store(t))
+			postgres := store(t)
+			s, d := matrixServer(t, postgres)
 			l := newLife(t, s)
 			l.leads()
 			for _, w := range l.words {
@@ -41,9 +43,15 @@ func TestNoTableHasAWordOfAnErasedUser(t *testing.T) {
 				}
 			}
 			l.counted(0)
-			s.stop()
-			if s.dir != "" && name == "SQLite" {
-				s.fsck(t)
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+			fsck := exec.Command(bin, "fsck", "--data", s.dir)
+			if postgres != "" {
+				fsck.Args = append(fsck.Args, "--db", postgres)
+			}
+			if out, err := fsck.CombinedOutput(); err != nil {
+				t.Errorf("fsck: %v\n%s", err, out)
 			}
 		})
 	}
@@ -51,16 +59,13 @@ func TestNoTableHasAWordOfAnErasedUser(t *testing.T) {
 
 // life is a user with something of everything.
 type life struct {
-	t              *testing.T
-	ann, bob       string
-	a, b           *caller
-	conv           string
-	theirs, poll   uint64 // bob's message and poll in conv
-	n              int64
-	words          []string
-	carol, dora    string
-	former, square string
-	backEnd        *caller
+	t                     *testing.T
+	ann, bob, carol, dora string
+	a, b, backEnd         *caller
+	conv, former, square  string
+	theirs, poll          uint64 // bob's message and poll in conv
+	n                     int64
+	words                 []string
 }
 
 func newLife(t *testing.T, s *server) *life {
