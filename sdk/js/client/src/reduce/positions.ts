@@ -64,7 +64,8 @@ function takeAgain(r: Reduction, c: ConversationState, entry: Entry): void {
     modify(r, c, entry);
     return;
   }
-  if (entry.kind === kinds.keyed) return putKeyed(r, c, entry); // a repair has passed its position: pages show no keys
+  if (entry.key) putKeyed(r, c, entry); // a repair has passed its position: pages show no keys
+  if (entry.kind === kinds.keyed) return;
   const there = c.messages.get(entry.seq);
   if (!there) return;
   const fresh = recordOf(entry);
@@ -93,8 +94,10 @@ export function applyEntry(r: Reduction, c: ConversationState, entry: Entry, pag
   if (isMessage(entry.kind)) show(r, c, entry, own, covered, paged);
   else r.removeMessages(c, entry.seq, entry.seq); // what stood there in another incarnation
   const content = entry.body?.content;
-  if (entry.kind === kinds.keyed) putKeyed(r, c, entry);
-  else if (entry.kind > kinds.keyed && !r.quiet) r.changes.push({ type: "entry", conversation: c.id, entry, missed: r.missed });
+  if (entry.kind > kinds.keyed) {
+    // The key of such a one is that of a message's state, which is folded into the message.
+    if (!r.quiet) r.changes.push({ type: "entry", conversation: c.id, entry, missed: r.missed });
+  } else if (entry.key) putKeyed(r, c, entry);
   if (entry.kind === kinds.message) {
     if (!entry.uncounted) r.mark(c, entry.sender, { seq: entry.seq, ord: entry.ord });
     if (entry.targetSeq) modify(r, c, entry); // a reply also changes the root of its thread
