@@ -28,7 +28,7 @@ var plants = []plant{
 		"internal/journal/plan.go",
 		"\t\tit.dup, it.acl = true, it.c.acl\n", "\t\tit.dup, it.acl = true, it.c.acl\n\t\tp.newHead++\n"},
 	{"internal/chat", "a send is decided on the members that are remembered, and nobody checks them at the append",
-		"internal/chat/pipe.go", "ClientID: r.ClientID, ACLVersion: room.Version}", "ClientID: r.ClientID, ACLVersion: -1}"},
+		"internal/chat/pipe.go", "ClientID: r.ClientID, ACLVersion: room.Version, Deny:", "ClientID: r.ClientID, ACLVersion: -1, Deny:"},
 	{"internal/gateway", "a sign-out passes over a session to which nothing new was written since its last cursor",
 		"internal/gateway/machine.go", "\tcase evFenced:\n", "\tcase evFenced:\n\t\tif m.phase == phaseLive && !m.dirty {\n\t\t\treturn out\n\t\t}\n"},
 	{"internal/follow", "a cursor moves also for a node that has lost its lease",
