@@ -33,6 +33,7 @@ type ClusterOptions struct {
 	Dir    string // of data, empty: a folder of the run's
 	Bin    string // empty: the run's
 	Args   []string
+	Env    []string // of the nodes, beside the environment
 	// Strict leaves the limits on one address as they are by default.
 	Strict bool
 	Apps   []string // ids of apps to make; empty: one, "chaos"
@@ -138,7 +139,7 @@ func (c *Cluster) nodes(e *Env, o ClusterOptions) error {
 		case o.Nodes > 1:
 			args = append(args, clusterArgs(i, peers)...)
 		}
-		n, err := NewNode(NodeOptions{Bin: o.Bin, Store: store, Args: args, Log: e.path(fmt.Sprintf("%s-node%d.log", filepath.Base(o.Dir), i))})
+		n, err := NewNode(NodeOptions{Bin: o.Bin, Store: store, Args: args, Env: o.Env, Log: e.path(fmt.Sprintf("%s-node%d.log", filepath.Base(o.Dir), i))})
 		if err != nil {
 			return err
 		}

@@ -77,8 +77,21 @@ export class App {
 
   /** Opens the menu of a message and chooses from it. */
   async menu(text: string, item: string | RegExp): Promise<void> {
-    await this.message(text).locator(".bubble").click({ button: "right" });
-    await this.page.getByRole("menuitem", { name: item, exact: true }).click();
+    await (await this.menuOf(text, item)).click();
+  }
+
+  /** Opens the menu of a message, again when the list moved under it, which closes it; and returns an item of it. */
+  async menuOf(text: string, item: string | RegExp): Promise<Locator> {
+    const found = this.page.getByRole("menuitem", { name: item, exact: true });
+    for (let tries = 0; ; tries++) {
+      await this.message(text).locator(".bubble").click({ button: "right" });
+      try {
+        await found.waitFor({ timeout: 3000 });
+        return found;
+      } catch (error) {
+        if (tries === 5) throw error;
+      }
+    }
   }
 
   /** Waits until the connection is there: no strip at the top. */

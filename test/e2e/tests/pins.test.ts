@@ -65,8 +65,7 @@ test("messages are pinned, shown one after the other, and taken down, on every d
   await small.getByText("the rules of the club").waitFor();
   await bob.page.locator(".messages").evaluate((list) => list.scrollTo(0, list.scrollHeight));
   await bob.page.locator(".event-line", { hasText: "alice 置顶了一条消息" }).first().waitFor();
-  await bob.message("the next meeting is on Friday").locator(".bubble").click({ button: "right" });
-  await bob.page.getByRole("menuitem", { name: "回复", exact: true }).waitFor();
+  await bob.menuOf("the next meeting is on Friday", "回复");
   expect(await bob.page.getByRole("menuitem", { name: "置顶", exact: true }).count()).toBe(0);
   await bob.page.keyboard.press("Escape");
   await shot(bob.page, "pins-bar-phone");

@@ -61,7 +61,9 @@ test("a poll is made by keyboard, voted in on two devices, and closed", async ()
 
   // By keyboard: the arrows go from option to option, Space chooses.
   const card = alice.page.getByRole("radiogroup", { name: "Where do we eat?" });
-  await card.getByRole("radio", { name: "Noodles, 0 votes" }).focus();
+  const noodles = card.getByRole("radio", { name: "Noodles, 0 votes", disabled: false }); // once the poll is sent
+  await noodles.waitFor();
+  await noodles.focus();
   await keys.press("ArrowDown");
   await keys.press("Space");
   await card.getByRole("radio", { name: "Dumplings by the river, 1 vote", checked: true }).waitFor();

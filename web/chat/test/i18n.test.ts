@@ -12,7 +12,7 @@ const all = [["i18n", { en, zh }], ...parts.filter(([path]) => !path.includes("/
 ][];
 
 // Names and terms that are the same everywhere.
-const same = new Set(["appName", "devCodeNode", "devCodeGo", "findCount", "at"]);
+const same = new Set(["appName", "devCodeNode", "devCodeGo", "findCount", "at", "last"]);
 
 describe.each(all)("%s", (_, { en, zh }) => {
   const keys = Object.keys(en);
