@@ -2,7 +2,7 @@
 # Installs what a build or a test needs and this machine lacks. With everything
 # there it takes a moment and asks nobody.
 #
-#   scripts/setup.sh         for `make test`: also PostgreSQL's programs, Chromium, CJK fonts
+#   scripts/setup.sh         for `make test`: also PostgreSQL's programs, Chromium, CJK fonts, object stores
 #   scripts/setup.sh build   for `make build` and `make run`: npm packages alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +32,7 @@ if [ "${1:-test}" = test ]; then
     "${root[@]}" apt-get update -qq
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
   fi
+  scripts/cloud.sh
 fi
 
 # Nothing has to be done as long as the committed lock is the one installed from,
