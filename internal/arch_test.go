@@ -61,6 +61,7 @@ var imports = []row{
 	{pkg: "internal/bus/...", platform: true, may: []string{"internal/im", "internal/trace", "internal/metrics", "internal/bus", "self"}, never: sql},
 	{pkg: "internal/blob/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
 	{pkg: "internal/page", platform: true, may: []string{"internal/im"}, never: sql},
+	{pkg: "internal/tus", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/quota", platform: true, may: []string{"internal/im", "internal/metrics"}, never: sql},
 	{pkg: "internal/health", platform: true, may: []string{"internal/im", "internal/db"}, never: drivers},
 	{pkg: "internal/job", platform: true, may: []string{"internal/im", "internal/metrics", "internal/db"}, never: drivers},
@@ -91,6 +92,7 @@ var imports = []row{
 	{pkg: "internal/journal/journaltest", testing: true, may: []string{"platform", "internal/pgtest"}},
 	{pkg: "internal/bus/bustest", testing: true, may: []string{"internal/im", "internal/bus"}},
 	{pkg: "internal/blob/blobtest", testing: true, may: []string{"internal/im", "internal/blob"}},
+	{pkg: "internal/cloudtest", testing: true, stdOnly: true},
 	{pkg: "internal/pgtest", testing: true, may: []string{"internal/im", "internal/db"}},
 
 	// The rest of the tree.
@@ -124,7 +126,7 @@ var forbiddenNames = []string{"util", "utils", "common", "base", "helper", "help
 // repeats exactly; clockFiles are the places in it that wrap the real ones.
 var (
 	domain      = []string{"internal/...", "sdk/go/..."}
-	notDomain   = []string{"internal/bench", "internal/pgtest"}
+	notDomain   = []string{"internal/bench", "internal/pgtest", "internal/cloudtest", "internal/blob/blobtest"}
 	clockFiles  = []string{"internal/im/clock.go", "internal/im/entropy.go", "sdk/go/clock.go"}
 	clockCalls  = []string{"time.Now", "time.Since", "time.Until"}
 	diceImports = []string{"math/rand", "math/rand/v2"}

@@ -14,6 +14,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/broadcast"
 	"github.com/skein-im/skein/internal/feature/contact"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/feature/profile"
@@ -39,6 +40,7 @@ type background struct {
 	burns  *timed.Burns
 	admin  *admin.Service
 	usage  *usage.Service
+	files  *file.Service
 	timed  *timed.Service
 	folk   *people
 	chat   *chat.Service
@@ -59,6 +61,7 @@ func ownMigrations() map[string]fs.FS {
 		"follow":    follow.Migrations(),
 		"health":    health.Migrations(),
 		"job":       job.Migrations(),
+		"file":      file.Migrations(),
 		"join":      join.Migrations(),
 		"profile":   profile.Migrations(),
 		"search":    search.Migrations(),
@@ -87,7 +90,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
 	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
 	kinds = append(kinds, broadcast.Kinds(func() *broadcast.Service { return back.casts })...)
-	kinds = append(kinds, use.Kind(), group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
+	kinds = append(kinds, use.Kind(), filesKind(func() *file.Service { return back.files }), group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
 	if err != nil {
@@ -113,6 +116,7 @@ func (back *background) start(ctx context.Context, s *server, cfg *config.Config
 		contactsFollower(back.jobs),
 		search.Index(),
 		back.usage.Follower(),
+		file.Follower(),
 	)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/contact"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/search"
 	"github.com/skein-im/skein/internal/feature/timed"
 	"github.com/skein-im/skein/internal/feature/usage"
@@ -60,7 +61,7 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 		return err
 	}
 	r, err := follow.New(follow.Options{DB: d, Journal: j, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)},
-		admin.New(nil, nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs), search.Index(), usage.New(usage.Deps{DB: d}).Follower())
+		admin.New(nil, nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs), search.Index(), usage.New(usage.Deps{DB: d}).Follower(), file.Follower())
 	if err != nil {
 		return err
 	}

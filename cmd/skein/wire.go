@@ -17,6 +17,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/board"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/gateway"
@@ -79,6 +80,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
+	fileKey, err := key.Derive("file")
+	if err != nil {
+		return nil, err
+	}
 	name, err := s.lockData(cfg)
 	if err != nil {
 		return nil, err
@@ -131,11 +136,14 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
+	c := chat.New(chat.Deps{Journal: j, Signals: b, Policies: []chat.Policy{group.Rules, join.NewRules(d).Policy, file.NewRules(d, clock).Policy}, Limits: chatLimits(&cfg.Limits), Clock: clock, Log: log, CursorKey: cursorKey,
 		Settings: a.Settings, Quota: back.usage, Reading: back.burns.Reading, Cursors: a.Cursors})
 	pages := page.New(pageKey)
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
+	if back.files, err = newFiles(ctx, s, cfg, c, fileKey, log); err != nil {
+		return nil, err
+	}
 	if err := back.start(ctx, s, cfg, c, b, folk, pages, limits, log); err != nil {
 		return nil, err
 	}
@@ -172,7 +180,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	newcomers := quota.New[netip.Prefix](limits.of("stranger"), 100_000, clock)
 	calls := quota.New[im.Actor](limits.of("call"), 100_000, clock)
 	backEnds := quota.New[im.AppID](limits.of("back_end"), 10_000, clock)
-	unary, err := rpc.New(rpc.Deps{
+	calling, err := rpc.New(rpc.Deps{
 		Caller: func(ctx context.Context, app im.AppID, token string, device im.DeviceID) (im.Actor, error) {
 			session, err := a.AuthenticateCall(ctx, app, token, device)
 			return session.Actor, err
@@ -191,6 +199,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			SignIns:    a,
 			Users:      back.users,
 			Broadcasts: back.casts,
+			Files:      back.files,
 			Devices:    devices{a, p},
 			Presences:  presences{p, folk.profiles},
 			CheckSend:  gateway.CheckSend,
@@ -212,7 +221,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	s.handler, err = routes(cfg, s, unary, clock)
+	s.handler, err = routes(cfg, s, calling, uploads(cfg, back.files, calling, log), downloads(back.files, calling, a), clock)
 	return s, err
 }
 

@@ -186,7 +186,18 @@ func checkAttachment(a *skeinv1.Attachment) error {
 	case len(a.Sha256) != 0 && len(a.Sha256) != 32:
 		return im.Errorf(im.InvalidArgument, "sha256 has 32 bytes")
 	}
+	if a.File != "" { // whether there is one, and whose, the policy of files tells
+		if a.Url != "" || !validFile(a.File) {
+			return im.Errorf(im.InvalidArgument, "an attachment has a url, or the id of a file")
+		}
+		return nil
+	}
 	return checkURL(a.Url)
+}
+
+// validFile tells ids of files: 32 hex digits.
+func validFile(id string) bool {
+	return len(id) == 32 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 func checkNotice(n *skeinv1.Notice) error {

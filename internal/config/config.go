@@ -30,6 +30,10 @@ type Config struct {
 	BehindProxy []string `yaml:"behind_proxy"`
 	// AllowedOrigins lists web origins whose pages may speak for every app, such as https://chat.example.com, beside the lists that the apps have of their own. The server's own pages always may.
 	AllowedOrigins []string `yaml:"allowed_origins"`
+	// Blobs is where files are kept: the URL of a bucket, s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST, azure://ACCOUNT/CONTAINER/PREFIX or gs://BUCKET/PREFIX. Empty means the folder blobs in the data folder. Who may read and write there the environment says, as the tools of each cloud have it (AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, GOOGLE_APPLICATION_CREDENTIALS), or the role of the machine (docs/ops/files.md).
+	Blobs string `yaml:"blobs"`
+	// BlobsRedirect has files read from the bucket itself, by URLs that are good for 60 seconds, rather than through the server. Whoever is removed from a conversation may then read for so much longer what they had asked for.
+	BlobsRedirect bool `yaml:"blobs_redirect"`
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
 
@@ -270,6 +274,12 @@ type Limits struct {
 	// GroupMembers bounds the members of a group; the app's back end may let one
 	// have up to 100000.
 	GroupMembers int `yaml:"group_members" min:"2" max:"100000"`
+	// FileBytes bounds a file.
+	FileBytes int `yaml:"file_bytes" unit:"bytes" min:"1" max:"83886080000"`
+	// OpenUploads bounds the uploads of a user that are not complete.
+	OpenUploads int `yaml:"open_uploads" min:"1" max:"1000"`
+	// FileKeep is how long an upload is kept that nothing comes for, and a file that nobody has sent.
+	FileKeep time.Duration `yaml:"file_keep" min:"1m" max:"8760h"`
 	// ReceiptMembers is up to how many members read markers are announced; in larger groups they are fetched.
 	ReceiptMembers int `yaml:"receipt_members" min:"0" max:"10000"`
 	// Emoji bounds the different emoji on one message.
@@ -305,7 +315,7 @@ func Default() *Config {
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
 			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, InviteRate: 1, InviteBurst: 20, StrangerRate: 0.1, StrangerBurst: 20,
-			Devices: 20, GroupMembers: 5000, ReceiptMembers: 200, Emoji: 50, Edits: 100,
+			Devices: 20, GroupMembers: 5000, FileBytes: 5 << 30, OpenUploads: 20, FileKeep: 24 * time.Hour, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
 		},
 	}

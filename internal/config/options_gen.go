@@ -19,6 +19,10 @@ func docOf(path string) string {
 		return "Lists the addresses of the proxies in front, as networks or single addresses. From them, and from nobody else, X-Forwarded-For and X-Forwarded-Proto are believed. It also allows plain HTTP off loopback: the proxy does TLS."
 	case "Config.AllowedOrigins":
 		return "Lists web origins whose pages may speak for every app, such as https://chat.example.com, beside the lists that the apps have of their own. The server's own pages always may."
+	case "Config.Blobs":
+		return "Where files are kept: the URL of a bucket, s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST, azure://ACCOUNT/CONTAINER/PREFIX or gs://BUCKET/PREFIX. Empty means the folder blobs in the data folder. Who may read and write there the environment says, as the tools of each cloud have it (AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, GOOGLE_APPLICATION_CREDENTIALS), or the role of the machine (docs/ops/files.md)."
+	case "Config.BlobsRedirect":
+		return "Has files read from the bucket itself, by URLs that are good for 60 seconds, rather than through the server. Whoever is removed from a conversation may then read for so much longer what they had asked for."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
 	case "Postgres.Conns":
@@ -175,6 +179,12 @@ func docOf(path string) string {
 		return "Bounds the signed-in devices of a user; one more signs out the one that was seen longest ago."
 	case "Limits.GroupMembers":
 		return "Bounds the members of a group; the app's back end may let one have up to 100000."
+	case "Limits.FileBytes":
+		return "Bounds a file."
+	case "Limits.OpenUploads":
+		return "Bounds the uploads of a user that are not complete."
+	case "Limits.FileKeep":
+		return "How long an upload is kept that nothing comes for, and a file that nobody has sent."
 	case "Limits.ReceiptMembers":
 		return "Up to how many members read markers are announced; in larger groups they are fetched."
 	case "Limits.Emoji":

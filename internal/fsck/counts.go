@@ -7,14 +7,17 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
-// counts checks what is counted of apps for their quotas against what is there:
-// users, and the groups that a follower has counted. A count of users that is
+// counts checks what is counted of apps against what is there: users, how often
+// bytes are used and files are sent, and the groups that a follower has counted. A count of users that is
 // too low can be left by an older program that ran beside a newer one; skein app
 // quota counts them anew.
 func (c *check) counts(context.Context) error {
 	for _, k := range []struct{ table, query, what string }{
 		{"app_count", `SELECT a.app, a.users, (SELECT count(*) FROM app_user u WHERE u.app = a.app) FROM app_count a`, "users"},
 		{"group_count", `SELECT g.app, g.places, (SELECT count(*) FROM group_place p WHERE p.app = g.app) FROM group_count g`, "groups"},
+		{"file_bytes", `SELECT b.app, CAST(sum(b.uses) AS BIGINT), (SELECT count(*) FROM file f WHERE f.app = b.app) FROM file_bytes b GROUP BY b.app`, "files of bytes"},
+		{"file_ref", `SELECT f.app, CAST(sum(f.refs) AS BIGINT), (SELECT count(*) FROM file_ref r JOIN file o ON o.app = r.app AND o.id = r.file WHERE r.app = f.app)
+			FROM file f GROUP BY f.app`, "files of messages"},
 	} {
 		if ok, err := c.has(k.table); err != nil {
 			return err

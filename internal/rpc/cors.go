@@ -11,7 +11,7 @@ import (
 // say which app it is for, so it is granted to everybody: it carries no
 // cookie, and the call that follows is refused when the origin is not one of
 // the app's.
-func (s *server) cors(next http.Handler) http.Handler {
+func (s *server) cors(next http.Handler, methods, headers, exposed string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = s.Address(r) // what connect calls the peer
 		origin := r.Header.Get("Origin")
@@ -25,8 +25,8 @@ func (s *server) cors(next http.Handler) http.Handler {
 		h.Add("Vary", "Origin")
 		if r.Method == http.MethodOptions {
 			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Allow-Methods", "POST")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms, "+headerApp+", "+headerDevice)
+			h.Set("Access-Control-Allow-Methods", methods)
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, "+headerApp+", "+headerDevice+", "+headers)
 			h.Set("Access-Control-Max-Age", "7200")
 			w.WriteHeader(http.StatusNoContent)
 			return
@@ -36,6 +36,9 @@ func (s *server) cors(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", origin)
+		if exposed != "" {
+			h.Set("Access-Control-Expose-Headers", exposed)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

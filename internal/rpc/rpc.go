@@ -65,8 +65,34 @@ type server struct {
 	counts    *counts
 }
 
+// Server is the handler of every path below /skein.v1. What else is served over
+// HTTP to the same callers asks it who they are.
+type Server struct {
+	*server
+	handler http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Who verifies a request's token, by the headers that calls have, and counts it
+// as one of its sender's calls.
+func (s *Server) Who(r *http.Request) (im.Actor, error) {
+	a, err := s.who(r.Context(), r.Header, s.Address(r))
+	if err == nil {
+		err = s.Allow(a)
+	}
+	return a, err
+}
+
+// Pages lets pages of an app's own origins make requests of some methods with
+// some headers beside those of calls, and read some headers of the answers.
+func (s *Server) Pages(next http.Handler, methods, headers, exposed string) http.Handler {
+	return s.cors(next, methods, headers, exposed)
+}
+
 // New returns a handler for every path below /skein.v1.
-func New(d Deps) (http.Handler, error) {
+func New(d Deps) (*Server, error) {
 	v, err := protovalidate.New()
 	if err != nil {
 		return nil, err
@@ -80,7 +106,7 @@ func New(d Deps) (http.Handler, error) {
 		mux.Handle(path, h)
 	}
 	s.counts = newCounts(d.Metrics, slices.Sorted(maps.Keys(table)))
-	return s.cors(s.bounded(mux)), nil
+	return &Server{s, s.cors(s.bounded(mux), http.MethodPost, "Connect-Protocol-Version, Connect-Timeout-Ms", "")}, nil
 }
 
 // bounded refuses a request that says it is too large with our own error:

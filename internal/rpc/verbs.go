@@ -52,6 +52,7 @@ type Verbs struct {
 	SignIns    SignIns
 	Users      Users
 	Broadcasts Broadcasts
+	Files      Files
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -86,6 +87,9 @@ func (s *server) table() map[string]http.Handler {
 	s.attachedCalls(t)
 	if s.Verbs.Broadcasts != nil {
 		s.broadcastCalls(t)
+	}
+	if s.Verbs.Files != nil {
+		s.fileCalls(t)
 	}
 	if s.Verbs.Users != nil {
 		s.userCalls(t)

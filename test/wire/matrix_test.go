@@ -133,6 +133,7 @@ func matrix() []row {
 		attachedRows(),
 		broadcastRows(),
 		conversationRows(),
+		fileRows(),
 		forwardRows(),
 		groupRows(),
 		joinRows(),

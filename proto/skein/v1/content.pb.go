@@ -224,7 +224,7 @@ func (x *Sticker) GetAlt() string {
 	return ""
 }
 
-// Attachment is a file that lies somewhere else.
+// Attachment is a file: one that was uploaded to this app, or one that lies somewhere else.
 type Attachment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its file name. 1 to 255 bytes, no control characters.
@@ -233,7 +233,7 @@ type Attachment struct {
 	Mime string `protobuf:"bytes,2,opt,name=mime,proto3" json:"mime,omitempty"`
 	// In bytes, at most 2^50.
 	Size uint64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
-	// Where it is, an https URL of 1 to 2,048 bytes.
+	// Where it is, an https URL of 1 to 2,048 bytes; empty when file is set.
 	Url string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
 	// Of a picture or a film, in pixels, at most 100,000; 0 = unknown.
 	Width  uint32 `protobuf:"varint,5,opt,name=width,proto3" json:"width,omitempty"`
@@ -243,7 +243,10 @@ type Attachment struct {
 	// A tiny picture or a blur hash to show until the file is here. At most 1 KiB.
 	Thumb []byte `protobuf:"bytes,8,opt,name=thumb,proto3" json:"thumb,omitempty"`
 	// SHA-256 of the file: 32 bytes, or empty.
-	Sha256        []byte `protobuf:"bytes,9,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Sha256 []byte `protobuf:"bytes,9,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// The id of a file of the sender's (File.id), in place of url. Then size is the file's, and so is sha256 unless it is
+	// empty. Whoever may read the message may read the file, as long as they may read the message.
+	File          string `protobuf:"bytes,10,opt,name=file,proto3" json:"file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +342,13 @@ func (x *Attachment) GetSha256() []byte {
 		return x.Sha256
 	}
 	return nil
+}
+
+func (x *Attachment) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
 }
 
 // Notice is a line that the app itself says in a conversation. Only its back end sends one.
@@ -534,21 +544,22 @@ const file_skein_v1_content_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12\x1a\n" +
 	"\x03url\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x03url\x12\x1c\n" +
 	"\x03alt\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x80\x01R\x03alt\"\xc0\x02\n" +
+	"\xbaH\ar\x05 \x01(\x80\x01R\x03alt\"\xec\x02\n" +
 	"\n" +
 	"Attachment\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\xff\x01R\x04name\x12\x1d\n" +
 	"\x04mime\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x03(\x7fR\x04mime\x12\"\n" +
-	"\x04size\x18\x03 \x01(\x04B\x0e\xbaH\v2\t\x18\x80\x80\x80\x80\x80\x80\x80\x02R\x04size\x12\x1c\n" +
-	"\x03url\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x80\x10R\x03url\x12\x1f\n" +
+	"\x04size\x18\x03 \x01(\x04B\x0e\xbaH\v2\t\x18\x80\x80\x80\x80\x80\x80\x80\x02R\x04size\x12\x1a\n" +
+	"\x03url\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x03url\x12\x1f\n" +
 	"\x05width\x18\x05 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06R\x05width\x12!\n" +
 	"\x06height\x18\x06 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x8d\x06R\x06height\x12,\n" +
 	"\vduration_ms\x18\a \x01(\rB\v\xbaH\b*\x06\x18\x80Ȕ\xfd\tR\n" +
 	"durationMs\x12\x1e\n" +
 	"\x05thumb\x18\b \x01(\fB\b\xbaH\x05z\x03\x18\x80\bR\x05thumb\x12\x1f\n" +
-	"\x06sha256\x18\t \x01(\fB\a\xbaH\x04z\x02\x18 R\x06sha256\"\x94\x01\n" +
+	"\x06sha256\x18\t \x01(\fB\a\xbaH\x04z\x02\x18 R\x06sha256\x12,\n" +
+	"\x04file\x18\n" +
+	" \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{32})?$R\x04file\"\x94\x01\n" +
 	"\x06Notice\x121\n" +
 	"\x04code\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04code\x12\x1e\n" +
 	"\x04text\x18\x02 \x01(\tB\n" +

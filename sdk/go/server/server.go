@@ -76,6 +76,7 @@ type Client struct {
 	profiles      skeinv1connect.ProfileServiceClient
 	receipts      skeinv1connect.ReceiptServiceClient
 	rooms         skeinv1connect.RoomServiceClient
+	files         skeinv1connect.FileServiceClient
 	threads       skeinv1connect.ThreadServiceClient
 	users         skeinv1connect.UserServiceClient
 }
@@ -118,6 +119,7 @@ func New(o Options) (*Client, error) {
 		profiles:      skeinv1connect.NewProfileServiceClient(h, at, with),
 		receipts:      skeinv1connect.NewReceiptServiceClient(h, at, with),
 		rooms:         skeinv1connect.NewRoomServiceClient(h, at, with),
+		files:         skeinv1connect.NewFileServiceClient(h, at, with),
 		threads:       skeinv1connect.NewThreadServiceClient(h, at, with),
 		users:         skeinv1connect.NewUserServiceClient(h, at, with),
 	}

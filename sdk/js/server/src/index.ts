@@ -6,6 +6,7 @@ import { board, type Board } from "./board.js";
 import { broadcasts, type Broadcasts } from "./broadcasts.js";
 import { callsOf } from "./calls.js";
 import { SkeinError } from "./error.js";
+import { files, type Files } from "./files.js";
 import { groups, type Groups } from "./groups.js";
 import { joins, type Joins } from "./joins.js";
 import type { Input } from "./json.js";
@@ -22,6 +23,7 @@ export type { Board } from "./board.js";
 export type { Broadcasts } from "./broadcasts.js";
 export { type Ask, type CallOptions, newId } from "./calls.js";
 export { type ErrorCode, SkeinError, type SkeinErrorDetails } from "./error.js";
+export type { Files } from "./files.js";
 export type { Groups } from "./groups.js";
 export type { Joins } from "./joins.js";
 export type { Input } from "./json.js";
@@ -57,7 +59,7 @@ export interface ServerOptions {
  * What is refused rejects with a SkeinError. A list is read page by page, as far as you read it. A change returns its
  * entry, undefined when nothing had to be changed.
  */
-export interface Server extends Apps, Archive, Board, Broadcasts, Groups, Joins, Members, Messages, Rooms, Threads, Users {}
+export interface Server extends Apps, Archive, Board, Broadcasts, Files, Groups, Joins, Members, Messages, Rooms, Threads, Users {}
 
 /** Makes the calls of a back end. It calls nothing yet. */
 export function createServer(options: ServerOptions): Server {
@@ -69,6 +71,7 @@ export function createServer(options: ServerOptions): Server {
     ...archive(calls),
     ...board(calls),
     ...broadcasts(calls),
+    ...files(calls),
     ...groups(calls),
     ...joins(calls),
     ...members(calls),

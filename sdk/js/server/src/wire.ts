@@ -80,6 +80,7 @@ export interface Attachment {
   readonly durationMs: number;
   readonly thumb: Uint8Array;
   readonly sha256: Uint8Array;
+  readonly file: string;
 }
 
 export interface Attachments {
@@ -259,6 +260,14 @@ export interface CreateAnnouncementResponse {
   readonly announcement?: Announcement | undefined;
 }
 
+export interface CreateFileKeyRequest {
+}
+
+export interface CreateFileKeyResponse {
+  readonly key: string;
+  readonly expiresUs: number;
+}
+
 export interface CreateGroupRequest {
   readonly id: string;
   readonly title: string;
@@ -418,6 +427,15 @@ export interface Extension {
   readonly removed: boolean;
 }
 
+export interface File {
+  readonly id: string;
+  readonly name: string;
+  readonly mime: string;
+  readonly size: number;
+  readonly sha256: Uint8Array;
+  readonly createdUs: number;
+}
+
 export interface ForwardMessagesRequest {
   readonly from: string;
   readonly seqs: readonly number[];
@@ -466,6 +484,14 @@ export interface GetErasureRequest {
 
 export interface GetErasureResponse {
   readonly erasure?: Erasure | undefined;
+}
+
+export interface GetFileRequest {
+  readonly id: string;
+}
+
+export interface GetFileResponse {
+  readonly file?: File | undefined;
 }
 
 export interface GetFollowsRequest {
@@ -1495,6 +1521,8 @@ export interface Methods {
   "ConversationService/UpdateGroup": { input: UpdateGroupRequest; output: UpdateGroupResponse };
   "ExtensionService/ListExtensions": { input: ListExtensionsRequest; output: ListExtensionsResponse };
   "ExtensionService/SetExtension": { input: SetExtensionRequest; output: SetExtensionResponse };
+  "FileService/CreateFileKey": { input: CreateFileKeyRequest; output: CreateFileKeyResponse };
+  "FileService/GetFile": { input: GetFileRequest; output: GetFileResponse };
   "ForwardService/ForwardMessages": { input: ForwardMessagesRequest; output: ForwardMessagesResponse };
   "GroupService/DeleteGroupRole": { input: DeleteGroupRoleRequest; output: DeleteGroupRoleResponse };
   "GroupService/DissolveGroup": { input: DissolveGroupRequest; output: DissolveGroupResponse };
@@ -1557,7 +1585,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   AppQuotas: "lusers? lgroups? ngroupMembers? ldevicesOnline? lmessagesPerDay? nmessagesPerSecond? ncallsPerSecond?",
   AppSettings: "nrecallWindowS? neditWindowS? econtactPolicy?:ContactPolicy mdirectoryFields:DirectoryFields oguests?",
   AppUsage: "lusers lgroups ldevicesOnline lmessagesToday",
-  Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256",
+  Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256 sfile",
   Attachments: "Mitems:Attachment scaption",
   AttributeVersion: "lversion",
   Ban: "suser sby sreason lcreatedUs",
@@ -1582,6 +1610,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   CounterBound: "lvalue",
   CreateAnnouncementRequest: "sconversation stitle stext opinned bclientId",
   CreateAnnouncementResponse: "mannouncement:Announcement",
+  CreateFileKeyRequest: "",
+  CreateFileKeyResponse: "skey lexpiresUs",
   CreateGroupRequest: "sid stitle Smembers bclientId msettings:GroupSettings sowner",
   CreateGroupResponse: "mconversation:Conversation",
   CreateInviteRequest: "sconversation nexpiresS nmaxUses oapproval slabel bclientId",
@@ -1607,6 +1637,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ExportMessagesRequest: "sconversation lafterSeq nlimit",
   ExportMessagesResponse: "Mentries:Entry lheadSeq sincarnation",
   Extension: "skey bvalue oremoved",
+  File: "sid sname smime lsize bsha256 lcreatedUs",
   ForwardMessagesRequest: "sfrom Lseqs sto omerged stitle scomment bclientId",
   ForwardMessagesResponse: "Mentries:Entry",
   Forwarded: "ssender ltimeUs",
@@ -1618,6 +1649,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   GetConversationResponse: "mconversation:Conversation",
   GetErasureRequest: "sid",
   GetErasureResponse: "merasure:Erasure",
+  GetFileRequest: "sid",
+  GetFileResponse: "mfile:File",
   GetFollowsRequest: "suser",
   GetFollowsResponse: "nfollowers nfollowing obyMe oofMe",
   GetRoomRequest: "sconversation",

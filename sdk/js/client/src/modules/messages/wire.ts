@@ -14,6 +14,7 @@ export interface Attachment extends Rest {
   durationMs: number;
   thumb: Uint8Array;
   sha256: Uint8Array;
+  file: string;
 }
 
 export interface Attachments extends Rest {
@@ -118,7 +119,7 @@ export interface ServerFrameFields extends Rest {
 
 const schema = /* @__PURE__ */ schemaOf(
   {
-    Attachment: "1sname 2smime 3lsize 4surl 5uwidth 6uheight 7udurationMs 8bthumb 9bsha256",
+    Attachment: "1sname 2smime 3lsize 4surl 5uwidth 6uheight 7udurationMs 8bthumb 9bsha256 10sfile",
     Attachments: "1Mitems:Attachment 2scaption",
     Command: "1sconversation 2stype 3bdata 4StoUsers 5suser",
     ContactCard: "1suser 2sname",

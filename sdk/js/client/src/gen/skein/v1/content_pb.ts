@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/content.proto.
  */
 export const file_skein_v1_content: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9jb250ZW50LnByb3RvEghza2Vpbi52MSJUCghMb2NhdGlvbhITCgtsYXRpdHVkZV9lNxgBIAEoBRIUCgxsb25naXR1ZGVfZTcYAiABKAUSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJIikKC0NvbnRhY3RDYXJkEgwKBHVzZXIYASABKAkSDAoEbmFtZRgCIAEoCSI9CgdTdGlja2VyEgwKBHBhY2sYASABKAkSCgoCaWQYAiABKAkSCwoDdXJsGAMgASgJEgsKA2FsdBgEIAEoCSKWAQoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEgwKBG1pbWUYAiABKAkSDAoEc2l6ZRgDIAEoBBILCgN1cmwYBCABKAkSDQoFd2lkdGgYBSABKA0SDgoGaGVpZ2h0GAYgASgNEhMKC2R1cmF0aW9uX21zGAcgASgNEg0KBXRodW1iGAggASgMEg4KBnNoYTI1NhgJIAEoDCJLCgZOb3RpY2USDAoEY29kZRgBIAEoCRIMCgR0ZXh0GAIgASgJEiUKBnBhcmFtcxgDIAMoCzIVLnNrZWluLnYxLk5vdGljZVBhcmFtIioKC05vdGljZVBhcmFtEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiLAoJRm9yd2FyZGVkEg4KBnNlbmRlchgBIAEoCRIPCgd0aW1lX3VzGAIgASgDQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z");
+  fileDesc("ChZza2Vpbi92MS9jb250ZW50LnByb3RvEghza2Vpbi52MSJUCghMb2NhdGlvbhITCgtsYXRpdHVkZV9lNxgBIAEoBRIUCgxsb25naXR1ZGVfZTcYAiABKAUSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJIikKC0NvbnRhY3RDYXJkEgwKBHVzZXIYASABKAkSDAoEbmFtZRgCIAEoCSI9CgdTdGlja2VyEgwKBHBhY2sYASABKAkSCgoCaWQYAiABKAkSCwoDdXJsGAMgASgJEgsKA2FsdBgEIAEoCSKkAQoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEgwKBG1pbWUYAiABKAkSDAoEc2l6ZRgDIAEoBBILCgN1cmwYBCABKAkSDQoFd2lkdGgYBSABKA0SDgoGaGVpZ2h0GAYgASgNEhMKC2R1cmF0aW9uX21zGAcgASgNEg0KBXRodW1iGAggASgMEg4KBnNoYTI1NhgJIAEoDBIMCgRmaWxlGAogASgJIksKBk5vdGljZRIMCgRjb2RlGAEgASgJEgwKBHRleHQYAiABKAkSJQoGcGFyYW1zGAMgAygLMhUuc2tlaW4udjEuTm90aWNlUGFyYW0iKgoLTm90aWNlUGFyYW0SDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIsCglGb3J3YXJkZWQSDgoGc2VuZGVyGAEgASgJEg8KB3RpbWVfdXMYAiABKANCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * Location is a place on Earth.
@@ -125,7 +125,7 @@ export const StickerSchema: GenMessage<Sticker> = /*@__PURE__*/
   messageDesc(file_skein_v1_content, 2);
 
 /**
- * Attachment is a file that lies somewhere else.
+ * Attachment is a file: one that was uploaded to this app, or one that lies somewhere else.
  *
  * @generated from message skein.v1.Attachment
  */
@@ -152,7 +152,7 @@ export type Attachment = Message<"skein.v1.Attachment"> & {
   size: bigint;
 
   /**
-   * Where it is, an https URL of 1 to 2,048 bytes.
+   * Where it is, an https URL of 1 to 2,048 bytes; empty when file is set.
    *
    * @generated from field: string url = 4;
    */
@@ -190,6 +190,14 @@ export type Attachment = Message<"skein.v1.Attachment"> & {
    * @generated from field: bytes sha256 = 9;
    */
   sha256: Uint8Array;
+
+  /**
+   * The id of a file of the sender's (File.id), in place of url. Then size is the file's, and so is sha256 unless it is
+   * empty. Whoever may read the message may read the file, as long as they may read the message.
+   *
+   * @generated from field: string file = 10;
+   */
+  file: string;
 };
 
 /**

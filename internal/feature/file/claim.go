@@ -1,0 +1,221 @@
+package file
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/tus"
+)
+
+const (
+	// lease is how long an upload is held by somebody who says nothing more: a
+	// server that died. One that was only frozen finds at its next word that the
+	// upload is another's; what it may have stored by then, the hash over all of
+	// the bytes finds out.
+	lease = 10 * time.Second
+	// renewal is how often a holder says that they are still there, and finds out
+	// that somebody else wants the upload.
+	renewal = 2 * time.Second
+	// patience is how long somebody waits who finds an upload held: a client that
+	// comes back finds the server still reading its lost connection.
+	patience = 12 * time.Second
+	// answer is how long the database may take.
+	answer = 20 * time.Second
+	// again is how often they look.
+	again = 200 * time.Millisecond
+)
+
+// claim is an upload that one holds; nobody else writes it.
+type claim struct {
+	s      *Service
+	upload *upload
+	holder string
+	// ctx ends when the claim is lost, and not when the client goes away.
+	ctx    context.Context
+	cancel context.CancelFunc
+	stop   atomic.Pointer[func()] // ends the reading, for another who wants the upload
+	wanted atomic.Bool
+	done   chan struct{} // closed when the renewals have ended
+}
+
+// errWanted ends the reading of a claim that another waits for.
+var errWanted = im.Errorf(im.Unavailable, "the upload goes on with another request")
+
+// claim takes an upload that stands at offset; -1 = anywhere. Errors: NotFound,
+// FailedPrecondition (it stands elsewhere), Unavailable (somebody else holds it).
+func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64) (*claim, error) {
+	var b [8]byte
+	if _, err := io.ReadFull(s.d.Entropy, b[:]); err != nil {
+		return nil, err
+	}
+	c := &claim{s: s, holder: hex.EncodeToString(b[:]), done: make(chan struct{})}
+	for waited := time.Duration(0); ; waited += again {
+		held, err := s.take(ctx, a, id, offset, c)
+		if err != nil {
+			return nil, err
+		}
+		if !held {
+			break
+		}
+		if waited >= patience {
+			return nil, &im.Error{Code: im.Unavailable, Message: "another request writes this upload", Hint: "come back", RetryAfter: lease}
+		}
+		pause := time.NewTimer(again)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, im.Errorf(im.Unavailable, "the upload was given up")
+		}
+	}
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go c.renew()
+	return c, nil
+}
+
+// take looks once; held = somebody else has it.
+func (s *Service) take(ctx context.Context, a im.Actor, id string, offset int64, c *claim) (held bool, err error) {
+	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
+		u, err := find(tx, a, id)
+		if err != nil {
+			return err
+		}
+		if offset >= 0 && u.at != offset {
+			return tus.ErrOffset(u.at)
+		}
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		n, err := tx.Exec("UPDATE file_upload SET holder = $3, held = $4, wanted = 0 WHERE app = $1 AND id = $2 AND at = $5 AND (holder = '' OR held < $6)",
+			u.app, id, c.holder, now+im.Micros(lease.Microseconds()), u.at, now)
+		if err != nil {
+			return err
+		}
+		c.upload = u
+		if held = n == 0; held {
+			_, err = tx.Exec("UPDATE file_upload SET wanted = 1 WHERE app = $1 AND id = $2", u.app, id)
+		}
+		return err
+	})
+	return held, err
+}
+
+// renew keeps the claim until it is released.
+func (c *claim) renew() {
+	defer close(c.done)
+	tick := time.NewTicker(renewal)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, answer)
+		err := c.update(ctx, "held = $4", nil)
+		cancel()
+		if errors.Is(err, errLost) {
+			c.cancel()
+			return
+		}
+	}
+}
+
+// errLost says that the claim is another's by now.
+var errLost = im.Errorf(im.Unavailable, "the upload is another request's by now")
+
+// update changes the row, as long as it is held; $4 is until when it is held
+// then.
+func (c *claim) update(ctx context.Context, set string, args []any) error {
+	return c.s.d.DB.Write(ctx, func(tx db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		u := c.upload
+		var wanted int64
+		err = tx.QueryRow("UPDATE file_upload SET "+set+" WHERE app = $1 AND id = $2 AND holder = $3 RETURNING wanted",
+			append([]any{u.app, u.id, c.holder, now + im.Micros(lease.Microseconds())}, args...)...).Scan(&wanted)
+		if errors.Is(err, db.ErrNoRows) {
+			return errLost
+		}
+		if err == nil && wanted != 0 {
+			c.yield()
+		}
+		return err
+	})
+}
+
+// yield ends the reading: another wants the upload.
+func (c *claim) yield() {
+	c.wanted.Store(true)
+	if stop := c.stop.Load(); stop != nil {
+		(*stop)()
+	}
+}
+
+// durable writes down how far the upload is.
+func (c *claim) durable(at int64, digest hash.Hash) error {
+	state, err := stateOf(digest)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, answer)
+	defer cancel()
+	keep := im.MicrosOf(c.s.d.Clock.Now().Add(c.s.d.Limits.Keep))
+	if err := c.update(ctx, "held = $4, at = $5, hash = $6, expires = $7", []any{at, state, keep}); err != nil {
+		return err
+	}
+	c.upload.at, c.upload.hash, c.upload.expires = at, state, keep
+	return nil
+}
+
+// reading gives the reader's bytes until somebody else wants the upload. One
+// that waits for bytes is told by its method Stop, if it has one.
+func (c *claim) reading(r io.Reader) io.Reader {
+	if s, ok := r.(interface{ Stop() }); ok {
+		stop := s.Stop
+		c.stop.Store(&stop)
+	}
+	return &wantedReader{c, r}
+}
+
+type wantedReader struct {
+	c *claim
+	r io.Reader
+}
+
+// Read implements io.Reader.
+func (r *wantedReader) Read(b []byte) (int, error) {
+	if r.c.wanted.Load() {
+		return 0, errWanted
+	}
+	n, err := r.r.Read(b)
+	if err != nil && err != io.EOF && r.c.wanted.Load() {
+		err = errWanted
+	}
+	return n, err
+}
+
+// release lets the upload go.
+func (c *claim) release() {
+	c.cancel()
+	<-c.done
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), answer)
+	defer cancel()
+	err := c.s.d.DB.Write(ctx, func(tx db.Tx) error {
+		_, err := tx.Exec("UPDATE file_upload SET holder = '', held = 0, wanted = 0 WHERE app = $1 AND id = $2 AND holder = $3", c.upload.app, c.upload.id, c.holder)
+		return err
+	})
+	if err != nil {
+		c.s.d.Log.Warn("an upload is held until its lease ends", "app", c.upload.app, "err", err)
+	}
+}

@@ -1,0 +1,208 @@
+package file
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/skein-im/skein/internal/blob"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// Downloads serves GET and HEAD of PREFIX FILE. Who asks says so by the key of
+// the URL or, with a header, as in a call; the parameters c and s name the
+// message that the file is in.
+//
+// Each request asks anew whether the message may be read, one for a range
+// included: whoever has just left gets nothing more.
+type Downloads struct {
+	Service *Service
+	Prefix  string
+	// Who authenticates a request that has no key.
+	Who func(r *http.Request) (im.Actor, error)
+	// Holds tells whether what an actor was given at a time is still theirs.
+	Holds func(ctx context.Context, a im.Actor, since im.Micros) error
+}
+
+// ServeHTTP implements http.Handler.
+func (d *Downloads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	// Nothing here is given because of a cookie, so that pages of every origin
+	// may ask; what they get follows from the key or the token that they have.
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Skein-Error")
+	switch r.Method {
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Range, If-None-Match, If-Range, Skein-App, Skein-Device")
+		h.Set("Access-Control-Max-Age", "7200")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case http.MethodGet, http.MethodHead:
+	default:
+		h.Set("Allow", "GET, HEAD, OPTIONS")
+		http.Error(w, "a file is read with GET", http.StatusMethodNotAllowed)
+		return
+	}
+	f, err := d.find(r)
+	if err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	d.Service.serve(w, r, f)
+}
+
+// find tells which file is asked for, when whoever asks may read it.
+func (d *Downloads) find(r *http.Request) (*row, error) {
+	q := r.URL.Query()
+	var a im.Actor
+	var err error
+	if key := q.Get("k"); key != "" {
+		var since im.Micros
+		if a, since, err = d.Service.holder(key); err == nil && !a.Server {
+			err = d.Holds(r.Context(), a, since)
+		}
+	} else {
+		a, err = d.Who(r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id := strings.TrimPrefix(r.URL.Path, d.Prefix)
+	conv, seq := im.ConvID(q.Get("c")), int64(0)
+	if s := q.Get("s"); s != "" {
+		if seq, err = strconv.ParseInt(s, 10, 64); err != nil || seq < 1 {
+			return nil, im.ErrNotFound
+		}
+	}
+	if len(id) != 32 || conv != "" && conv.Kind() == im.ConvInvalid {
+		return nil, im.ErrNotFound
+	}
+	return d.Service.open(r.Context(), a, id, conv, im.Seq(seq))
+}
+
+var statuses = map[im.Code]int{im.Unauthenticated: http.StatusUnauthorized, im.TokenExpired: http.StatusUnauthorized, im.SignedOut: http.StatusUnauthorized,
+	im.Expired: http.StatusUnauthorized, im.NotFound: http.StatusNotFound, im.PermissionDenied: http.StatusForbidden, im.RateLimited: http.StatusTooManyRequests,
+	im.InvalidArgument: http.StatusBadRequest, im.Unavailable: http.StatusServiceUnavailable}
+
+func (d *Downloads) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e, known := im.Shown(err)
+	status := statuses[e.Code]
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	if (!known || e.Code == im.Unavailable) && r.Context().Err() == nil {
+		d.Service.d.Log.Warn("a file could not be served", "err", err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Skein-Error", e.Code.String())
+	http.Error(w, e.Message, status)
+}
+
+// serve answers with the bytes, or with a place where they are for some seconds.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row) {
+	as := blob.Headers{Type: "application/octet-stream", Disposition: disposition("attachment", f.name)}
+	if f.shown {
+		as = blob.Headers{Type: f.mime, Disposition: disposition("inline", f.name)}
+	}
+	h := w.Header()
+	if s.d.Redirect {
+		url, err := s.d.Blobs.Presign(r.Context(), f.key, blob.MaxPresign, as)
+		if err == nil {
+			h.Set("Cache-Control", "no-store")
+			http.Redirect(w, r, url, http.StatusFound)
+			return
+		}
+		if im.CodeOf(err) != im.Unsupported {
+			s.d.Log.Warn("a file is streamed, because its store gives no URL", "err", err)
+		}
+	}
+	// It may be kept, and is asked for all the same: whether it may still be read.
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("ETag", `"`+hex.EncodeToString(f.sum)+`"`)
+	h.Set("Content-Type", as.Type)
+	h.Set("Content-Disposition", as.Disposition)
+	body := &ranged{ctx: r.Context(), store: s.d.Blobs, key: f.key, size: f.size}
+	http.ServeContent(w, r, "", time.Time{}, body)
+	if err := body.close(); err != nil && r.Context().Err() == nil {
+		s.d.Log.Warn("a file was not served to its end", "err", err)
+	}
+}
+
+// disposition writes Content-Disposition; names of any script are told twice
+// (RFC 6266).
+func disposition(how, name string) string {
+	if d := mime.FormatMediaType(how, map[string]string{"filename": name}); d != "" {
+		return d
+	}
+	return how
+}
+
+// ranged reads an object from wherever it is told to: one request to the store
+// for each range.
+type ranged struct {
+	ctx   context.Context
+	store blob.Store
+	key   string
+	size  int64
+	at    int64
+	r     io.ReadCloser // from at on; nil = not asked for
+	err   error         // what was not the end
+}
+
+// Seek implements io.Seeker.
+func (b *ranged) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += b.size
+	}
+	if offset < 0 {
+		return 0, errors.New("before the beginning")
+	}
+	if offset != b.at && b.r != nil {
+		_ = b.r.Close() // what was read is what was wanted
+		b.r = nil
+	}
+	b.at = offset
+	return offset, nil
+}
+
+// Read implements io.Reader.
+func (b *ranged) Read(p []byte) (int, error) {
+	if b.at >= b.size {
+		return 0, io.EOF
+	}
+	if b.r == nil {
+		if b.r, b.err = b.store.Get(b.ctx, b.key, b.at, -1); b.err != nil {
+			return 0, b.err
+		}
+	}
+	n, err := b.r.Read(p)
+	b.at += int64(n)
+	if err == io.EOF && b.at < b.size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+func (b *ranged) close() error {
+	if b.r != nil {
+		_ = b.r.Close()
+	}
+	return b.err
+}

@@ -1,0 +1,197 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/skein-im/skein/internal/blob"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// finish makes the file of an upload that is whole. It may be repeated, until
+// the row says that it is done.
+func (s *Service) finish(c *claim, sum []byte) error {
+	u := c.upload
+	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
+	defer cancel()
+	if len(u.sum) > 0 && !bytes.Equal(u.sum, sum) {
+		if err := s.giveUp(ctx, u); err != nil {
+			return err
+		}
+		return im.Errorf(im.InvalidArgument, "the bytes are not those of the sha256 that was told; the upload is gone")
+	}
+	key, err := s.keyOf(ctx, u.app, sum)
+	if err != nil {
+		return err
+	}
+	stored := key != ""
+	if !stored {
+		if err := s.d.Blobs.Complete(ctx, u.blob()); err != nil {
+			return err
+		}
+		key = u.key()
+	}
+	head, err := s.head(ctx, key)
+	if err != nil {
+		return err
+	}
+	mime, shown := mediaOf(head, u.mime)
+	spare := false
+	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
+		err := tx.QueryRow(`INSERT INTO file_bytes (app, sum, size, key, uses) VALUES ($1, $2, $3, $4, 1)
+			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key`, u.app, sum, u.size, u.key()).Scan(&key)
+		if err != nil {
+			return err
+		}
+		if spare = key != u.key(); spare {
+			if err := trash(tx, u.key(), u.place); err != nil {
+				return err
+			}
+		} else if stored {
+			return errGone
+		}
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO file (app, id, owner, sum, size, name, mime, shown, created, touched, refs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0)",
+			u.app, u.id, u.owner, sum, u.size, u.name, mime, number(shown), now); err != nil {
+			return err
+		}
+		n, err := tx.Exec("UPDATE file_upload SET done = 1 WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
+		if err == nil && n == 0 {
+			err = errLost
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	u.done = true
+	if spare {
+		if err := s.empty(ctx, u.key(), u.place); err != nil {
+			s.d.Log.Debug("bytes that are there twice are deleted later", "err", err)
+		}
+	}
+	return nil
+}
+
+// errGone says that bytes which were there a moment ago are not any more.
+var errGone = im.Errorf(im.Unavailable, "the file could not be made, come back")
+
+// keyOf tells where an app has these bytes; empty when it has not.
+func (s *Service) keyOf(ctx context.Context, app im.AppID, sum []byte) (key string, err error) {
+	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
+		err := tx.QueryRow("SELECT key FROM file_bytes WHERE app = $1 AND sum = $2", app, sum).Scan(&key)
+		if errors.Is(err, db.ErrNoRows) {
+			err = nil
+		}
+		return err
+	})
+	return key, err
+}
+
+// number is a flag as both engines store it.
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// trash notes that what lies under a key is to be deleted: with a place the
+// upload, and what it may have become.
+func trash(tx db.Tx, key, place string) error {
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO file_trash (key, place, since) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING", key, place, now)
+	return err
+}
+
+// empty deletes what was noted.
+func (s *Service) empty(ctx context.Context, key, place string) error {
+	if err := errors.Join(s.d.Blobs.Abort(ctx, blob.Upload{Key: key, ID: place}), s.d.Blobs.Delete(ctx, key)); err != nil {
+		return err
+	}
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		_, err := tx.Exec("DELETE FROM file_trash WHERE key = $1", key)
+		return err
+	})
+}
+
+// collectTimeout bounds one run of Collect.
+const collectTimeout = 5 * time.Minute
+
+// Collect forgets uploads that nothing came for, files that are in no message,
+// and what is left of both in the store.
+func (s *Service) Collect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
+	defer cancel()
+	type item struct{ key, place string }
+	var items []item
+	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		return errors.Join(expireUploads(tx, now), dropUnused(tx, now-im.Micros(s.d.Limits.Keep.Microseconds())))
+	})
+	if err == nil {
+		err = s.d.DB.Read(ctx, func(tx db.Tx) error {
+			items = items[:0]
+			rows, err := tx.Query("SELECT key, place FROM file_trash ORDER BY since LIMIT 1000")
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var i item
+				if err := rows.Scan(&i.key, &i.place); err != nil {
+					return err
+				}
+				items = append(items, i)
+			}
+			return rows.Err()
+		})
+	}
+	for _, i := range items {
+		err = errors.Join(err, s.empty(ctx, i.key, i.place))
+	}
+	return err
+}
+
+// expireUploads moves uploads that nothing came for into the trash.
+func expireUploads(tx db.Tx, now im.Micros) error {
+	const which = " FROM file_upload WHERE expires < $1 AND held < $1"
+	for _, q := range []string{
+		"INSERT INTO file_trash (key, place, since) SELECT 'files/' || substr(id, 1, 2) || '/' || id, place, $1" + which + " AND done = 0 ON CONFLICT (key) DO NOTHING",
+		"DELETE" + which,
+	} {
+		if _, err := tx.Exec(q, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropUnused takes the bytes from files that are in no message.
+func dropUnused(tx db.Tx, before im.Micros) error {
+	const which = " FROM file f WHERE f.refs = 0 AND f.touched < $1"
+	for _, q := range []string{
+		`UPDATE file_bytes SET uses = uses - (SELECT count(*)` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)
+			WHERE EXISTS (SELECT 1` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)`,
+		"DELETE FROM file WHERE refs = 0 AND touched < $1",
+		"INSERT INTO file_trash (key, place, since) SELECT key, '', $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
+	} {
+		if _, err := tx.Exec(q, before); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec("DELETE FROM file_bytes WHERE uses = 0")
+	return err
+}

@@ -1,0 +1,85 @@
+package file
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/follow"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// Follower counts which files messages have: what is in one, or in an edit of
+// one, is kept until the message is emptied.
+func Follower() follow.Follower {
+	return follow.Follower{Name: "files", Origin: follow.FromStart, Wants: concerns, Apply: apply, Reset: reset}
+}
+
+// concerns tells whether an entry brings files, or takes some away.
+func concerns(e *im.Entry) bool {
+	switch e.Kind {
+	case im.KindRecall, im.KindExpire:
+		return true
+	case im.KindMessage, im.KindEdit:
+		return len(files(e)) > 0
+	}
+	return false
+}
+
+// files are the ids of the files in an entry, each once.
+func files(e *im.Entry) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, at := range attachments(contentOf(e.Body)) {
+		if at.File != "" && !seen[at.File] {
+			seen[at.File] = true
+			out = append(out, at.File)
+		}
+	}
+	return out
+}
+
+func apply(_ context.Context, tx db.Tx, entries []im.Entry) error {
+	for i := range entries {
+		e := &entries[i]
+		if e.Kind == im.KindRecall || e.Kind == im.KindExpire {
+			if err := drop(tx, e.App, e.Conv, e.Target); err != nil {
+				return err
+			}
+			continue
+		}
+		message := e.Seq
+		if e.Kind == im.KindEdit {
+			message = e.Target
+		}
+		for _, id := range files(e) {
+			// Of a message that has it already it is counted once.
+			n, err := tx.Exec("INSERT INTO file_ref (app, conv, message, file) VALUES ($1, $2, $3, $4) ON CONFLICT (app, conv, message, file) DO NOTHING",
+				e.App, e.Conv, message, id)
+			if err == nil && n > 0 {
+				_, err = tx.Exec("UPDATE file SET refs = refs + 1 WHERE app = $1 AND id = $2", e.App, id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drop takes back what a message had; a file that is in none then is kept for a
+// while more, as one that was just uploaded is.
+func drop(tx db.Tx, app im.AppID, conv im.ConvID, message im.Seq) error {
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	const which = "app = $1 AND conv = $2 AND message = $3"
+	if _, err := tx.Exec("UPDATE file SET refs = refs - 1, touched = $4 WHERE app = $1 AND id IN (SELECT file FROM file_ref WHERE "+which+")", app, conv, message, now); err != nil {
+		return err
+	}
+	_, err = tx.Exec("DELETE FROM file_ref WHERE "+which, app, conv, message)
+	return err
+}
+
+// reset forgets nothing: what is read again is there already.
+func reset(context.Context, db.Tx, int) error { return nil }

@@ -1,0 +1,55 @@
+package wire_test
+
+import (
+	"io"
+	"net/http"
+	"path"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// fileRows are those of files that are in no message; who reads one that is in
+// a message, over HTTP, test/files tells.
+func fileRows() []row {
+	return []row{
+		{verb: "FileService/GetFile", cells: nobody + `
+			NOT_FOUND foreign foreign-app stranger visitor guest ex blocked muted bot admin owner
+			ok        member app`,
+			prepare: func(f *fixture, _ principal) { f.users[principal("file "+f.group)] = f.uploaded(member) },
+			request: func(f *fixture, _ principal) proto.Message {
+				id := f.users[principal("file "+f.group)]
+				if id == "" {
+					id = strings.Repeat("0", 32)
+				}
+				return &pb.GetFileRequest{Id: id}
+			}},
+		{verb: "FileService/CreateFileKey", cells: everybodys + "ok foreign-app app", same: true,
+			request: func(*fixture, principal) proto.Message { return &pb.CreateFileKeyRequest{} }},
+	}
+}
+
+// uploaded uploads a file of a principal's and returns its id.
+func (f *fixture) uploaded(p principal) string {
+	f.t.Helper()
+	c := f.as(p)
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, f.s.url+"/v1/uploads/", strings.NewReader("words"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Authorization": "Bearer " + c.token, "Skein-App": c.app, "Tus-Resumable": "1.0.0", "Upload-Length": "5", "Content-Type": "application/offset+octet-stream"} {
+		r.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	text, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusCreated || res.Header.Get("Upload-Offset") != "5" {
+		f.t.Fatalf("upload: %s %s", res.Status, text)
+	}
+	return path.Base(res.Header.Get("Location"))
+}
