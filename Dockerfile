@@ -10,6 +10,7 @@ COPY sdk/js/client/package.json sdk/js/client/
 COPY sdk/js/server/package.json sdk/js/server/
 COPY web/chat/package.json web/chat/
 COPY test/e2e/package.json test/e2e/
+COPY test/files/package.json test/files/
 RUN npm ci --no-progress --loglevel=error
 COPY scripts/web.sh scripts/
 COPY sdk sdk

@@ -247,7 +247,7 @@ func TestTheDockerfileBuildsAsTheMakefileDoesWithTheToolsThatTheTreeAsksFor(t *t
 		}
 	}
 	// npm ci fails when the package of a workspace is missing.
-	for _, dir := range []string{"sdk/js/client", "sdk/js/server", "web/chat", "test/e2e"} {
+	for _, dir := range []string{"sdk/js/client", "sdk/js/server", "web/chat", "test/e2e", "test/files"} {
 		if !strings.Contains(docker, "COPY "+dir+"/package.json "+dir+"/") || !strings.Contains(read("package.json"), `"`+dir+`"`) {
 			t.Errorf("the workspace %s is not in both", dir)
 		}
