@@ -21,10 +21,12 @@ type benchFlags struct {
 	seconds            float64
 	window             int // p2p, group; 0 = the kind's own
 	p2p                bench.P2POptions
-	members, online    int // group
-	viewers            int // room
-	connections        int // idle
-	conversations      int // idle, sync; 0 = the kind's own
+	members, online    int    // group
+	size               string // upload
+	parallel           int    // upload
+	viewers            int    // room
+	connections        int    // idle
+	conversations      int    // idle, sync; 0 = the kind's own
 	perGroup           int
 	messages, quiet    int // sync
 	growth             bench.GrowthOptions
@@ -40,6 +42,7 @@ Kinds:
   search   how fast messages are found on the server
   sync     what it takes a device that was away to have everything
   room     what a livestream costs those who talk to each other
+  upload   how fast files are taken in
   startup  from start to the first accepted login, and memory when idle
 
 Without --endpoint it starts this binary's "serve" with its defaults on a
@@ -74,6 +77,10 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return benchRoom(ctx, f, stdout, stderr)
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
+	case "upload":
+		return benchUpload(ctx, f, stdout, stderr)
+	case "upload-sink": // the yardstick's other half, in a process of its own
+		return bench.ServeSink(ctx, f.data, stdout)
 	case "echo-server": // the yardstick's other half, in a process of its own
 		return bench.ServeEcho(ctx, stdout)
 	}
@@ -93,6 +100,8 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.IntVar(&f.window, "window", 0, "p2p, group: messages in flight a sender (16, 8)")
 	fs.IntVar(&f.p2p.Pairs, "pairs", 500, "p2p: senders, and as many receivers")
 	fs.Float64Var(&f.p2p.Rate, "rate", 0, "p2p: messages a second over all pairs (open loop); 0 = as the window allows; room: messages a second in it (1000)")
+	fs.StringVar(&f.size, "size", "200MB", "upload: of a file")
+	fs.IntVar(&f.parallel, "parallel", 8, "upload: files at once")
 	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")
