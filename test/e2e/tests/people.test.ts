@@ -102,10 +102,10 @@ test("on a phone, in Chinese, privacy is set and kept", async () => {
   const bob = await server.client("bob");
   const chat = bob.conversation.with("carol");
   const sent = await chat.send({ text: "Read this" });
-  await carol.row("bob").tap();
+  await carol.row("Bob Stone").tap();
   await carol.sees("Read this");
   await carol.page.goBack();
-  await carol.row("bob").locator(".badge").waitFor({ state: "detached" });
+  await carol.row("Bob Stone").locator(".badge").waitFor({ state: "detached" });
   const again = await server.client("bob");
   await again.conversation.with("carol").open();
   for (const client of [bob, again]) expect(client.conversation.with("carol").readBy(sent)).toEqual([]);
