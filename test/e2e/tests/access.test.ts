@@ -1,9 +1,9 @@
 // For people who use a keyboard or a screen reader, in both themes.
-import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { findings } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -25,16 +25,6 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-
-/** What axe finds, serious and critical. */
-async function findings(page: Page): Promise<string[]> {
-  // The page's policy lets no script in from elsewhere; the debugger may.
-  await page.evaluate(axe.source);
-  const results = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
-  return results.violations
-    .filter((v) => v.impact === "serious" || v.impact === "critical")
-    .map((v) => `${v.id}: ${v.help}\n${v.nodes.map((node) => `  ${node.html}\n  ${node.failureSummary ?? ""}`).join("\n")}`);
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`${colorScheme}: axe has no serious finding, wherever one is`, async () => {

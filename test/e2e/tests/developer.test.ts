@@ -11,6 +11,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -68,7 +69,7 @@ test("what an app keeps with a message is shown, set and taken away", async () =
   await dialog.getByLabel("Value").fill("2 kg");
   await alice.page.keyboard.press("Enter");
   await dialog.getByText("2 kg").waitFor();
-  if (process.env["SHOTS"]) await alice.page.screenshot({ path: `${process.env["SHOTS"]}/extensions.png` });
+  await shot(alice.page, "extensions");
   await dialog.getByRole("button", { name: "Remove status" }).click();
   await dialog.getByText("on its way").waitFor({ state: "detached" });
   await alice.page.keyboard.press("Escape");

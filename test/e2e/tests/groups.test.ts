@@ -1,9 +1,10 @@
 // What a group is like: settings, roles, mutes, slow mode, its end; as the
 // owner does it and as a member sees it, in English and in Chinese on a phone.
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -11,10 +12,6 @@ let browser: Browser;
 let alice: App;
 let bob: App;
 
-const shots = process.env["SKEIN_SHOTS"];
-const shot = async (page: Page, name: string) => {
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png` });
-};
 const panelOf = (app: App) => app.page.getByRole("complementary", { name: /Group details|群组详情|群组信息/ });
 
 beforeAll(async () => {

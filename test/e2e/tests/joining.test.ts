@@ -1,11 +1,10 @@
 // Coming into groups: links with a QR code, requests, bans; and the board of a
 // group: announcements and attributes.
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -13,14 +12,6 @@ let browser: Browser;
 let alice: App;
 let bob: App;
 let carol: App;
-
-/** SKEIN_SHOTS names a folder for pictures to look at. */
-async function shot(page: Page, name: string): Promise<void> {
-  const folder = process.env["SKEIN_SHOTS"];
-  if (!folder) return;
-  await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`) });
-}
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);

@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -23,11 +24,6 @@ async function menu(page: Page, button: RegExp, item: RegExp): Promise<void> {
 }
 
 const dialog = (page: Page) => page.getByRole("dialog").last();
-
-async function picture(page: Page, name: string): Promise<void> {
-  const folder = process.env["SKEIN_SHOTS"];
-  if (folder) await page.screenshot({ path: `${folder}/livestream-${name}.png` });
-}
 
 test("a livestream is made as a group, watched on a phone, written in, and looked after", async () => {
   const host = await App.open((await profile(browser, { viewport: { width: 1280, height: 800 } })).context, server, "host");
@@ -55,12 +51,12 @@ test("a livestream is made as a group, watched on a phone, written in, and looke
   await show.getByLabel("Say something").fill("Welcome");
   await show.getByLabel("Say something").press("Enter");
   await watched.getByText("Welcome").waitFor();
-  await picture(host.page, "host");
-  await picture(eve.page, "phone");
+  await shot(host.page, "livestream-host");
+  await shot(eve.page, "livestream-phone");
   expect(await eve.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 
   await show.getByRole("button", { name: /^What to do about/ }).click();
-  await picture(host.page, "actions");
+  await shot(host.page, "livestream-actions");
   await show.getByRole("button", { name: /^Mute/ }).click();
   await watched.getByText("之前不能发言").waitFor();
   // Leaving the page leaves the room; the link leads back, from the list of chats too.
@@ -70,7 +66,7 @@ test("a livestream is made as a group, watched on a phone, written in, and looke
   await watched.getByText("2 人观看").waitFor();
   await show.getByRole("button", { name: "Details" }).last().click();
   await host.page.getByRole("button", { name: "Group settings" }).waitFor();
-  await picture(host.page, "details");
+  await shot(host.page, "livestream-details");
   await watched.getByRole("button", { name: "返回" }).tap();
   await show.getByText("1 viewer", { exact: true }).waitFor();
 });
@@ -93,5 +89,5 @@ test("who is taken out of a livestream is told", async () => {
   await show.getByRole("button", { name: /^Take/ }).click();
   await watched.getByText("你已被请出直播间。").waitFor();
   await show.getByText("1 viewer", { exact: true }).waitFor();
-  await picture(eve.page, "removed");
+  await shot(eve.page, "livestream-removed");
 });

@@ -3,6 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -10,13 +11,6 @@ let browser: Browser;
 let alice: App;
 let bob: App;
 const problems: string[][] = [];
-
-/** Set to a folder, pictures of what the tests see are put there. */
-const pictures = process.env["SKEIN_PICTURES"];
-
-async function picture(app: App, name: string): Promise<void> {
-  if (pictures !== undefined) await app.page.screenshot({ path: `${pictures}/${name}.png` });
-}
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
@@ -50,7 +44,7 @@ test("marks are set by keys and buttons, and shown as what they mean", async () 
   expect(await alice.field.inputValue()).toBe("one **word** and code");
   await alice.field.evaluate((field: HTMLTextAreaElement) => field.setSelectionRange(17, 21));
   await alice.page.getByRole("button", { name: "Code" }).click();
-  await picture(alice, "toolbar");
+  await shot(alice.page, "toolbar");
   await alice.field.press("Enter");
   await bob.row("Club").click();
   await bob.page.locator(".md strong", { hasText: "word" }).waitFor();
@@ -59,7 +53,7 @@ test("marks are set by keys and buttons, and shown as what they mean", async () 
   await bob.page.locator(".md blockquote", { hasText: "quoted" }).waitFor();
   expect(await bob.page.locator(".md b").count()).toBe(0);
   expect(await bob.page.locator(".md a").evaluateAll((all) => all.map((a) => a.getAttribute("href")))).toEqual(["https://a.example/x"]);
-  await picture(bob, "markdown-phone");
+  await shot(bob.page, "markdown-phone");
   await alice.send("plain 2 * 3");
   await bob.sees("plain 2 * 3");
 });
@@ -74,7 +68,7 @@ test("a place, a card, a sticker and files by link", async () => {
   await place.getByRole("button", { name: "Use where I am" }).click();
   await eventually(() => place.getByLabel("Latitude").inputValue(), (value) => value === "52.205300");
   await place.getByLabel(/Name of the place/).fill("King's Parade");
-  await picture(alice, "location-dialog");
+  await shot(alice.page, "location-dialog");
   await place.getByRole("button", { name: "Send" }).click();
   await bob.page.locator(".card-location", { hasText: "King's Parade" }).waitFor();
 
@@ -85,7 +79,7 @@ test("a place, a card, a sticker and files by link", async () => {
   await bob.page.locator(".card-contact", { hasText: "Carol C" }).waitFor();
 
   const stickers = await attach("Sticker");
-  await picture(alice, "sticker-dialog");
+  await shot(alice.page, "sticker-dialog");
   await stickers.getByRole("button", { name: "Sticker 🚀" }).click();
   await bob.page.getByRole("img", { name: "🚀" }).waitFor();
 
@@ -96,8 +90,8 @@ test("a place, a card, a sticker and files by link", async () => {
   await files.getByLabel(/Caption/).fill("the plan");
   await files.getByRole("button", { name: "Send" }).click();
   await bob.page.locator(".card-file", { hasText: "plan.pdf" }).waitFor();
-  await picture(alice, "cards");
-  await picture(bob, "cards-phone");
+  await shot(alice.page, "cards");
+  await shot(bob.page, "cards-phone");
   await bob.page.getByRole("button", { name: "发消息" }).click();
   await bob.page.locator(".thread-name", { hasText: "carol" }).waitFor();
   await bob.page.getByRole("button", { name: "返回" }).click();
@@ -111,13 +105,13 @@ test("several messages go on as one, which opens", async () => {
   await alice.menu("lunch at one?", "Select");
   await alice.message("by the river").getByRole("checkbox", { name: "Select this message" }).check();
   await alice.page.getByText("2 messages selected").waitFor();
-  await picture(alice, "select");
+  await shot(alice.page, "select");
   await alice.page.getByRole("button", { name: "Forward", exact: true }).click();
   const dialog = alice.page.getByRole("dialog", { name: "Forward to" });
   await dialog.getByRole("searchbox").fill("not");
   await dialog.getByRole("radio", { name: /Notes/ }).click();
   await dialog.getByLabel("Add a comment").fill("remember");
-  await picture(alice, "forward-dialog");
+  await shot(alice.page, "forward-dialog");
   await dialog.getByRole("button", { name: "Forward" }).click();
   await alice.page.getByText(/Forwarded to/).waitFor();
   await alice.row("Notes to self").or(alice.row("Notes")).or(alice.row("Saved messages")).first().click();
@@ -125,14 +119,14 @@ test("several messages go on as one, which opens", async () => {
   await alice.page.locator(".card-merged").click();
   const merged = alice.page.getByRole("dialog", { name: "Chat history of Club" });
   await merged.getByText("by the river").waitFor();
-  await picture(alice, "merged-dialog");
+  await shot(alice.page, "merged-dialog");
   await merged.getByRole("button", { name: "Close" }).click();
   await alice.row("Club").click();
   await alice.menu("by the river", "Forward");
   await alice.page.getByRole("radio", { name: "Club" }).click();
   await alice.page.getByRole("dialog").getByRole("button", { name: "Forward" }).click();
   await bob.page.getByText("转发自 alice").waitFor();
-  await picture(bob, "forwarded-phone");
+  await shot(bob.page, "forwarded-phone");
 });
 
 test("all are called, and it shows in the list of who was away", async () => {
@@ -140,13 +134,13 @@ test("all are called, and it shows in the list of who was away", async () => {
   await alice.row("Club").click();
   await alice.field.pressSequentially("@al");
   await alice.page.getByRole("option", { name: /Everybody in the group/ }).waitFor();
-  await picture(alice, "mention-list");
+  await shot(alice.page, "mention-list");
   await alice.page.keyboard.press("Enter");
   expect(await alice.field.inputValue()).toBe("@all ");
   await alice.field.pressSequentially("fire drill");
   await alice.page.keyboard.press("Enter");
   await bob.page.getByRole("img", { name: "有人提到你" }).waitFor();
-  await picture(bob, "inbox-mention-phone");
+  await shot(bob.page, "inbox-mention-phone");
   await bob.row("Club").click();
   await bob.page.locator(".calls-me .mention", { hasText: "@all" }).waitFor();
 });
@@ -155,7 +149,7 @@ test("silently, with high priority, and only to some", async () => {
   const how = async (text: string, item: string) => {
     await alice.field.fill(text);
     await alice.page.getByRole("button", { name: "How to send" }).click();
-    if (item === "Send silently") await picture(alice, "send-menu");
+    if (item === "Send silently") await shot(alice.page, "send-menu");
     await alice.page.getByRole("menuitem", { name: item }).click();
   };
   await how("psst", "Send silently");
@@ -168,7 +162,7 @@ test("silently, with high priority, and only to some", async () => {
   await dialog.getByRole("button", { name: "Send" }).click();
   await bob.message("for bob").getByText(/可见/).waitFor();
   await alice.message("for bob").getByText("Only for bob").waitFor();
-  await picture(alice, "marks");
-  await picture(bob, "marks-phone");
+  await shot(alice.page, "marks");
+  await shot(bob.page, "marks-phone");
   expect(problems.flat()).toEqual([]);
 });

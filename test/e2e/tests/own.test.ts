@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -25,10 +26,6 @@ afterAll(async () => {
 });
 
 const rows = (page: Page): Promise<string[]> => page.locator(".chat-row .chat-name").allTextContents();
-const shoot = (page: Page, name: string): Promise<unknown> => {
-  const folder = process.env["SKEIN_SHOTS"];
-  return folder ? page.screenshot({ path: `${folder}/${name}.png` }) : Promise.resolve();
-};
 
 async function menu(app: App, name: string, item: string): Promise<void> {
   await app.row(name).click({ button: "right" });
@@ -50,18 +47,18 @@ test("pinned, muted, marked and archived conversations are so on the other devic
   await page.getByRole("button", { name: "Undo" }).last().click();
   await desk.row("carol").waitFor();
   await menu(desk, "carol", "Archive");
-  await shoot(page, "own-desk");
+  await shot(page, "own-desk");
 
   const { context } = await profile(browser, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, locale: "zh-CN" });
   const phone = await App.open(context, server, "alice");
   await eventually(() => rows(phone.page), (names) => names.join() === "dave,bob");
   await phone.row("bob").getByLabel("免打扰").waitFor();
-  await shoot(phone.page, "own-phone-zh");
+  await shot(phone.page, "own-phone-zh");
   await phone.page.getByRole("button", { name: "归档（1）" }).tap();
   await phone.row("carol").waitFor();
-  await shoot(phone.page, "own-archive-phone-zh");
+  await shot(phone.page, "own-archive-phone-zh");
   await phone.row("carol").click({ button: "right" });
-  await shoot(phone.page, "own-menu-phone-zh");
+  await shot(phone.page, "own-menu-phone-zh");
   await phone.page.getByRole("menuitem", { name: "取消归档" }).tap();
   await desk.row("carol").waitFor();
   await context.close();
@@ -75,16 +72,16 @@ test("folders hold conversations, and several are dealt with at once", async () 
   await dialog.getByLabel("Name of the folder").last().fill("Knitting");
   await dialog.getByRole("button", { name: "Add a folder" }).click();
   await dialog.getByRole("checkbox", { name: "Knitting", checked: true }).waitFor();
-  await shoot(page, "own-folders-desk");
+  await shot(page, "own-folders-desk");
   await dialog.getByRole("button", { name: "Done" }).click();
   await page.getByRole("tab", { name: "Knitting" }).click();
   await eventually(() => rows(page), (names) => names.join() === "bob");
-  await shoot(page, "own-folder-desk");
+  await shot(page, "own-folder-desk");
   await page.getByRole("tab", { name: "All" }).click();
   await menu(desk, "carol", "Select chats");
   await desk.row("dave").click();
   await page.getByText("2 selected").waitFor();
-  await shoot(page, "own-select-desk");
+  await shot(page, "own-select-desk");
   await page.getByRole("toolbar").getByRole("button", { name: "Hide until the next message" }).click();
   await eventually(() => rows(page), (names) => names.join() === "bob");
   const carol = await server.client("carol");
@@ -110,14 +107,14 @@ test("what is deleted for oneself goes, and comes back when that is undone", asy
   await desk.menu("two of bob", "Delete for me");
   await desk.message("two of bob").waitFor({ state: "detached" });
   await page.getByText("Deleted for you").waitFor();
-  await shoot(page, "own-deleted-desk");
+  await shot(page, "own-deleted-desk");
   await page.getByRole("button", { name: "Undo" }).last().click();
   await desk.sees("two of bob");
   await page.locator(".thread-head").getByRole("button", { name: "What to do with this chat" }).click();
   await page.getByRole("menuitem", { name: "Clear history…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Clear" }).click();
   await page.getByText("No messages yet").waitFor();
-  await shoot(page, "own-cleared-desk");
+  await shot(page, "own-cleared-desk");
   const bob = await server.client("bob");
   await bob.conversation.with("alice").send({ text: "a new beginning" });
   await desk.sees("a new beginning");

@@ -1,9 +1,9 @@
 // Pins: from the menu to the bar, the list and the way back, live on the other device; at both sizes, in both languages.
-import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { findings, shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -17,19 +17,6 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-
-/** With SHOTS set, keeps a picture to look at. */
-async function shot(page: Page, name: string): Promise<void> {
-  const folder = process.env["SHOTS"];
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
-}
-
-/** What axe finds, serious and critical. */
-async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join("; ")}`);
-}
 
 test("messages are pinned, shown one after the other, and taken down, on every device", async () => {
   const desk = await profile(browser, { viewport: { width: 1280, height: 800 } });
@@ -81,7 +68,7 @@ test("messages are pinned, shown one after the other, and taken down, on every d
   expect(await list.getByRole("button", { name: "取消置顶" }).count()).toBe(0);
   await shot(bob.page, "pins-list-phone");
   expect(await bob.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
-  expect(await serious(bob.page)).toEqual([]);
+  expect(await findings(bob.page)).toEqual([]);
 
   // Taken down on one, it goes from the other.
   await alice.menu("the rules of the club", "Unpin");
@@ -89,7 +76,7 @@ test("messages are pinned, shown one after the other, and taken down, on every d
   await bar.getByRole("button", { name: "Pinned messages" }).click();
   const all = alice.page.getByRole("dialog", { name: "Pinned messages" });
   await shot(alice.page, "pins-list");
-  expect(await serious(alice.page)).toEqual([]);
+  expect(await findings(alice.page)).toEqual([]);
   await all.getByRole("button", { name: "Unpin" }).click();
   await all.getByText("Nothing is pinned here.").waitFor();
   await list.getByText("这里没有置顶消息。").waitFor();

@@ -1,9 +1,9 @@
 // Polls: made, voted in from two devices, closed; by keyboard and finger, at both sizes, in both languages.
-import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { findings, shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -17,19 +17,6 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-
-/** With SHOTS set, keeps a picture to look at. */
-async function shot(page: Page, name: string): Promise<void> {
-  const folder = process.env["SHOTS"];
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
-}
-
-/** What axe finds, serious and critical. */
-async function serious(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
-  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join("; ")}`);
-}
 
 test("a poll is made by keyboard, voted in on two devices, and closed", async () => {
   const desk = await profile(browser, { viewport: { width: 1280, height: 800 } });
@@ -56,7 +43,7 @@ test("a poll is made by keyboard, voted in on two devices, and closed", async ()
   await making.getByRole("button", { name: "Add an option" }).click();
   await making.getByRole("button", { name: "Remove option 4" }).click();
   await shot(alice.page, "poll-dialog");
-  expect(await serious(alice.page)).toEqual([]);
+  expect(await findings(alice.page)).toEqual([]);
   await making.getByRole("button", { name: "Send the poll" }).click();
 
   // By keyboard: the arrows go from option to option, Space chooses.
@@ -79,8 +66,8 @@ test("a poll is made by keyboard, voted in on two devices, and closed", async ()
   await card.getByRole("radio", { name: "At home, 0 votes" }).waitFor();
   await shot(alice.page, "poll-card");
   await shot(bob.page, "poll-card-phone");
-  expect(await serious(bob.page)).toEqual([]);
-  expect(await serious(alice.page)).toEqual([]);
+  expect(await findings(bob.page)).toEqual([]);
+  expect(await findings(alice.page)).toEqual([]);
   expect(await bob.page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 
   await bob.page.getByRole("button", { name: "2 票", exact: true }).tap();

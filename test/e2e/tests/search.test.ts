@@ -3,6 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -39,7 +40,7 @@ for (const [name, options, words] of [
     await found.getByRole("button", { name: words.links, exact: true }).click();
     await found.locator(".hit").nth(1).waitFor({ state: "detached" });
     expect(await found.locator(".hit").textContent()).toContain("https://example.org/harbour");
-    if (process.env["SHOTS"]) await page.screenshot({ path: `${process.env["SHOTS"]}/search-${options.locale ?? "en"}.png` });
+    await shot(page, `search-${options.locale ?? "en"}`);
     await page.getByRole("searchbox").fill("北京大学");
     await found.getByRole("button", { name: words.links, exact: true }).waitFor();
     await found.getByRole("button").filter({ hasText: /^(All|全部)$/ }).click();

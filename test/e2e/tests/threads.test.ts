@@ -1,11 +1,11 @@
 // Threads and topics: answered beside the conversation, on a phone above it; in English and in Chinese.
-import axe, { type AxeResults } from "axe-core";
 import { createClient, type Conversation } from "@skein/client";
 import { threads } from "@skein/client/threads";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { findings, shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -17,21 +17,6 @@ let group: Conversation;
 const pane = (app: App) => app.page.locator(".thread-pane");
 const paneField = (app: App) => pane(app).locator(".composer-field");
 const line = (app: App) => app.page.locator("main .thread-line");
-
-/** With SHOTS set, keeps a picture to look at. */
-async function shot(page: Page, name: string): Promise<void> {
-  const folder = process.env["SHOTS"];
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
-}
-
-/** What axe finds, serious and critical. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const results = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
-  return results.violations
-    .filter((v) => v.impact === "serious" || v.impact === "critical")
-    .map((v) => `${v.id}: ${v.help}\n${v.nodes.map((node) => `  ${node.html}\n  ${node.failureSummary ?? ""}`).join("\n")}`);
-}
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);

@@ -3,6 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
+import { shot } from "../src/look.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -18,12 +19,6 @@ afterAll(async () => {
 });
 
 const dialog = (page: Page) => page.getByRole("dialog").last();
-
-/** With SHOTS set, keeps a picture to look at. */
-async function shot(page: Page, name: string): Promise<void> {
-  const folder = process.env["SHOTS"];
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
-}
 
 test("a message is scheduled, changed and sent, and one burns once it was read", async () => {
   const alice = await App.open((await profile(browser, { viewport: { width: 1280, height: 800 } })).context, server, "alice");
