@@ -222,64 +222,13 @@ func (s *Store) Append(ctx context.Context, u blob.Upload, r io.Reader, durable 
 	if _, err := f.Seek(u.At, io.SeekStart); err != nil {
 		return mapError(err)
 	}
-	for end := false; !end; {
-		if err := ctx.Err(); err != nil {
-			return im.Errorf(im.Unavailable, "the upload was given up: %v", err)
+	return blob.InSteps(ctx, u, r, durable, func(_ blob.Upload, r io.Reader) error {
+		n, err := io.Copy(f, r)
+		if err == nil && n > 0 {
+			err = f.Sync()
 		}
-		n, readErr := copyStep(f, r, min(blob.Step, u.Size-u.At))
-		var disk *diskError
-		if errors.As(readErr, &disk) {
-			return mapError(disk.error)
-		}
-		end = readErr != nil || n == 0 || u.At+n == u.Size
-		if n > 0 {
-			if err := f.Sync(); err != nil {
-				return mapError(err)
-			}
-			u.At += n
-			if err := durable(u.At); err != nil {
-				return err
-			}
-		}
-		if readErr != nil {
-			return readErr
-		}
-	}
-	return atEnd(u, r)
-}
-
-// atEnd refuses what comes behind an upload's last byte.
-func atEnd(u blob.Upload, r io.Reader) error {
-	if u.At < u.Size {
-		return nil
-	}
-	var one [1]byte
-	switch n, err := io.ReadFull(r, one[:]); {
-	case n > 0:
-		return blob.ErrTooMuch()
-	case err == io.EOF:
-		return nil
-	default:
-		return err
-	}
-}
-
-// diskError tells a failure of the disk from one of the reader.
-type diskError struct{ error }
-
-// copyStep copies up to n bytes, fewer only at the reader's end.
-func copyStep(f *os.File, r io.Reader, n int64) (int64, error) {
-	return io.Copy(diskWriter{f}, io.LimitReader(r, n))
-}
-
-type diskWriter struct{ f *os.File }
-
-func (w diskWriter) Write(b []byte) (int, error) {
-	n, err := w.f.Write(b)
-	if err != nil {
-		err = &diskError{err}
-	}
-	return n, err
+		return mapError(err)
+	})
 }
 
 // Complete implements blob.Store.

@@ -159,41 +159,13 @@ func (s *Store) Append(ctx context.Context, u blob.Upload, r io.Reader, durable 
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
-	for end := false; !end; {
-		if err := ctx.Err(); err != nil {
-			return im.Errorf(im.Unavailable, "the upload was given up: %v", err)
+	return blob.InSteps(ctx, u, r, durable, func(u blob.Upload, r io.Reader) error {
+		n, err := s.gather(ctx, f, u, r)
+		if err == nil && n > 0 {
+			err = s.store(ctx, f, u)
 		}
-		n, readErr := s.gather(ctx, f, u, r)
-		var own *spoolError
-		if errors.As(readErr, &own) {
-			return own.error
-		}
-		end = readErr != nil || n == 0 || u.At+n == u.Size
-		if n > 0 {
-			if err := s.store(ctx, f, u); err != nil {
-				return err
-			}
-			u.At += n
-			if err := durable(u.At); err != nil {
-				return err
-			}
-		}
-		if readErr != nil {
-			return readErr
-		}
-	}
-	if u.At < u.Size {
-		return nil
-	}
-	var one [1]byte
-	switch n, err := io.ReadFull(r, one[:]); {
-	case n > 0:
-		return blob.ErrTooMuch()
-	case err == io.EOF:
-		return nil
-	default:
 		return err
-	}
+	})
 }
 
 // gather fills the spool with the part that an upload stands in: what its tail
@@ -206,26 +178,23 @@ func (s *Store) gather(ctx context.Context, f *spool, u blob.Upload, r io.Reader
 	if has > 0 {
 		t, err := s.objects.Get(ctx, s.tail(u.Key, u.At), 0, has)
 		if err != nil {
-			return 0, &spoolError{fmt.Errorf("read the tail of an upload: %w", err)}
+			return 0, fmt.Errorf("read the tail of an upload: %w", err)
 		}
 		n, err := io.Copy(f, t)
 		if err = errors.Join(err, t.Close()); err != nil {
-			return 0, &spoolError{err}
+			return 0, err
 		}
 		if n != has {
-			return 0, &spoolError{im.Errorf(im.DataLoss, "the upload's tail has %d bytes, and %d were durable", n, has)}
+			return 0, im.Errorf(im.DataLoss, "the upload's tail has %d bytes, and %d were durable", n, has)
 		}
 	}
-	return io.Copy(f, io.LimitReader(r, min(blob.Step-has, u.Size-u.At)))
+	return io.Copy(f, r)
 }
 
 // store stores the spool: as a part, when it is one, else as the tail.
 func (s *Store) store(ctx context.Context, f *spool, u blob.Upload) error {
 	first := u.At - u.At%blob.Step
-	b, err := f.body()
-	if err != nil {
-		return err
-	}
+	b := f.body()
 	if b.Size == min(blob.Step, u.Size-first) {
 		return s.objects.Part(ctx, s.name(u.Key), u.ID, int(first/blob.Step)+1, b)
 	}
@@ -290,11 +259,6 @@ type spool struct {
 	sum hash.Hash
 }
 
-// spoolError tells a failure of ours from one of the reader.
-type spoolError struct{ error }
-
-func (e *spoolError) Unwrap() error { return e.error }
-
 func (s *Store) newSpool() (*spool, error) {
 	f, err := os.CreateTemp(s.spool, "upload-*")
 	if err != nil {
@@ -309,7 +273,7 @@ func (p *spool) Write(b []byte) (int, error) {
 	p.n += int64(n)
 	p.sum.Write(b[:n])
 	if err != nil {
-		err = &spoolError{fmt.Errorf("%w (%w)", im.Errorf(im.ResourceExhausted, "the disk for uploads on their way is full"), err)}
+		err = fmt.Errorf("%w (%w)", im.Errorf(im.ResourceExhausted, "the disk for uploads on their way is full"), err)
 	}
 	return n, err
 }
@@ -321,15 +285,12 @@ func (p *spool) reset() error {
 	if err == nil {
 		err = p.f.Truncate(0)
 	}
-	if err != nil {
-		return &spoolError{err}
-	}
-	return nil
+	return err
 }
 
 // body is what the spool holds.
-func (p *spool) body() (Body, error) {
-	return Body{io.NewSectionReader(p.f, 0, p.n), p.n, hex.EncodeToString(p.sum.Sum(nil))}, nil
+func (p *spool) body() Body {
+	return Body{io.NewSectionReader(p.f, 0, p.n), p.n, hex.EncodeToString(p.sum.Sum(nil))}
 }
 
 func (p *spool) close() error { return errors.Join(p.f.Close(), os.Remove(p.f.Name())) }
