@@ -240,10 +240,16 @@ func eraseUser(ctx context.Context, w *world, a *args) error {
 
 // sendAs: CONV "text" [from USER] [as NAME]
 func sendAs(ctx context.Context, w *world, a *args) error {
-	c, name := Command{Verb: "send", Conversation: w.of(a), Text: a.text("the text")}, ""
+	c := Command{Verb: "send", Conversation: w.of(a), Text: a.text("the text")}
 	if a.word("from") {
 		c.Users = []string{a.next("a user")}
 	}
+	return say(ctx, w, a, c)
+}
+
+// say has the back end do what stores a message, and names it: [as NAME]
+func say(ctx context.Context, w *world, a *args, c Command) error {
+	name := ""
 	if a.word("as") {
 		name = a.next("a name")
 	}
@@ -259,18 +265,7 @@ func sendAs(ctx context.Context, w *world, a *args) error {
 
 // notice: CONV CODE "text" [as NAME]
 func notice(ctx context.Context, w *world, a *args) error {
-	c, name := Command{Verb: "notice", Conversation: w.of(a), Type: a.next("a code"), Text: a.text("the text")}, ""
-	if a.word("as") {
-		name = a.next("a name")
-	}
-	if err := a.done(); err != nil {
-		return err
-	}
-	raw, err := w.own.sdk.Do(ctx, c)
-	if err != nil {
-		return err
-	}
-	return w.remember(name, c.Conversation, raw)
+	return say(ctx, w, a, Command{Verb: "notice", Conversation: w.of(a), Type: a.next("a code"), Text: a.text("the text")})
 }
 
 // onMessageOf: NAME ["text"]
