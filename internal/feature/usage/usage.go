@@ -79,13 +79,7 @@ var migrations embed.FS
 
 // Migrations returns the tables of this package, for db.Migrate under the name
 // "usage".
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded
-	}
-	return sub
-}
+func Migrations() fs.FS { return db.Migrations(migrations) }
 
 // Usage is what an app uses now.
 func (s *Service) Usage(ctx context.Context, app im.AppID) (*skeinv1.AppUsage, error) {

@@ -246,7 +246,15 @@ type Attachment struct {
 	Sha256 []byte `protobuf:"bytes,9,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// The id of a file of the sender's (File.id), in place of url. Then size is the file's, and so is sha256 unless it is
 	// empty. Whoever may read the message may read the file, as long as they may read the message.
-	File          string `protobuf:"bytes,10,opt,name=file,proto3" json:"file,omitempty"`
+	File string `protobuf:"bytes,10,opt,name=file,proto3" json:"file,omitempty"`
+	// The id of a picture of the sender's (File.id) that is shown in place of a film until it plays. Empty = none.
+	Poster string `protobuf:"bytes,11,opt,name=poster,proto3" json:"poster,omitempty"`
+	// How loud a sound is from its beginning to its end, 0 to 255 each. At most 128 bytes; empty = unknown.
+	Waveform []byte `protobuf:"bytes,12,opt,name=waveform,proto3" json:"waveform,omitempty"`
+	// It was spoken for this message, and is not a file of sound.
+	Voice bool `protobuf:"varint,13,opt,name=voice,proto3" json:"voice,omitempty"`
+	// A picture that moves.
+	Animated      bool `protobuf:"varint,14,opt,name=animated,proto3" json:"animated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +357,34 @@ func (x *Attachment) GetFile() string {
 		return x.File
 	}
 	return ""
+}
+
+func (x *Attachment) GetPoster() string {
+	if x != nil {
+		return x.Poster
+	}
+	return ""
+}
+
+func (x *Attachment) GetWaveform() []byte {
+	if x != nil {
+		return x.Waveform
+	}
+	return nil
+}
+
+func (x *Attachment) GetVoice() bool {
+	if x != nil {
+		return x.Voice
+	}
+	return false
+}
+
+func (x *Attachment) GetAnimated() bool {
+	if x != nil {
+		return x.Animated
+	}
+	return false
 }
 
 // Notice is a line that the app itself says in a conversation. Only its back end sends one.
@@ -544,7 +580,7 @@ const file_skein_v1_content_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12\x1a\n" +
 	"\x03url\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x10R\x03url\x12\x1c\n" +
 	"\x03alt\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05 \x01(\x80\x01R\x03alt\"\xec\x02\n" +
+	"\xbaH\ar\x05 \x01(\x80\x01R\x03alt\"\xf6\x03\n" +
 	"\n" +
 	"Attachment\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
@@ -559,7 +595,11 @@ const file_skein_v1_content_proto_rawDesc = "" +
 	"\x05thumb\x18\b \x01(\fB\b\xbaH\x05z\x03\x18\x80\bR\x05thumb\x12\x1f\n" +
 	"\x06sha256\x18\t \x01(\fB\a\xbaH\x04z\x02\x18 R\x06sha256\x12,\n" +
 	"\x04file\x18\n" +
-	" \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{32})?$R\x04file\"\x94\x01\n" +
+	" \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{32})?$R\x04file\x120\n" +
+	"\x06poster\x18\v \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{32})?$R\x06poster\x12$\n" +
+	"\bwaveform\x18\f \x01(\fB\b\xbaH\x05z\x03\x18\x80\x01R\bwaveform\x12\x14\n" +
+	"\x05voice\x18\r \x01(\bR\x05voice\x12\x1a\n" +
+	"\banimated\x18\x0e \x01(\bR\banimated\"\x94\x01\n" +
 	"\x06Notice\x121\n" +
 	"\x04code\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x04code\x12\x1e\n" +
 	"\x04text\x18\x02 \x01(\tB\n" +

@@ -35,8 +35,10 @@ type File struct {
 	// In bytes.
 	Size uint64 `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`
 	// SHA-256 of its bytes, 32 bytes.
-	Sha256        []byte `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"`
-	CreatedUs     int64  `protobuf:"varint,6,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
+	Sha256    []byte `protobuf:"bytes,5,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	CreatedUs int64  `protobuf:"varint,6,opt,name=created_us,json=createdUs,proto3" json:"created_us,omitempty"`
+	// What its bytes are as a picture, a sound or a film; absent when they are none, or none that can be read.
+	Media         *Media `protobuf:"bytes,7,opt,name=media,proto3" json:"media,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -113,6 +115,183 @@ func (x *File) GetCreatedUs() int64 {
 	return 0
 }
 
+func (x *File) GetMedia() *Media {
+	if x != nil {
+		return x.Media
+	}
+	return nil
+}
+
+// Media is what is known of a picture, a sound or a film, to show it before it is here.
+type Media struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In pixels, as it is shown: a picture that lay on its side stands upright. 0 = of sound.
+	Width  uint32 `protobuf:"varint,1,opt,name=width,proto3" json:"width,omitempty"`
+	Height uint32 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	// Of sound and film; 0 = of a picture that does not move, or unknown.
+	DurationMs uint32 `protobuf:"varint,3,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	// A blur hash (ASCII, at most 64 bytes) of a picture.
+	Thumb []byte `protobuf:"bytes,4,opt,name=thumb,proto3" json:"thumb,omitempty"`
+	// A picture that moves.
+	Animated bool `protobuf:"varint,5,opt,name=animated,proto3" json:"animated,omitempty"`
+	// How loud a sound is from its beginning to its end, 0 to 255 each: 64 of them, or none.
+	Waveform []byte `protobuf:"bytes,6,opt,name=waveform,proto3" json:"waveform,omitempty"`
+	// The smaller pictures that there are of it, smallest first.
+	Previews      []*Preview `protobuf:"bytes,7,rep,name=previews,proto3" json:"previews,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Media) Reset() {
+	*x = Media{}
+	mi := &file_skein_v1_file_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Media) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Media) ProtoMessage() {}
+
+func (x *Media) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_file_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Media.ProtoReflect.Descriptor instead.
+func (*Media) Descriptor() ([]byte, []int) {
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Media) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Media) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Media) GetDurationMs() uint32 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
+func (x *Media) GetThumb() []byte {
+	if x != nil {
+		return x.Thumb
+	}
+	return nil
+}
+
+func (x *Media) GetAnimated() bool {
+	if x != nil {
+		return x.Animated
+	}
+	return false
+}
+
+func (x *Media) GetWaveform() []byte {
+	if x != nil {
+		return x.Waveform
+	}
+	return nil
+}
+
+func (x *Media) GetPreviews() []*Preview {
+	if x != nil {
+		return x.Previews
+	}
+	return nil
+}
+
+// Preview is a smaller picture of a picture: t=SIZE in the file's URL.
+type Preview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// s, m or l: 160, 480 or 1,280 pixels on the longer side.
+	Size   string `protobuf:"bytes,1,opt,name=size,proto3" json:"size,omitempty"`
+	Width  uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// In bytes.
+	Bytes         uint32 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preview) Reset() {
+	*x = Preview{}
+	mi := &file_skein_v1_file_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preview) ProtoMessage() {}
+
+func (x *Preview) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_file_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preview.ProtoReflect.Descriptor instead.
+func (*Preview) Descriptor() ([]byte, []int) {
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Preview) GetSize() string {
+	if x != nil {
+		return x.Size
+	}
+	return ""
+}
+
+func (x *Preview) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Preview) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *Preview) GetBytes() uint32 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 type GetFileRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -122,7 +301,7 @@ type GetFileRequest struct {
 
 func (x *GetFileRequest) Reset() {
 	*x = GetFileRequest{}
-	mi := &file_skein_v1_file_proto_msgTypes[1]
+	mi := &file_skein_v1_file_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -134,7 +313,7 @@ func (x *GetFileRequest) String() string {
 func (*GetFileRequest) ProtoMessage() {}
 
 func (x *GetFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_file_proto_msgTypes[1]
+	mi := &file_skein_v1_file_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -147,7 +326,7 @@ func (x *GetFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFileRequest.ProtoReflect.Descriptor instead.
 func (*GetFileRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_file_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetFileRequest) GetId() string {
@@ -166,7 +345,7 @@ type GetFileResponse struct {
 
 func (x *GetFileResponse) Reset() {
 	*x = GetFileResponse{}
-	mi := &file_skein_v1_file_proto_msgTypes[2]
+	mi := &file_skein_v1_file_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -178,7 +357,7 @@ func (x *GetFileResponse) String() string {
 func (*GetFileResponse) ProtoMessage() {}
 
 func (x *GetFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_file_proto_msgTypes[2]
+	mi := &file_skein_v1_file_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -191,7 +370,7 @@ func (x *GetFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFileResponse.ProtoReflect.Descriptor instead.
 func (*GetFileResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_file_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetFileResponse) GetFile() *File {
@@ -209,7 +388,7 @@ type CreateFileKeyRequest struct {
 
 func (x *CreateFileKeyRequest) Reset() {
 	*x = CreateFileKeyRequest{}
-	mi := &file_skein_v1_file_proto_msgTypes[3]
+	mi := &file_skein_v1_file_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -221,7 +400,7 @@ func (x *CreateFileKeyRequest) String() string {
 func (*CreateFileKeyRequest) ProtoMessage() {}
 
 func (x *CreateFileKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_file_proto_msgTypes[3]
+	mi := &file_skein_v1_file_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -234,21 +413,23 @@ func (x *CreateFileKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateFileKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateFileKeyRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_file_proto_rawDescGZIP(), []int{3}
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{5}
 }
 
 type CreateFileKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Key   string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// Then another one is needed; the caller asks for it some minutes before.
-	ExpiresUs     int64 `protobuf:"varint,2,opt,name=expires_us,json=expiresUs,proto3" json:"expires_us,omitempty"`
+	ExpiresUs int64 `protobuf:"varint,2,opt,name=expires_us,json=expiresUs,proto3" json:"expires_us,omitempty"`
+	// Where files are read, such as "https://files.example.com"; empty = where everything else is.
+	Origin        string `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateFileKeyResponse) Reset() {
 	*x = CreateFileKeyResponse{}
-	mi := &file_skein_v1_file_proto_msgTypes[4]
+	mi := &file_skein_v1_file_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +441,7 @@ func (x *CreateFileKeyResponse) String() string {
 func (*CreateFileKeyResponse) ProtoMessage() {}
 
 func (x *CreateFileKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_file_proto_msgTypes[4]
+	mi := &file_skein_v1_file_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +454,7 @@ func (x *CreateFileKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateFileKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateFileKeyResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_file_proto_rawDescGZIP(), []int{4}
+	return file_skein_v1_file_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateFileKeyResponse) GetKey() string {
@@ -290,11 +471,18 @@ func (x *CreateFileKeyResponse) GetExpiresUs() int64 {
 	return 0
 }
 
+func (x *CreateFileKeyResponse) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 var File_skein_v1_file_proto protoreflect.FileDescriptor
 
 const file_skein_v1_file_proto_rawDesc = "" +
 	"\n" +
-	"\x13skein/v1/file.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\x89\x01\n" +
+	"\x13skein/v1/file.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\"\xb0\x01\n" +
 	"\x04File\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -302,16 +490,32 @@ const file_skein_v1_file_proto_rawDesc = "" +
 	"\x04size\x18\x04 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x05 \x01(\fR\x06sha256\x12\x1d\n" +
 	"\n" +
-	"created_us\x18\x06 \x01(\x03R\tcreatedUs\"7\n" +
+	"created_us\x18\x06 \x01(\x03R\tcreatedUs\x12%\n" +
+	"\x05media\x18\a \x01(\v2\x0f.skein.v1.MediaR\x05media\"\xd3\x01\n" +
+	"\x05Media\x12\x14\n" +
+	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\rR\x06height\x12\x1f\n" +
+	"\vduration_ms\x18\x03 \x01(\rR\n" +
+	"durationMs\x12\x14\n" +
+	"\x05thumb\x18\x04 \x01(\fR\x05thumb\x12\x1a\n" +
+	"\banimated\x18\x05 \x01(\bR\banimated\x12\x1a\n" +
+	"\bwaveform\x18\x06 \x01(\fR\bwaveform\x12-\n" +
+	"\bpreviews\x18\a \x03(\v2\x11.skein.v1.PreviewR\bpreviews\"a\n" +
+	"\aPreview\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\tR\x04size\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\rR\x06height\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\rR\x05bytes\"7\n" +
 	"\x0eGetFileRequest\x12%\n" +
 	"\x02id\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{32}$R\x02id\"5\n" +
 	"\x0fGetFileResponse\x12\"\n" +
 	"\x04file\x18\x01 \x01(\v2\x0e.skein.v1.FileR\x04file\"\x16\n" +
-	"\x14CreateFileKeyRequest\"H\n" +
+	"\x14CreateFileKeyRequest\"`\n" +
 	"\x15CreateFileKeyResponse\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
 	"\n" +
-	"expires_us\x18\x02 \x01(\x03R\texpiresUs2\x9f\x01\n" +
+	"expires_us\x18\x02 \x01(\x03R\texpiresUs\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin2\x9f\x01\n" +
 	"\vFileService\x12>\n" +
 	"\aGetFile\x12\x18.skein.v1.GetFileRequest\x1a\x19.skein.v1.GetFileResponse\x12P\n" +
 	"\rCreateFileKey\x12\x1e.skein.v1.CreateFileKeyRequest\x1a\x1f.skein.v1.CreateFileKeyResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
@@ -328,25 +532,29 @@ func file_skein_v1_file_proto_rawDescGZIP() []byte {
 	return file_skein_v1_file_proto_rawDescData
 }
 
-var file_skein_v1_file_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_skein_v1_file_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_skein_v1_file_proto_goTypes = []any{
 	(*File)(nil),                  // 0: skein.v1.File
-	(*GetFileRequest)(nil),        // 1: skein.v1.GetFileRequest
-	(*GetFileResponse)(nil),       // 2: skein.v1.GetFileResponse
-	(*CreateFileKeyRequest)(nil),  // 3: skein.v1.CreateFileKeyRequest
-	(*CreateFileKeyResponse)(nil), // 4: skein.v1.CreateFileKeyResponse
+	(*Media)(nil),                 // 1: skein.v1.Media
+	(*Preview)(nil),               // 2: skein.v1.Preview
+	(*GetFileRequest)(nil),        // 3: skein.v1.GetFileRequest
+	(*GetFileResponse)(nil),       // 4: skein.v1.GetFileResponse
+	(*CreateFileKeyRequest)(nil),  // 5: skein.v1.CreateFileKeyRequest
+	(*CreateFileKeyResponse)(nil), // 6: skein.v1.CreateFileKeyResponse
 }
 var file_skein_v1_file_proto_depIdxs = []int32{
-	0, // 0: skein.v1.GetFileResponse.file:type_name -> skein.v1.File
-	1, // 1: skein.v1.FileService.GetFile:input_type -> skein.v1.GetFileRequest
-	3, // 2: skein.v1.FileService.CreateFileKey:input_type -> skein.v1.CreateFileKeyRequest
-	2, // 3: skein.v1.FileService.GetFile:output_type -> skein.v1.GetFileResponse
-	4, // 4: skein.v1.FileService.CreateFileKey:output_type -> skein.v1.CreateFileKeyResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 0: skein.v1.File.media:type_name -> skein.v1.Media
+	2, // 1: skein.v1.Media.previews:type_name -> skein.v1.Preview
+	0, // 2: skein.v1.GetFileResponse.file:type_name -> skein.v1.File
+	3, // 3: skein.v1.FileService.GetFile:input_type -> skein.v1.GetFileRequest
+	5, // 4: skein.v1.FileService.CreateFileKey:input_type -> skein.v1.CreateFileKeyRequest
+	4, // 5: skein.v1.FileService.GetFile:output_type -> skein.v1.GetFileResponse
+	6, // 6: skein.v1.FileService.CreateFileKey:output_type -> skein.v1.CreateFileKeyResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_file_proto_init() }
@@ -360,7 +568,7 @@ func file_skein_v1_file_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_file_proto_rawDesc), len(file_skein_v1_file_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -81,6 +81,10 @@ export interface Attachment {
   readonly thumb: Uint8Array;
   readonly sha256: Uint8Array;
   readonly file: string;
+  readonly poster: string;
+  readonly waveform: Uint8Array;
+  readonly voice: boolean;
+  readonly animated: boolean;
 }
 
 export interface Attachments {
@@ -266,6 +270,7 @@ export interface CreateFileKeyRequest {
 export interface CreateFileKeyResponse {
   readonly key: string;
   readonly expiresUs: number;
+  readonly origin: string;
 }
 
 export interface CreateGroupRequest {
@@ -434,6 +439,7 @@ export interface File {
   readonly size: number;
   readonly sha256: Uint8Array;
   readonly createdUs: number;
+  readonly media?: Media | undefined;
 }
 
 export interface ForwardMessagesRequest {
@@ -855,6 +861,16 @@ export interface Location {
   readonly address: string;
 }
 
+export interface Media {
+  readonly width: number;
+  readonly height: number;
+  readonly durationMs: number;
+  readonly thumb: Uint8Array;
+  readonly animated: boolean;
+  readonly waveform: Uint8Array;
+  readonly previews: readonly Preview[];
+}
+
 export interface MemberAttrs {
   readonly nickname: string;
   readonly mutedUntilUs: number;
@@ -969,6 +985,13 @@ export interface Poll {
 export interface PollOption {
   readonly id: string;
   readonly text: string;
+}
+
+export interface Preview {
+  readonly size: string;
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
 }
 
 export interface Private {
@@ -1585,7 +1608,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   AppQuotas: "lusers? lgroups? ngroupMembers? ldevicesOnline? lmessagesPerDay? nmessagesPerSecond? ncallsPerSecond?",
   AppSettings: "nrecallWindowS? neditWindowS? econtactPolicy?:ContactPolicy mdirectoryFields:DirectoryFields oguests?",
   AppUsage: "lusers lgroups ldevicesOnline lmessagesToday",
-  Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256 sfile",
+  Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256 sfile sposter bwaveform ovoice oanimated",
   Attachments: "Mitems:Attachment scaption",
   AttributeVersion: "lversion",
   Ban: "suser sby sreason lcreatedUs",
@@ -1611,7 +1634,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   CreateAnnouncementRequest: "sconversation stitle stext opinned bclientId",
   CreateAnnouncementResponse: "mannouncement:Announcement",
   CreateFileKeyRequest: "",
-  CreateFileKeyResponse: "skey lexpiresUs",
+  CreateFileKeyResponse: "skey lexpiresUs sorigin",
   CreateGroupRequest: "sid stitle Smembers bclientId msettings:GroupSettings sowner",
   CreateGroupResponse: "mconversation:Conversation",
   CreateInviteRequest: "sconversation nexpiresS nmaxUses oapproval slabel bclientId",
@@ -1637,7 +1660,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ExportMessagesRequest: "sconversation lafterSeq nlimit",
   ExportMessagesResponse: "Mentries:Entry lheadSeq sincarnation",
   Extension: "skey bvalue oremoved",
-  File: "sid sname smime lsize bsha256 lcreatedUs",
+  File: "sid sname smime lsize bsha256 lcreatedUs mmedia:Media",
   ForwardMessagesRequest: "sfrom Lseqs sto omerged stitle scomment bclientId",
   ForwardMessagesResponse: "Mentries:Entry",
   Forwarded: "ssender ltimeUs",
@@ -1709,6 +1732,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ListUsersRequest: "nlimit spage",
   ListUsersResponse: "Musers:User snextPage",
   Location: "nlatitudeE7 nlongitudeE7 sname saddress",
+  Media: "nwidth nheight ndurationMs bthumb oanimated bwaveform Mpreviews:Preview",
   MemberAttrs: "snickname lmutedUntilUs SroleIds",
   MembersChange: "Sadded Sremoved Sleft SroleChanged erole:Role",
   Membership: "suser erole:Role lfromSeq ltoSeq lreadSeq lreadOrd mattrs:MemberAttrs",
@@ -1729,6 +1753,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   PinnedMessage: "mitem:HistoryItem suser ltimeUs",
   Poll: "squestion Moptions:PollOption nmaxChoices lclosesUs oclosed",
   PollOption: "sid stext",
+  Preview: "ssize nwidth nheight nbytes",
   Private: "mpin:PrivatePin mmute:PrivateMute mdraft:PrivateDraft munread:PrivateUnread mhide:PrivateHide marchive:PrivateArchive mfolder:PrivateFolder mfolders:PrivateFolders mhidden:PrivateHidden mthread:PrivateThread",
   PrivateArchive: "ltimeUs",
   PrivateDraft: "ltimeUs stext lreplyToSeq Smentions",

@@ -15,6 +15,10 @@ export interface Attachment extends Rest {
   thumb: Uint8Array;
   sha256: Uint8Array;
   file: string;
+  poster: string;
+  waveform: Uint8Array;
+  voice: boolean;
+  animated: boolean;
 }
 
 export interface Attachments extends Rest {
@@ -119,7 +123,7 @@ export interface ServerFrameFields extends Rest {
 
 const schema = /* @__PURE__ */ schemaOf(
   {
-    Attachment: "1sname 2smime 3lsize 4surl 5uwidth 6uheight 7udurationMs 8bthumb 9bsha256 10sfile",
+    Attachment: "1sname 2smime 3lsize 4surl 5uwidth 6uheight 7udurationMs 8bthumb 9bsha256 10sfile 11sposter 12bwaveform 13ovoice 14oanimated",
     Attachments: "1Mitems:Attachment 2scaption",
     Command: "1sconversation 2stype 3bdata 4StoUsers 5suser",
     ContactCard: "1suser 2sname",

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/content.proto.
  */
 export const file_skein_v1_content: GenFile = /*@__PURE__*/
-  fileDesc("ChZza2Vpbi92MS9jb250ZW50LnByb3RvEghza2Vpbi52MSJUCghMb2NhdGlvbhITCgtsYXRpdHVkZV9lNxgBIAEoBRIUCgxsb25naXR1ZGVfZTcYAiABKAUSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJIikKC0NvbnRhY3RDYXJkEgwKBHVzZXIYASABKAkSDAoEbmFtZRgCIAEoCSI9CgdTdGlja2VyEgwKBHBhY2sYASABKAkSCgoCaWQYAiABKAkSCwoDdXJsGAMgASgJEgsKA2FsdBgEIAEoCSKkAQoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEgwKBG1pbWUYAiABKAkSDAoEc2l6ZRgDIAEoBBILCgN1cmwYBCABKAkSDQoFd2lkdGgYBSABKA0SDgoGaGVpZ2h0GAYgASgNEhMKC2R1cmF0aW9uX21zGAcgASgNEg0KBXRodW1iGAggASgMEg4KBnNoYTI1NhgJIAEoDBIMCgRmaWxlGAogASgJIksKBk5vdGljZRIMCgRjb2RlGAEgASgJEgwKBHRleHQYAiABKAkSJQoGcGFyYW1zGAMgAygLMhUuc2tlaW4udjEuTm90aWNlUGFyYW0iKgoLTm90aWNlUGFyYW0SDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIsCglGb3J3YXJkZWQSDgoGc2VuZGVyGAEgASgJEg8KB3RpbWVfdXMYAiABKANCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("ChZza2Vpbi92MS9jb250ZW50LnByb3RvEghza2Vpbi52MSJUCghMb2NhdGlvbhITCgtsYXRpdHVkZV9lNxgBIAEoBRIUCgxsb25naXR1ZGVfZTcYAiABKAUSDAoEbmFtZRgDIAEoCRIPCgdhZGRyZXNzGAQgASgJIikKC0NvbnRhY3RDYXJkEgwKBHVzZXIYASABKAkSDAoEbmFtZRgCIAEoCSI9CgdTdGlja2VyEgwKBHBhY2sYASABKAkSCgoCaWQYAiABKAkSCwoDdXJsGAMgASgJEgsKA2FsdBgEIAEoCSLnAQoKQXR0YWNobWVudBIMCgRuYW1lGAEgASgJEgwKBG1pbWUYAiABKAkSDAoEc2l6ZRgDIAEoBBILCgN1cmwYBCABKAkSDQoFd2lkdGgYBSABKA0SDgoGaGVpZ2h0GAYgASgNEhMKC2R1cmF0aW9uX21zGAcgASgNEg0KBXRodW1iGAggASgMEg4KBnNoYTI1NhgJIAEoDBIMCgRmaWxlGAogASgJEg4KBnBvc3RlchgLIAEoCRIQCgh3YXZlZm9ybRgMIAEoDBINCgV2b2ljZRgNIAEoCBIQCghhbmltYXRlZBgOIAEoCCJLCgZOb3RpY2USDAoEY29kZRgBIAEoCRIMCgR0ZXh0GAIgASgJEiUKBnBhcmFtcxgDIAMoCzIVLnNrZWluLnYxLk5vdGljZVBhcmFtIioKC05vdGljZVBhcmFtEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiLAoJRm9yd2FyZGVkEg4KBnNlbmRlchgBIAEoCRIPCgd0aW1lX3VzGAIgASgDQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z");
 
 /**
  * Location is a place on Earth.
@@ -198,6 +198,34 @@ export type Attachment = Message<"skein.v1.Attachment"> & {
    * @generated from field: string file = 10;
    */
   file: string;
+
+  /**
+   * The id of a picture of the sender's (File.id) that is shown in place of a film until it plays. Empty = none.
+   *
+   * @generated from field: string poster = 11;
+   */
+  poster: string;
+
+  /**
+   * How loud a sound is from its beginning to its end, 0 to 255 each. At most 128 bytes; empty = unknown.
+   *
+   * @generated from field: bytes waveform = 12;
+   */
+  waveform: Uint8Array;
+
+  /**
+   * It was spoken for this message, and is not a file of sound.
+   *
+   * @generated from field: bool voice = 13;
+   */
+  voice: boolean;
+
+  /**
+   * A picture that moves.
+   *
+   * @generated from field: bool animated = 14;
+   */
+  animated: boolean;
 };
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/file.proto.
  */
 export const file_skein_v1_file: GenFile = /*@__PURE__*/
-  fileDesc("ChNza2Vpbi92MS9maWxlLnByb3RvEghza2Vpbi52MSJgCgRGaWxlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEbWltZRgDIAEoCRIMCgRzaXplGAQgASgEEg4KBnNoYTI1NhgFIAEoDBISCgpjcmVhdGVkX3VzGAYgASgDIhwKDkdldEZpbGVSZXF1ZXN0EgoKAmlkGAEgASgJIi8KD0dldEZpbGVSZXNwb25zZRIcCgRmaWxlGAEgASgLMg4uc2tlaW4udjEuRmlsZSIWChRDcmVhdGVGaWxlS2V5UmVxdWVzdCI4ChVDcmVhdGVGaWxlS2V5UmVzcG9uc2USCwoDa2V5GAEgASgJEhIKCmV4cGlyZXNfdXMYAiABKAMynwEKC0ZpbGVTZXJ2aWNlEj4KB0dldEZpbGUSGC5za2Vpbi52MS5HZXRGaWxlUmVxdWVzdBoZLnNrZWluLnYxLkdldEZpbGVSZXNwb25zZRJQCg1DcmVhdGVGaWxlS2V5Eh4uc2tlaW4udjEuQ3JlYXRlRmlsZUtleVJlcXVlc3QaHy5za2Vpbi52MS5DcmVhdGVGaWxlS2V5UmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("ChNza2Vpbi92MS9maWxlLnByb3RvEghza2Vpbi52MSKAAQoERmlsZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBG1pbWUYAyABKAkSDAoEc2l6ZRgEIAEoBBIOCgZzaGEyNTYYBSABKAwSEgoKY3JlYXRlZF91cxgGIAEoAxIeCgVtZWRpYRgHIAEoCzIPLnNrZWluLnYxLk1lZGlhIpMBCgVNZWRpYRINCgV3aWR0aBgBIAEoDRIOCgZoZWlnaHQYAiABKA0SEwoLZHVyYXRpb25fbXMYAyABKA0SDQoFdGh1bWIYBCABKAwSEAoIYW5pbWF0ZWQYBSABKAgSEAoId2F2ZWZvcm0YBiABKAwSIwoIcHJldmlld3MYByADKAsyES5za2Vpbi52MS5QcmV2aWV3IkUKB1ByZXZpZXcSDAoEc2l6ZRgBIAEoCRINCgV3aWR0aBgCIAEoDRIOCgZoZWlnaHQYAyABKA0SDQoFYnl0ZXMYBCABKA0iHAoOR2V0RmlsZVJlcXVlc3QSCgoCaWQYASABKAkiLwoPR2V0RmlsZVJlc3BvbnNlEhwKBGZpbGUYASABKAsyDi5za2Vpbi52MS5GaWxlIhYKFENyZWF0ZUZpbGVLZXlSZXF1ZXN0IkgKFUNyZWF0ZUZpbGVLZXlSZXNwb25zZRILCgNrZXkYASABKAkSEgoKZXhwaXJlc191cxgCIAEoAxIOCgZvcmlnaW4YAyABKAkynwEKC0ZpbGVTZXJ2aWNlEj4KB0dldEZpbGUSGC5za2Vpbi52MS5HZXRGaWxlUmVxdWVzdBoZLnNrZWluLnYxLkdldEZpbGVSZXNwb25zZRJQCg1DcmVhdGVGaWxlS2V5Eh4uc2tlaW4udjEuQ3JlYXRlRmlsZUtleVJlcXVlc3QaHy5za2Vpbi52MS5DcmVhdGVGaWxlS2V5UmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * File is a file as its owner sees it.
@@ -57,6 +57,13 @@ export type File = Message<"skein.v1.File"> & {
    * @generated from field: int64 created_us = 6;
    */
   createdUs: bigint;
+
+  /**
+   * What its bytes are as a picture, a sound or a film; absent when they are none, or none that can be read.
+   *
+   * @generated from field: skein.v1.Media media = 7;
+   */
+  media?: Media | undefined;
 };
 
 /**
@@ -65,6 +72,105 @@ export type File = Message<"skein.v1.File"> & {
  */
 export const FileSchema: GenMessage<File> = /*@__PURE__*/
   messageDesc(file_skein_v1_file, 0);
+
+/**
+ * Media is what is known of a picture, a sound or a film, to show it before it is here.
+ *
+ * @generated from message skein.v1.Media
+ */
+export type Media = Message<"skein.v1.Media"> & {
+  /**
+   * In pixels, as it is shown: a picture that lay on its side stands upright. 0 = of sound.
+   *
+   * @generated from field: uint32 width = 1;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 2;
+   */
+  height: number;
+
+  /**
+   * Of sound and film; 0 = of a picture that does not move, or unknown.
+   *
+   * @generated from field: uint32 duration_ms = 3;
+   */
+  durationMs: number;
+
+  /**
+   * A blur hash (ASCII, at most 64 bytes) of a picture.
+   *
+   * @generated from field: bytes thumb = 4;
+   */
+  thumb: Uint8Array;
+
+  /**
+   * A picture that moves.
+   *
+   * @generated from field: bool animated = 5;
+   */
+  animated: boolean;
+
+  /**
+   * How loud a sound is from its beginning to its end, 0 to 255 each: 64 of them, or none.
+   *
+   * @generated from field: bytes waveform = 6;
+   */
+  waveform: Uint8Array;
+
+  /**
+   * The smaller pictures that there are of it, smallest first.
+   *
+   * @generated from field: repeated skein.v1.Preview previews = 7;
+   */
+  previews: Preview[];
+};
+
+/**
+ * Describes the message skein.v1.Media.
+ * Use `create(MediaSchema)` to create a new message.
+ */
+export const MediaSchema: GenMessage<Media> = /*@__PURE__*/
+  messageDesc(file_skein_v1_file, 1);
+
+/**
+ * Preview is a smaller picture of a picture: t=SIZE in the file's URL.
+ *
+ * @generated from message skein.v1.Preview
+ */
+export type Preview = Message<"skein.v1.Preview"> & {
+  /**
+   * s, m or l: 160, 480 or 1,280 pixels on the longer side.
+   *
+   * @generated from field: string size = 1;
+   */
+  size: string;
+
+  /**
+   * @generated from field: uint32 width = 2;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 3;
+   */
+  height: number;
+
+  /**
+   * In bytes.
+   *
+   * @generated from field: uint32 bytes = 4;
+   */
+  bytes: number;
+};
+
+/**
+ * Describes the message skein.v1.Preview.
+ * Use `create(PreviewSchema)` to create a new message.
+ */
+export const PreviewSchema: GenMessage<Preview> = /*@__PURE__*/
+  messageDesc(file_skein_v1_file, 2);
 
 /**
  * @generated from message skein.v1.GetFileRequest
@@ -81,7 +187,7 @@ export type GetFileRequest = Message<"skein.v1.GetFileRequest"> & {
  * Use `create(GetFileRequestSchema)` to create a new message.
  */
 export const GetFileRequestSchema: GenMessage<GetFileRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_file, 1);
+  messageDesc(file_skein_v1_file, 3);
 
 /**
  * @generated from message skein.v1.GetFileResponse
@@ -98,7 +204,7 @@ export type GetFileResponse = Message<"skein.v1.GetFileResponse"> & {
  * Use `create(GetFileResponseSchema)` to create a new message.
  */
 export const GetFileResponseSchema: GenMessage<GetFileResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_file, 2);
+  messageDesc(file_skein_v1_file, 4);
 
 /**
  * @generated from message skein.v1.CreateFileKeyRequest
@@ -111,7 +217,7 @@ export type CreateFileKeyRequest = Message<"skein.v1.CreateFileKeyRequest"> & {
  * Use `create(CreateFileKeyRequestSchema)` to create a new message.
  */
 export const CreateFileKeyRequestSchema: GenMessage<CreateFileKeyRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_file, 3);
+  messageDesc(file_skein_v1_file, 5);
 
 /**
  * @generated from message skein.v1.CreateFileKeyResponse
@@ -128,6 +234,13 @@ export type CreateFileKeyResponse = Message<"skein.v1.CreateFileKeyResponse"> & 
    * @generated from field: int64 expires_us = 2;
    */
   expiresUs: bigint;
+
+  /**
+   * Where files are read, such as "https://files.example.com"; empty = where everything else is.
+   *
+   * @generated from field: string origin = 3;
+   */
+  origin: string;
 };
 
 /**
@@ -135,7 +248,7 @@ export type CreateFileKeyResponse = Message<"skein.v1.CreateFileKeyResponse"> & 
  * Use `create(CreateFileKeyResponseSchema)` to create a new message.
  */
 export const CreateFileKeyResponseSchema: GenMessage<CreateFileKeyResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_file, 4);
+  messageDesc(file_skein_v1_file, 6);
 
 /**
  * FileService tells of files, and lets them be read by URL.
