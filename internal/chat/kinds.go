@@ -29,6 +29,7 @@ const (
 	maxMime         = 127
 	maxFileSize     = 1 << 50 // a JavaScript number still counts it exactly
 	maxPixels       = 100_000
+	maxWaveform     = 128
 	maxDurationMS   = 31 * 24 * 3600 * 1000
 	maxNoticeText   = 1024
 	maxNoticeParams = 20
@@ -186,7 +187,14 @@ func checkAttachment(a *skeinv1.Attachment) error {
 	case len(a.Sha256) != 0 && len(a.Sha256) != 32:
 		return im.Errorf(im.InvalidArgument, "sha256 has 32 bytes")
 	}
-	if a.File != "" { // whether there is one, and whose, the policy of files tells
+	if len(a.Waveform) > maxWaveform {
+		return im.Errorf(im.TooLarge, "a waveform has at most %d bytes", maxWaveform)
+	}
+	// Whether there are such files, and whose, the policy of files tells.
+	if a.Poster != "" && !validFile(a.Poster) {
+		return im.Errorf(im.InvalidArgument, "a poster is the id of a file")
+	}
+	if a.File != "" {
 		if a.Url != "" || !validFile(a.File) {
 			return im.Errorf(im.InvalidArgument, "an attachment has a url, or the id of a file")
 		}

@@ -238,6 +238,33 @@ func TestAFileIsReadByThoseWhoMayReadItsMessage(t *testing.T) {
 	}
 }
 
+func TestAPosterIsReadWithItsFilm(t *testing.T) {
+	w := newWorld(t)
+	film, poster, others := w.upload("ann", "a.mp4", "video/mp4", []byte("a film")), w.upload("ann", "a.jpg", "image/jpeg", []byte("a picture")), w.upload("eve", "e.jpg", "image/jpeg", []byte("another"))
+	send := func(user, conv, poster string) (seq, code string) {
+		out, code := w.call(user, "MessageService/SendMessage", map[string]any{"conversation": conv, "clientId": clientID(t),
+			"body": map[string]any{"scheme": "BODY_SCHEME_CONTENT", "content": map[string]any{"attachments": map[string]any{"items": []any{
+				map[string]any{"name": "a.mp4", "mime": "video/mp4", "size": "6", "file": film, "poster": poster}}}}}})
+		if code != "" {
+			return "", code
+		}
+		return fmt.Sprint(out["entry"].(map[string]any)["seq"]), ""
+	}
+	if _, code := send("ann", "@3:ann:bob", others); code != "failed_precondition" {
+		t.Errorf("somebody else's picture as a poster: %s", code)
+	}
+	seq, code := send("ann", "@3:ann:bob", poster)
+	if code != "" {
+		t.Fatal(code)
+	}
+	if a := w.do("", "GET", link(poster, "@3:ann:bob", seq, w.key("bob")), nil); a.StatusCode != 200 || a.body != "a picture" {
+		t.Errorf("bob reads the poster: %s %q", a.Status, a.body)
+	}
+	if a := w.do("", "GET", link(poster, "@3:ann:bob", seq, w.key("eve")), nil); a.StatusCode != 404 {
+		t.Errorf("a stranger reads the poster: %s", a.Status)
+	}
+}
+
 func TestWhatIsForwardedTakesItsFileAlong(t *testing.T) {
 	w := newWorld(t)
 	file := w.upload("ann", "a.txt", "text/plain", []byte("words"))

@@ -90,7 +90,7 @@ func (s *Service) open(ctx context.Context, a im.Actor, id string, conv im.ConvI
 	}
 	for i := range es {
 		for _, at := range attachments(contentOf(es[i].Body)) {
-			if at.File == id {
+			if at.File == id || at.Poster == id {
 				return f, nil
 			}
 		}

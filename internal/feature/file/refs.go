@@ -30,9 +30,11 @@ func files(e *im.Entry) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, at := range attachments(contentOf(e.Body)) {
-		if at.File != "" && !seen[at.File] {
-			seen[at.File] = true
-			out = append(out, at.File)
+		for _, id := range []string{at.File, at.Poster} {
+			if id != "" && !seen[id] {
+				seen[id] = true
+				out = append(out, id)
+			}
 		}
 	}
 	return out

@@ -32,21 +32,34 @@ func (r *Rules) Policy(ctx context.Context, a *chat.Action) error {
 	forwarded := a.Content.GetForwarded() != nil || a.Content.GetMerged() != nil
 	var old []string
 	now := im.MicrosOf(r.clock.Now())
-	for _, at := range attachments(a.Content) {
-		if at.File == "" {
-			continue
+	allowed := func(id string) (*row, error) {
+		f, err := fetch(ctx, r.db, a.Room.App, id)
+		if err == nil && !f.mine(a.Actor) && !forwarded {
+			err = im.ErrNotFound
 		}
-		f, err := fetch(ctx, r.db, a.Room.App, at.File)
-		switch {
-		case err != nil:
-			return absent(err)
-		case !f.mine(a.Actor) && !forwarded:
-			return absent(im.ErrNotFound)
-		case at.Size != uint64(f.size) || len(at.Sha256) > 0 && string(at.Sha256) != string(f.sum):
-			return im.Errorf(im.InvalidArgument, "an attachment has not the size or the sha256 of its file")
+		if err != nil {
+			return nil, absent(err)
 		}
 		if now-f.touched > im.Micros(touchEvery.Microseconds()) {
 			old = append(old, f.id)
+		}
+		return f, nil
+	}
+	for _, at := range attachments(a.Content) {
+		if at.Poster != "" {
+			if _, err := allowed(at.Poster); err != nil {
+				return err
+			}
+		}
+		if at.File == "" {
+			continue
+		}
+		f, err := allowed(at.File)
+		if err != nil {
+			return err
+		}
+		if at.Size != uint64(f.size) || len(at.Sha256) > 0 && string(at.Sha256) != string(f.sum) {
+			return im.Errorf(im.InvalidArgument, "an attachment has not the size or the sha256 of its file")
 		}
 	}
 	if len(old) == 0 {
