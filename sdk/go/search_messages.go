@@ -14,17 +14,21 @@ type SearchKind string
 // The kinds that a search can ask for.
 const (
 	SearchText       SearchKind = "text"
-	SearchAttachment SearchKind = "attachment"
+	SearchAttachment SearchKind = "attachment" // files of any kind
 	SearchLink       SearchKind = "link"
 	SearchLocation   SearchKind = "location"
 	SearchCard       SearchKind = "card"
 	SearchPoll       SearchKind = "poll"
 	SearchOther      SearchKind = "other"
+	SearchMedia      SearchKind = "media" // pictures and films
+	SearchFile       SearchKind = "file"  // files that are neither media nor voice
+	SearchVoice      SearchKind = "voice" // what was spoken, and other sounds
 )
 
 // searchKinds are the wire's names, by number.
 func searchKinds() []SearchKind {
-	return []SearchKind{"", SearchText, SearchAttachment, SearchLink, SearchLocation, SearchCard, SearchPoll, SearchOther}
+	return []SearchKind{"", SearchText, SearchAttachment, SearchLink, SearchLocation, SearchCard, SearchPoll, SearchOther,
+		SearchMedia, SearchFile, SearchVoice}
 }
 
 // MessageQuery is a search on the server.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -95,11 +96,12 @@ type query struct {
 	list   string // all that was asked for, but the page
 	limit  int
 	terms  []term
-	must   []string // tokens, all of them
-	starts []string // and one of these, when there are any: a short beginning of a word
-	prefix string   // or, longer, what a token begins with
-	any    []string // marks of what is the caller's, when they are few
-	narrow bool     // ask for one of those, too
+	kind   skeinv1.SearchKind // 0 = any
+	must   []string           // tokens, all of them
+	starts []string           // and one of these, when there are any: a short beginning of a word
+	prefix string             // or, longer, what a token begins with
+	any    []string           // marks of what is the caller's, when they are few
+	narrow bool               // ask for one of those, too
 	mine   map[im.ConvID]bool
 	after  int64 // times from here on
 	before int64 // and before this
@@ -108,7 +110,7 @@ type query struct {
 
 // compile checks a request; nil when it can find nothing.
 func (s *Service) compile(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest) (*query, error) {
-	q := &query{app: actor.App, limit: int(r.Limit), terms: parse(r.Query), last: key{math.MaxInt64, math.MaxInt64}, before: math.MaxInt64}
+	q := &query{app: actor.App, kind: r.Kind, limit: int(r.Limit), terms: parse(r.Query), last: key{math.MaxInt64, math.MaxInt64}, before: math.MaxInt64}
 	in := scope(actor.App)
 	if q.limit == 0 {
 		q.limit = defaultN
@@ -172,7 +174,7 @@ func (q *query) times(r *skeinv1.SearchMessagesRequest) error {
 // where narrows a query to what the actor is or was in. The app's back end
 // sees all of its app.
 func (s *Service) where(ctx context.Context, actor im.Actor, r *skeinv1.SearchMessagesRequest, q *query) error {
-	if r.Kind != 0 {
+	if r.Kind != 0 && !slices.Contains(finer(), r.Kind) {
 		q.must = append(q.must, kindMark(actor.App, r.Kind))
 	}
 	if !actor.Server {
@@ -289,9 +291,9 @@ func (s *Service) candidates(ctx context.Context, q *query) (out []found, err er
 // expression writes a query for an engine. Tokens are letters, digits, marks
 // and characters of private use, so that quotes suffice.
 func (q *query) expression(d db.Dialect) string {
-	quote, and, or, prefix := `"`, " AND ", " OR ", "*"
+	quote, and, or, not, prefix := `"`, " AND ", " OR ", " NOT ", "*"
 	if d == db.Postgres {
-		quote, and, or, prefix = "'", " & ", " | ", ":*"
+		quote, and, or, not, prefix = "'", " & ", " | ", " & !", ":*"
 	}
 	one := func(tokens []string) string {
 		return "(" + quote + strings.Join(tokens, quote+or+quote) + quote + ")"
@@ -299,6 +301,9 @@ func (q *query) expression(d db.Dialect) string {
 	parts := make([]string, 0, len(q.must)+2)
 	for _, t := range q.must {
 		parts = append(parts, quote+t+quote)
+	}
+	if slices.Contains(finer(), q.kind) {
+		parts = append(parts, q.ofFiles(one, or, not))
 	}
 	if len(q.starts) > 0 {
 		parts = append(parts, one(q.starts))
@@ -310,6 +315,21 @@ func (q *query) expression(d db.Dialect) string {
 		parts = append(parts, one(q.any))
 	}
 	return strings.Join(parts, and)
+}
+
+// ofFiles asks for messages with files of one kind: those that have its mark,
+// and those of an index that was made before files had kinds, which have the
+// mark of all files and none of theirs. Of the latter some are not meant; hit
+// tells.
+func (q *query) ofFiles(one func([]string) string, or, not string) string {
+	var others []string
+	for _, k := range finer() {
+		if k != q.kind {
+			others = append(others, kindMark(q.app, k))
+		}
+	}
+	return "(" + one([]string{kindMark(q.app, q.kind)}) + or +
+		"(" + one([]string{kindMark(q.app, skeinv1.SearchKind_SEARCH_KIND_ATTACHMENT)}) + not + one(others) + "))"
 }
 
 // read reads candidates as the actor.
@@ -344,7 +364,11 @@ func hit(q *query, e *im.Entry) *skeinv1.SearchHit {
 	if e == nil {
 		return nil
 	}
-	text := words(contentOf(e))
+	content := contentOf(e)
+	if q.kind != 0 && !slices.Contains(kindsOf(content), q.kind) {
+		return nil
+	}
+	text := words(content)
 	spans, ok := matches(text, q.terms)
 	if !ok {
 		return nil

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -69,7 +70,7 @@ func kindsOf(c *skeinv1.Content) []skeinv1.SearchKind {
 		}
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_TEXT}
 	case *skeinv1.Content_Attachments:
-		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_ATTACHMENT}
+		return append(fileKinds(k.Attachments), skeinv1.SearchKind_SEARCH_KIND_ATTACHMENT)
 	case *skeinv1.Content_Location:
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_LOCATION}
 	case *skeinv1.Content_Poll:
@@ -78,6 +79,33 @@ func kindsOf(c *skeinv1.Content) []skeinv1.SearchKind {
 		return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_CARD}
 	}
 	return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_OTHER}
+}
+
+// finer are the kinds of files; a message of files has one or more.
+func finer() []skeinv1.SearchKind {
+	return []skeinv1.SearchKind{skeinv1.SearchKind_SEARCH_KIND_MEDIA, skeinv1.SearchKind_SEARCH_KIND_FILE, skeinv1.SearchKind_SEARCH_KIND_VOICE}
+}
+
+// fileKinds returns those of them that a message's files are of.
+func fileKinds(a *skeinv1.Attachments) (out []skeinv1.SearchKind) {
+	for _, item := range a.GetItems() {
+		if k := fileKind(item); !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func fileKind(a *skeinv1.Attachment) skeinv1.SearchKind {
+	mime := strings.ToLower(a.GetMime())
+	switch {
+	// A browser records what is spoken as video/webm as well, so that this comes first.
+	case a.GetVoice(), strings.HasPrefix(mime, "audio/"):
+		return skeinv1.SearchKind_SEARCH_KIND_VOICE
+	case strings.HasPrefix(mime, "image/") && !strings.HasPrefix(mime, "image/svg"), strings.HasPrefix(mime, "video/"):
+		return skeinv1.SearchKind_SEARCH_KIND_MEDIA
+	}
+	return skeinv1.SearchKind_SEARCH_KIND_FILE
 }
 
 // An excerpt shows so many bytes before the first hit, and altogether.

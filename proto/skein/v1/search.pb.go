@@ -30,25 +30,35 @@ type SearchKind int32
 const (
 	SearchKind_SEARCH_KIND_UNSPECIFIED SearchKind = 0
 	SearchKind_SEARCH_KIND_TEXT        SearchKind = 1
-	SearchKind_SEARCH_KIND_ATTACHMENT  SearchKind = 2
-	SearchKind_SEARCH_KIND_LINK        SearchKind = 3
-	SearchKind_SEARCH_KIND_LOCATION    SearchKind = 4
-	SearchKind_SEARCH_KIND_CARD        SearchKind = 5
-	SearchKind_SEARCH_KIND_POLL        SearchKind = 6
-	SearchKind_SEARCH_KIND_OTHER       SearchKind = 7
+	// Files of any kind.
+	SearchKind_SEARCH_KIND_ATTACHMENT SearchKind = 2
+	SearchKind_SEARCH_KIND_LINK       SearchKind = 3
+	SearchKind_SEARCH_KIND_LOCATION   SearchKind = 4
+	SearchKind_SEARCH_KIND_CARD       SearchKind = 5
+	SearchKind_SEARCH_KIND_POLL       SearchKind = 6
+	SearchKind_SEARCH_KIND_OTHER      SearchKind = 7
+	// Among its files is a picture or a film: image/* but a drawing of image/svg+xml, which nobody shows, and video/*.
+	SearchKind_SEARCH_KIND_MEDIA SearchKind = 8
+	// Among its files is one that is neither MEDIA nor VOICE.
+	SearchKind_SEARCH_KIND_FILE SearchKind = 9
+	// Among its files is something spoken (Attachment.voice) or another sound: audio/*.
+	SearchKind_SEARCH_KIND_VOICE SearchKind = 10
 )
 
 // Enum value maps for SearchKind.
 var (
 	SearchKind_name = map[int32]string{
-		0: "SEARCH_KIND_UNSPECIFIED",
-		1: "SEARCH_KIND_TEXT",
-		2: "SEARCH_KIND_ATTACHMENT",
-		3: "SEARCH_KIND_LINK",
-		4: "SEARCH_KIND_LOCATION",
-		5: "SEARCH_KIND_CARD",
-		6: "SEARCH_KIND_POLL",
-		7: "SEARCH_KIND_OTHER",
+		0:  "SEARCH_KIND_UNSPECIFIED",
+		1:  "SEARCH_KIND_TEXT",
+		2:  "SEARCH_KIND_ATTACHMENT",
+		3:  "SEARCH_KIND_LINK",
+		4:  "SEARCH_KIND_LOCATION",
+		5:  "SEARCH_KIND_CARD",
+		6:  "SEARCH_KIND_POLL",
+		7:  "SEARCH_KIND_OTHER",
+		8:  "SEARCH_KIND_MEDIA",
+		9:  "SEARCH_KIND_FILE",
+		10: "SEARCH_KIND_VOICE",
 	}
 	SearchKind_value = map[string]int32{
 		"SEARCH_KIND_UNSPECIFIED": 0,
@@ -59,6 +69,9 @@ var (
 		"SEARCH_KIND_CARD":        5,
 		"SEARCH_KIND_POLL":        6,
 		"SEARCH_KIND_OTHER":       7,
+		"SEARCH_KIND_MEDIA":       8,
+		"SEARCH_KIND_FILE":        9,
+		"SEARCH_KIND_VOICE":       10,
 	}
 )
 
@@ -382,7 +395,7 @@ const file_skein_v1_search_proto_rawDesc = "" +
 	"\aexcerpt\x18\x02 \x03(\v2\x15.skein.v1.SearchPieceR\aexcerpt\"3\n" +
 	"\vSearchPiece\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x10\n" +
-	"\x03hit\x18\x02 \x01(\bR\x03hit*\xce\x01\n" +
+	"\x03hit\x18\x02 \x01(\bR\x03hit*\x92\x02\n" +
 	"\n" +
 	"SearchKind\x12\x1b\n" +
 	"\x17SEARCH_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -392,7 +405,11 @@ const file_skein_v1_search_proto_rawDesc = "" +
 	"\x14SEARCH_KIND_LOCATION\x10\x04\x12\x14\n" +
 	"\x10SEARCH_KIND_CARD\x10\x05\x12\x14\n" +
 	"\x10SEARCH_KIND_POLL\x10\x06\x12\x15\n" +
-	"\x11SEARCH_KIND_OTHER\x10\a2d\n" +
+	"\x11SEARCH_KIND_OTHER\x10\a\x12\x15\n" +
+	"\x11SEARCH_KIND_MEDIA\x10\b\x12\x14\n" +
+	"\x10SEARCH_KIND_FILE\x10\t\x12\x15\n" +
+	"\x11SEARCH_KIND_VOICE\x10\n" +
+	"2d\n" +
 	"\rSearchService\x12S\n" +
 	"\x0eSearchMessages\x12\x1f.skein.v1.SearchMessagesRequest\x1a .skein.v1.SearchMessagesResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 

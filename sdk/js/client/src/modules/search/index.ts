@@ -3,8 +3,11 @@ import type { CallOptions } from "../../types/client.js";
 import type { Module } from "../../types/module.js";
 import { calls, searchKindNames } from "./wire.js";
 
-/** What a message is, as far as one searches for it. */
-export type SearchKind = "text" | "attachment" | "link" | "location" | "card" | "poll" | "other";
+/**
+ * What a message is, as far as one searches for it. "attachment" is a message with files of any kind; "media" one with a
+ * picture or a film among them, "voice" with something spoken or another sound, "file" with any other file.
+ */
+export type SearchKind = "text" | "attachment" | "link" | "location" | "card" | "poll" | "other" | "media" | "file" | "voice";
 
 export interface MessageQuery extends CallOptions {
   /**

@@ -47,4 +47,4 @@ export const calls = {
 } as const;
 
 /** The values of SearchKind by number. */
-export const searchKindNames = ["unspecified","text","attachment","link","location","card","poll","other"] as const;
+export const searchKindNames = ["unspecified","text","attachment","link","location","card","poll","other","media","file","voice"] as const;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/search.proto.
  */
 export const file_skein_v1_search: GenFile = /*@__PURE__*/
-  fileDesc("ChVza2Vpbi92MS9zZWFyY2gucHJvdG8SCHNrZWluLnYxIrIBChVTZWFyY2hNZXNzYWdlc1JlcXVlc3QSDQoFcXVlcnkYASABKAkSFAoMY29udmVyc2F0aW9uGAIgASgJEg4KBnNlbmRlchgDIAEoCRIiCgRraW5kGAQgASgOMhQuc2tlaW4udjEuU2VhcmNoS2luZBIQCghhZnRlcl91cxgFIAEoAxIRCgliZWZvcmVfdXMYBiABKAMSDQoFbGltaXQYByABKA0SDAoEcGFnZRgIIAEoCSJOChZTZWFyY2hNZXNzYWdlc1Jlc3BvbnNlEiEKBGhpdHMYASADKAsyEy5za2Vpbi52MS5TZWFyY2hIaXQSEQoJbmV4dF9wYWdlGAIgASgJIlMKCVNlYXJjaEhpdBIeCgVlbnRyeRgBIAEoCzIPLnNrZWluLnYxLkVudHJ5EiYKB2V4Y2VycHQYAiADKAsyFS5za2Vpbi52MS5TZWFyY2hQaWVjZSIoCgtTZWFyY2hQaWVjZRIMCgR0ZXh0GAEgASgJEgsKA2hpdBgCIAEoCCrOAQoKU2VhcmNoS2luZBIbChdTRUFSQ0hfS0lORF9VTlNQRUNJRklFRBAAEhQKEFNFQVJDSF9LSU5EX1RFWFQQARIaChZTRUFSQ0hfS0lORF9BVFRBQ0hNRU5UEAISFAoQU0VBUkNIX0tJTkRfTElOSxADEhgKFFNFQVJDSF9LSU5EX0xPQ0FUSU9OEAQSFAoQU0VBUkNIX0tJTkRfQ0FSRBAFEhQKEFNFQVJDSF9LSU5EX1BPTEwQBhIVChFTRUFSQ0hfS0lORF9PVEhFUhAHMmQKDVNlYXJjaFNlcnZpY2USUwoOU2VhcmNoTWVzc2FnZXMSHy5za2Vpbi52MS5TZWFyY2hNZXNzYWdlc1JlcXVlc3QaIC5za2Vpbi52MS5TZWFyY2hNZXNzYWdlc1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_entry]);
+  fileDesc("ChVza2Vpbi92MS9zZWFyY2gucHJvdG8SCHNrZWluLnYxIrIBChVTZWFyY2hNZXNzYWdlc1JlcXVlc3QSDQoFcXVlcnkYASABKAkSFAoMY29udmVyc2F0aW9uGAIgASgJEg4KBnNlbmRlchgDIAEoCRIiCgRraW5kGAQgASgOMhQuc2tlaW4udjEuU2VhcmNoS2luZBIQCghhZnRlcl91cxgFIAEoAxIRCgliZWZvcmVfdXMYBiABKAMSDQoFbGltaXQYByABKA0SDAoEcGFnZRgIIAEoCSJOChZTZWFyY2hNZXNzYWdlc1Jlc3BvbnNlEiEKBGhpdHMYASADKAsyEy5za2Vpbi52MS5TZWFyY2hIaXQSEQoJbmV4dF9wYWdlGAIgASgJIlMKCVNlYXJjaEhpdBIeCgVlbnRyeRgBIAEoCzIPLnNrZWluLnYxLkVudHJ5EiYKB2V4Y2VycHQYAiADKAsyFS5za2Vpbi52MS5TZWFyY2hQaWVjZSIoCgtTZWFyY2hQaWVjZRIMCgR0ZXh0GAEgASgJEgsKA2hpdBgCIAEoCCqSAgoKU2VhcmNoS2luZBIbChdTRUFSQ0hfS0lORF9VTlNQRUNJRklFRBAAEhQKEFNFQVJDSF9LSU5EX1RFWFQQARIaChZTRUFSQ0hfS0lORF9BVFRBQ0hNRU5UEAISFAoQU0VBUkNIX0tJTkRfTElOSxADEhgKFFNFQVJDSF9LSU5EX0xPQ0FUSU9OEAQSFAoQU0VBUkNIX0tJTkRfQ0FSRBAFEhQKEFNFQVJDSF9LSU5EX1BPTEwQBhIVChFTRUFSQ0hfS0lORF9PVEhFUhAHEhUKEVNFQVJDSF9LSU5EX01FRElBEAgSFAoQU0VBUkNIX0tJTkRfRklMRRAJEhUKEVNFQVJDSF9LSU5EX1ZPSUNFEAoyZAoNU2VhcmNoU2VydmljZRJTCg5TZWFyY2hNZXNzYWdlcxIfLnNrZWluLnYxLlNlYXJjaE1lc3NhZ2VzUmVxdWVzdBogLnNrZWluLnYxLlNlYXJjaE1lc3NhZ2VzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_entry]);
 
 /**
  * @generated from message skein.v1.SearchMessagesRequest
@@ -181,6 +181,8 @@ export enum SearchKind {
   TEXT = 1,
 
   /**
+   * Files of any kind.
+   *
    * @generated from enum value: SEARCH_KIND_ATTACHMENT = 2;
    */
   ATTACHMENT = 2,
@@ -209,6 +211,27 @@ export enum SearchKind {
    * @generated from enum value: SEARCH_KIND_OTHER = 7;
    */
   OTHER = 7,
+
+  /**
+   * Among its files is a picture or a film: image/* but a drawing of image/svg+xml, which nobody shows, and video/*.
+   *
+   * @generated from enum value: SEARCH_KIND_MEDIA = 8;
+   */
+  MEDIA = 8,
+
+  /**
+   * Among its files is one that is neither MEDIA nor VOICE.
+   *
+   * @generated from enum value: SEARCH_KIND_FILE = 9;
+   */
+  FILE = 9,
+
+  /**
+   * Among its files is something spoken (Attachment.voice) or another sound: audio/*.
+   *
+   * @generated from enum value: SEARCH_KIND_VOICE = 10;
+   */
+  VOICE = 10,
 }
 
 /**
