@@ -80,10 +80,6 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	fileKey, err := key.Derive("file")
-	if err != nil {
-		return nil, err
-	}
 	name, err := s.lockData(cfg)
 	if err != nil {
 		return nil, err
@@ -141,7 +137,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	pages := page.New(pageKey)
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
-	if back.files, err = newFiles(ctx, s, cfg, c, fileKey, log); err != nil {
+	if back.files, err = newFiles(ctx, s, cfg, c, key, log); err != nil {
 		return nil, err
 	}
 	if err := back.start(ctx, s, cfg, c, b, folk, pages, limits, log); err != nil {

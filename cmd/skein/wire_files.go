@@ -20,6 +20,7 @@ import (
 	"github.com/skein-im/skein/internal/blob/s3"
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
@@ -31,7 +32,7 @@ import (
 const uploadPath = "/v1/uploads/"
 
 // newFiles opens the store of files, and takes uploads in.
-func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, key []byte, log *slog.Logger) (*file.Service, error) {
+func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, master auth.MasterKey, log *slog.Logger) (*file.Service, error) {
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	if err := os.RemoveAll(spool(cfg)); err != nil { // what an earlier run left
 		return nil, fmt.Errorf("empty the folder of uploads on their way: %w", err)
@@ -39,43 +40,97 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 	if err := os.MkdirAll(spool(cfg), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of uploads on their way: %w", err)
 	}
-	store, err := openBlobs(ctx, s, cfg, clock, entropy)
+	urls, err := master.Derive("file")
 	if err != nil {
 		return nil, err
 	}
-	return file.New(file.Deps{DB: s.db, Blobs: store, Redirect: cfg.BlobsRedirect, Chat: c, Key: key, Clock: clock, Entropy: entropy, Log: log,
+	keys, err := blobKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	own, err := ownBlobs(ctx, s, cfg)
+	if err != nil {
+		return nil, err
+	}
+	stores := newStores(s.db, cfg, own, master, keys)
+	if err := stores.Start(ctx); err != nil {
+		return nil, withHint(err)
+	}
+	return file.New(file.Deps{DB: s.db, Stores: stores, Redirect: cfg.BlobsRedirect, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
 		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep}}), nil
+}
+
+// newStores knows where files lie; a command that serves none has no own.
+func newStores(d *db.DB, cfg *config.Config, own blob.Store, master auth.MasterKey, keys []auth.MasterKey) *file.Stores {
+	return file.NewStores(file.StoresDeps{DB: d, Own: own, Secret: master, Keys: keys, Entropy: im.SystemEntropy(),
+		Open: func(ctx context.Context, url string, who file.Login) (blob.Store, error) { return openBucket(ctx, cfg, url, who) }})
+}
+
+// blobKeys reads the option blobs_key.
+func blobKeys(cfg *config.Config) ([]auth.MasterKey, error) {
+	var keys []auth.MasterKey
+	for i, text := range cfg.BlobsKey {
+		k, err := auth.ParseMasterKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("blobs_key, key %d: %w", i+1, err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 // spool is the folder of files that last no longer than a request.
 func spool(cfg *config.Config) string { return filepath.Join(cfg.Data, "spool") }
 
-// openBlobs opens what the option blobs names.
-func openBlobs(ctx context.Context, s *server, cfg *config.Config, clock im.Clock, entropy im.Entropy) (blob.Store, error) {
+// ownBlobs opens what the option blobs names.
+func ownBlobs(ctx context.Context, s *server, cfg *config.Config) (blob.Store, error) {
 	if cfg.Blobs == "" {
-		store, err := local.Open(filepath.Join(cfg.Data, "blobs"), entropy)
+		store, err := local.Open(filepath.Join(cfg.Data, "blobs"), im.SystemEntropy())
 		if err == nil {
 			s.onClose(func(context.Context) error { return store.Close() })
 		}
 		return store, err
 	}
-	u, err := url.Parse(cfg.Blobs)
+	store, err := openBucket(ctx, cfg, cfg.Blobs, file.Login{})
+	if err == nil {
+		// A wrong name or secret is found out now, not by the first user.
+		ctx, cancel := context.WithTimeout(ctx, bucketTimeout)
+		defer cancel()
+		err = store.Check(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the store of files (option blobs): %w", err)
+	}
+	return store, nil
+}
+
+// bucketTimeout bounds how long a bucket is tried.
+const bucketTimeout = 30 * time.Second
+
+// openBucket opens a bucket by its URL, without asking anything of it. Without
+// credentials the environment and the machine say who the server is there.
+func openBucket(ctx context.Context, cfg *config.Config, bucket string, who file.Login) (blob.Store, error) {
+	clock, entropy := im.SystemClock{}, im.SystemEntropy()
+	u, err := url.Parse(bucket)
 	if err != nil || u.User != nil || u.Host == "" {
-		return nil, im.Errorf(im.InvalidArgument, "the option blobs is s3://BUCKET, azure://ACCOUNT/CONTAINER or gs://BUCKET, without a secret in it")
+		return nil, im.Errorf(im.InvalidArgument, "a bucket is s3://BUCKET, azure://ACCOUNT/CONTAINER or gs://BUCKET, without a secret in it")
 	}
 	q, path := u.Query(), strings.Trim(u.Path, "/")
 	var objects remote.Objects
 	switch u.Scheme {
 	case "s3":
-		objects, err = s3.New(s3.Options{Endpoint: q.Get("endpoint"), Region: q.Get("region"), Bucket: u.Host, VirtualHost: q.Get("virtual_host") == "true"})
+		objects, err = s3.New(s3.Options{Endpoint: q.Get("endpoint"), Region: q.Get("region"), Bucket: u.Host, VirtualHost: q.Get("virtual_host") == "true", AccessKey: who.ID, Secret: who.Secret})
 	case "azure":
 		container, prefix, _ := strings.Cut(path, "/")
 		path = prefix
-		objects, err = azure.New(azure.Options{Account: u.Host, Endpoint: q.Get("endpoint"), Container: container, Key: os.Getenv("AZURE_STORAGE_KEY"), Clock: clock, Entropy: entropy})
+		if who.Secret == "" {
+			who.Secret = os.Getenv("AZURE_STORAGE_KEY")
+		}
+		objects, err = azure.New(azure.Options{Account: u.Host, Endpoint: q.Get("endpoint"), Container: container, Key: who.Secret, Clock: clock, Entropy: entropy})
 	case "gs":
-		objects, err = gcs.New(ctx, gcs.Options{Bucket: u.Host, Endpoint: q.Get("endpoint"), Clock: clock, Entropy: entropy})
+		objects, err = gcs.New(ctx, gcs.Options{Bucket: u.Host, Endpoint: q.Get("endpoint"), Credentials: []byte(who.Secret), Clock: clock, Entropy: entropy})
 	default:
-		err = im.Errorf(im.InvalidArgument, "the option blobs knows s3, azure and gs, not %q", u.Scheme)
+		err = im.Errorf(im.InvalidArgument, "a bucket is one of s3, azure or gs, not of %q", u.Scheme)
 	}
 	if err != nil {
 		return nil, err
@@ -83,14 +138,7 @@ func openBlobs(ctx context.Context, s *server, cfg *config.Config, clock im.Cloc
 	if path != "" {
 		path += "/"
 	}
-	store := remote.New(objects, path, spool(cfg), entropy)
-	// A wrong name or secret is found out now, not by the first user.
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := store.Check(ctx); err != nil {
-		return nil, fmt.Errorf("the store of files (option blobs): %w", err)
-	}
-	return store, nil
+	return remote.New(objects, path, spool(cfg), entropy), nil
 }
 
 // filesKind is the job that collects what nobody needs any more.

@@ -443,7 +443,7 @@ func (a *Auth) newSecret(app im.AppID, alg Alg, publicKey string) (sealedSecret,
 	default:
 		return sealedSecret{}, im.Errorf(im.InvalidArgument, "the algorithm of a secret is HS256 or EdDSA, and a public key is for EdDSA")
 	}
-	s.sealed, err = a.key.seal(plain, s.about(), a.entropy)
+	s.sealed, err = a.key.Seal(plain, s.about(), a.entropy)
 	return s, err
 }
 
@@ -478,7 +478,7 @@ func (a *Auth) unseal(s Secret, keyID string, sealed []byte) (verifyKey, signKey
 	if keyID != a.key.ID {
 		return verifyKey{}, signKey{}, fmt.Errorf("the secret %s was sealed with the secret key %s and this server has %s: bring the file secret.key (or SKEIN_SECRET_KEY) that belongs to this database back", s.KID, keyID, a.key.ID)
 	}
-	plain, err := a.key.open(sealed, s.about())
+	plain, err := a.key.Open(sealed, s.about())
 	if err != nil {
 		return verifyKey{}, signKey{}, fmt.Errorf("the sealed secret %s does not open: its row was changed: %w", s.KID, err)
 	}

@@ -117,9 +117,9 @@ func writeNew(path, content string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// seal encrypts a secret. about ties it to its row: sealed bytes copied into
+// Seal encrypts a secret. about ties it to its row: sealed bytes copied into
 // another row do not open.
-func (k MasterKey) seal(secret []byte, about string, e im.Entropy) ([]byte, error) {
+func (k MasterKey) Seal(secret []byte, about string, e im.Entropy) ([]byte, error) {
 	gcm, err := k.gcm()
 	if err != nil {
 		return nil, err
@@ -131,8 +131,8 @@ func (k MasterKey) seal(secret []byte, about string, e im.Entropy) ([]byte, erro
 	return gcm.Seal(nonce, nonce, secret, []byte(about)), nil
 }
 
-// open decrypts what seal made for the same row.
-func (k MasterKey) open(sealed []byte, about string) ([]byte, error) {
+// Open decrypts what Seal made for the same row.
+func (k MasterKey) Open(sealed []byte, about string) ([]byte, error) {
 	gcm, err := k.gcm()
 	if err != nil {
 		return nil, err

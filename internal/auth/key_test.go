@@ -79,24 +79,24 @@ func TestAMasterKeyIsReadInEveryUsualForm(t *testing.T) {
 
 func TestSealedBytesOpenOnlyAsTheyWere(t *testing.T) {
 	k := newMasterKey(make([]byte, 32))
-	sealed, err := k.seal([]byte("secret"), "row 1", rand.Reader)
+	sealed, err := k.Seal([]byte("secret"), "row 1", rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := k.open(sealed, "row 1"); err != nil || string(got) != "secret" {
+	if got, err := k.Open(sealed, "row 1"); err != nil || string(got) != "secret" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	if _, err := k.open(sealed, "row 2"); err == nil {
+	if _, err := k.Open(sealed, "row 2"); err == nil {
 		t.Error("opens in another row")
 	}
 	for i := range sealed {
 		sealed[i] ^= 1
-		if _, err := k.open(sealed, "row 1"); err == nil {
+		if _, err := k.Open(sealed, "row 1"); err == nil {
 			t.Errorf("opens with byte %d changed", i)
 		}
 		sealed[i] ^= 1
 	}
-	if _, err := k.open(sealed[:11], "row 1"); err == nil {
+	if _, err := k.Open(sealed[:11], "row 1"); err == nil {
 		t.Error("opens when cut")
 	}
 }

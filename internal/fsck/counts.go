@@ -7,6 +7,28 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
+// stores checks that every object's row names a place that is known, and one of
+// its own app.
+func (c *check) stores(context.Context) error {
+	if ok, err := c.has("file_store"); err != nil || !ok {
+		return err
+	}
+	for _, table := range []string{"file_bytes", "file_upload"} {
+		if err := c.each(func(scan func(...any) error) error {
+			var app im.AppID
+			var n int64
+			if err := scan(&app, &n); err != nil {
+				return err
+			}
+			c.r.add(Finding{Check: "reference", App: app, Detail: fmt.Sprintf("app %s: %d rows of %s are in a store that there is not", app, n, table)})
+			return nil
+		}, "SELECT o.app, count(*) FROM "+table+" o LEFT JOIN file_store s ON s.id = o.store AND s.app = o.app WHERE o.store <> '' AND s.id IS NULL GROUP BY o.app"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // counts checks what is counted of apps against what is there: users, how often
 // bytes are used and files are sent, and the groups that a follower has counted. A count of users that is
 // too low can be left by an older program that ran beside a newer one; skein app

@@ -36,6 +36,7 @@ type row struct {
 	created im.Micros
 	touched im.Micros
 	key     string
+	store   string // see Stores
 	app     im.AppID
 	id      string
 }
@@ -44,9 +45,9 @@ type row struct {
 func load(tx db.Tx, app im.AppID, id string) (*row, error) {
 	f := &row{app: app, id: id}
 	var shown int64
-	err := tx.QueryRow(`SELECT f.owner, f.sum, f.size, f.name, f.mime, f.shown, f.created, f.touched, b.key
+	err := tx.QueryRow(`SELECT f.owner, f.sum, f.size, f.name, f.mime, f.shown, f.created, f.touched, b.key, b.store
 		FROM file f JOIN file_bytes b ON b.app = f.app AND b.sum = f.sum WHERE f.app = $1 AND f.id = $2`, app, id).
-		Scan(&f.owner, &f.sum, &f.size, &f.name, &f.mime, &shown, &f.created, &f.touched, &f.key)
+		Scan(&f.owner, &f.sum, &f.size, &f.name, &f.mime, &shown, &f.created, &f.touched, &f.key, &f.store)
 	if errors.Is(err, db.ErrNoRows) {
 		return nil, im.ErrNotFound
 	}

@@ -55,11 +55,15 @@ func (d *Downloads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f, err := d.find(r)
+	var store blob.Store
+	if err == nil {
+		store, err = d.Service.d.Stores.At(r.Context(), f.store)
+	}
 	if err != nil {
 		d.refuse(w, r, err)
 		return
 	}
-	d.Service.serve(w, r, f)
+	d.Service.serve(w, r, f, store)
 }
 
 // find tells which file is asked for, when whoever asks may read it.
@@ -110,14 +114,14 @@ func (d *Downloads) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // serve answers with the bytes, or with a place where they are for some seconds.
-func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row) {
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store blob.Store) {
 	as := blob.Headers{Type: "application/octet-stream", Disposition: disposition("attachment", f.name)}
 	if f.shown {
 		as = blob.Headers{Type: f.mime, Disposition: disposition("inline", f.name)}
 	}
 	h := w.Header()
 	if s.d.Redirect {
-		url, err := s.d.Blobs.Presign(r.Context(), f.key, blob.MaxPresign, as)
+		url, err := store.Presign(r.Context(), f.key, blob.MaxPresign, as)
 		if err == nil {
 			h.Set("Cache-Control", "no-store")
 			http.Redirect(w, r, url, http.StatusFound)
@@ -132,7 +136,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row) {
 	h.Set("ETag", `"`+hex.EncodeToString(f.sum)+`"`)
 	h.Set("Content-Type", as.Type)
 	h.Set("Content-Disposition", as.Disposition)
-	body := &ranged{ctx: r.Context(), store: s.d.Blobs, key: f.key, size: f.size}
+	body := &ranged{ctx: r.Context(), store: store, key: f.key, size: f.size}
 	http.ServeContent(w, r, "", time.Time{}, body)
 	if err := body.close(); err != nil && r.Context().Err() == nil {
 		s.d.Log.Warn("a file was not served to its end", "err", err)

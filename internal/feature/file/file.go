@@ -18,7 +18,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/skein-im/skein/internal/blob"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 )
@@ -36,8 +35,8 @@ type Limits struct {
 
 // Deps are what the service is made of; all are needed.
 type Deps struct {
-	DB    *db.DB
-	Blobs blob.Store
+	DB     *db.DB
+	Stores *Stores
 	// Redirect has files read where the store gives URLs of them, for
 	// blob.MaxPresign: somebody who is removed may read so much longer what they
 	// had asked for.

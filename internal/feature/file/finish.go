@@ -13,7 +13,7 @@ import (
 
 // finish makes the file of an upload that is whole. It may be repeated, until
 // the row says that it is done.
-func (s *Service) finish(c *claim, sum []byte) error {
+func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 	u := c.upload
 	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
 	defer cancel()
@@ -23,31 +23,33 @@ func (s *Service) finish(c *claim, sum []byte) error {
 		}
 		return im.Errorf(im.InvalidArgument, "the bytes are not those of the sha256 that was told; the upload is gone")
 	}
-	key, err := s.keyOf(ctx, u.app, sum)
+	key, at, err := s.keyOf(ctx, u.app, sum)
 	if err != nil {
 		return err
 	}
 	stored := key != ""
 	if !stored {
-		if err := s.d.Blobs.Complete(ctx, u.blob()); err != nil {
+		if err := store.Complete(ctx, u.blob()); err != nil {
 			return err
 		}
 		key = u.key()
+	} else if store, err = s.d.Stores.At(ctx, at); err != nil {
+		return err
 	}
-	head, err := s.head(ctx, key)
+	head, err := head(ctx, store, key)
 	if err != nil {
 		return err
 	}
 	mime, shown := mediaOf(head, u.mime)
 	spare := false
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
-		err := tx.QueryRow(`INSERT INTO file_bytes (app, sum, size, key, uses) VALUES ($1, $2, $3, $4, 1)
-			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key`, u.app, sum, u.size, u.key()).Scan(&key)
+		err := tx.QueryRow(`INSERT INTO file_bytes (app, sum, size, key, store, uses) VALUES ($1, $2, $3, $4, $5, 1)
+			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key`, u.app, sum, u.size, u.key(), u.store).Scan(&key)
 		if err != nil {
 			return err
 		}
 		if spare = key != u.key(); spare {
-			if err := trash(tx, u.key(), u.place); err != nil {
+			if err := trash(tx, u.key(), u.place, u.store); err != nil {
 				return err
 			}
 		} else if stored {
@@ -72,7 +74,7 @@ func (s *Service) finish(c *claim, sum []byte) error {
 	}
 	u.done = true
 	if spare {
-		if err := s.empty(ctx, u.key(), u.place); err != nil {
+		if err := s.empty(ctx, u.key(), u.place, u.store); err != nil {
 			s.d.Log.Debug("bytes that are there twice are deleted later", "err", err)
 		}
 	}
@@ -82,16 +84,17 @@ func (s *Service) finish(c *claim, sum []byte) error {
 // errGone says that bytes which were there a moment ago are not any more.
 var errGone = im.Errorf(im.Unavailable, "the file could not be made, come back")
 
-// keyOf tells where an app has these bytes; empty when it has not.
-func (s *Service) keyOf(ctx context.Context, app im.AppID, sum []byte) (key string, err error) {
+// keyOf tells where an app has these bytes, and in which store; empty when it
+// has not.
+func (s *Service) keyOf(ctx context.Context, app im.AppID, sum []byte) (key, store string, err error) {
 	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
-		err := tx.QueryRow("SELECT key FROM file_bytes WHERE app = $1 AND sum = $2", app, sum).Scan(&key)
+		err := tx.QueryRow("SELECT key, store FROM file_bytes WHERE app = $1 AND sum = $2", app, sum).Scan(&key, &store)
 		if errors.Is(err, db.ErrNoRows) {
 			err = nil
 		}
 		return err
 	})
-	return key, err
+	return key, store, err
 }
 
 // number is a flag as both engines store it.
@@ -104,18 +107,22 @@ func number(b bool) int64 {
 
 // trash notes that what lies under a key is to be deleted: with a place the
 // upload, and what it may have become.
-func trash(tx db.Tx, key, place string) error {
+func trash(tx db.Tx, key, place, store string) error {
 	now, err := tx.Now()
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO file_trash (key, place, since) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING", key, place, now)
+	_, err = tx.Exec("INSERT INTO file_trash (key, place, store, since) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING", key, place, store, now)
 	return err
 }
 
 // empty deletes what was noted.
-func (s *Service) empty(ctx context.Context, key, place string) error {
-	if err := errors.Join(s.d.Blobs.Abort(ctx, blob.Upload{Key: key, ID: place}), s.d.Blobs.Delete(ctx, key)); err != nil {
+func (s *Service) empty(ctx context.Context, key, place, id string) error {
+	store, err := s.d.Stores.At(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(store.Abort(ctx, blob.Upload{Key: key, ID: place}), store.Delete(ctx, key)); err != nil {
 		return err
 	}
 	return s.d.DB.Write(ctx, func(tx db.Tx) error {
@@ -132,7 +139,7 @@ const collectTimeout = 5 * time.Minute
 func (s *Service) Collect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
 	defer cancel()
-	type item struct{ key, place string }
+	type item struct{ key, place, store string }
 	var items []item
 	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
@@ -144,14 +151,14 @@ func (s *Service) Collect(ctx context.Context) error {
 	if err == nil {
 		err = s.d.DB.Read(ctx, func(tx db.Tx) error {
 			items = items[:0]
-			rows, err := tx.Query("SELECT key, place FROM file_trash ORDER BY since LIMIT 1000")
+			rows, err := tx.Query("SELECT key, place, store FROM file_trash ORDER BY since LIMIT 1000")
 			if err != nil {
 				return err
 			}
 			defer rows.Close()
 			for rows.Next() {
 				var i item
-				if err := rows.Scan(&i.key, &i.place); err != nil {
+				if err := rows.Scan(&i.key, &i.place, &i.store); err != nil {
 					return err
 				}
 				items = append(items, i)
@@ -159,17 +166,37 @@ func (s *Service) Collect(ctx context.Context) error {
 			return rows.Err()
 		})
 	}
+	// A store that does not answer holds the others up no longer than once: what
+	// it has goes to the end of the line.
+	bad := map[string]bool{}
 	for _, i := range items {
-		err = errors.Join(err, s.empty(ctx, i.key, i.place))
+		if !bad[i.store] {
+			lost := s.empty(ctx, i.key, i.place, i.store)
+			bad[i.store], err = lost != nil, errors.Join(err, lost)
+		}
+		if bad[i.store] {
+			err = errors.Join(err, s.later(ctx, i.key))
+		}
 	}
 	return err
+}
+
+// later has something deleted after everything else that is noted.
+func (s *Service) later(ctx context.Context, key string) error {
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		now, err := tx.Now()
+		if err == nil {
+			_, err = tx.Exec("UPDATE file_trash SET since = $2 WHERE key = $1", key, now)
+		}
+		return err
+	})
 }
 
 // expireUploads moves uploads that nothing came for into the trash.
 func expireUploads(tx db.Tx, now im.Micros) error {
 	const which = " FROM file_upload WHERE expires < $1 AND held < $1"
 	for _, q := range []string{
-		"INSERT INTO file_trash (key, place, since) SELECT 'files/' || substr(id, 1, 2) || '/' || id, place, $1" + which + " AND done = 0 ON CONFLICT (key) DO NOTHING",
+		"INSERT INTO file_trash (key, place, store, since) SELECT 'files/' || substr(id, 1, 2) || '/' || id, place, store, $1" + which + " AND done = 0 ON CONFLICT (key) DO NOTHING",
 		"DELETE" + which,
 	} {
 		if _, err := tx.Exec(q, now); err != nil {
@@ -186,7 +213,7 @@ func dropUnused(tx db.Tx, before im.Micros) error {
 		`UPDATE file_bytes SET uses = uses - (SELECT count(*)` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)
 			WHERE EXISTS (SELECT 1` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)`,
 		"DELETE FROM file WHERE refs = 0 AND touched < $1",
-		"INSERT INTO file_trash (key, place, since) SELECT key, '', $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
+		"INSERT INTO file_trash (key, place, store, since) SELECT key, '', store, $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
 	} {
 		if _, err := tx.Exec(q, before); err != nil {
 			return err

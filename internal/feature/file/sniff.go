@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/skein-im/skein/internal/blob"
 )
 
 // sniffBytes is how much of a file tells what it is.
@@ -81,8 +83,8 @@ func ftyp(brand, told string) string {
 }
 
 // head reads the first bytes of an object.
-func (s *Service) head(ctx context.Context, key string) ([]byte, error) {
-	r, err := s.d.Blobs.Get(ctx, key, 0, sniffBytes)
+func head(ctx context.Context, store blob.Store, key string) ([]byte, error) {
+	r, err := store.Get(ctx, key, 0, sniffBytes)
 	if err != nil {
 		return nil, err
 	}

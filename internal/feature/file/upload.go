@@ -39,15 +39,16 @@ type upload struct {
 	name, mime string
 	header     string
 	place      string
+	store      string // see Stores
 	done       bool
 	expires    im.Micros
 }
 
-const uploadColumns = "owner, size, at, hash, sum, name, mime, header, place, done, expires"
+const uploadColumns = "owner, size, at, hash, sum, name, mime, header, place, store, done, expires"
 
 func (u *upload) scan(row interface{ Scan(...any) error }) error {
 	var done int64
-	err := row.Scan(&u.owner, &u.size, &u.at, &u.hash, &u.sum, &u.name, &u.mime, &u.header, &u.place, &done, &u.expires)
+	err := row.Scan(&u.owner, &u.size, &u.at, &u.hash, &u.sum, &u.name, &u.mime, &u.header, &u.place, &u.store, &done, &u.expires)
 	u.done = done != 0
 	return err
 }
@@ -95,11 +96,15 @@ func (s *Service) Create(ctx context.Context, a im.Actor, n tus.New, header stri
 	if u.hash, err = stateOf(sha256.New()); err != nil {
 		return "", tus.Info{}, err
 	}
+	var store blob.Store
+	if u.store, store, err = s.d.Stores.ForNew(ctx, u.app); err != nil {
+		return "", tus.Info{}, err
+	}
 	if err := s.insert(ctx, u); err != nil {
 		return "", tus.Info{}, err
 	}
 	// The row is first: whatever the store begins can be found and ended by it.
-	if u.place, err = s.d.Blobs.Create(ctx, u.key(), u.size); err != nil {
+	if u.place, err = store.Create(ctx, u.key(), u.size); err != nil {
 		return "", tus.Info{}, err
 	}
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
@@ -124,8 +129,8 @@ func (s *Service) insert(ctx context.Context, u *upload) error {
 			return err
 		}
 		u.expires = now + im.Micros(s.d.Limits.Keep.Microseconds())
-		_, err = tx.Exec("INSERT INTO file_upload (app, id, "+uploadColumns+", holder, held, wanted) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', 0, $10, '', 0, 0)",
-			u.app, u.id, u.owner, u.size, u.hash, u.sum, u.name, u.mime, u.header, u.expires)
+		_, err = tx.Exec("INSERT INTO file_upload (app, id, "+uploadColumns+", holder, held, wanted) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', $10, 0, $11, '', 0, 0)",
+			u.app, u.id, u.owner, u.size, u.hash, u.sum, u.name, u.mime, u.header, u.store, u.expires)
 		return err
 	})
 }
@@ -180,8 +185,12 @@ func (s *Service) Write(ctx context.Context, a im.Actor, id string, offset int64
 	if err != nil {
 		return u.info(), err
 	}
+	store, err := s.d.Stores.At(c.ctx, u.store)
+	if err != nil {
+		return u.info(), err
+	}
 	if u.at < u.size {
-		err = s.d.Blobs.Append(c.ctx, u.blob(), io.TeeReader(c.reading(r), &first{digest, u.size - u.at}), func(at int64) error { return c.durable(at, digest) })
+		err = store.Append(c.ctx, u.blob(), io.TeeReader(c.reading(r), &first{digest, u.size - u.at}), func(at int64) error { return c.durable(at, digest) })
 	}
 	if u.at == u.size && errors.Is(err, errWanted) {
 		err = nil // by whoever asks where it stands: it is whole
@@ -194,7 +203,7 @@ func (s *Service) Write(ctx context.Context, a im.Actor, id string, offset int64
 		return u.info(), err
 	}
 	// Also with bytes behind the last one, which are refused: the file is whole.
-	return u.info(), errors.Join(err, s.finish(c, digest.Sum(nil)))
+	return u.info(), errors.Join(err, s.finish(c, store, digest.Sum(nil)))
 }
 
 // first passes on the first n bytes: what comes behind an upload's last byte is
@@ -255,12 +264,12 @@ func (s *Service) giveUp(ctx context.Context, u *upload) error {
 		if _, err := tx.Exec("DELETE FROM file_upload WHERE app = $1 AND id = $2 AND done = 0", u.app, u.id); err != nil {
 			return err
 		}
-		return trash(tx, u.key(), u.place)
+		return trash(tx, u.key(), u.place, u.store)
 	})
 	if err != nil {
 		return err
 	}
-	return s.empty(ctx, u.key(), u.place)
+	return s.empty(ctx, u.key(), u.place, u.store)
 }
 
 // fileName makes a name that is safe to show and to save under: the last part

@@ -77,7 +77,7 @@ func (w *world) start() *node {
 	store, err := local.Open(w.blobs, im.SystemEntropy())
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
-	n := &node{service: file.New(file.Deps{DB: w.db, Blobs: store, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: file.NewStores(file.StoresDeps{DB: w.db, Own: store, Entropy: im.SystemEntropy()}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
 	n.server = httptest.NewServer(tus.NewHandler(tus.Deps{Uploads: n.service, Prefix: "/v1/uploads/", Spool: w.t.TempDir(), Clock: im.SystemClock{},
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Who: func(r *http.Request) (im.Actor, error) {
 			app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
