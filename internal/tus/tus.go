@@ -108,6 +108,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case method == http.MethodOptions:
 		err = h.options(w, r)
+	case twice(r.Header):
+		err = im.Errorf(im.InvalidArgument, "a header of the protocol's comes once")
 	case r.Header.Get("Tus-Resumable") != version:
 		w.Header().Set("Tus-Version", version)
 		err = &refusal{http.StatusPreconditionFailed, "send Tus-Resumable: " + version}
@@ -128,6 +130,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.refuse(w, r, err)
 	}
+}
+
+// twice tells whether a header comes more than once that has one value: one of
+// two servers behind each other could take the first, and the other the last.
+func twice(h http.Header) bool {
+	for _, name := range []string{"Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Checksum", "Upload-Defer-Length", "Upload-Concat", "X-Http-Method-Override", "Content-Type"} {
+		if len(h[name]) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *handler) options(w http.ResponseWriter, r *http.Request) error {
@@ -161,7 +174,7 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Upload-Concat") != "" {
 		return im.Errorf(im.InvalidArgument, "uploads are not concatenated here")
 	}
-	header := r.Header.Get("Upload-Metadata")
+	header := strings.Join(r.Header.Values("Upload-Metadata"), ",") // a list, which may come in pieces
 	metadata, err := parseMetadata(header)
 	if err != nil {
 		return err
@@ -169,6 +182,9 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 	with := r.Header.Get("Content-Type") == octets
 	if !with && r.ContentLength > 0 {
 		return &refusal{http.StatusUnsupportedMediaType, "send Content-Type: " + octets}
+	}
+	if r.ContentLength > size {
+		return im.Errorf(im.TooLarge, "the upload has %d bytes, and %d are sent", size, r.ContentLength)
 	}
 	body, err := h.body(w, r, with)
 	if err != nil {
@@ -187,6 +203,9 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) error {
 			h.Log.Debug("an upload came without its first bytes", "err", err)
 		}
 		body.after(w)
+		if im.CodeOf(err) == im.TooLarge { // of a length that was not told: what there was room for is stored
+			return err
+		}
 		w.Header().Set("Upload-Offset", strconv.FormatInt(info.Offset, 10))
 	}
 	expires(w, info)

@@ -18,7 +18,7 @@ func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
 	defer cancel()
 	if len(u.sum) > 0 && !bytes.Equal(u.sum, sum) {
-		if err := s.giveUp(ctx, u); err != nil {
+		if err := s.giveUp(ctx, c); err != nil {
 			return err
 		}
 		return im.Errorf(im.InvalidArgument, "the bytes are not those of the sha256 that was told; the upload is gone")

@@ -248,21 +248,32 @@ func (s *Service) Terminate(ctx context.Context, a im.Actor, id string) error {
 		return err
 	}
 	if u.done {
-		return im.Errorf(im.FailedPrecondition, "the upload is complete")
+		return errComplete()
 	}
 	c, err := s.claim(ctx, a, id, -1)
 	if err != nil {
 		return err
 	}
 	defer c.release()
-	return s.giveUp(c.ctx, c.upload)
+	if c.upload.done { // while this waited for whoever held it
+		return errComplete()
+	}
+	return s.giveUp(c.ctx, c)
 }
 
-// giveUp forgets an upload that is claimed.
-func (s *Service) giveUp(ctx context.Context, u *upload) error {
+func errComplete() error { return im.Errorf(im.FailedPrecondition, "the upload is complete") }
+
+// giveUp forgets an upload that is claimed. What another holds by now, or has
+// made a file of, stays: its bytes are that file's.
+func (s *Service) giveUp(ctx context.Context, c *claim) error {
+	u := c.upload
 	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
-		if _, err := tx.Exec("DELETE FROM file_upload WHERE app = $1 AND id = $2 AND done = 0", u.app, u.id); err != nil {
+		n, err := tx.Exec("DELETE FROM file_upload WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
+		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return errLost
 		}
 		return trash(tx, u.key(), u.place, u.store)
 	})
