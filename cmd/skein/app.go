@@ -27,6 +27,7 @@ const appHelp = `skein app makes and lists apps (tenants) and changes their secr
   skein app suspend NAME   refuse every token of an app and end its sessions
   skein app resume NAME    take that back
   skein app quota NAME     print what an app may use and what it uses; with flags, change it
+  skein app bucket NAME    print where new files of an app go; with a URL behind it, or with --remove, change it
 
 It works beside a running server. Options:
 `
@@ -38,6 +39,7 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	publicKey := flags.String("public-key", "", "File with an Ed25519 public key in PEM: the private key stays with you.")
 	origins := flags.String("allowed-origins", "", "With create: web origins, with commas between them, whose pages may speak for the app.")
 	quotas := newQuotaFlags(flags)
+	buckets := newBucketFlags(flags)
 	retire := flags.Bool("retire-old", false, "With rotate: the older secrets stop working at once, for a secret that leaked.")
 	src := config.Source{Args: args, Environ: os.Environ(), Extra: flags, Only: []string{"data", "db"}}
 	cfg, operands, err := config.Read(src)
@@ -48,7 +50,7 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	} else if err != nil {
 		return err
 	}
-	verb, name, err := appOperands(operands)
+	verb, name, rest, err := appOperands(operands)
 	if err != nil {
 		return err
 	}
@@ -56,6 +58,9 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	} else if given && verb != "quota" {
 		return errQuotaFlags
+	}
+	if buckets.given() && verb != "bucket" {
+		return errors.New("--remove and --server-identity go with: skein app bucket NAME")
 	}
 	if *retire && verb != "rotate" {
 		return errors.New("--retire-old goes with: skein app rotate NAME")
@@ -84,6 +89,8 @@ func appCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	switch verb {
 	case "quota":
 		return changeQuotas(ctx, d, a, im.AppID(name), quotas, stdout)
+	case "bucket":
+		return changeBucket(ctx, cfg, d, a, im.AppID(name), strings.Join(rest, ""), buckets, stdout)
 	case "list":
 		return listApps(ctx, a, stdout)
 	case "create":
@@ -134,30 +141,32 @@ func splitOrigins(list string) (origins []string, err error) {
 	return origins, nil
 }
 
-// appOperands reads VERB [NAME].
-func appOperands(operands []string) (verb, name string, err error) {
+// appOperands reads VERB [NAME [URL]].
+func appOperands(operands []string) (verb, name string, rest []string, err error) {
 	if len(operands) == 0 {
-		return "", "", errors.New("say what to do: skein app create|list|rotate|suspend|resume|quota (see skein app --help)")
+		return "", "", nil, errors.New("say what to do: skein app create|list|rotate|suspend|resume|quota|bucket (see skein app --help)")
 	}
 	verb = operands[0]
-	want := 2
+	least, most := 2, 2
 	switch verb {
 	case "list":
-		want = 1
+		least, most = 1, 1
+	case "bucket":
+		most = 3
 	case "create", "rotate", "suspend", "resume", "quota":
 	default:
-		return "", "", fmt.Errorf("skein app knows create, list, rotate, suspend, resume and quota, not %q", verb)
+		return "", "", nil, fmt.Errorf("skein app knows create, list, rotate, suspend, resume, quota and bucket, not %q", verb)
 	}
 	switch {
-	case len(operands) < want:
-		return "", "", fmt.Errorf("name the app: skein app %s NAME", verb)
-	case len(operands) > want:
-		return "", "", fmt.Errorf("%q is one name too many", operands[want])
+	case len(operands) < least:
+		return "", "", nil, fmt.Errorf("name the app: skein app %s NAME", verb)
+	case len(operands) > most:
+		return "", "", nil, fmt.Errorf("%q is one name too many", operands[most])
 	}
-	if want == 2 {
-		name = operands[1]
+	if least == 2 {
+		name, rest = operands[1], operands[2:]
 	}
-	return verb, name, nil
+	return verb, name, rest, nil
 }
 
 // newApp takes a name that can be an id for the id, and makes an id for any

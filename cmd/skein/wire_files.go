@@ -63,7 +63,9 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 // newStores knows where files lie; a command that serves none has no own.
 func newStores(d *db.DB, cfg *config.Config, own blob.Store, master auth.MasterKey, keys []auth.MasterKey) *file.Stores {
 	return file.NewStores(file.StoresDeps{DB: d, Own: own, Secret: master, Keys: keys, Entropy: im.SystemEntropy(),
-		Open: func(ctx context.Context, url string, who file.Login) (blob.Store, error) { return openBucket(ctx, cfg, url, who) }})
+		Open: func(ctx context.Context, url string, who file.Login) (blob.Store, error) {
+			return openBucket(ctx, cfg, url, who)
+		}})
 }
 
 // blobKeys reads the option blobs_key.
@@ -156,6 +158,6 @@ func downloads(files *file.Service, calls *rpc.Server, a *auth.Auth) http.Handle
 
 // uploads serves what is below uploadPath.
 func uploads(cfg *config.Config, files *file.Service, calls *rpc.Server, log *slog.Logger) http.Handler {
-	h := tus.NewHandler(tus.Deps{Uploads: files, Who: calls.Who, Spool: spool(cfg), Prefix: uploadPath, Clock: im.SystemClock{}, Log: log})
+	h := tus.NewHandler(tus.Deps{Uploads: files, Who: calls.Who, Spool: spool(cfg), Prefix: uploadPath, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: log})
 	return calls.Pages(h, tus.Methods, tus.Sends, tus.Reads)
 }

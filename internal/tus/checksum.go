@@ -2,6 +2,8 @@ package tus
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -105,6 +107,21 @@ func (t *timedReader) ended() bool {
 	return t.stopped
 }
 
+// veil has a file written and read with a key that only this call has: what lies
+// on the disk for a moment is nobody's to read, nor to find there later.
+func veil(f *os.File, entropy im.Entropy) (io.Writer, io.Reader, error) {
+	var key [32]byte
+	if _, err := io.ReadFull(entropy, key[:]); err != nil {
+		return nil, nil, err
+	}
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, nil, err
+	}
+	var begin [aes.BlockSize]byte
+	return cipher.StreamWriter{S: cipher.NewCTR(block, begin[:]), W: f}, cipher.StreamReader{S: cipher.NewCTR(block, begin[:]), R: f}, nil
+}
+
 // body returns what a request brings; with a checksum, after it was compared.
 func (h *handler) body(w http.ResponseWriter, r *http.Request, any bool) (*body, error) {
 	in := &timedReader{r: r.Body, conn: http.NewResponseController(w), clock: h.Clock}
@@ -122,8 +139,14 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, any bool) (*body,
 	if err != nil {
 		return nil, err
 	}
-	b := &body{Reader: f, file: f}
-	n, err := io.Copy(io.MultiWriter(f, digest), io.LimitReader(in, maxChunk+1))
+	b := &body{file: f}
+	hidden, shown, err := veil(f, h.Entropy)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	b.Reader = shown
+	n, err := io.Copy(io.MultiWriter(hidden, digest), io.LimitReader(in, maxChunk+1))
 	switch {
 	case err != nil: // the client went away, or the disk is full
 		err = im.Errorf(im.Unavailable, "the chunk did not come whole")

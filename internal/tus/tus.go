@@ -84,9 +84,10 @@ type Deps struct {
 	// them is stored.
 	Spool string
 	// Prefix is the path of the handler, with a slash at its end.
-	Prefix string
-	Clock  im.Clock
-	Log    *slog.Logger
+	Prefix  string
+	Clock   im.Clock
+	Entropy im.Entropy
+	Log     *slog.Logger
 }
 
 type handler struct{ Deps }

@@ -1,9 +1,12 @@
 package file
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"mime"
 	"net/http"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/skein-im/skein/internal/blob"
+	"github.com/skein-im/skein/internal/blob/sealed"
 	"github.com/skein-im/skein/internal/im"
 )
 
@@ -63,7 +67,9 @@ func (d *Downloads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, err)
 		return
 	}
-	d.Service.serve(w, r, f, store)
+	if err := d.Service.serve(w, r, f, store); err != nil {
+		d.refuse(w, r, err)
+	}
 }
 
 // find tells which file is asked for, when whoever asks may read it.
@@ -97,7 +103,7 @@ func (d *Downloads) find(r *http.Request) (*row, error) {
 
 var statuses = map[im.Code]int{im.Unauthenticated: http.StatusUnauthorized, im.TokenExpired: http.StatusUnauthorized, im.SignedOut: http.StatusUnauthorized,
 	im.Expired: http.StatusUnauthorized, im.NotFound: http.StatusNotFound, im.PermissionDenied: http.StatusForbidden, im.RateLimited: http.StatusTooManyRequests,
-	im.InvalidArgument: http.StatusBadRequest, im.Unavailable: http.StatusServiceUnavailable}
+	im.InvalidArgument: http.StatusBadRequest, im.Unavailable: http.StatusServiceUnavailable, im.DataLoss: http.StatusInternalServerError}
 
 func (d *Downloads) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e, known := im.Shown(err)
@@ -114,7 +120,8 @@ func (d *Downloads) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // serve answers with the bytes, or with a place where they are for some seconds.
-func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store blob.Store) {
+// With an error nothing was answered yet.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store blob.Store) error {
 	as := blob.Headers{Type: "application/octet-stream", Disposition: disposition("attachment", f.name)}
 	if f.shown {
 		as = blob.Headers{Type: f.mime, Disposition: disposition("inline", f.name)}
@@ -125,7 +132,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 		if err == nil {
 			h.Set("Cache-Control", "no-store")
 			http.Redirect(w, r, url, http.StatusFound)
-			return
+			return nil
 		}
 		if im.CodeOf(err) != im.Unsupported {
 			s.d.Log.Warn("a file is streamed, because its store gives no URL", "err", err)
@@ -137,11 +144,51 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 	h.Set("Content-Type", as.Type)
 	h.Set("Content-Disposition", as.Disposition)
 	body := &ranged{ctx: r.Context(), store: store, key: f.key, size: f.size}
-	http.ServeContent(w, r, "", time.Time{}, body)
-	if err := body.close(); err != nil && r.Context().Err() == nil {
+	if _, ok := store.(*sealed.Store); ok {
+		body.check(f.sum)
+	}
+	answer := &late{ResponseWriter: w}
+	http.ServeContent(answer, r, "", time.Time{}, body)
+	err := body.close()
+	if err != nil && !answer.begun {
+		for _, name := range []string{"Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"} {
+			h.Del(name)
+		}
+		return err
+	}
+	answer.begin()
+	if err != nil && r.Context().Err() == nil {
 		s.d.Log.Warn("a file was not served to its end", "err", err)
 	}
+	return nil
 }
+
+// late begins an answer with its first byte, so that a store which gives none is
+// answered as that.
+type late struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (l *late) WriteHeader(status int) { l.status = status }
+
+// Write implements http.ResponseWriter.
+func (l *late) Write(b []byte) (int, error) {
+	l.begin()
+	return l.ResponseWriter.Write(b)
+}
+
+func (l *late) begin() {
+	if !l.begun && l.status != 0 {
+		l.ResponseWriter.WriteHeader(l.status)
+	}
+	l.begun = true
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (l *late) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 
 // disposition writes Content-Disposition; names of any script are told twice
 // (RFC 6266).
@@ -162,7 +209,19 @@ type ranged struct {
 	at    int64
 	r     io.ReadCloser // from at on; nil = not asked for
 	err   error         // what was not the end
+
+	sum    []byte // the SHA-256 of the whole, when it is checked
+	digest hash.Hash
+	hashed int64 // how many bytes digest has; behind them nothing was read
 }
+
+// check has whoever reads all of it, in order, get its last bytes only when the
+// hash is right. What is encrypted is not protected from being changed, see
+// package sealed. A range can not be checked.
+func (b *ranged) check(sum []byte) { b.sum, b.digest = sum, sha256.New() }
+
+// errChanged says that an object is not what was stored.
+var errChanged = im.Errorf(im.DataLoss, "the bytes of a file are not those that were stored")
 
 // Seek implements io.Seeker.
 func (b *ranged) Seek(offset int64, whence int) (int64, error) {
@@ -194,6 +253,13 @@ func (b *ranged) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := b.r.Read(p)
+	if b.digest != nil && b.hashed == b.at && n > 0 {
+		b.digest.Write(p[:n])
+		if b.hashed += int64(n); b.hashed == b.size && !bytes.Equal(b.digest.Sum(nil), b.sum) {
+			b.err = errChanged
+			return 0, b.err
+		}
+	}
 	b.at += int64(n)
 	if err == io.EOF && b.at < b.size {
 		err = io.ErrUnexpectedEOF

@@ -143,7 +143,9 @@ func (s *Stores) addKey(ctx context.Context, old storeRow) error {
 		return err
 	}
 	r := old
-	r.id = id
+	if r.id = id; r.login == nil {
+		r.login = []byte{}
+	}
 	key := make([]byte, sealed.KeyBytes)
 	if _, err := io.ReadFull(s.d.Entropy, key); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skein-im/skein/internal/blob"
 	"github.com/skein-im/skein/internal/blob/blobtest"
 	"github.com/skein-im/skein/internal/blob/local"
 	"github.com/skein-im/skein/internal/db"
@@ -74,18 +75,32 @@ func newWorld(t testing.TB, url string) *world {
 
 // start starts a node, which remembers nothing of an earlier one.
 func (w *world) start() *node {
+	return w.startWith(func(own blob.Store) *file.Stores {
+		return file.NewStores(file.StoresDeps{DB: w.db, Own: own, Entropy: im.SystemEntropy()})
+	})
+}
+
+// startWith starts one that knows more stores than the world's folder.
+func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
+	w.t.Helper()
 	store, err := local.Open(w.blobs, im.SystemEntropy())
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
-	n := &node{service: file.New(file.Deps{DB: w.db, Stores: file.NewStores(file.StoresDeps{DB: w.db, Own: store, Entropy: im.SystemEntropy()}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
-	n.server = httptest.NewServer(tus.NewHandler(tus.Deps{Uploads: n.service, Prefix: "/v1/uploads/", Spool: w.t.TempDir(), Clock: im.SystemClock{},
-		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Who: func(r *http.Request) (im.Actor, error) {
-			app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
-			if !ok {
-				return im.Actor{}, im.Errorf(im.Unauthenticated, "who?")
-			}
-			return im.Actor{App: im.AppID(app), User: im.UserID(user)}, nil
-		}}))
+	known := stores(store)
+	must(w.t, known.Start(w.t.Context()))
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
+	who := func(r *http.Request) (im.Actor, error) {
+		app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
+		if !ok {
+			return im.Actor{}, im.Errorf(im.Unauthenticated, "who?")
+		}
+		return im.Actor{App: im.AppID(app), User: im.UserID(user)}, nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/files/", &file.Downloads{Service: n.service, Prefix: "/v1/files/", Who: who})
+	mux.Handle("/", tus.NewHandler(tus.Deps{Uploads: n.service, Prefix: "/v1/uploads/", Spool: w.t.TempDir(), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
+		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Who: who}))
+	n.server = httptest.NewServer(mux)
 	w.t.Cleanup(n.server.Close)
 	return n
 }
@@ -179,12 +194,11 @@ func (n *node) cut(t *testing.T, who, path string, at int, body []byte, after in
 // whole holds the file of an upload to its bytes.
 func (w *world) whole(path string, body []byte) {
 	w.t.Helper()
-	var key string
 	sum := sha256.Sum256(body)
 	must(w.t, w.db.Read(w.t.Context(), func(tx db.Tx) error {
 		var size int64
 		var stored []byte
-		if err := tx.QueryRow("SELECT b.key, f.size, f.sum FROM file f JOIN file_bytes b ON b.app = f.app AND b.sum = f.sum WHERE f.id = $1", filepath.Base(path)).Scan(&key, &size, &stored); err != nil {
+		if err := tx.QueryRow("SELECT size, sum FROM file WHERE id = $1", filepath.Base(path)).Scan(&size, &stored); err != nil {
 			return err
 		}
 		if size != int64(len(body)) || !bytes.Equal(stored, sum[:]) {
@@ -192,11 +206,26 @@ func (w *world) whole(path string, body []byte) {
 		}
 		return nil
 	}))
-	got, err := os.ReadFile(filepath.Join(w.blobs, "objects", key))
-	must(w.t, err)
-	if !bytes.Equal(got, body) {
+	if got := w.stored(path); !bytes.Equal(got, body) {
 		w.t.Errorf("%d bytes of %d are other ones", len(got), len(body))
 	}
+}
+
+// place is where the bytes of an upload's file lie, in the folder.
+func (w *world) place(path string) (name string) {
+	w.t.Helper()
+	must(w.t, w.db.Read(w.t.Context(), func(tx db.Tx) error {
+		return tx.QueryRow("SELECT b.key FROM file f JOIN file_bytes b ON b.app = f.app AND b.sum = f.sum WHERE f.id = $1", filepath.Base(path)).Scan(&name)
+	}))
+	return filepath.Join(w.blobs, "objects", name)
+}
+
+// stored are the bytes that lie there.
+func (w *world) stored(path string) []byte {
+	w.t.Helper()
+	got, err := os.ReadFile(w.place(path))
+	must(w.t, err)
+	return got
 }
 
 // files counts what lies in a folder of the store.
