@@ -24,6 +24,7 @@ type Client struct {
 	on     listeners
 
 	profiles profileCache
+	files    Files
 
 	tasks  turn.Scheduler  // nil = goroutines
 	ctx    context.Context // ends with Close
@@ -78,6 +79,7 @@ func New(o Options) (*Client, error) {
 		c.events = make(chan func(), 1) // tasks can not meet in an unbuffered channel
 	}
 	c.tokens = &tokens{supply: o.Token, ctx: ctx, start: c.start, tasks: c.tasks}
+	c.files.c = c
 	c.driver = newDriver(uniform(o.Entropy))
 	if err := c.load(); err != nil {
 		cancel()

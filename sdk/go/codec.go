@@ -165,12 +165,13 @@ type itemRow struct {
 	TargetSeq         uint64 `json:",omitempty"`
 	Time              int64
 	State             MessageState
-	Code              Code   `json:",omitempty"`
-	Message, Hint     string `json:",omitempty"`
-	Seq, Ord          uint64 `json:",omitempty"`
-	AckTime           int64  `json:",omitempty"`
-	Attempts          int    `json:",omitempty"`
-	FirstTryMS        int64  `json:",omitempty"`
+	Code              Code      `json:",omitempty"`
+	Message, Hint     string    `json:",omitempty"`
+	Seq, Ord          uint64    `json:",omitempty"`
+	AckTime           int64     `json:",omitempty"`
+	Attempts          int       `json:",omitempty"`
+	FirstTryMS        int64     `json:",omitempty"`
+	Files             *filesRow `json:",omitempty"`
 }
 
 func encodeItem(it *item) (SavedItem, error) {
@@ -186,6 +187,10 @@ func encodeItem(it *item) (SavedItem, error) {
 	}
 	if it.err != nil {
 		r.Code, r.Message, r.Hint = it.err.Code, it.err.Message, it.err.Hint
+	}
+	var err error
+	if r.Files, err = encodeFiles(it.files); err != nil {
+		return SavedItem{}, err
 	}
 	b, err := json.Marshal(r)
 	return SavedItem{ID: it.id, Order: it.order, Data: b}, err
@@ -208,7 +213,9 @@ func decodeItem(s SavedItem) (*item, error) {
 	if r.Code != "" {
 		it.err = &Error{Code: r.Code, Message: r.Message, Hint: r.Hint}
 	}
-	return it, nil
+	var err error
+	it.files, err = decodeFiles(r.Files)
+	return it, err
 }
 
 // loadState rebuilds the state from a store. Messages come when asked for.

@@ -60,7 +60,8 @@ type Sticker struct {
 	Alt string
 }
 
-// Attachment is a file that lies somewhere else.
+// Attachment is a file: one that was uploaded to the app, or one that lies
+// somewhere else.
 type Attachment struct {
 	Name string // 1 to 255 bytes
 	MIME string // such as image/png
@@ -74,6 +75,19 @@ type Attachment struct {
 	Thumb []byte
 	// SHA256 of the file: 32 bytes, or none.
 	SHA256 []byte
+
+	// File is the id of a file that was uploaded, in place of URL: Client.Files
+	// reads it. It is the sender's own, or comes with what is forwarded.
+	File string
+	// Poster is the id of a picture that is shown in place of a film until it
+	// plays; empty = none.
+	Poster string
+	// Voice: it was spoken for this message. Waveform is how loud it is from
+	// its beginning to its end, 0 to 255 each; empty = unknown.
+	Voice    bool
+	Waveform []byte
+	// Animated: a picture that moves.
+	Animated bool
 }
 
 // Notice is a line that the app itself says in a conversation: its back end
@@ -117,7 +131,8 @@ func attachmentsOf(a *skeinv1.Attachments) []Attachment {
 	out := make([]Attachment, 0, len(a.GetItems()))
 	for _, it := range a.GetItems() {
 		out = append(out, Attachment{Name: it.GetName(), MIME: it.GetMime(), Size: it.GetSize(), URL: it.GetUrl(), Width: it.GetWidth(), Height: it.GetHeight(),
-			Duration: time.Duration(it.GetDurationMs()) * time.Millisecond, Thumb: slices.Clone(it.GetThumb()), SHA256: slices.Clone(it.GetSha256())})
+			Duration: time.Duration(it.GetDurationMs()) * time.Millisecond, Thumb: slices.Clone(it.GetThumb()), SHA256: slices.Clone(it.GetSha256()),
+			File: it.GetFile(), Poster: it.GetPoster(), Voice: it.GetVoice(), Waveform: slices.Clone(it.GetWaveform()), Animated: it.GetAnimated()})
 	}
 	return out
 }
@@ -170,7 +185,7 @@ func (v *Message) setKind(c *skeinv1.Content) {
 
 // kinds counts the contents that are set: a message has exactly one.
 func (o Outgoing) kinds() (n int) {
-	for _, set := range []bool{o.Text != "" && len(o.Attachments) == 0, o.Custom != nil, len(o.Opaque) > 0,
+	for _, set := range []bool{o.Text != "" && len(o.Attachments) == 0 && len(o.Files) == 0, len(o.Files) > 0, o.Custom != nil, len(o.Opaque) > 0,
 		o.Location != nil, o.ContactCard != nil, o.Sticker != nil, len(o.Attachments) > 0, o.Poll != nil} {
 		if set {
 			n++
@@ -202,6 +217,8 @@ func (o Outgoing) fill(c *skeinv1.Content) error {
 		c.Kind = &skeinv1.Content_Poll{Poll: o.Poll.wire()}
 	case len(o.Attachments) > 0:
 		return o.fillAttachments(c)
+	case len(o.Files) > 0:
+		c.Kind = &skeinv1.Content_Attachments{Attachments: &skeinv1.Attachments{Caption: o.Text}}
 	default:
 		c.Kind = &skeinv1.Content_Text{Text: &skeinv1.Text{Text: o.Text}}
 	}
@@ -218,7 +235,8 @@ func (o Outgoing) fillAttachments(c *skeinv1.Content) error {
 			return errorf(InvalidArgument, nil, "a recording lasts at most 31 days")
 		}
 		as.Items = append(as.Items, &skeinv1.Attachment{Name: a.Name, Mime: a.MIME, Size: a.Size, Url: a.URL, Width: a.Width, Height: a.Height,
-			DurationMs: uint32(a.Duration.Milliseconds()), Thumb: slices.Clone(a.Thumb), Sha256: slices.Clone(a.SHA256)})
+			DurationMs: uint32(a.Duration.Milliseconds()), Thumb: slices.Clone(a.Thumb), Sha256: slices.Clone(a.SHA256),
+			File: a.File, Poster: a.Poster, Voice: a.Voice, Waveform: slices.Clone(a.Waveform), Animated: a.Animated})
 	}
 	as.Caption = o.Text
 	c.Kind = &skeinv1.Content_Attachments{Attachments: as}

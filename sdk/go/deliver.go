@@ -18,11 +18,17 @@ func (c *Client) deliver(changes []change) {
 		case changeMessage, changeMessageUpdated, changeMessageRemoved:
 			c.deliverMessage(ch)
 		case changeSent:
+			if ch.op.files != nil {
+				c.tellUpload(ch.op)
+			}
 			c.outbox(outEvent{Type: "ack", ID: ch.id})
 			c.resolve(ch.id, outcome{m: c.sentMessage(ch)})
 		case changeFailed:
 			m, _ := c.messageOf(change{kind: changeMessageUpdated, conv: ch.conv, id: ch.id})
 			c.outbox(outEvent{Type: "discard", ID: ch.id}) // a reset may have failed it
+			if _, it := c.st.itemByID(ch.id); it != nil && it.files != nil {
+				c.tellUpload(it)
+			}
 			c.resolve(ch.id, outcome{m, ch.err})
 		case changeReplaced:
 			c.sending[ch.to] = append(c.sending[ch.to], c.sending[ch.id]...)
@@ -170,6 +176,7 @@ func (c *Client) up() {
 		flights = max(1, flights-spareFlights)
 	}
 	c.outbox(outEvent{Type: "up", MaxInFlight: flights, OffsetMS: c.offsetMS})
+	c.wakeUploads()
 	for _, id := range sortedKeys(c.st.convs) {
 		cv := c.st.convs[id]
 		if cv.readUnsent > 0 {
@@ -186,6 +193,7 @@ func (c *Client) up() {
 // down ends it.
 func (c *Client) down() {
 	c.outbox(outEvent{Type: "down"})
+	c.wakeUploads()
 	c.mu.Lock()
 	clear(c.presence)
 	c.mu.Unlock()
@@ -263,9 +271,14 @@ func (c *Client) sendWatch() {
 	c.send(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_WatchPresence{WatchPresence: &skeinv1.WatchPresence{Users: c.watch}}}, awaited{kind: "watch"})
 }
 
-// putBack hands an item to the outbox machine, in the state's order.
+// putBack hands an item to the outbox machine, in the state's order. One whose
+// files are not there is not for the machine yet, nor is what is about it.
 func (c *Client) putBack(it *item) {
 	if it.state != Sending {
+		return
+	}
+	if it.uploads() {
+		c.uploading.waiting = append(c.uploading.waiting, it)
 		return
 	}
 	op := "send"
@@ -274,6 +287,9 @@ func (c *Client) putBack(it *item) {
 	}
 	target := ""
 	if _, t := c.st.itemByID(it.targetID); t != nil {
+		if t.uploads() {
+			return
+		}
 		target = it.targetID
 	}
 	c.outbox(outEvent{Type: "add", ID: it.id, Conversation: it.conv, Op: op, Target: target, Key: it.key,
@@ -320,6 +336,9 @@ func (c *Client) failItem(id string, why Code) {
 
 // itemRefused takes the server's error about an item.
 func (c *Client) itemRefused(id string, err *Error) {
+	if _, it := c.st.itemByID(id); err.Code == FailedPrecondition && c.recheck(it) {
+		return
+	}
 	c.details[id] = err
 	ev := outEvent{Type: "error", ID: id, Error: err.Code, RetryAfterMS: err.RetryAfter.Milliseconds()}
 	if !err.ServerTime.IsZero() {

@@ -119,6 +119,7 @@ type listeners struct {
 	command                                 handlers[CommandEvent]
 	roomMessage                             handlers[RoomMessage]
 	roomState                               handlers[RoomState]
+	upload                                  handlers[UploadEvent]
 }
 
 // OnMessage is called for each new message, from anybody, including what the

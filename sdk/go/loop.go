@@ -30,14 +30,15 @@ type driver struct {
 	details    map[string]*Error         // what the server said of an item, for its failure
 	cause      *Error                    // the last thing that went wrong with the connection
 
-	changes []change
-	dirty   dirty
-	late    []func()               // to be run after what was changed is stored
-	frames  []*skeinv1.ClientFrame // to be sent after that
-	rooms   map[string]*Room       // livestreams that are watched, by conversation
-	refs    map[uint32]awaited     // frames of this session that wait for an answer
-	ref     uint32
-	queue   []func() // events that wait for the handlers' goroutine
+	changes   []change
+	dirty     dirty
+	late      []func()               // to be run after what was changed is stored
+	frames    []*skeinv1.ClientFrame // to be sent after that
+	uploading uploading
+	rooms     map[string]*Room   // livestreams that are watched, by conversation
+	refs      map[uint32]awaited // frames of this session that wait for an answer
+	ref       uint32
+	queue     []func() // events that wait for the handlers' goroutine
 
 	lastTyped map[string]time.Time // own typing by conversation, last sent
 	watch     []string
@@ -188,6 +189,7 @@ func (c *Client) flush() {
 	if c.fatal != nil {
 		return // nothing more is promised
 	}
+	c.pumpUploads()
 	for len(c.changes) > 0 || len(c.late) > 0 || !c.dirty.empty() {
 		if !c.persist() {
 			return
@@ -198,6 +200,7 @@ func (c *Client) flush() {
 		for _, fn := range late {
 			fn()
 		}
+		c.pumpUploads()
 	}
 	for _, cv := range c.grown {
 		c.evict(cv)

@@ -252,7 +252,7 @@ func (v *Message) setContent(c *skeinv1.Content) {
 }
 
 // Outgoing is what Send sends: a text, a custom message, one of the other
-// kinds, or opaque bytes. Attachments may have a Text with them.
+// kinds, or opaque bytes. Attachments and Files may have a Text with them.
 type Outgoing struct {
 	// Text is 1 to 16,384 bytes of UTF-8.
 	Text   string
@@ -264,6 +264,11 @@ type Outgoing struct {
 	Sticker     *Sticker
 	// Attachments are at most 20.
 	Attachments []Attachment
+	// Files are at most 20 that are uploaded first: Send and Enqueue alone.
+	// OnProgress, if it is not nil, is told how far they are, like a handler; the
+	// last time when the message is sent, or has failed.
+	Files      []Upload
+	OnProgress func(Transfer)
 	// Opaque is at most 32 KiB that the server and its followers do not read.
 	// With MLS they are a message of RFC 9420, else of the app's own making.
 	Opaque []byte
@@ -307,8 +312,13 @@ type Outgoing struct {
 }
 
 // body checks what a server would refuse anyway and builds the wire's body.
-func (o Outgoing) body() (*skeinv1.Body, error) {
+func (o Outgoing) body() (*skeinv1.Body, error) { return o.bodyWith(false) }
+
+// bodyWith builds it; files tells whether whoever asks uploads Files.
+func (o Outgoing) bodyWith(files bool) (*skeinv1.Body, error) {
 	switch {
+	case len(o.Files) > 0 && !files:
+		return nil, &Error{Code: InvalidArgument, Message: "Files go with Send and Enqueue alone", Hint: "Client.Upload makes Attachments of them"}
 	case o.kinds() != 1:
 		return nil, errorf(InvalidArgument, nil, "a message has exactly one content: Text, Custom, Opaque or one of the other kinds")
 	case len(o.Text) > 16384:

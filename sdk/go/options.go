@@ -66,6 +66,10 @@ type Options struct {
 	// serves one client at a time and stays the caller's to close, after the
 	// client.
 	Store Store
+	// OpenUpload opens what was given as Upload.Ref, in an earlier process: its
+	// bytes, and how many there are. What it returns is closed if it can be. nil:
+	// uploads of a Path alone go on after a restart.
+	OpenUpload func(ref string) (r io.ReaderAt, size int64, err error)
 	// Logger gets what an operator may want to know; nil drops it. Never the
 	// text of messages or a token.
 	Logger *slog.Logger

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -68,10 +67,7 @@ func (c *Client) post1(ctx context.Context, method, token string, body []byte, r
 	}
 	r.Header.Set("Content-Type", "application/proto")
 	r.Header.Set("Connect-Protocol-Version", "1")
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Skein-App", c.opt.AppID)
-	r.Header.Set("Skein-Device", url.PathEscape(c.device))
-	r.Header.Set("User-Agent", "skein-go/"+Version)
+	c.identify(r, token)
 	answer, err := c.opt.HTTPClient.Do(r)
 	if err != nil {
 		if c.ctx.Err() != nil {

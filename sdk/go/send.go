@@ -10,6 +10,10 @@ import (
 // message stays in the outbox and is sent as soon as that is possible: see
 // Enqueue for the local echo, Discard for taking it back.
 //
+// With Files the message is sent when they are there, which takes as long as it
+// takes: over lost connections, and with a Store also over restarts. When ctx
+// ends before they are there, the message is discarded; Enqueue has no such end.
+//
 // Errors: what the server said, and then the message is Failed and can be
 // retried or discarded; InvalidArgument, TooLarge, ResourceExhausted (10,000
 // items wait), and then nothing was put anywhere; Aborted, Closed, Storage.
@@ -18,7 +22,11 @@ func (v *Conversation) Send(ctx context.Context, o Outgoing) (Message, error) {
 	if err != nil {
 		return m, err
 	}
-	return v.c.await(ctx, m, wait)
+	sent, err := v.c.await(ctx, m, wait)
+	if CodeOf(err) == Aborted && ctx.Err() != nil && len(o.Files) > 0 {
+		v.c.discardUnsent(m.ID)
+	}
+	return sent, err
 }
 
 // Enqueue puts a message into the outbox and returns its local echo, which is
@@ -34,9 +42,17 @@ func (v *Conversation) enqueue(ctx context.Context, o Outgoing) (Message, chan o
 	if err != nil {
 		return Message{}, nil, err
 	}
-	body, err := o.body()
+	body, err := o.bodyWith(true)
 	if err != nil {
 		return Message{}, nil, err
+	}
+	var files *transfer
+	if len(o.Files) > 0 {
+		ps, err := parts(o.Files)
+		if err != nil {
+			return Message{}, nil, err
+		}
+		files, body = &transfer{parts: ps, onProgress: o.OnProgress}, withFiles(body, ps)
 	}
 	if err := v.MaySend(); err != nil {
 		return Message{}, nil, err
@@ -45,7 +61,7 @@ func (v *Conversation) enqueue(ctx context.Context, o Outgoing) (Message, chan o
 		return Message{}, nil, errorf(InvalidArgument, nil, "only the self conversation has keys")
 	}
 	return v.c.put(ctx, &item{conv: id, op: opSend, body: body, key: o.Key, toDevices: slices.Clone(o.ToDevices), handshake: o.Handshake,
-		opts: v.options(o)})
+		opts: v.options(o), files: files})
 }
 
 // put takes an item into the outbox.
@@ -179,17 +195,10 @@ func (v *Conversation) Retry(ctx context.Context, m Message) (Message, error) {
 			refused = errorf(FailedPrecondition, nil, "the message is not failed")
 			return
 		}
-		newID := ""
-		switch it.err.Code {
-		case ClientIDReused, Expired, ClockSkew:
-			if newID, refused = newClientID(c.serverNow(), c.opt.Entropy); refused != nil {
-				return
-			}
+		if refused = c.again(it); refused == nil {
+			c.sending[it.id] = append(c.sending[it.id], wait)
+			m = c.st.viewItem(it)
 		}
-		c.apply(retryEvent{m.ID, newID})
-		c.sending[it.id] = append(c.sending[it.id], wait)
-		m = c.st.viewItem(it)
-		c.putBack(it)
 	})
 	if err != nil {
 		return m, err
@@ -198,6 +207,34 @@ func (v *Conversation) Retry(ctx context.Context, m Message) (Message, error) {
 		return m, refused
 	}
 	return c.await(ctx, m, wait)
+}
+
+// again has a failed item sent once more.
+func (c *Client) again(it *item) error {
+	newID := ""
+	switch it.err.Code {
+	case ClientIDReused, Expired, ClockSkew:
+		var err error
+		if newID, err = newClientID(c.serverNow(), c.opt.Entropy); err != nil {
+			return err
+		}
+	}
+	c.apply(retryEvent{it.id, newID})
+	if it.files != nil {
+		it.files.rechecked = false
+		c.unready(it)
+	}
+	c.putBack(it)
+	return nil
+}
+
+// discardUnsent takes a message back whose files are not there.
+func (c *Client) discardUnsent(id string) {
+	_ = c.do(c.ctx, func() {
+		if _, it := c.st.itemByID(id); it != nil && it.uploads() {
+			c.discard(Message{ID: id})
+		}
+	})
 }
 
 // Discard takes a message out of the outbox. An attempt that is under way may
@@ -212,12 +249,16 @@ func (v *Conversation) Discard(ctx context.Context, m Message) error {
 			missing = errorf(NotFound, nil, "the message is not in the outbox")
 			return
 		}
-		c.outbox(outEvent{Type: "discard", ID: m.ID})
-		c.apply(discardEvent{m.ID})
-		c.resolve(m.ID, outcome{m, errorf(Aborted, nil, "the message was discarded")})
+		c.discard(m)
 	})
 	if err != nil {
 		return err
 	}
 	return missing
+}
+
+func (c *Client) discard(m Message) {
+	c.outbox(outEvent{Type: "discard", ID: m.ID})
+	c.apply(discardEvent{m.ID})
+	c.resolve(m.ID, outcome{m, errorf(Aborted, nil, "the message was discarded")})
 }

@@ -121,6 +121,9 @@ type item struct {
 	order      int64 // ascending in the outbox
 	attempts   int
 	firstTryMS int64 // server time of the first attempt, 0 = never
+	// files are those that the message brings, nil = none. Until they are there
+	// the outbox has the item not.
+	files *transfer
 }
 
 // sendOptions is how a message is sent, beside what it says.
