@@ -26,6 +26,10 @@ import (
 
 // TestMain fails when a client has left a goroutine behind.
 func TestMain(m *testing.M) {
+	if os.Getenv(childOf) != "" {
+		fmt.Println(uploadAsChild(os.Args[1]))
+		return
+	}
 	dir, err := os.MkdirTemp("", "skein-sdk-")
 	if err != nil {
 		panic(err)
@@ -165,7 +169,7 @@ func until(t *testing.T, c *skein.Client, what string, ok func() bool) {
 	for _, off := range []func(){
 		c.OnMessage(func(skein.MessageEvent) { ring() }), c.OnMessageUpdated(func(skein.MessageEvent) { ring() }),
 		c.OnMessageRemoved(func(skein.MessageEvent) { ring() }), c.OnConversation(func(skein.ConversationEvent) { ring() }),
-		c.OnState(func(skein.StateEvent) { ring() }), c.OnPresence(func(skein.PresenceEvent) { ring() }), c.OnTyping(func(skein.TypingEvent) { ring() }),
+		c.OnState(func(skein.StateEvent) { ring() }), c.OnUpload(func(skein.UploadEvent) { ring() }), c.OnPresence(func(skein.PresenceEvent) { ring() }), c.OnTyping(func(skein.TypingEvent) { ring() }),
 	} {
 		defer off()
 	}
