@@ -26,6 +26,8 @@ import (
 type Server struct {
 	// URL is its address, such as http://127.0.0.1:40001.
 	URL string
+	// Dir is where its data lie.
+	Dir string
 
 	command func() *exec.Cmd
 	ready   func(url string) error
@@ -51,7 +53,7 @@ func S3(t testing.TB) *Server {
 		}
 	}
 	program := find(t, "versitygw")
-	return start(t, port, func() *exec.Cmd {
+	return start(t, dir, port, func() *exec.Cmd {
 		return exec.Command(program, "--access", S3Key, "--secret", S3Secret, "--port", fmt.Sprint("127.0.0.1:", port), "--quiet",
 			"posix", "--sidecar", meta, objects)
 	}, answers("/"))
@@ -65,7 +67,7 @@ func GCS(t testing.TB, bucket string) *Server {
 		t.Fatal(err)
 	}
 	program := find(t, "fake-gcs-server")
-	return start(t, port, func() *exec.Cmd {
+	return start(t, dir, port, func() *exec.Cmd {
 		return exec.Command(program, "-scheme", "http", "-host", "127.0.0.1", "-port", strconv.Itoa(port), "-public-host", fmt.Sprint("127.0.0.1:", port),
 			"-backend", "filesystem", "-filesystem-root", filepath.Join(dir, "root"), "-data", filepath.Join(dir, "data"), "-log-level", "error")
 	}, answers("/storage/v1/b/"+bucket))
@@ -90,7 +92,7 @@ func Azure(t testing.TB) *Server {
 	if _, err := os.Stat(script); err != nil {
 		t.Fatalf("cloudtest: azurite is not installed, run scripts/setup.sh: %v", err)
 	}
-	return start(t, port, func() *exec.Cmd {
+	return start(t, dir, port, func() *exec.Cmd {
 		c := exec.Command(node, script, "--silent", "--disableTelemetry", "--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort", strconv.Itoa(port), "--location", dir)
 		c.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+AzureAccount+":"+AzureKey)
 		return c
@@ -154,9 +156,9 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-func start(t testing.TB, port int, command func() *exec.Cmd, ready func(string) error) *Server {
+func start(t testing.TB, dir string, port int, command func() *exec.Cmd, ready func(string) error) *Server {
 	t.Helper()
-	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d", port), command: command, ready: ready}
+	s := &Server{Dir: dir, URL: fmt.Sprintf("http://127.0.0.1:%d", port), command: command, ready: ready}
 	s.Start(t)
 	t.Cleanup(func() { s.Kill(t) })
 	return s

@@ -25,18 +25,26 @@ type world struct {
 	t    *testing.T
 	node *chaos.Node
 	app  *chaos.App
+	data string // the server's folder
 }
 
 func newWorld(t *testing.T, args ...string) *world {
 	t.Helper()
+	return newWorldWith(t, nil, args...)
+}
+
+// newWorldWith is newWorld with an environment.
+func newWorldWith(t *testing.T, env []string, args ...string) *world {
+	t.Helper()
 	dir := t.TempDir()
-	node, err := chaos.NewNode(chaos.NodeOptions{Bin: bin, Store: []string{"--data", filepath.Join(dir, "data")}, Args: args, Log: filepath.Join(dir, "log")})
+	data := filepath.Join(dir, "data")
+	node, err := chaos.NewNode(chaos.NodeOptions{Bin: bin, Store: []string{"--data", data}, Args: args, Env: env, Log: filepath.Join(dir, "log")})
 	must(t, err)
 	app, err := chaos.CreateApp(t.Context(), node, "shop")
 	must(t, err)
 	must(t, node.Start(t.Context()))
 	t.Cleanup(func() { node.Kill() })
-	return &world{t, node, app}
+	return &world{t, node, app, data}
 }
 
 type answer struct {
@@ -51,11 +59,7 @@ func (w *world) do(user, method, to string, body []byte, headers ...string) answ
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, w.node.URL()+to, bytes.NewReader(body))
 	must(w.t, err)
-	if user != "" {
-		r.Header.Set("Authorization", "Bearer "+w.app.Token(user))
-		r.Header.Set("Skein-App", "shop")
-		r.Header.Set("Skein-Device", "phone-of-"+user)
-	}
+	w.sign(r, user)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -64,6 +68,15 @@ func (w *world) do(user, method, to string, body []byte, headers ...string) answ
 	b, err := io.ReadAll(res.Body)
 	must(w.t, errors.Join(err, res.Body.Close()))
 	return answer{res, string(b)}
+}
+
+// sign says who makes a request.
+func (w *world) sign(r *http.Request, user string) {
+	if user != "" {
+		r.Header.Set("Authorization", "Bearer "+w.app.Token(user))
+		r.Header.Set("Skein-App", w.app.ID)
+		r.Header.Set("Skein-Device", "phone-of-"+user)
+	}
 }
 
 // call makes a call and decodes its answer, or its error's code.
