@@ -13,7 +13,7 @@ import type { Change } from "./reduce/state.js";
 import { maxOutbox } from "./reduce/outbox.js";
 import type { Extras } from "./modules/extras/index.js";
 import { findUser, openPartition } from "./boot.js";
-import { type Command, type Crew, type CrewHost, type News, type Status, alone, plain, revive } from "./tabs/crew.js";
+import { type Command, type Crew, type CrewHost, type News, type Status, alone, revive } from "./tabs/crew.js";
 import { TokenSource } from "./token.js";
 import { platformTransport } from "./transport.js";
 import type {
@@ -33,19 +33,25 @@ import type {
 import type { Conversation } from "./types/conversation.js";
 import type { ModuleCore, Modules } from "./types/module.js";
 import type { Clock, Random } from "./types/environment.js";
-import { Waiters } from "./waiters.js";
+import { type Deferred, Waiters, deferred } from "./waiters.js";
 import type { OutboxRecord, Partition, PartitionKey } from "./types/store.js";
-import type { Transport } from "./types/transport.js";
 import type { Init } from "./wire/codec.js";
 import type { Call } from "./wire/piece.js";
 import type { Methods } from "./wire/schema.js";
-import { coreCall } from "./rpc.js";
+import { type Caller, coreCall } from "./rpc.js";
 
 /** The options with everything that has a default, which differs from entry to entry. */
 export interface FullOptions extends ClientOptions {
   readonly modules?: Modules | undefined;
   /** With whom this client is one device. Default: with nobody. */
   readonly crew?: ((host: CrewHost) => Crew) | undefined;
+}
+
+/** What the client, its connection and its modules have in common. */
+export interface Parts extends Omit<Caller, "deviceId"> {
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly ids: IdMaker;
 }
 
 export const systemClock: Clock = {
@@ -78,9 +84,8 @@ export class SkeinClient implements Client {
   readonly ready: Promise<void>;
 
   readonly #options: FullOptions;
+  readonly #parts: Parts;
   readonly #clock: Clock;
-  readonly #transport: Transport;
-  readonly #uniform: () => number;
   readonly #ids: IdMaker;
   readonly #tokens: TokenSource;
   readonly #events = new Emitter<ClientEvents & { changed: undefined; list: undefined }>();
@@ -91,7 +96,7 @@ export class SkeinClient implements Client {
   readonly #watches = new Map<symbol, readonly string[]>();
   /** Whom the tabs watch, as the one that leads. */
   readonly #tabWatches = new Map<string, readonly string[]>();
-  readonly #isReady: { resolve(): void; reject(error: SkeinError): void };
+  readonly #isReady: Deferred<void>;
   #snapshot: ClientSnapshot = { state: "idle", error: undefined, retryAt: undefined, userId: "", deviceId: "", tab: "alone", outbox: 0 };
   #offset = 0;
   #started = false;
@@ -110,11 +115,18 @@ export class SkeinClient implements Client {
     this.appId = options.appId;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#transport = options.transport ?? platformTransport();
     const random = options.random ?? systemRandom;
-    this.#uniform = uniform(random);
     this.#ids = new IdMaker(random);
     this.#tokens = new TokenSource(options.token);
+    this.#parts = {
+      endpoint: this.endpoint,
+      appId: this.appId,
+      tokens: this.#tokens,
+      transport: options.transport ?? platformTransport(),
+      clock: this.#clock,
+      random: uniform(random),
+      ids: this.#ids,
+    };
     this.#ephemeral = new Ephemeral(this.#clock, {
       typing: (id, user, typing) => {
         const conversation = this.#view(id);
@@ -123,14 +135,9 @@ export class SkeinClient implements Client {
       },
       presence: (presence) => this.#events.emit("presence", presence),
     });
-    let resolve = (): void => undefined;
-    let reject = (_: SkeinError): void => undefined;
-    this.ready = new Promise<void>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
+    this.#isReady = deferred();
+    this.ready = this.#isReady.promise;
     this.ready.catch(() => undefined);
-    this.#isReady = { resolve, reject };
     this.conversation = this.#conversations();
     this.devices = {
       list: (options) => this.#host().extras.listDevices(this.#host(), options),
@@ -140,6 +147,7 @@ export class SkeinClient implements Client {
     };
     this.presence = this.#presences();
     this.#modules = {
+      ...this.#parts,
       client: this,
       host: () => this.#host(),
       now: () => this.#clock.now() + this.#offset,
@@ -216,15 +224,11 @@ export class SkeinClient implements Client {
     const store = this.#options.store ?? extras?.memoryStore();
     if (!store) throw new SkeinError("invalid_argument", "./core needs a store");
     const boot = {
-      endpoint,
-      appId,
+      ...this.#parts,
       userId: this.#options.userId,
       store,
       standIn: extras?.memoryStore,
-      tokens: this.#tokens,
-      clock: this.#clock,
       environment: this.#options.environment,
-      random: this.#uniform,
       waiting: (error: SkeinError, retryAt: number) => this.#setState("waiting", error, retryAt),
       error: (error: SkeinError) => this.#events.emit("error", error),
       closed: () => this.#closed,
@@ -280,10 +284,7 @@ export class SkeinClient implements Client {
         this.#set({ deviceId });
         this.#setState(state, error, retryAt);
       },
-      status: (): Status => {
-        const { state, error, retryAt, deviceId } = this.#snapshot;
-        return { state, error, retryAt, deviceId, offset: this.#offset };
-      },
+      status: (): Status => ({ ...this.#snapshot, offset: this.#offset }),
       reloaded: () => this.#reloaded(ledger),
       erased: () => void this.#end("signedOut", new SkeinError("signed_out", "the user signed out"), true),
       error: (cause) => this.#events.emit("error", asSkeinError(cause, "internal", "taking over from another tab failed")),
@@ -331,14 +332,8 @@ export class SkeinClient implements Client {
       ledger.state.dirty.meta = true;
     }
     const options = {
-      endpoint: this.endpoint,
-      appId: this.appId,
+      ...this.#parts,
       deviceId: () => ledger.deviceId,
-      tokens: this.#tokens,
-      transport: this.#transport,
-      clock: this.#clock,
-      random: this.#uniform,
-      ids: this.#ids,
       platform: platform ?? "web",
       deviceName: deviceName ?? "",
       debug: debug ?? false,
@@ -349,12 +344,10 @@ export class SkeinClient implements Client {
         this.#setState(state, error, retryAt);
         this.#crew?.tellStatus();
       },
-      error: (error) => this.#spread({ type: "error", error: plain(error) }),
-      frame: (frame) => this.#spread({ type: "frame", frame }),
-      sync: (sync) => this.#spread({ type: "sync", sync }),
-      typing: (typing) => this.#spread({ type: "typing", typing }),
-      presence: (presence) => this.#spread({ type: "presence", presence }),
-      fields: (fields) => this.#spread({ type: "fields", fields }),
+      news: (news) => {
+        this.#crew?.tell(news);
+        this.#hear(news);
+      },
       offset: (ms) => {
         this.#offset = ms;
         this.#crew?.tellStatus();
@@ -365,12 +358,6 @@ export class SkeinClient implements Client {
     this.#set({ tab: this.#crew?.shared ? "leader" : "alone", deviceId: device });
     engine.connect();
     this.#watchAll();
-  }
-
-  /** Tells the other tabs what this one, which leads, hears; and itself. */
-  #spread(news: News): void {
-    this.#crew?.tell(news);
-    this.#hear(news);
   }
 
   #hear(news: News): void {
@@ -527,6 +514,7 @@ export class SkeinClient implements Client {
     this.#hosted ??= {
       me: ledger.state.user,
       content: (fields) => this.#modules.hub?.content(fields) ?? { type: "unknown" },
+      delegate: (...send) => this.#modules.hub?.send(...send),
       ledger,
       fetchPage: async (request, signal) => {
         await abortable(this.#do({ type: "page", request }, signal), signal);

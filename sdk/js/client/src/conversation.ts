@@ -16,7 +16,7 @@ import type {
   WindowOptions,
   WindowState,
 } from "./types/conversation.js";
-import type { Message, Outgoing, Revision, Role } from "./types/message.js";
+import type { Message, Outgoing, Role, Sendable } from "./types/message.js";
 import type { MessageRecord, OutboxRecord } from "./types/store.js";
 import type { Init } from "./wire/codec.js";
 import type { Methods } from "./wire/schema.js";
@@ -24,12 +24,14 @@ import { Window } from "./window.js";
 
 /** What of an outbox item the caller decides; the client adds ids and times. */
 export type NewItem = Pick<OutboxRecord, "op" | "conversation"> &
-  Partial<Pick<OutboxRecord, "body" | "emoji" | "remove" | "key" | "options" | "rest" | "targetSeq" | "targetId">>;
+  Partial<Pick<OutboxRecord, "id" | "body" | "emoji" | "remove" | "key" | "options" | "rest" | "targetSeq" | "targetId">>;
 
 /** What a conversation needs of its client. */
 export interface ConversationHost extends PageSource, Viewer {
   /** Puts an item into the outbox. */
   enqueue(item: NewItem): OutboxRecord;
+  /** Has a module send what only it knows; undefined = it is a message as it stands. */
+  delegate(conversation: ConversationView, message: Sendable, signal: AbortSignal | undefined): Promise<Message> | undefined;
   /** Resolves with the seq when the item is done, rejects when it failed for good. */
   settled(id: string): Promise<number>;
   retry(id: string): Promise<void>;
@@ -86,6 +88,7 @@ export class ConversationView implements Conversation {
   declare readonly leave: Conversation["leave"];
   declare readonly setRole: Conversation["setRole"];
   declare readonly setTitle: Conversation["setTitle"];
+  declare readonly edits: Conversation["edits"];
   #cache = new Map<string | number, Cached>();
   #snapshot: ConversationSnapshot | undefined;
   #dirty = true;
@@ -100,7 +103,7 @@ export class ConversationView implements Conversation {
         },
       });
     }
-    for (const name of "members addMembers removeMember leave setRole setTitle".split(" ") as (keyof Extras)[]) {
+    for (const name of "members addMembers removeMember leave setRole setTitle edits".split(" ") as (keyof Extras)[]) {
       Object.defineProperty(this.prototype, name, {
         value(this: ConversationView, ...args: readonly never[]) {
           const act = this.#host.extras[name] as unknown as (host: ConversationHost, id: string, ...args: readonly never[]) => unknown;
@@ -272,24 +275,23 @@ export class ConversationView implements Conversation {
     return showItem(item, this.#host, noItems);
   }
 
-  async send(message: Outgoing, { signal }: CallOptions = {}): Promise<Message> {
+  async send(message: Sendable, { signal }: CallOptions = {}): Promise<Message> {
     if (signal?.aborted) throw abortedError(signal);
-    return this.#sent(this.sendLocal(message), signal);
+    return this.#host.delegate(this, message, signal) ?? this.#sent(this.sendLocal(message as Outgoing), signal);
   }
 
-  async #sent(echo: Message, signal: AbortSignal | undefined): Promise<Message> {
-    const seq = await abortable(this.#host.settled(echo.id), signal);
+  /** Resolves with a message of the outbox when the server has it. */
+  async #sent(echo: Message, signal?: AbortSignal, retry?: () => Promise<void>): Promise<Message> {
+    const settled = this.#host.settled(echo.id);
+    settled.catch(() => undefined);
+    await retry?.();
+    const seq = await abortable(settled, signal);
     const [record] = await this.#host.ledger.bringAt(this.id, [seq]);
     return record ? this.#shownAlone(record) : (this.echo(echo.id) ?? { ...echo, seq, state: "sent", error: undefined });
   }
 
-  async retry(message: Message, { signal }: CallOptions = {}): Promise<Message> {
-    const settled = this.#host.settled(message.id);
-    settled.catch(() => undefined);
-    await this.#host.retry(message.id);
-    const seq = await abortable(settled, signal);
-    const [record] = await this.#host.ledger.bringAt(this.id, [seq]);
-    return record ? this.#shownAlone(record) : { ...message, seq, state: "sent", error: undefined };
+  retry(message: Message, { signal }: CallOptions = {}): Promise<Message> {
+    return this.#sent(message, signal, () => this.#host.retry(message.id));
   }
 
   discard(message: Message, { signal }: CallOptions = {}): Promise<void> {
@@ -321,10 +323,6 @@ export class ConversationView implements Conversation {
       ? (await this.#host.ledger.bringAt(this.id, [message.seq]))[0]
       : [...there].find((one) => one.id === message.id && one.sender === message.sender);
     return record ? this.#shownAlone(record) : (this.echo(message.id) ?? message);
-  }
-
-  edits(message: Message, options?: CallOptions): Promise<readonly Revision[]> {
-    return this.#host.extras.edits(this.#host, message, options);
   }
 
   read(upTo?: Message | number): void {

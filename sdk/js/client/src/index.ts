@@ -8,12 +8,11 @@ import { SkeinClient, systemRandom } from "./client.js";
 import { browserEnvironment } from "./environment/browser.js";
 import { indexedDBStore } from "./store/indexeddb.js";
 import { memoryStore } from "./store/memory.js";
-import { type ChannelLike, browserTabs } from "./tabs/browser.js";
+import { platformTabs } from "./tabs/browser.js";
 import type { Crew, CrewHost } from "./tabs/crew.js";
 import { sharedCrew } from "./tabs/shared.js";
 import type { ClientOptions, ModuleOptions } from "./types/client.js";
 import type { ClientWith, Modules } from "./types/module.js";
-import { toBase64 } from "./wire/codec.js";
 import { extras } from "./modules/extras/index.js";
 
 export { SkeinError } from "./error.js";
@@ -21,9 +20,8 @@ export type * from "./types/index.js";
 
 /** Tabs share a store that all of them see: without one each is on its own. */
 function platformCrew(): ((host: CrewHost) => Crew) | undefined {
-  if (typeof navigator === "undefined" || !("locks" in navigator) || typeof BroadcastChannel === "undefined") return undefined;
-  const channel = (name: string): ChannelLike => new BroadcastChannel(name) as unknown as ChannelLike;
-  return sharedCrew(browserTabs({ locks: navigator.locks, channel, id: toBase64(systemRandom(12)) }));
+  const tabs = platformTabs(systemRandom);
+  return tabs && sharedCrew(tabs);
 }
 
 /**

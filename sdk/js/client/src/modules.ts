@@ -6,7 +6,7 @@ import type { ConversationView } from "./conversation.js";
 import { uuidBytes } from "./ids.js";
 import { sameBytes } from "./reduce/sync.js";
 import type { Change, Fold } from "./reduce/state.js";
-import type { MessageContent } from "./types/message.js";
+import type { Message, MessageContent, Sendable } from "./types/message.js";
 import type { EntryNews, KeyedChange, KeyedValue, Module, ModuleCore, ModuleHost } from "./types/module.js";
 import { encode } from "./wire/codec.js";
 import type { Body } from "./wire/schema.js";
@@ -27,6 +27,8 @@ export interface Hub {
   readonly folds: ReadonlyMap<number, Fold>;
   /** What the modules make of a content. */
   content(fields: Uint8Array): MessageContent;
+  /** Has a module send what is its own. */
+  send(conversation: ConversationView, message: Sendable, signal: AbortSignal | undefined): Promise<Message> | undefined;
   /** News of the state, or fields of a frame. */
   hear(news: Change | Uint8Array): void;
   /** The state was read from the store again. */
@@ -47,6 +49,7 @@ class ModuleHub implements Hub {
   readonly #events = new Emitter<{ frame: Uint8Array; entry: EntryNews; keyed: KeyedChange }>();
   readonly folds = new Map<number, Fold>();
   readonly #readers: ((fields: Uint8Array) => MessageContent | undefined)[] = [];
+  readonly #takers: Parameters<ModuleHost["sends"]>[0][] = [];
   readonly #keyed = new Map<string, { readonly of: unknown; readonly values: ReadonlyMap<string, KeyedValue> }>();
   readonly #core: ModuleCore;
 
@@ -61,6 +64,14 @@ class ModuleHub implements Hub {
       if (content) return content;
     }
     return unknown;
+  }
+
+  send({ id }: ConversationView, message: Sendable, signal: AbortSignal | undefined): Promise<Message> | undefined {
+    for (const take of this.#takers) {
+      const sent = take(id, message, signal);
+      if (sent) return sent;
+    }
+    return undefined;
   }
 
   hear(news: Change | Uint8Array): void {
@@ -108,6 +119,7 @@ class ModuleHub implements Hub {
       say: (frame) => void say(frame, false, undefined).catch(() => undefined),
       ask: (frame, { signal } = {}) => say(frame, true, signal),
       onFrame: (listener) => events.on("frame", listener),
+      sends: (take) => void this.#takers.push(take),
       contents: (read) => void this.#readers.push(read),
       fold: (kind, fold) => void this.folds.set(kind, fold),
       onEntry: (listener) => events.on("entry", listener),

@@ -1,15 +1,25 @@
 import type { SkeinError } from "./error.js";
 
-/** Somebody who waits for the fate of an outbox item: its seq, or why it failed. */
-interface Waiter {
-  readonly promise: Promise<number>;
-  resolve(seq: number): void;
-  reject(error: SkeinError): void;
+/** A promise, and how it is kept or broken. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
 }
 
-/** The promises of `send`, `edit` and the like, by the id of their item. */
+export function deferred<T>(): Deferred<T> {
+  let resolve: Deferred<T>["resolve"] = () => undefined;
+  let reject: Deferred<T>["reject"] = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Those who wait for the fate of an outbox item, its seq or why it failed: the promises of `send`, `edit` and the like, by the id of their item. */
 export class Waiters {
-  readonly #byId = new Map<string, Waiter>();
+  readonly #byId = new Map<string, Deferred<number>>();
 
   get ids(): readonly string[] {
     return [...this.#byId.keys()];
@@ -17,16 +27,7 @@ export class Waiters {
 
   wait(id: string): Promise<number> {
     let waiter = this.#byId.get(id);
-    if (!waiter) {
-      let resolve: Waiter["resolve"] = () => undefined;
-      let reject: Waiter["reject"] = () => undefined;
-      const promise = new Promise<number>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      waiter = { promise, resolve, reject };
-      this.#byId.set(id, waiter);
-    }
+    if (!waiter) this.#byId.set(id, (waiter = deferred()));
     return waiter.promise;
   }
 

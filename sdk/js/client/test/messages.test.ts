@@ -31,9 +31,11 @@ test("every kind comes as it was sent", async () => {
   const sticker = { pack: "cats", id: "wave", url: "", alt: "a cat waves" };
   expect((await got(alice.messages.sticker(sticker))).content).toEqual({ type: "sticker", ...sticker });
   const file = { name: "a.png", mime: "image/png", url: "https://x.example/a.png", size: 5, width: 2, height: 3, duration: 1500, thumb: new Uint8Array([1]), sha256: undefined };
-  const message = await got(alice.messages.attachments([file], "*look*", { format: "markdown" }));
+  const ours = { file: "", poster: "", waveform: undefined, voice: false, animated: false };
+  const film = { ...file, ...ours, url: "", file: "0".repeat(32), poster: "1".repeat(32), waveform: new Uint8Array([0, 255]), voice: true, animated: true };
+  const message = await got(alice.messages.attachments([file, film], "*look*", { format: "markdown" }));
   expect(message.kind).toBe("content");
-  expect(message.content).toEqual({ type: "attachments", items: [file], caption: "*look*", format: "markdown" });
+  expect(message.content).toEqual({ type: "attachments", items: [{ ...file, ...ours }, film], caption: "*look*", format: "markdown" });
 });
 
 test("a text says how it is to be read and whom it calls", async () => {
@@ -53,6 +55,9 @@ test("what no server would take is refused at once", () => {
   expect(() => alice.messages.location({ latitude: 91, longitude: 0 })).toThrow("latitude");
   expect(() => alice.messages.location({ latitude: 0, longitude: Number.NaN })).toThrow("longitude");
   expect(() => alice.messages.attachments([])).toThrow("1 to 20");
+  const file = { name: "a", mime: "text/plain", size: 1, file: "0".repeat(32) };
+  expect(() => alice.messages.attachments([{ ...file, url: "https://x.example/a" }])).toThrow("a url or a file");
+  expect(() => alice.messages.attachments([{ ...file, file: "" }])).toThrow("a url or a file");
 });
 
 test("messages that are not sent, or of two conversations, are not forwarded", async () => {

@@ -2,7 +2,8 @@
 // tabs that are one device only the leader has one.
 import { asSkeinError } from "../abort.js";
 import { type ErrorCode, SkeinError } from "../error.js";
-import { IdMaker, uuidBytes, uuidTime } from "../ids.js";
+import type { Parts } from "../client.js";
+import { uuidBytes, uuidTime } from "../ids.js";
 import type { Ledger } from "../ledger.js";
 import { type ConnectionEffect, type ConnectionEvent, ConnectionMachine, type Reason } from "../machine/connection.js";
 import { type OutboxEffect, type OutboxEvent, OutboxMachine } from "../machine/outbox.js";
@@ -10,34 +11,27 @@ import type { PageRequest } from "../pages.js";
 import type { Change } from "../reduce/state.js";
 import { type Caller, WireFailure, call, coreCall } from "../rpc.js";
 import { readClaims } from "../token.js";
-import type { ClientState, FrameEvent, Platform, Presence, SyncEvent, Unsubscribe } from "../types/client.js";
+import { type News, plain } from "../tabs/crew.js";
+import type { ClientState, Platform, Unsubscribe } from "../types/client.js";
 import type { EnvironmentSignal } from "../types/environment.js";
 import type { OutboxRecord, StoreBatch } from "../types/store.js";
 import { type Init, chunksIn, decode } from "../wire/codec.js";
 import type { Take } from "../wire/piece.js";
-import type { Error as WireError, Methods, ServerFrame, ServerPacket, SyncResponse, Typing } from "../wire/schema.js";
+import type { Error as WireError, Methods, ServerFrame, ServerPacket, SyncResponse } from "../wire/schema.js";
 import { type Asked, Link, type Render } from "./link.js";
 import { Repair } from "./repair.js";
 
 export interface EngineHooks {
   state(state: ClientState, error: SkeinError | undefined, retryAt: number | undefined): void;
-  error(error: SkeinError): void;
-  frame(event: FrameEvent): void;
-  sync(event: SyncEvent): void;
-  typing(typing: Typing): void;
-  presence(presence: Presence): void;
-  /** News in fields of a frame that the core does not know. */
-  fields(fields: Uint8Array): void;
+  /** What is heard and is no state. */
+  news(news: News): void;
   /** News of the session that the other tabs have to know: the server's clock. */
   offset(ms: number): void;
 }
 
-export interface EngineOptions extends Caller {
+export interface EngineOptions extends Caller, Parts {
   readonly platform: Platform;
   readonly deviceName: string;
-  /** A number in [0, 1). */
-  readonly random: () => number;
-  readonly ids: IdMaker;
   readonly debug: boolean;
   readonly render: Render | undefined;
 }
@@ -93,7 +87,7 @@ export class Engine {
       opened: (socket) => this.#step({ type: "opened", socket }),
       packet: (socket, packet) => this.#receive(socket, packet),
       garbled: (socket, error) => {
-        this.#hooks.error(asSkeinError(error, "internal", "a packet is not of the protocol"));
+        this.#error(asSkeinError(error, "internal", "a packet is not of the protocol"));
         this.#drop(socket, 1002);
       },
       sent: (socket) => this.#step({ type: "sent", socket }),
@@ -101,7 +95,7 @@ export class Engine {
         const error: Reason = { code: "unavailable", message: reason || "the server was not reached" };
         this.#step(opened || code !== 1006 ? { type: "closed", socket, code } : { type: "dialFailed", socket, error });
       },
-      frame: hooks.frame,
+      frame: (frame) => hooks.news({ type: "frame", frame }),
       render: options.render,
     });
     this.#link.debug = options.debug;
@@ -246,6 +240,10 @@ export class Engine {
     this.#stepOutbox({ type: "add", id, conversation, op, target, key, idMs: uuidTime(id), attempts, firstAttemptMs: firstAttempt });
   }
 
+  #error(error: SkeinError): void {
+    this.#hooks.news({ type: "error", error: plain(error) });
+  }
+
   #step(event: ConnectionEvent): void {
     if (this.#ended) return;
     const before = this.#connection.state;
@@ -294,7 +292,7 @@ export class Engine {
         for (const name of [...this.#timers.keys()]) if (!name.startsWith("own:")) this.#cancel(name);
         return;
       case "error":
-        this.#hooks.error(failure(effect.error));
+        this.#error(failure(effect.error));
         return;
       case "state":
         this.#entered(before, effect.state, effect.error, effect.retryInMs);
@@ -414,7 +412,7 @@ export class Engine {
     this.#runLate();
     this.#inbox = this.#inbox.then(() => this.#take(socket, packet)).catch((error: unknown) => {
       // A defect in here must not end the reading, nor pass as if nothing was: what this packet held comes again.
-      this.#hooks.error(asSkeinError(error, "internal", "a packet was not applied"));
+      this.#error(asSkeinError(error, "internal", "a packet was not applied"));
       this.#drop(socket, 1011);
     });
   }
@@ -435,7 +433,7 @@ export class Engine {
   #takeFrame(socket: number, frame: ServerFrame): void {
     if (socket !== this.#connection.socket || this.#ended) return;
     const asked = frame.ref ? this.#link.answered(frame.ref) : undefined;
-    if (frame.rest && !frame.ref) this.#hooks.fields(frame.rest);
+    if (frame.rest && !frame.ref) this.#hooks.news({ type: "fields", fields: frame.rest });
     if (asked?.type === "frame" && !frame.error) asked.resolve(frame.rest);
     if (frame.welcome) {
       const { serverTimeUs, tokenExpiresUs, pingIntervalMs, sync, limits } = frame.welcome;
@@ -456,18 +454,19 @@ export class Engine {
       if (more && !follows && this.#connection.state === "online") this.#saySync();
       this.#progress(frame.sync);
     } else if (frame.error) this.#refused(socket, asked, frame.error);
-    else if (frame.typing) this.#hooks.typing(frame.typing);
+    else if (frame.typing) this.#hooks.news({ type: "typing", typing: frame.typing });
     else if (frame.goAway) this.#step({ type: "goAway", socket, retryAfterMs: frame.goAway.retryAfterMs });
     else if (frame.done && asked?.type === "refresh") this.#step({ type: "refreshed" });
     else if (frame.presence) {
       const { user, online, lastSeenUs, rest } = frame.presence;
-      this.#hooks.presence({ user, online, lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined, fields: rest });
+      const presence = { user, online, lastSeen: lastSeenUs ? Math.floor(lastSeenUs / 1000) : undefined, fields: rest };
+      this.#hooks.news({ type: "presence", presence });
     }
   }
 
   #progress(page: SyncResponse | undefined): void {
     this.#synced += page?.conversations.length ?? 0;
-    this.#hooks.sync({ done: this.#synced, total: 0, more: page?.more ?? false });
+    this.#hooks.news({ type: "sync", sync: { done: this.#synced, total: 0, more: page?.more ?? false } });
   }
 
   #refused(socket: number, asked: Asked | undefined, wire: WireError): void {
@@ -496,7 +495,7 @@ export class Engine {
         return;
       default:
         if (this.#connection.state === "connecting") this.#step({ type: "helloError", socket, error: reason(error) });
-        else this.#hooks.error(error);
+        else this.#error(error);
     }
   }
 

@@ -9,11 +9,15 @@ import type {
   Store,
   StoreBatch,
   StoredState,
+  UploadRecord,
+  UploadShelf,
 } from "../types/store.js";
 
 /** Raised when the layout below changes; `upgrade` then says how to get there. */
-const version = 1;
+const version = 2;
 const tables = ["meta", "conversations", "messages", "outbox"] as const;
+/** Of version 2: uploads, and apart from them their bytes, so that a new record does not write those again. */
+const uploadTables = ["uploads", "uploadBlobs"] as const;
 const metaKey = "meta";
 const registryName = "skein";
 const registryTable = "users";
@@ -32,13 +36,16 @@ function finished(transaction: IDBTransaction): Promise<void> {
   });
 }
 
-function openDatabase(factory: IDBFactory, name: string, upgrade: (db: IDBDatabase) => void): Promise<IDBDatabase> {
-  const request = factory.open(name, version);
-  request.onupgradeneeded = () => upgrade(request.result);
+function openDatabase(factory: IDBFactory, name: string, to: number, upgrade: (db: IDBDatabase, from: number) => void): Promise<IDBDatabase> {
+  const request = factory.open(name, to);
+  request.onupgradeneeded = ({ oldVersion }) => upgrade(request.result, oldVersion);
   return result(request);
 }
 
-function createTables(db: IDBDatabase): void {
+function createTables(db: IDBDatabase, from: number): void {
+  db.createObjectStore("uploads", { keyPath: "id" });
+  db.createObjectStore("uploadBlobs");
+  if (from) return;
   db.createObjectStore("meta");
   db.createObjectStore("conversations", { keyPath: "id" });
   // In the order of the key, so that a page is one range read, however long the conversation is.
@@ -47,6 +54,41 @@ function createTables(db: IDBDatabase): void {
 }
 
 class DatabasePartition implements Partition {
+  readonly uploads: UploadShelf = {
+    load: async () => {
+      const [uploads, blobs] = await this.#uploads("readonly");
+      const [records, keys, values] = await Promise.all([
+        result(uploads.getAll() as IDBRequest<UploadRecord[]>),
+        result(blobs.getAllKeys()),
+        result(blobs.getAll() as IDBRequest<Blob[]>),
+      ]);
+      return records.map((record) => {
+        const own = new Map<number, Blob>();
+        for (const [i, blob] of values.entries()) {
+          const [id, number] = keys[i] as [string, number];
+          if (id === record.id) own.set(number, blob);
+        }
+        return { record, blobs: own };
+      });
+    },
+    put: async (record, given) => {
+      const [uploads, blobs, done] = await this.#uploads("readwrite");
+      uploads.put(record);
+      for (const [number, blob] of given) blobs.put(blob, [record.id, number]);
+      await done;
+    },
+    update: async (record) => {
+      const [uploads, , done] = await this.#uploads("readwrite");
+      if (await result(uploads.getKey(record.id))) uploads.put(record);
+      await done;
+    },
+    remove: async (id) => {
+      const [uploads, blobs, done] = await this.#uploads("readwrite");
+      uploads.delete(id);
+      blobs.delete(IDBKeyRange.bound([id], [id, []]));
+      await done;
+    },
+  };
   readonly #open: () => Promise<IDBDatabase>;
   readonly #forget: () => Promise<void>;
   #db: Promise<IDBDatabase> | undefined;
@@ -83,6 +125,13 @@ class DatabasePartition implements Partition {
     const db = await this.database();
     // Relaxed: a power cut may lose the last moment, but as a whole, with the cursor that stands for it.
     return db.transaction([...names], mode, { durability: "relaxed" });
+  }
+
+  async #uploads(mode: IDBTransactionMode): Promise<[IDBObjectStore, IDBObjectStore, Promise<void>]> {
+    const transaction = await this.#transaction(mode, uploadTables);
+    const done = finished(transaction);
+    done.catch(() => undefined);
+    return [transaction.objectStore("uploads"), transaction.objectStore("uploadBlobs"), done];
   }
 
   async load(): Promise<StoredState> {
@@ -150,9 +199,10 @@ class DatabasePartition implements Partition {
 
   async erase(): Promise<void> {
     // Emptied rather than deleted: a deletion would wait for every tab that has it open.
-    const transaction = await this.#transaction("readwrite");
+    const all = [...tables, ...uploadTables];
+    const transaction = await this.#transaction("readwrite", all);
     const done = finished(transaction);
-    for (const name of tables) transaction.objectStore(name).clear();
+    for (const name of all) transaction.objectStore(name).clear();
     await done;
     await this.#forget();
   }
@@ -197,7 +247,7 @@ export interface IndexedDBStoreOptions {
  */
 export function indexedDBStore({ factory = indexedDB }: IndexedDBStoreOptions = {}): Store {
   const registry = async <T>(mode: IDBTransactionMode, use: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> => {
-    const db = await openDatabase(factory, registryName, (fresh) => fresh.createObjectStore(registryTable));
+    const db = await openDatabase(factory, registryName, 1, (fresh) => fresh.createObjectStore(registryTable));
     try {
       return await result(use(db.transaction(registryTable, mode).objectStore(registryTable)));
     } finally {
@@ -212,7 +262,7 @@ export function indexedDBStore({ factory = indexedDB }: IndexedDBStoreOptions = 
         const last: unknown = await registry("readonly", (users) => users.get(app));
         if (last === userId) await registry("readwrite", (users) => users.delete(app));
       };
-      const partition = new DatabasePartition(() => openDatabase(factory, name, createTables), forget);
+      const partition = new DatabasePartition(() => openDatabase(factory, name, version, createTables), forget);
       await Promise.all([partition.database(), registry("readwrite", (users) => users.put(userId, app))]);
       return partition;
     },

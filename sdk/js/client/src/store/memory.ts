@@ -9,6 +9,9 @@ import type {
   Store,
   StoreBatch,
   StoredState,
+  UploadBlobs,
+  UploadRecord,
+  UploadShelf,
 } from "../types/store.js";
 
 /** Messages of one conversation, ascending by seq. */
@@ -55,7 +58,20 @@ class MemoryPartition implements Partition {
   readonly #conversations = new Map<string, ConversationRecord>();
   readonly #outbox = new Map<string, OutboxRecord>();
   readonly #messages = new Map<string, Shelf>();
+  readonly #uploads = new Map<string, { record: UploadRecord; blobs: UploadBlobs }>();
   readonly #forget: () => void;
+
+  readonly uploads: UploadShelf = {
+    load: async () => [...this.#uploads.values()],
+    put: async (record, blobs) => {
+      this.#uploads.set(record.id, { record, blobs: new Map([...(this.#uploads.get(record.id)?.blobs ?? []), ...blobs]) });
+    },
+    update: async (record) => {
+      const kept = this.#uploads.get(record.id);
+      if (kept) kept.record = record;
+    },
+    remove: async (id) => void this.#uploads.delete(id),
+  };
 
   constructor(forget: () => void) {
     this.#forget = forget;
@@ -101,7 +117,7 @@ class MemoryPartition implements Partition {
   async erase(): Promise<void> {
     this.#forget();
     this.#meta = undefined;
-    for (const map of [this.#conversations, this.#outbox, this.#messages]) map.clear();
+    for (const map of [this.#conversations, this.#outbox, this.#messages, this.#uploads]) map.clear();
   }
 
   async close(): Promise<void> {}

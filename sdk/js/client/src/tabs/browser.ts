@@ -3,7 +3,8 @@
 import { abortedError } from "../abort.js";
 import { SkeinError } from "../error.js";
 import type { FailureRecord } from "../types/store.js";
-import { type Command, plain, revive } from "./crew.js";
+import { toBase64 } from "../wire/codec.js";
+import { plain, revive } from "./crew.js";
 import type { Tabs, TabsHandle, TabsMember } from "./tabs.js";
 
 /** What of a BroadcastChannel is used. */
@@ -28,27 +29,27 @@ export interface BrowserTabsOptions {
 type Envelope =
   | { readonly kind: "hello" | "bye" | "lead"; readonly from: string }
   | { readonly kind: "told"; readonly from: string; readonly value: unknown }
-  | { readonly kind: "ask"; readonly from: string; readonly ask: number; readonly command: Command }
+  | { readonly kind: "ask"; readonly from: string; readonly ask: number; readonly command: unknown }
   | { readonly kind: "answer"; readonly to: string; readonly ask: number; readonly value?: unknown; readonly error?: FailureRecord };
 
-interface Pending {
-  readonly command: Command;
+interface Pending<C> {
+  readonly command: C;
   resolve(value: unknown): void;
   reject(error: SkeinError): void;
 }
 
-class BrowserTabs implements TabsHandle {
+class BrowserTabs<C> implements TabsHandle<C> {
   readonly shared = true;
   readonly #id: string;
   readonly #channel: ChannelLike;
-  readonly #member: TabsMember;
+  readonly #member: TabsMember<C>;
   readonly #left = new AbortController();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Pending<C>>();
   #asks = 0;
   #leads = false;
   #release: (() => void) | undefined;
 
-  constructor(name: string, member: TabsMember, { locks, channel, id }: BrowserTabsOptions) {
+  constructor(name: string, member: TabsMember<C>, { locks, channel, id }: BrowserTabsOptions) {
     this.#id = id;
     this.#member = member;
     this.#channel = channel(name);
@@ -81,7 +82,7 @@ class BrowserTabs implements TabsHandle {
     if (this.#leads) this.#post({ kind: "told", from: this.#id, value });
   }
 
-  ask(command: Command, signal: AbortSignal | undefined): Promise<unknown> {
+  ask(command: C, signal: AbortSignal | undefined): Promise<unknown> {
     const ask = ++this.#asks;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -141,14 +142,14 @@ class BrowserTabs implements TabsHandle {
         if (!this.#leads) this.#member.told(envelope.value);
         return;
       case "ask":
-        if (this.#leads) void this.#answer(envelope.from, envelope.ask, envelope.command);
+        if (this.#leads) void this.#answer(envelope.from, envelope.ask, envelope.command as C);
         return;
       case "answer":
         if (envelope.to === this.#id) this.#settle(envelope.ask, envelope.value, envelope.error);
     }
   }
 
-  async #answer(to: string, ask: number, command: Command): Promise<void> {
+  async #answer(to: string, ask: number, command: C): Promise<void> {
     let value: unknown;
     let error: FailureRecord | undefined;
     try {
@@ -165,6 +166,13 @@ class BrowserTabs implements TabsHandle {
     if (error) pending?.reject(revive(error));
     else pending?.resolve(value);
   }
+}
+
+/** Those of this platform; undefined where tabs can not find each other. `random` gives bytes for the tab's name. */
+export function platformTabs(random: (length: number) => Uint8Array): Tabs | undefined {
+  if (typeof navigator === "undefined" || !("locks" in navigator) || typeof BroadcastChannel === "undefined") return undefined;
+  const channel = (name: string): ChannelLike => new BroadcastChannel(name) as unknown as ChannelLike;
+  return browserTabs({ locks: navigator.locks, channel, id: toBase64(random(12)) });
 }
 
 /** All tabs, windows and workers of an origin that join the same name. */

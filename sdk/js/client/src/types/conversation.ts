@@ -1,5 +1,5 @@
 import type { CallOptions, Unsubscribe } from "./client.js";
-import type { Message, Outgoing, Revision, Role } from "./message.js";
+import type { Message, Outgoing, Revision, Role, Sendable } from "./message.js";
 
 /** `direct`: two users. `group`: many. `self`: one user's notes. */
 export type ConversationKind = "direct" | "group" | "self";
@@ -144,7 +144,7 @@ export interface Conversation {
    * promise resolves when the server has stored it. Offline it waits, also across a reload; only a
    * definitive error rejects (and marks the message `failed`). The `signal` ends the waiting, not the sending.
    */
-  send(message: Outgoing, options?: CallOptions): Promise<Message>;
+  send(message: Sendable, options?: CallOptions): Promise<Message>;
   /** `send` without the waiting: returns the local echo. Its fate comes as `messageUpdated`. */
   sendLocal(message: Outgoing): Message;
   /** Sends a failed message again. With code `expired` or `client_id_reused` it gets a new id. */

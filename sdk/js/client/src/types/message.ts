@@ -135,6 +135,15 @@ export interface Message {
  */
 export type Outgoing = OutgoingText | OutgoingCustom | OutgoingContent;
 
+/**
+ * What modules send beside messages as they stand, such as files that are uploaded first: a module extends it by
+ * declaration merging, with a name of its own for each shape.
+ */
+export interface ModuleOutgoing {}
+
+/** What `Conversation.send` takes. */
+export type Sendable = Outgoing | ModuleOutgoing[keyof ModuleOutgoing];
+
 /** What every outgoing message may have. */
 export interface OutgoingOptions {
   /** The message that this one answers: a message of the same conversation, or its seq. */

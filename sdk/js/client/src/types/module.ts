@@ -1,3 +1,4 @@
+import type { Parts } from "../client.js";
 import type { ConversationHost } from "../conversation.js";
 import type { Hub } from "../modules.js";
 import type { Event } from "../reduce/reduce.js";
@@ -6,7 +7,7 @@ import type { Call, Piece } from "../wire/piece.js";
 import type { Entry, HistoryItem } from "../wire/schema.js";
 import type { CallOptions, Client, ClientEvents, ClientState, Unsubscribe } from "./client.js";
 import type { Conversation } from "./conversation.js";
-import type { Message, MessageContent } from "./message.js";
+import type { Message, MessageContent, Sendable } from "./message.js";
 
 export type { Call, Entry, Init, Piece };
 
@@ -17,7 +18,7 @@ export type { Call, Entry, Init, Piece };
 export type Module<T> = (core: ModuleCore) => T;
 
 /** What `createClient` gives to a module; `defineModule` makes a `ModuleHost` of it. */
-export interface ModuleCore {
+export interface ModuleCore extends Parts {
   readonly client: Client;
   readonly host: () => ConversationHost;
   readonly now: () => number;
@@ -89,6 +90,12 @@ export interface ModuleHost {
   ask(frame: Uint8Array, options?: CallOptions): Promise<Uint8Array | undefined>;
   /** Hears fields of news frames that the core does not know: `serverFrameFields.read(fields)`. */
   onFrame(listener: (fields: Uint8Array) => void): Unsubscribe;
+
+  /**
+   * Takes over `Conversation.send` of shapes that are the module's own: returns undefined for others. What it returns is
+   * the sender's promise. Called while the module is made.
+   */
+  sends(take: (conversation: string, message: Sendable, signal: AbortSignal | undefined) => Promise<Message> | undefined): void;
 
   /**
    * Reads contents of the module's kinds for `message.content`: given the fields that the core does not know, returns what

@@ -197,6 +197,24 @@ export interface PageQuery {
   readonly limit: number;
 }
 
+/** An upload under way, as the module that makes it keeps it; a store looks at `id` alone. */
+export interface UploadRecord {
+  readonly id: string;
+}
+
+/** The bytes of an upload's file, by their number. */
+export type UploadBlobs = ReadonlyMap<number, Blob>;
+
+/** Where uploads outlive the page, their bytes included. */
+export interface UploadShelf {
+  load(): Promise<readonly { readonly record: UploadRecord; readonly blobs: UploadBlobs }[]>;
+  /** Keeps an upload, or its new record; bytes that are there and not given stay. */
+  put(record: UploadRecord, blobs: UploadBlobs): Promise<void>;
+  /** Keeps a new record of an upload that is still kept. */
+  update(record: UploadRecord): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
 /**
  * One user's data. A read that was begun after a commit was begun sees what it wrote. Any call may reject, with
  * whatever the engine raised: the client goes on in memory and tries the commit again.
@@ -210,6 +228,8 @@ export interface Partition {
   messages(query: PageQuery): Promise<readonly MessageRecord[]>;
   /** Those of the seqs that are held, in any order. */
   messagesAt(conversation: string, seqs: readonly number[]): Promise<readonly MessageRecord[]>;
+  /** Absent: uploads that are under way end with the page. */
+  readonly uploads?: UploadShelf | undefined;
   /** Deletes everything of this partition and forgets that it was used. */
   erase(): Promise<void>;
   close(): Promise<void>;

@@ -376,15 +376,20 @@ export class FakeServer implements Transport {
   /** Answers frames of modules. */
   moduleFrame: (fields: Uint8Array) => Init<ServerFrame> = () => ({ done: {} });
 
-  /** Answers calls of modules, by the method. */
-  readonly modules = new Map<string, (body: Uint8Array) => Uint8Array>();
+  /** Answers calls of modules, by the method, or refuses them. */
+  readonly modules = new Map<string, (body: Uint8Array) => Uint8Array | ErrorCode>();
 
   async post({ url, headers, body }: HttpRequest): Promise<HttpResponse> {
     const method = url.split("/").at(-1) ?? "";
     this.heard.push(method);
     if (this.down) throw new TypeError("fetch failed");
     const module = this.modules.get(method);
-    if (module) return { status: 200, contentType: "application/proto", body: module(body) };
+    if (module) {
+      const refused = this.refuse(method, body);
+      if (refused) return problem(refused.code, refused.retryAfterMs);
+      const answer = module(body);
+      return typeof answer === "string" ? problem(answer) : { status: 200, contentType: "application/proto", body: answer };
+    }
     const call = (calls as Readonly<Record<string, Call<unknown, unknown>>>)[method];
     const input = (call ? call.input.read(body) : decode(`${method}Request` as keyof Messages, body)) as Record<string, unknown>;
     const [refused, { held }] = [this.refuse(method, input), this];

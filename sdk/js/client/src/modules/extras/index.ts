@@ -59,7 +59,7 @@ export const extras = {
     return conversation.id;
   },
 
-  async edits(host: ConversationHost, { conversation, seq }: Message, { signal }: CallOptions = {}): Promise<readonly Revision[]> {
+  async edits(host: ConversationHost, conversation: string, { seq }: Message, { signal }: CallOptions = {}): Promise<readonly Revision[]> {
     const { revisions } = await host.post(calls.ListEdits, { conversation, seq: seq ?? 0 }, signal);
     return revisions.map(({ body, timeUs, editSeq }) => {
       const { text, custom, content } = readBody(body, host);

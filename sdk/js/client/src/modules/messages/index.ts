@@ -147,6 +147,7 @@ class MessagesOfHost implements Messages {
 
   attachments(items: readonly NewAttachment[], caption = "", options: TextOptions = {}): OutgoingContent {
     if (items.length < 1 || items.length > 20) refuse("a message has 1 to 20 attachments");
+    for (const { url, file } of items) if (!url === !file) refuse("an attachment has a url or a file");
     const files = items.map(({ duration, ...file }) => ({ ...file, durationMs: Math.round(duration ?? 0) }));
     return { content: contentFields.write({ attachments: { items: files, caption }, ...extra(options) }) };
   }

@@ -32,6 +32,10 @@ export function detailsOf({ fields }: Pick<Message, "fields">): Details {
   return details;
 }
 
+function some(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.length ? bytes : undefined;
+}
+
 /** A content of one of the module's kinds; undefined when it is of another's. */
 export function readContent(bytes: Uint8Array): MessageContent | undefined {
   const fields = contentFields.read(bytes);
@@ -44,16 +48,12 @@ export function readContent(bytes: Uint8Array): MessageContent | undefined {
   if (sticker) return { type: "sticker", pack: sticker.pack, id: sticker.id, url: sticker.url, alt: sticker.alt };
   if (attachments) {
     const items = attachments.items.map(
-      ({ name, mime, size, url, width, height, durationMs, thumb, sha256 }): Attachment => ({
-        name,
-        mime,
-        size,
-        url,
-        width,
-        height,
+      ({ rest, durationMs, thumb, sha256, waveform, ...item }): Attachment => ({
+        ...item,
         duration: durationMs,
-        thumb: thumb.length ? thumb : undefined,
-        sha256: sha256.length ? sha256 : undefined,
+        thumb: some(thumb),
+        sha256: some(sha256),
+        waveform: some(waveform),
       }),
     );
     return { type: "attachments", items, caption: attachments.caption, format: formatOf(fields.format) };

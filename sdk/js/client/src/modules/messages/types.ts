@@ -32,7 +32,7 @@ export interface Sticker {
   readonly alt: string;
 }
 
-/** A file that lies somewhere else. */
+/** A file of the server's, by `file`, or one that lies somewhere else, by `url`. */
 export interface Attachment {
   /** 1 to 255 bytes. */
   readonly name: string;
@@ -40,8 +40,12 @@ export interface Attachment {
   readonly mime: string;
   /** In bytes. */
   readonly size: number;
-  /** https, at most 2,048 bytes. */
+  /** https, at most 2,048 bytes; empty when `file` is set. */
   readonly url: string;
+  /** Its id at the server, for `client.files.url`; empty when `url` is set. */
+  readonly file: string;
+  /** The id of the picture that is shown in place of a film until it plays; empty = none. Read like `file`. */
+  readonly poster: string;
   /** In pixels; 0 = unknown. */
   readonly width: number;
   readonly height: number;
@@ -51,10 +55,16 @@ export interface Attachment {
   readonly thumb: Uint8Array | undefined;
   /** 32 bytes. */
   readonly sha256: Uint8Array | undefined;
+  /** How loud a sound is from its beginning to its end, 0 to 255 each; at most 128 bytes. */
+  readonly waveform: Uint8Array | undefined;
+  /** It was spoken for this message, and is not a file of sound. */
+  readonly voice: boolean;
+  /** A picture that moves. */
+  readonly animated: boolean;
 }
 
-/** An attachment to send: what is absent is unknown. */
-export type NewAttachment = Pick<Attachment, "name" | "mime" | "url"> & Partial<Attachment>;
+/** An attachment to send: what is absent is unknown. `client.files` makes its own of what it uploads. */
+export type NewAttachment = Pick<Attachment, "name" | "mime"> & Partial<Attachment> & (Pick<Attachment, "url"> | Pick<Attachment, "file" | "size">);
 
 /** A line that the app itself says in a conversation. */
 export interface Notice {
