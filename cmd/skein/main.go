@@ -29,7 +29,7 @@ import (
 // command is one subcommand. It writes results to stdout and everything for
 // people to stderr.
 type command struct {
-	name, what string
+	name, what string // what it does; empty = nothing for people
 	run        func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 }
 
@@ -48,6 +48,7 @@ func commands() []command {
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
 		{"bench", "measure this binary", benchCommand},
 		{"version", "print the version", versionCommand},
+		{"media", "", mediaCommand}, // a part of "serve"
 	}
 }
 
@@ -100,6 +101,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func printUsage(w io.Writer) {
 	fmt.Fprintln(w, "skein is an instant-messaging server. Commands:")
 	for _, c := range commands() {
+		if c.what == "" {
+			continue
+		}
 		fmt.Fprintf(w, "  skein %-8s %s\n", c.name, c.what)
 	}
 	fmt.Fprintln(w, "\nTo try it:  skein serve --dev --data ./data\nMore:       skein COMMAND --help")

@@ -56,7 +56,11 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 	if err := stores.Start(ctx); err != nil {
 		return nil, withHint(err)
 	}
-	return file.New(file.Deps{DB: s.db, Stores: stores, Redirect: cfg.BlobsRedirect, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
+	pool, err := newMedia(s, cfg.Media, log)
+	if err != nil {
+		return nil, err
+	}
+	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
 		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep}}), nil
 }
 

@@ -36,6 +36,8 @@ type Config struct {
 	BlobsRedirect bool `yaml:"blobs_redirect"`
 	// BlobsKey lists the master keys with which files are encrypted where they are kept, in a folder as in a bucket: 32 bytes each, in base64 or hex, made with openssl rand -base64 32. The first seals the keys of the apps, the others open what they have sealed before; without any, files are kept as they are. Keep a copy elsewhere: without the key nobody reads the files again, and the server does not start. Nodes of one cluster need the same keys. There is no flag for it, because other users of a machine can see flags (docs/ops/files.md).
 	BlobsKey []string `yaml:"blobs_key" flag:"-" secret:"true"`
+	// Media is how the server reads pictures, sounds and films.
+	Media Media `yaml:"media"`
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
 
@@ -60,6 +62,17 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// Quotas are what each app may use that has no quotas of its own (skein app quota).
 	Quotas Quotas `yaml:"quotas"`
+}
+
+// Media is how the server reads pictures, sounds and films: in processes of
+// their own, which may die without harm.
+type Media struct {
+	// Pixels bounds the pictures that smaller ones are made of, by what their header says. A larger one can only be saved.
+	Pixels int `yaml:"pixels" min:"1000000" max:"500000000"`
+	// Workers is how many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor.
+	Workers int `yaml:"workers" min:"0" max:"256"`
+	// Memory is what each of these processes may have. A picture that needs more can only be saved.
+	Memory int `yaml:"memory" unit:"bytes" min:"67108864" max:"17179869184"`
 }
 
 // Postgres is how the server uses PostgreSQL.
@@ -303,6 +316,7 @@ func Default() *Config {
 		Data:   "./data",
 		Postgres: Postgres{Conns: 24, ConnectTimeout: 2 * time.Second, StatementTimeout: 15 * time.Second, LockTimeout: 10 * time.Second,
 			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
+		Media:   Media{Pixels: 50_000_000, Memory: 512 << 20},
 		Admin:   Admin{DiskPercent: 90},
 		Drain:   Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
 		OTel:    OTel{Sample: 0.001},

@@ -25,6 +25,12 @@ func docOf(path string) string {
 		return "Has files read from the bucket itself, by URLs that are good for 60 seconds, rather than through the server. Whoever is removed from a conversation may then read for so much longer what they had asked for."
 	case "Config.BlobsKey":
 		return "Lists the master keys with which files are encrypted where they are kept, in a folder as in a bucket: 32 bytes each, in base64 or hex, made with openssl rand -base64 32. The first seals the keys of the apps, the others open what they have sealed before; without any, files are kept as they are. Keep a copy elsewhere: without the key nobody reads the files again, and the server does not start. Nodes of one cluster need the same keys. There is no flag for it, because other users of a machine can see flags (docs/ops/files.md)."
+	case "Media.Pixels":
+		return "Bounds the pictures that smaller ones are made of, by what their header says. A larger one can only be saved."
+	case "Media.Workers":
+		return "How many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor."
+	case "Media.Memory":
+		return "What each of these processes may have. A picture that needs more can only be saved."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
 	case "Postgres.Conns":

@@ -39,6 +39,7 @@ type row struct {
 	store   string // see Stores
 	app     im.AppID
 	id      string
+	variant string // of the ETag, for a smaller picture of it
 }
 
 // load reads a file. NotFound when there is none.
@@ -68,14 +69,21 @@ func (f *row) mine(a im.Actor) bool { return a.Server || a.User != "" && f.owner
 
 // GetFile answers skein.v1.FileService.
 func (s *Service) GetFile(ctx context.Context, a im.Actor, r *skeinv1.GetFileRequest) (*skeinv1.GetFileResponse, error) {
-	f, err := fetch(ctx, s.d.DB, a.App, r.Id)
-	if err == nil && !f.mine(a) {
-		err = im.ErrNotFound
-	}
+	var f *row
+	var m *skeinv1.Media
+	err := s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
+		if f, err = load(tx, a.App, r.Id); err == nil && !f.mine(a) {
+			err = im.ErrNotFound
+		}
+		if err == nil {
+			m, err = loadMedia(tx, a.App, f.sum)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &skeinv1.GetFileResponse{File: &skeinv1.File{Id: f.id, Name: f.name, Mime: f.mime, Size: uint64(f.size), Sha256: f.sum, CreatedUs: int64(f.created)}}, nil
+	return &skeinv1.GetFileResponse{File: &skeinv1.File{Id: f.id, Name: f.name, Mime: f.mime, Size: uint64(f.size), Sha256: f.sum, CreatedUs: int64(f.created), Media: m}}, nil
 }
 
 // open finds the file that an actor asks for, as one of a message or, without

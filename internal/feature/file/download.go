@@ -21,7 +21,8 @@ import (
 
 // Downloads serves GET and HEAD of PREFIX FILE. Who asks says so by the key of
 // the URL or, with a header, as in a call; the parameters c and s name the
-// message that the file is in.
+// message that the file is in. t asks for a smaller picture of it, d=1 for a file
+// to save.
 //
 // Each request asks anew whether the message may be read, one for a range
 // included: whoever has just left gets nothing more.
@@ -98,7 +99,14 @@ func (d *Downloads) find(r *http.Request) (*row, error) {
 	if len(id) != 32 || conv != "" && conv.Kind() == im.ConvInvalid {
 		return nil, im.ErrNotFound
 	}
-	return d.Service.open(r.Context(), a, id, conv, im.Seq(seq))
+	f, err := d.Service.open(r.Context(), a, id, conv, im.Seq(seq))
+	if t := q.Get("t"); t != "" && err == nil {
+		f, err = d.Service.smaller(r.Context(), f, t)
+	}
+	if err == nil && q.Get("d") == "1" {
+		f.shown = false
+	}
+	return f, err
 }
 
 var statuses = map[im.Code]int{im.Unauthenticated: http.StatusUnauthorized, im.TokenExpired: http.StatusUnauthorized, im.SignedOut: http.StatusUnauthorized,
@@ -140,7 +148,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 	}
 	// It may be kept, and is asked for all the same: whether it may still be read.
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("ETag", `"`+hex.EncodeToString(f.sum)+`"`)
+	h.Set("ETag", `"`+hex.EncodeToString(f.sum)+f.variant+`"`)
 	h.Set("Content-Type", as.Type)
 	h.Set("Content-Disposition", as.Disposition)
 	body := &ranged{ctx: r.Context(), store: store, key: f.key, size: f.size}

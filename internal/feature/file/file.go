@@ -42,6 +42,7 @@ type Deps struct {
 	// had asked for.
 	Redirect bool
 	Chat     Reader
+	Media    Media
 	Key      []byte // of the keys in URLs, the same on every node
 	Clock    im.Clock
 	Entropy  im.Entropy

@@ -11,11 +11,15 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
+// copyRate is how fast the bytes of a file are copied at the least, in bytes a
+// second, when something has to be taken out of them.
+const copyRate = 10 << 20
+
 // finish makes the file of an upload that is whole. It may be repeated, until
 // the row says that it is done.
 func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 	u := c.upload
-	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, writeTimeout+time.Duration(u.size/copyRate)*time.Second)
 	defer cancel()
 	if len(u.sum) > 0 && !bytes.Equal(u.sum, sum) {
 		if err := s.giveUp(ctx, c); err != nil {
@@ -23,79 +27,86 @@ func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 		}
 		return im.Errorf(im.InvalidArgument, "the bytes are not those of the sha256 that was told; the upload is gone")
 	}
-	key, at, err := s.keyOf(ctx, u.app, sum)
+	f, err := s.known(ctx, u.app, sum, u.mime)
 	if err != nil {
 		return err
 	}
-	stored := key != ""
-	if !stored {
+	had := f != nil
+	if !had {
 		if err := store.Complete(ctx, u.blob()); err != nil {
 			return err
 		}
-		key = u.key()
-	} else if store, err = s.d.Stores.At(ctx, at); err != nil {
-		return err
+		if f, err = s.make(ctx, u, store, sum); err != nil {
+			return err
+		}
 	}
-	head, err := head(ctx, store, key)
-	if err != nil {
-		return err
-	}
-	mime, shown := mediaOf(head, u.mime)
-	spare := false
+	var spare []string
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
+		var key string
+		var uses int64
+		spare = nil
 		err := tx.QueryRow(`INSERT INTO file_bytes (app, sum, size, key, store, uses) VALUES ($1, $2, $3, $4, $5, 1)
-			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key`, u.app, sum, u.size, u.key(), u.store).Scan(&key)
-		if err != nil {
+			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key, uses`, u.app, f.sum, f.size, f.key, u.store).Scan(&key, &uses)
+		switch {
+		case err != nil:
 			return err
-		}
-		if spare = key != u.key(); spare {
-			if err := trash(tx, u.key(), u.place, u.store); err != nil {
-				return err
-			}
-		} else if stored {
+		case uses == 1 && had:
 			return errGone
+		case uses == 1:
+			err = f.keep(tx, u.app)
+		default:
+			spare = f.reserved // somebody else brought the same
 		}
-		now, err := tx.Now()
+		if err == nil && key != u.key() {
+			err = trash(tx, u.key(), u.place, u.store)
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO file (app, id, owner, sum, size, name, mime, shown, created, touched, refs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0)",
-			u.app, u.id, u.owner, sum, u.size, u.name, mime, number(shown), now); err != nil {
+		if err := f.insert(tx, c); err != nil {
 			return err
 		}
-		n, err := tx.Exec("UPDATE file_upload SET done = 1 WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
-		if err == nil && n == 0 {
-			err = errLost
+		if key != u.key() {
+			spare = append(spare, u.key())
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	u.done = true
-	if spare {
-		if err := s.empty(ctx, u.key(), u.place, u.store); err != nil {
+	for _, key := range spare {
+		place := ""
+		if key == u.key() {
+			place = u.place
+		}
+		if err := s.empty(ctx, key, place, u.store); err != nil {
 			s.d.Log.Debug("bytes that are there twice are deleted later", "err", err)
 		}
 	}
 	return nil
 }
 
+// insert writes down the file, and that the upload is done.
+func (f *stored) insert(tx db.Tx, c *claim) error {
+	u := c.upload
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO file (app, id, owner, sum, size, name, mime, shown, created, touched, refs) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 0)",
+		u.app, u.id, u.owner, f.sum, f.size, u.name, f.mime, number(f.shown), now); err != nil {
+		return err
+	}
+	n, err := tx.Exec("UPDATE file_upload SET done = 1 WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
+	if err == nil && n == 0 {
+		err = errLost
+	}
+	return err
+}
+
 // errGone says that bytes which were there a moment ago are not any more.
 var errGone = im.Errorf(im.Unavailable, "the file could not be made, come back")
-
-// keyOf tells where an app has these bytes, and in which store; empty when it
-// has not.
-func (s *Service) keyOf(ctx context.Context, app im.AppID, sum []byte) (key, store string, err error) {
-	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
-		err := tx.QueryRow("SELECT key, store FROM file_bytes WHERE app = $1 AND sum = $2", app, sum).Scan(&key, &store)
-		if errors.Is(err, db.ErrNoRows) {
-			err = nil
-		}
-		return err
-	})
-	return key, store, err
-}
 
 // number is a flag as both engines store it.
 func number(b bool) int64 {
@@ -151,7 +162,11 @@ func (s *Service) Collect(ctx context.Context) error {
 	if err == nil {
 		err = s.d.DB.Read(ctx, func(tx db.Tx) error {
 			items = items[:0]
-			rows, err := tx.Query("SELECT key, place, store FROM file_trash ORDER BY since LIMIT 1000")
+			now, err := tx.Now()
+			if err != nil {
+				return err
+			}
+			rows, err := tx.Query("SELECT key, place, store FROM file_trash WHERE since <= $1 ORDER BY since LIMIT 1000", now)
 			if err != nil {
 				return err
 			}
@@ -218,6 +233,9 @@ func dropUnused(tx db.Tx, before im.Micros) error {
 		if _, err := tx.Exec(q, before); err != nil {
 			return err
 		}
+	}
+	if err := dropMedia(tx, before); err != nil {
+		return err
 	}
 	_, err := tx.Exec("DELETE FROM file_bytes WHERE uses = 0")
 	return err

@@ -22,6 +22,20 @@ var shownTypes = map[string]bool{
 	"audio/mpeg": true, "audio/mp4": true, "audio/ogg": true, "audio/webm": true, "audio/wav": true, "audio/aac": true, "audio/flac": true,
 }
 
+// isPicture tells types of which there are smaller pictures.
+func isPicture(mime string) bool { return strings.HasPrefix(mime, "image/") }
+
+// renamed gives a file's name the ending of another type.
+func renamed(name, mime string) string {
+	if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+		name = name[:dot]
+	}
+	if mime == "image/webp" {
+		return name + ".webp"
+	}
+	return name + ".jpg"
+}
+
 // mediaOf tells what bytes are: by themselves, where they say so, else as their
 // owner said; and whether they may be shown in a page, which only bytes that
 // speak for themselves may.

@@ -25,6 +25,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/media"
 	"github.com/skein-im/skein/internal/pgtest"
 	"github.com/skein-im/skein/internal/tus"
 )
@@ -88,7 +89,7 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
 	known := stores(store)
 	must(w.t, known.Start(w.t.Context()))
-	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.Here(media.Limits{Pixels: media.DefaultPixels}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
 	who := func(r *http.Request) (im.Actor, error) {
 		app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
 		if !ok {

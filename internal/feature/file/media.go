@@ -1,0 +1,317 @@
+package file
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/skein-im/skein/internal/blob"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/media"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// Media makes of a picture, a sound or a film what others may be shown; package
+// media. Errors: those of src, and Unavailable.
+type Media interface {
+	Make(ctx context.Context, src io.ReaderAt, size int64, mime string) (media.Made, error)
+}
+
+// stored is what a file's bytes are kept as.
+type stored struct {
+	sum   []byte
+	size  int64
+	key   string
+	mime  string
+	shown bool
+	// Of bytes that are new:
+	info     *media.Info // nil = nothing that is shown
+	previews []preview
+	reserved []string // the objects that were made
+}
+
+// preview is a smaller picture that is stored.
+type preview struct {
+	size, key, mime string
+	width, height   int
+	bytes           int64
+}
+
+// reservation is how long the objects that are made of an upload may be there
+// without a row that names them. Whoever has died then has left nothing.
+const reservation = 30 * time.Minute
+
+// make makes of an upload that is complete what is kept: bytes without what is
+// nobody's business, and smaller pictures. Until a row names it nobody can read
+// any of it; the keys are new ones each time, so that two who do this at once,
+// one of whom has lost the upload, do not write the same objects.
+func (s *Service) make(ctx context.Context, u *upload, store blob.Store, sum []byte) (*stored, error) {
+	f := &stored{sum: sum, size: u.size, key: u.key()}
+	first, err := head(ctx, store, f.key)
+	if err != nil {
+		return nil, err
+	}
+	if f.mime, f.shown = mediaOf(first, u.mime); !media.Reads(f.mime) {
+		f.shown = false
+		return f, nil
+	}
+	src := &objectReader{ctx: ctx, store: store, key: f.key}
+	m, err := s.d.Media.Make(ctx, src, u.size, f.mime)
+	if err != nil {
+		return nil, err
+	}
+	if !m.Shown {
+		f.shown = false
+	} else {
+		f.info, f.mime = &m.Info, m.Mime
+	}
+	if m.Clean == nil && len(m.Previews) == 0 {
+		return f, nil
+	}
+	return f, s.store(ctx, u, store, f, &m)
+}
+
+// store stores what was made of an upload.
+func (s *Service) store(ctx context.Context, u *upload, store blob.Store, f *stored, m *media.Made) error {
+	var b [4]byte
+	if _, err := io.ReadFull(s.d.Entropy, b[:]); err != nil {
+		return err
+	}
+	prefix := u.key() + "-" + hex.EncodeToString(b[:])
+	if m.Clean != nil {
+		f.key = prefix
+		f.reserved = append(f.reserved, f.key)
+	}
+	for _, p := range m.Previews {
+		v := preview{p.Size, prefix + "-" + p.Size, p.Mime, p.Width, p.Height, int64(len(p.Bytes))}
+		f.previews = append(f.previews, v)
+		f.reserved = append(f.reserved, v.key)
+	}
+	if err := s.reserve(ctx, u.store, f.reserved); err != nil {
+		return err
+	}
+	for i, p := range m.Previews {
+		if err := store.Put(ctx, f.previews[i].key, p.Bytes); err != nil {
+			return err
+		}
+	}
+	if m.Clean == nil {
+		return nil
+	}
+	f.size = media.Size(m.Clean)
+	var err error
+	f.sum, err = putClean(ctx, store, u.key(), f, m.Clean)
+	return err
+}
+
+// putClean stores the pieces of an object that are kept, and returns their hash.
+func putClean(ctx context.Context, store blob.Store, from string, f *stored, clean []media.Piece) ([]byte, error) {
+	digest := sha256.New()
+	r := io.TeeReader(media.Reader(clean, func(at, n int64) io.Reader {
+		return &ranged{ctx: ctx, store: store, key: from, at: at, size: at + n}
+	}), digest)
+	if f.size <= blob.MaxPut {
+		b := make([]byte, f.size)
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, err
+		}
+		return digest.Sum(nil), store.Put(ctx, f.key, b)
+	}
+	id, err := store.Create(ctx, f.key, f.size)
+	if err != nil {
+		return nil, err
+	}
+	u := blob.Upload{Key: f.key, ID: id, Size: f.size}
+	if err := store.Append(ctx, u, r, func(at int64) error { u.At = at; return nil }); err != nil {
+		return nil, err
+	}
+	return digest.Sum(nil), store.Complete(ctx, u)
+}
+
+// reserve notes objects that are about to be made, as ones to delete in a while.
+func (s *Service) reserve(ctx context.Context, store string, keys []string) error {
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if _, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) VALUES ($1, '', $2, $3)", key, store, now+im.Micros(reservation.Microseconds())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// keep writes down what was made, and takes back that it is to be deleted, which
+// must not have begun.
+func (f *stored) keep(tx db.Tx, app im.AppID) error {
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	for _, key := range f.reserved {
+		n, err := tx.Exec("DELETE FROM file_trash WHERE key = $1 AND since > $2", key, now)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errGone
+		}
+	}
+	for _, v := range f.previews {
+		if _, err := tx.Exec("INSERT INTO file_preview (app, sum, size, key, mime, width, height, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+			app, f.sum, v.size, v.key, v.mime, v.width, v.height, v.bytes); err != nil {
+			return err
+		}
+	}
+	if f.info == nil {
+		return nil
+	}
+	i := f.info
+	_, err = tx.Exec("INSERT INTO file_media (app, sum, mime, width, height, duration, thumb, animated, waveform) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		app, f.sum, i.Mime, i.Width, i.Height, i.Duration.Milliseconds(), i.Thumb, number(i.Animated), append([]byte{}, i.Waveform...))
+	return err
+}
+
+// known finds bytes that an app has already; nil when it has not.
+func (s *Service) known(ctx context.Context, app im.AppID, sum []byte, told string) (f *stored, err error) {
+	var where string
+	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
+		f = &stored{sum: sum}
+		err := tx.QueryRow(`SELECT b.key, b.store, b.size, coalesce(m.mime, '') FROM file_bytes b LEFT JOIN file_media m ON m.app = b.app AND m.sum = b.sum
+			WHERE b.app = $1 AND b.sum = $2`, app, sum).Scan(&f.key, &where, &f.size, &f.mime)
+		if errors.Is(err, db.ErrNoRows) {
+			f, err = nil, nil
+		}
+		return err
+	})
+	if f == nil || err != nil {
+		return nil, err
+	}
+	if f.shown = shownTypes[f.mime]; f.mime == "" {
+		store, err := s.d.Stores.At(ctx, where)
+		if err != nil {
+			return nil, err
+		}
+		first, err := head(ctx, store, f.key)
+		if err != nil {
+			return nil, err
+		}
+		f.mime, _ = mediaOf(first, told)
+	}
+	return f, nil
+}
+
+// loadMedia reads what bytes are as a picture, a sound or a film; nil when they
+// are none.
+func loadMedia(tx db.Tx, app im.AppID, sum []byte) (*skeinv1.Media, error) {
+	m := &skeinv1.Media{}
+	var animated int64
+	var thumb string
+	err := tx.QueryRow("SELECT width, height, duration, thumb, animated, waveform FROM file_media WHERE app = $1 AND sum = $2", app, sum).
+		Scan(&m.Width, &m.Height, &m.DurationMs, &thumb, &animated, &m.Waveform)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.Thumb, m.Animated = []byte(thumb), animated != 0
+	rows, err := tx.Query("SELECT size, width, height, bytes FROM file_preview WHERE app = $1 AND sum = $2 ORDER BY width, height", app, sum)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		v := &skeinv1.Preview{}
+		if err := rows.Scan(&v.Size, &v.Width, &v.Height, &v.Bytes); err != nil {
+			return nil, err
+		}
+		m.Previews = append(m.Previews, v)
+	}
+	return m, rows.Err()
+}
+
+// smaller finds the smaller picture of a file: the file itself, where that is no
+// larger. Errors: NotFound (it is no picture), InvalidArgument.
+func (s *Service) smaller(ctx context.Context, f *row, size string) (*row, error) {
+	if size != "s" && size != "m" && size != "l" {
+		return nil, im.Errorf(im.InvalidArgument, "a smaller picture is t=s, t=m or t=l")
+	}
+	v := *f
+	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+		err := tx.QueryRow("SELECT key, mime, bytes FROM file_preview WHERE app = $1 AND sum = $2 AND size = $3", f.app, f.sum, size).Scan(&v.key, &v.mime, &v.size)
+		if errors.Is(err, db.ErrNoRows) {
+			if v = *f; !f.shown || !isPicture(f.mime) {
+				return im.ErrNotFound
+			}
+			return nil
+		}
+		v.variant, v.name = "-"+size, renamed(f.name, v.mime)
+		return err
+	})
+	return &v, err
+}
+
+// dropMedia forgets what is known of bytes that nobody uses, and notes the
+// smaller pictures as ones to delete.
+func dropMedia(tx db.Tx, since im.Micros) error {
+	_, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) SELECT file_preview.key, '', b.store, $1 FROM file_preview JOIN file_bytes b ON b.app = file_preview.app AND b.sum = file_preview.sum WHERE b.uses = 0 ON CONFLICT (key) DO NOTHING", since)
+	for _, table := range []string{"file_preview", "file_media"} {
+		if err == nil {
+			_, err = tx.Exec("DELETE FROM " + table + " WHERE EXISTS (SELECT 1 FROM file_bytes b WHERE b.uses = 0 AND b.app = " + table + ".app AND b.sum = " + table + ".sum)")
+		}
+	}
+	return err
+}
+
+// objectReader reads an object from anywhere. Of what comes first it keeps a
+// part: headers are read in small pieces.
+type objectReader struct {
+	ctx   context.Context
+	store blob.Store
+	key   string
+	from  int64 // where kept begins
+	kept  []byte
+}
+
+// ahead is how much is read of an object when less is asked for.
+const ahead = 64 << 10
+
+// ReadAt implements io.ReaderAt.
+func (r *objectReader) ReadAt(p []byte, at int64) (n int, err error) {
+	if at >= r.from && at+int64(len(p)) <= r.from+int64(len(r.kept)) {
+		return copy(p, r.kept[at-r.from:]), nil
+	}
+	if len(p) >= ahead {
+		return r.get(p, at)
+	}
+	b := make([]byte, ahead)
+	n, err = r.get(b, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	r.from, r.kept = at, b[:n]
+	if n = copy(p, r.kept); n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (r *objectReader) get(p []byte, at int64) (int, error) {
+	body, err := r.store.Get(r.ctx, r.key, at, int64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.ReadFull(body, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, errors.Join(err, body.Close())
+}

@@ -1,0 +1,96 @@
+package media
+
+import (
+	"bytes"
+	"io"
+)
+
+// pieces gather what is kept of a file.
+type pieces []Piece
+
+// keep keeps n bytes of the file.
+func (p *pieces) keep(from, n int) {
+	if n <= 0 {
+		return
+	}
+	if last := len(*p) - 1; last >= 0 && (*p)[last].New == nil && (*p)[last].From+(*p)[last].N == int64(from) {
+		(*p)[last].N += int64(n)
+		return
+	}
+	*p = append(*p, Piece{From: int64(from), N: int64(n)})
+}
+
+// put puts bytes that were not there.
+func (p *pieces) put(b ...byte) {
+	if last := len(*p) - 1; last >= 0 && (*p)[last].New != nil {
+		(*p)[last].New = append((*p)[last].New, b...)
+		(*p)[last].N += int64(len(b))
+		return
+	}
+	*p = append(*p, Piece{New: bytes.Clone(b), N: int64(len(b))})
+}
+
+// insert puts bytes behind the first ones, which were kept; false when they were
+// not.
+func (p *pieces) insert(at int, b []byte) bool {
+	if len(*p) == 0 || (*p)[0].New != nil || (*p)[0].N < int64(at) {
+		return false
+	}
+	first, rest := (*p)[0], (*p)[1:]
+	out := pieces{{From: first.From, N: int64(at)}, {New: b, N: int64(len(b))}}
+	if first.N > int64(at) {
+		out = append(out, Piece{From: first.From + int64(at), N: first.N - int64(at)})
+	}
+	*p = append(out, rest...)
+	return true
+}
+
+// whole tells that nothing was changed.
+func (p pieces) whole(size int) bool {
+	return len(p) == 1 && p[0].New == nil && p[0].From == 0 && p[0].N == int64(size)
+}
+
+// maxPieces bounds the pieces that are handed over; what has more is put
+// together.
+const maxPieces = 1000
+
+// of returns the bytes of the pieces, and the pieces as they are handed over: nil
+// when nothing was changed.
+func (p pieces) of(b []byte) ([]byte, []Piece) {
+	if p.whole(len(b)) {
+		return b, nil
+	}
+	clean := make([]byte, 0, len(b))
+	for _, x := range p {
+		if x.New != nil {
+			clean = append(clean, x.New...)
+		} else {
+			clean = append(clean, b[x.From:x.From+x.N]...)
+		}
+	}
+	if len(p) > maxPieces {
+		p = pieces{{New: clean, N: int64(len(clean))}}
+	}
+	return clean, p
+}
+
+// Size is how many bytes pieces have.
+func Size(p []Piece) (n int64) {
+	for _, x := range p {
+		n += x.N
+	}
+	return n
+}
+
+// Reader reads the bytes of pieces, in order; open gives those of the file.
+func Reader(p []Piece, open func(from, n int64) io.Reader) io.Reader {
+	rs := make([]io.Reader, len(p))
+	for i, x := range p {
+		if x.New != nil {
+			rs[i] = bytes.NewReader(x.New)
+		} else {
+			rs[i] = open(x.From, x.N)
+		}
+	}
+	return io.MultiReader(rs...)
+}

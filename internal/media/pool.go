@@ -1,0 +1,342 @@
+package media
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/skein-im/skein/internal/im"
+)
+
+// PoolOptions say how a Pool works. All are needed but Log.
+type PoolOptions struct {
+	// Command starts a child, which calls Serve on its standard input and output.
+	Command []string
+	// Env is the child's environment; it has no other.
+	Env []string
+	// Workers is the most children at once.
+	Workers int
+	Limits  Limits
+	// TimeLimit is how long a file may take; 0 = TimeLimit.
+	TimeLimit time.Duration
+	Log       *slog.Logger
+}
+
+const (
+	// idleTime is how long a child is kept that has nothing to do: its memory is
+	// needed elsewhere.
+	idleTime = 20 * time.Second
+	// maxJobs is how many files a child reads before another one takes its place.
+	maxJobs = 1000
+	// attempts is how many children a file may take with it. The first may have
+	// died of something else.
+	attempts = 2
+	// maxStderr bounds what is kept of what a child says at its end, in bytes.
+	maxStderr = 2 << 10
+	// heldSource is up to which size a file is read at once, in bytes.
+	heldSource = 4 << 20
+)
+
+// Pool makes what Make makes, in processes of its own. It is safe for concurrent
+// use.
+type Pool struct {
+	o     PoolOptions
+	slots chan struct{} // one for each child that may be at work
+
+	mu     sync.Mutex // guards what follows
+	idle   []*process
+	closed bool
+}
+
+// NewPool returns a pool; it starts a child when there is something to do.
+func NewPool(o PoolOptions) *Pool {
+	if o.TimeLimit == 0 {
+		o.TimeLimit = TimeLimit
+	}
+	return &Pool{o: o, slots: make(chan struct{}, o.Workers)}
+}
+
+// Close ends the children that have nothing to do. Those at work end with their
+// files.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.end()
+	}
+}
+
+// Make is the function Make in a child. A file that kills children is one of
+// which nothing is known. Errors: those of src; Unavailable, when no child can
+// be started or ctx ends first.
+func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime string) (Made, error) {
+	if !Reads(mime) || size == 0 {
+		return Made{}, nil
+	}
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return Made{}, im.Errorf(im.Unavailable, "no time was left to look at the file")
+	}
+	defer func() { <-p.slots }()
+	if size <= heldSource {
+		held, err := hold(src, size)
+		if err != nil {
+			return Made{}, err
+		}
+		src = held
+	}
+	for i := 1; ; i++ {
+		c, err := p.take()
+		if err != nil {
+			return Made{}, unable(err)
+		}
+		m, err := c.run(ctx, job{mime, size, p.o.Limits.Pixels}, src, p.o.TimeLimit)
+		var bad *sourceError
+		switch {
+		case err == nil:
+			p.give(c)
+			return m, nil
+		case errors.As(err, &bad):
+			p.give(c)
+			return Made{}, bad.error
+		}
+		c.kill()
+		if ctx.Err() != nil {
+			return Made{}, im.Errorf(im.Unavailable, "no time was left to look at the file")
+		}
+		if !c.spoke {
+			// It was dead before it saw the file. One that had done others may be
+			// replaced; a new one that dies at once says that this machine can not.
+			if c.jobs == 0 {
+				return Made{}, unable(fmt.Errorf("%w: %s", err, c.said()))
+			}
+			i--
+			continue
+		}
+		p.o.Log.Warn("a process that reads media has died", "mime", mime, "size", size, "attempt", i, "err", err, "stderr", c.said())
+		if i == attempts || errors.Is(err, errTime) {
+			return Made{}, nil
+		}
+	}
+}
+
+func unable(err error) error {
+	return fmt.Errorf("%w (%w)", im.Errorf(im.Unavailable, "the file can not be looked at now, come back"), err)
+}
+
+// take finds a child, or starts one.
+func (p *Pool) take() (*process, error) {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		if c.rest.Stop() {
+			return c, nil
+		}
+		return p.take() // its time was up
+	}
+	p.mu.Unlock()
+	return start(p.o.Command, p.o.Env)
+}
+
+// give keeps a child for what comes next.
+func (p *Pool) give(c *process) {
+	c.jobs++
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || c.jobs >= maxJobs {
+		go c.end()
+		return
+	}
+	c.rest = time.AfterFunc(idleTime, func() { p.retire(c) })
+	p.idle = append(p.idle, c)
+}
+
+// retire ends a child that had nothing to do.
+func (p *Pool) retire(c *process) {
+	p.mu.Lock()
+	for i, x := range p.idle {
+		if x == c {
+			p.idle = append(p.idle[:i], p.idle[i+1:]...)
+			break
+		}
+	}
+	p.mu.Unlock()
+	c.end()
+}
+
+// sourceError is an error of the file's source, and nobody's fault here.
+type sourceError struct{ error }
+
+// errTime says that a file took too long, errDead that the child was killed.
+var (
+	errTime = errors.New("it takes too long")
+	errDead = errors.New("it was killed")
+)
+
+// process is a child. One goroutine at a time has it.
+type process struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	stderr *tail
+	jobs   int
+	spoke  bool        // it has answered to the job
+	rest   *time.Timer // ends it when it has nothing to do
+}
+
+func start(command, env []string) (*process, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append([]string{}, env...) // and nothing of ours
+	cmd.Dir = "/"
+	c := &process{cmd: cmd, stderr: &tail{}}
+	cmd.Stderr = c.stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.in, c.out = in, bufio.NewReaderSize(out, 64<<10)
+	return c, cmd.Start()
+}
+
+// run has the child do a job.
+func (c *process) run(ctx context.Context, j job, src io.ReaderAt, limit time.Duration) (m Made, err error) {
+	late := make(chan struct{})
+	clock := time.AfterFunc(limit, func() { close(late); _ = c.cmd.Process.Kill() })
+	given := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	defer func() {
+		switch { // who has killed it, also when it was done a moment before
+		case !clock.Stop():
+			<-late
+			err = fmt.Errorf("%w: %w", errTime, cmp.Or(err, errDead))
+		case !given():
+			err = cmp.Or(err, errDead)
+		}
+	}()
+	c.spoke = false
+	if err := writeJSON(c.in, frameJob, j); err != nil {
+		return Made{}, err
+	}
+	var lost error
+	for {
+		kind, data, err := readFrame(c.out, maxMade)
+		if err != nil {
+			return Made{}, err
+		}
+		c.spoke = true
+		switch kind {
+		case frameRead:
+			if lost, err = c.feed(data, src, j.Size); err != nil {
+				return Made{}, err
+			}
+		case frameMade:
+			return receive(c.out, data, j.Size)
+		case frameFail:
+			if lost != nil {
+				return Made{}, &sourceError{lost}
+			}
+			return Made{}, fmt.Errorf("%w: %s", errFrame, data)
+		default:
+			return Made{}, errFrame
+		}
+	}
+}
+
+// feed answers a question for bytes; lost is why there are none.
+func (c *process) feed(ask []byte, src io.ReaderAt, size int64) (lost, err error) {
+	if len(ask) != 16 {
+		return nil, errFrame
+	}
+	at, n := binary.BigEndian.Uint64(ask), binary.BigEndian.Uint64(ask[8:])
+	if at > uint64(size) || n > maxPicture {
+		return nil, fmt.Errorf("%w: %d bytes from %d on", errFrame, n, at)
+	}
+	b := make([]byte, min(n, uint64(size)-at))
+	got, lost := src.ReadAt(b, int64(at))
+	if lost == nil || errors.Is(lost, io.EOF) && got == len(b) {
+		return nil, writeFrame(c.in, frameData, b)
+	}
+	return lost, writeFrame(c.in, frameLost, []byte("the file can not be read"))
+}
+
+// end lets a child go that waits for a job.
+func (c *process) end() {
+	if c.in.Close() != nil {
+		_ = c.cmd.Process.Kill()
+	}
+	clock := time.AfterFunc(TimeLimit, func() { _ = c.cmd.Process.Kill() })
+	_ = c.cmd.Wait()
+	clock.Stop()
+}
+
+// kill ends a child at once.
+func (c *process) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}
+
+// said is the end of what the child has written about itself.
+func (c *process) said() string { return c.stderr.String() }
+
+// tail keeps the first lines that are written to it: of a Go program that dies,
+// those that say why.
+type tail struct {
+	mu sync.Mutex // guards b
+	b  []byte
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p[:min(len(p), maxStderr-len(t.b))]...)
+	return len(p), nil
+}
+
+// String implements fmt.Stringer.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
+
+// hold reads a file that is small.
+func hold(src io.ReaderAt, size int64) (io.ReaderAt, error) {
+	b := make([]byte, size)
+	if n, err := src.ReadAt(b, 0); n < len(b) {
+		return nil, errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	return held(b), nil
+}
+
+// held is a file in memory.
+type held []byte
+
+// ReadAt implements io.ReaderAt.
+func (h held) ReadAt(p []byte, at int64) (int, error) {
+	if at > int64(len(h)) {
+		return 0, io.EOF
+	}
+	n := copy(p, h[at:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
