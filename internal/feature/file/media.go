@@ -56,7 +56,6 @@ func (s *Service) make(ctx context.Context, u *upload, store blob.Store, sum []b
 		return nil, err
 	}
 	if f.mime, f.shown = mediaOf(first, u.mime); !media.Reads(f.mime) {
-		f.shown = false
 		return f, nil
 	}
 	src := &objectReader{ctx: ctx, store: store, key: f.key}
@@ -203,7 +202,8 @@ func (s *Service) known(ctx context.Context, app im.AppID, sum []byte, told stri
 		if err != nil {
 			return nil, err
 		}
-		f.mime, _ = mediaOf(first, told)
+		f.mime, f.shown = mediaOf(first, told)
+		f.shown = f.shown && !media.Reads(f.mime)
 	}
 	return f, nil
 }
