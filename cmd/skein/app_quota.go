@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"google.golang.org/protobuf/proto"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/usage"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -34,6 +36,9 @@ func newQuotaFlags(flags *flag.FlagSet) quotaFlags {
 		{"devices_online", "max-devices-online", "devices with an open socket"},
 		{"messages_per_day", "messages-per-day", "messages from 00:00 to 24:00 UTC"},
 		{"messages_per_second", "messages-per-second", "messages a second and server"},
+		{"stored_bytes", "max-stored-bytes", "bytes of files, such as 100GiB, open uploads included"},
+		{"user_stored_bytes", "max-user-stored-bytes", "bytes of files of each user"},
+		{"user_uploaded_bytes_per_day", "user-uploaded-bytes-per-day", "bytes that each user uploads from 00:00 to 24:00 UTC"},
 		{"calls_per_second", "calls-per-second", "calls of the back end a second and server; in place of limits.back_end_rate"},
 	} {
 		q[f.field] = flags.String(f.name, "", "With quota: "+f.what+". 0 is no bound, default what the server's options say.")
@@ -62,6 +67,10 @@ func (q quotaFlags) change() (c auth.QuotaChange, ok bool, err error) {
 			var v uint64
 			v, err = strconv.ParseUint(text, 10, 32)
 			m.Set(f, protoreflect.ValueOfUint32(uint32(v)))
+		case strings.Contains(string(f.Name()), "bytes") && text != "0":
+			var v int64
+			v, err = byteSize(text)
+			m.Set(f, protoreflect.ValueOfUint64(uint64(v)))
 		default:
 			var v uint64
 			v, err = strconv.ParseUint(text, 10, 64)
@@ -85,16 +94,22 @@ func changeQuotas(ctx context.Context, d *db.DB, a *auth.Auth, app im.AppID, q q
 	if err != nil {
 		return err
 	}
+	counted := func(context.Context, *db.DB, im.AppID) error { return nil }
 	if given {
 		if err := a.SetQuotas(ctx, app, c); err != nil {
 			return withHint(err)
 		}
+		counted = file.Recount
 	}
 	row, err := a.FindApp(ctx, app)
 	if err != nil {
 		return withHint(err)
 	}
-	if err := d.Migrate(ctx, "usage", usage.Migrations()); err != nil {
+	err = errors.Join(d.Migrate(ctx, "usage", usage.Migrations()), d.Migrate(ctx, "file", file.Migrations()))
+	if err == nil { // those that an older server has not counted too
+		err = counted(ctx, d, app)
+	}
+	if err != nil {
 		return err
 	}
 	use := map[string]string{}
@@ -106,6 +121,11 @@ func changeQuotas(ctx context.Context, d *db.DB, a *auth.Auth, app im.AppID, q q
 	if err != nil {
 		return err
 	}
+	stored, err := file.Stored(ctx, d, app)
+	if err != nil {
+		return err
+	}
+	use["stored_bytes"] = strconv.FormatUint(stored, 10)
 	use["users"], use["groups"] = strconv.FormatUint(users, 10), strconv.FormatUint(groups, 10)
 	if row.OwnQuotas.GetMessagesPerDay() > 0 || taken > 0 {
 		use["messages_per_day"] = strconv.FormatUint(taken, 10)

@@ -258,7 +258,8 @@ func TestAppQuotaSetsAndShowsWhatAnAppMayUse(t *testing.T) {
 			}
 		}
 		wants("at first", `users +default +0`, `groups +default +0`, `messages_per_day +default +-`, `devices_online +default +-`)
-		out, err := app("quota", "shop", "--max-users=3", "--messages-per-second=0.5", "--max-group-members", "50", "--messages-per-day=1000", "--calls-per-second=0")
+		out, err := app("quota", "shop", "--max-users=3", "--messages-per-second=0.5", "--max-group-members", "50", "--messages-per-day=1000", "--calls-per-second=0",
+			"--max-stored-bytes=10GiB", "--max-user-stored-bytes=5000", "--user-uploaded-bytes-per-day=2GB")
 		if err != nil || !strings.Contains(out, "0.5") {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -268,12 +269,12 @@ func TestAppQuotaSetsAndShowsWhatAnAppMayUse(t *testing.T) {
 		if _, err := a.PutAccounts(t.Context(), im.Actor{App: "shop", Server: true}, []auth.AccountChange{{ID: "ann"}, {ID: "bob"}}); err != nil {
 			t.Fatal(err)
 		}
-		wants("afterwards", `users +3 +2`, `messages_per_second +0.5 +-`, `messages_per_day +1000 +0`, `calls_per_second +no bound +-`)
+		wants("afterwards", `users +3 +2`, `messages_per_second +0.5 +-`, `messages_per_day +1000 +0`, `calls_per_second +no bound +-`, `stored_bytes +10737418240 +0`, `user_stored_bytes +5000 +-`, `user_uploaded_bytes_per_day +2000000000 +-`)
 		if _, err := app("quota", "shop", "--max-users", "default"); err != nil || a.Quotas("shop").GetUsers() != 0 {
 			t.Errorf("back to the default: %v, %v", err, a.Quotas("shop"))
 		}
 		for _, bad := range [][]string{{"quota", "nobody"}, {"quota", "nobody", "--max-users=1"}, {"quota"}, {"quota", "shop", "--max-users=-1"}, {"quota", "shop", "--max-users=many"},
-			{"quota", "shop", "--messages-per-second=NaN"}, {"quota", "shop", "--max-group-members=100001"}, {"quota", "shop", "--max-group-members=4294967297"}, {"list", "--max-users=1"}} {
+			{"quota", "shop", "--messages-per-second=NaN"}, {"quota", "shop", "--max-group-members=100001"}, {"quota", "shop", "--max-group-members=4294967297"}, {"quota", "shop", "--max-stored-bytes=1.5GB"}, {"quota", "shop", "--max-stored-bytes=-1"}, {"quota", "shop", "--max-stored-bytes=9007199255GB"}, {"list", "--max-users=1"}} {
 			if out, err := app(bad...); err == nil || out != "" {
 				t.Errorf("%v: %q, %v", bad, out, err)
 			}

@@ -78,7 +78,8 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 			return nil, err
 		}
 	}
-	use := usage.New(usage.Deps{DB: s.db, Clock: limits.clock, Log: log, Quotas: a.Quotas, Users: a.Users, Online: online, Refused: limits.refused})
+	use := usage.New(usage.Deps{DB: s.db, Clock: limits.clock, Log: log, Quotas: a.Quotas, Users: a.Users, Online: online,
+		Stored: func(ctx context.Context, app im.AppID) (uint64, error) { return file.Stored(ctx, s.db, app) }, Refused: limits.refused})
 	s.onClose(use.Close)
 	back := &background{auth: a, usage: use, admin: admin.New(a, use.Usage, s.db)}
 	clock := im.SystemClock{}

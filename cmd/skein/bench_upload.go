@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -77,13 +78,13 @@ func byteSize(text string) (int64, error) {
 	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}, {"", 1}}
 	for _, u := range units {
 		if number, ok := strings.CutSuffix(text, u.name); ok {
-			if n, err := strconv.ParseInt(number, 10, 32); err == nil && n > 0 {
+			if n, err := strconv.ParseInt(number, 10, 64); err == nil && n > 0 && n <= math.MaxInt64/u.n {
 				return n * u.n, nil
 			}
 			break
 		}
 	}
-	return 0, fmt.Errorf("--size is a number with B, KB, MB or GB, such as 200MB, not %q", text)
+	return 0, fmt.Errorf("a size is a number with B, KB, MB, GB or KiB, MiB, GiB, such as 200MB, not %q", text)
 }
 
 // sinkYardstick measures a bare handler in a process of its own.

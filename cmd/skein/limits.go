@@ -8,6 +8,7 @@ import (
 
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/usage"
 	"github.com/skein-im/skein/internal/gateway"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
@@ -49,12 +50,13 @@ const refusedUsers = "app_users"
 // appQuotas are the quotas of apps for which the operator has decided nothing.
 func appQuotas(q *config.Quotas) *skeinv1.AppQuotas {
 	return &skeinv1.AppQuotas{Users: proto.Uint64(uint64(q.Users)), Groups: proto.Uint64(uint64(q.Groups)), DevicesOnline: proto.Uint64(uint64(q.DevicesOnline)),
-		MessagesPerDay: proto.Uint64(uint64(q.MessagesPerDay)), MessagesPerSecond: proto.Float64(q.MessagesPerSecond)}
+		MessagesPerDay: proto.Uint64(uint64(q.MessagesPerDay)), MessagesPerSecond: proto.Float64(q.MessagesPerSecond),
+		StoredBytes: proto.Uint64(uint64(q.StoredBytes)), UserStoredBytes: proto.Uint64(uint64(q.UserStoredBytes)), UserUploadedBytesPerDay: proto.Uint64(uint64(q.UserUploadedBytesPerDay))}
 }
 
 func newLimits(cfg *config.Config, set *metrics.Set, clock im.Clock) *limits {
 	l := &cfg.Limits
-	names := append([]string{"hello", "call", "back_end", "request", "directory", "stranger", "invite", refusedUsers}, usage.Names()...)
+	names := append([]string{"hello", "call", "back_end", "request", "directory", "stranger", "invite", refusedUsers}, append(usage.Names(), file.Refusals()...)...)
 	return &limits{clock: clock, refused: quota.Refusals(set, names...),
 		rates: map[string]quota.Limit{"hello": {Rate: l.HelloRate, Burst: l.HelloBurst}, "call": {Rate: l.CallRate, Burst: l.CallBurst},
 			"back_end": {Rate: l.BackEndRate, Burst: l.BackEndBurst}, "request": {Rate: l.RequestRate, Burst: l.RequestBurst},

@@ -137,7 +137,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	pages := page.New(pageKey)
 	folk := newPeople(j, d, c, a, b, pages, limits)
 	back.users = newUsers(s, back, a, c, folk, pages)
-	if back.files, err = newFiles(ctx, s, cfg, c, key, log); err != nil {
+	if back.files, err = newFiles(ctx, s, cfg, c, a, key, limits, log); err != nil {
 		return nil, err
 	}
 	if err := back.start(ctx, s, cfg, c, b, folk, pages, limits, log); err != nil {

@@ -32,7 +32,7 @@ import (
 const uploadPath = "/v1/uploads/"
 
 // newFiles opens the store of files, and takes uploads in.
-func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, master auth.MasterKey, log *slog.Logger) (*file.Service, error) {
+func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, a *auth.Auth, master auth.MasterKey, limits *limits, log *slog.Logger) (*file.Service, error) {
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	if err := os.RemoveAll(spool(cfg)); err != nil { // what an earlier run left
 		return nil, fmt.Errorf("empty the folder of uploads on their way: %w", err)
@@ -61,7 +61,8 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 		return nil, err
 	}
 	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
-		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep}}), nil
+		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep},
+		Quotas: a.Quotas, Refused: limits.refused}), nil
 }
 
 // newStores knows where files lie; a command that serves none has no own.

@@ -108,7 +108,8 @@ func quotaField(name string) protoreflect.FieldDescriptor {
 // baseQuotas are those of an app for which nobody has decided anything.
 func baseQuotas() *skeinv1.AppQuotas {
 	return &skeinv1.AppQuotas{Users: proto.Uint64(0), Groups: proto.Uint64(0), GroupMembers: proto.Uint32(0), DevicesOnline: proto.Uint64(0),
-		MessagesPerDay: proto.Uint64(0), MessagesPerSecond: proto.Float64(0), CallsPerSecond: proto.Float64(0)}
+		MessagesPerDay: proto.Uint64(0), MessagesPerSecond: proto.Float64(0), CallsPerSecond: proto.Float64(0),
+		StoredBytes: proto.Uint64(0), UserStoredBytes: proto.Uint64(0), UserUploadedBytesPerDay: proto.Uint64(0)}
 }
 
 func parseQuotas(app im.AppID, raw []byte) (*skeinv1.AppQuotas, error) {

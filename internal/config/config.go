@@ -170,6 +170,12 @@ type Quotas struct {
 	MessagesPerDay int `yaml:"messages_per_day" min:"0" max:"1000000000000"`
 	// MessagesPerSecond is how many messages an app may send each second, and at once, over each server. 0 is no bound.
 	MessagesPerSecond float64 `yaml:"messages_per_second" min:"0" max:"1000000"`
+	// StoredBytes bounds the files of an app, open uploads included. 0 is no bound.
+	StoredBytes int `yaml:"stored_bytes" unit:"bytes" min:"0" max:"9007199254740992"`
+	// UserStoredBytes bounds the files of each user, open uploads included. 0 is no bound.
+	UserStoredBytes int `yaml:"user_stored_bytes" unit:"bytes" min:"0" max:"9007199254740992"`
+	// UserUploadedBytesPerDay bounds what each user uploads from 00:00 to 24:00 UTC. 0 is no bound.
+	UserUploadedBytesPerDay int `yaml:"user_uploaded_bytes_per_day" unit:"bytes" min:"0" max:"9007199254740992"`
 }
 
 // Log is what the server writes about itself.

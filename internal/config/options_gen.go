@@ -215,6 +215,12 @@ func docOf(path string) string {
 		return "Bounds the messages of an app from 00:00 to 24:00 UTC. 0 is no bound."
 	case "Quotas.MessagesPerSecond":
 		return "How many messages an app may send each second, and at once, over each server. 0 is no bound."
+	case "Quotas.StoredBytes":
+		return "Bounds the files of an app, open uploads included. 0 is no bound."
+	case "Quotas.UserStoredBytes":
+		return "Bounds the files of each user, open uploads included. 0 is no bound."
+	case "Quotas.UserUploadedBytesPerDay":
+		return "Bounds what each user uploads from 00:00 to 24:00 UTC. 0 is no bound."
 	}
 	return ""
 }

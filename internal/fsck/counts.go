@@ -38,6 +38,10 @@ func (c *check) counts(context.Context) error {
 		{"app_count", `SELECT a.app, a.users, (SELECT count(*) FROM app_user u WHERE u.app = a.app) FROM app_count a`, "users"},
 		{"group_count", `SELECT g.app, g.places, (SELECT count(*) FROM group_place p WHERE p.app = g.app) FROM group_count g`, "groups"},
 		{"file_bytes", `SELECT b.app, CAST(sum(b.uses) AS BIGINT), (SELECT count(*) FROM file f WHERE f.app = b.app) FROM file_bytes b GROUP BY b.app`, "files of bytes"},
+		{"file_app", `SELECT a.app, a.bytes, CAST(coalesce((SELECT sum(f.size) FROM file f WHERE f.app = a.app), 0) + coalesce((SELECT sum(u.size) FROM file_upload u WHERE u.app = a.app AND u.done = 0), 0) AS BIGINT)
+			FROM file_app a`, "bytes of files"},
+		{"file_user", `SELECT o.app, CAST(sum(o.bytes) AS BIGINT), CAST(coalesce((SELECT sum(f.size) FROM file f WHERE f.app = o.app AND f.owner <> ''), 0)
+			+ coalesce((SELECT sum(u.size) FROM file_upload u WHERE u.app = o.app AND u.owner <> '' AND u.done = 0), 0) AS BIGINT) FROM file_user o GROUP BY o.app`, "bytes of users' files"},
 		{"file_ref", `SELECT f.app, CAST(sum(f.refs) AS BIGINT), (SELECT count(*) FROM file_ref r JOIN file o ON o.app = r.app AND o.id = r.file WHERE r.app = f.app)
 			FROM file f GROUP BY f.app`, "files of messages"},
 	} {

@@ -20,6 +20,8 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // Limits bound uploads.
@@ -48,6 +50,10 @@ type Deps struct {
 	Entropy  im.Entropy
 	Log      *slog.Logger
 	Limits   Limits
+	// Quotas returns what an app may use, every field set, 0 = no bound.
+	Quotas func(app im.AppID) *skeinv1.AppQuotas
+	// Refused counts refusals by the names that Refusals has.
+	Refused metrics.Vec
 }
 
 // Service keeps uploads and files. It is a tus.Uploads.

@@ -98,6 +98,10 @@ func (f *stored) insert(tx db.Tx, c *claim) error {
 		u.app, u.id, u.owner, f.sum, f.size, u.name, f.mime, number(f.shown), now); err != nil {
 		return err
 	}
+	// What was taken out of it takes no room.
+	if err := resize(tx, u.app, u.owner, f.size-u.size); err != nil {
+		return err
+	}
 	n, err := tx.Exec("UPDATE file_upload SET done = 1 WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
 	if err == nil && n == 0 {
 		err = errLost
@@ -210,15 +214,14 @@ func (s *Service) later(ctx context.Context, key string) error {
 // expireUploads moves uploads that nothing came for into the trash.
 func expireUploads(tx db.Tx, now im.Micros) error {
 	const which = " FROM file_upload WHERE expires < $1 AND held < $1"
-	for _, q := range []string{
-		"INSERT INTO file_trash (key, place, store, since) SELECT 'files/' || substr(id, 1, 2) || '/' || id, place, store, $1" + which + " AND done = 0 ON CONFLICT (key) DO NOTHING",
-		"DELETE" + which,
-	} {
-		if _, err := tx.Exec(q, now); err != nil {
-			return err
-		}
+	if _, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) SELECT 'files/' || substr(id, 1, 2) || '/' || id, place, store, $1"+which+" AND done = 0 ON CONFLICT (key) DO NOTHING", now); err != nil {
+		return err
 	}
-	return nil
+	f := freed{}
+	if err := f.gather(tx, "DELETE"+which+" RETURNING app, owner, size, at, day, done", now); err != nil {
+		return err
+	}
+	return f.count(tx)
 }
 
 // dropUnused takes the bytes from files that are in no message.
@@ -227,7 +230,6 @@ func dropUnused(tx db.Tx, before im.Micros) error {
 	for _, q := range []string{
 		`UPDATE file_bytes SET uses = uses - (SELECT count(*)` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)
 			WHERE EXISTS (SELECT 1` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)`,
-		"DELETE FROM file WHERE refs = 0 AND touched < $1",
 		"INSERT INTO file_trash (key, place, store, since) SELECT key, '', store, $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
 	} {
 		if _, err := tx.Exec(q, before); err != nil {
@@ -237,6 +239,12 @@ func dropUnused(tx db.Tx, before im.Micros) error {
 	if err := dropMedia(tx, before); err != nil {
 		return err
 	}
-	_, err := tx.Exec("DELETE FROM file_bytes WHERE uses = 0")
-	return err
+	if _, err := tx.Exec("DELETE FROM file_bytes WHERE uses = 0"); err != nil {
+		return err
+	}
+	f := freed{}
+	if err := f.gather(tx, "DELETE FROM file WHERE refs = 0 AND touched < $1 RETURNING app, owner, size, size, 0, 2", before); err != nil {
+		return err
+	}
+	return f.count(tx)
 }

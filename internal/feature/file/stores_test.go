@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"io"
 	"io/fs"
 	"net/http"
@@ -73,6 +75,13 @@ func (b *bucket) allow() error {
 	return nil
 }
 
+func (b *bucket) Create(ctx context.Context, key string, size int64) (string, error) {
+	if err := b.allow(); err != nil {
+		return "", err
+	}
+	return b.Store.Create(ctx, key, size)
+}
+
 func (b *bucket) Put(ctx context.Context, key string, body []byte) error {
 	if err := b.allow(); err != nil {
 		return err
@@ -125,9 +134,29 @@ func (w *world) with(b *buckets, keys ...auth.MasterKey) (operator *file.Stores)
 // read reads a file through a node as its owner.
 func (n *node) read(t *testing.T, who, upload string, headers ...string) (int, string) {
 	t.Helper()
+	return n.readAs(t, who, upload, "", headers...)
+}
+
+// picture is a photograph of 800 x 500 that says where it was taken.
+func picture(t *testing.T) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 800, 500))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * i / 777)
+	}
+	var b bytes.Buffer
+	must(t, jpeg.Encode(&b, m, nil))
+	exif := "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00" + strings.Repeat("48.8584N 2.2945E ", 50)
+	head := append([]byte("\xff\xd8\xff\xe1"), byte((len(exif)+2)>>8), byte(len(exif)+2))
+	return append(append(head, exif...), b.Bytes()[2:]...)
+}
+
+// readAs is read with parameters.
+func (n *node) readAs(t *testing.T, who, upload, query string, headers ...string) (int, string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.server.URL+"/v1/files/"+path.Base(upload), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.server.URL+"/v1/files/"+path.Base(upload)+query, nil)
 	must(t, err)
 	r.Header.Set("Authorization", who)
 	for i := 0; i < len(headers); i += 2 {
@@ -300,6 +329,14 @@ func TestFilesAreEncryptedWithAKeyForEachApp(t *testing.T) {
 				}
 			}
 		}
+		// A picture and the smaller ones that were made of it.
+		photo := two.upload(t, ann, picture(t))
+		for _, size := range []string{"", "s", "m"} {
+			status, got := one.readAs(t, ann, photo, "?t="+size)
+			if _, kind, err := image.DecodeConfig(strings.NewReader(got)); status != 200 || err != nil || kind != "jpeg" {
+				t.Errorf("the picture at size %q: %d, %s, %v", size, status, kind, err)
+			}
+		}
 		// Of what came since, nothing lies anywhere in the clear; the same bytes of two apps have nothing in common.
 		found := 0
 		for _, dir := range []string{w.blobs, b.dir} {
@@ -311,11 +348,14 @@ func TestFilesAreEncryptedWithAKeyForEachApp(t *testing.T) {
 				if bytes.Contains(got, []byte("letter")) && !bytes.Contains(got, []byte("line 1 of")) {
 					t.Errorf("%s: %.60q", name, got)
 				}
+				if _, _, err := image.DecodeConfig(bytes.NewReader(got)); err == nil || bytes.HasPrefix(got, []byte("\xff\xd8")) {
+					t.Errorf("%s is a picture", name)
+				}
 				found++
 				return err
 			}))
 		}
-		if found != 6 {
+		if found < 8 {
 			t.Errorf("%d files were looked at", found)
 		}
 		if a, b := w.stored(secret), w.stored(club); bytes.Equal(a[:32], b[:32]) {

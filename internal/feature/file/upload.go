@@ -41,14 +41,15 @@ type upload struct {
 	place      string
 	store      string // see Stores
 	done       bool
+	day        int64 // that it counts for
 	expires    im.Micros
 }
 
-const uploadColumns = "owner, size, at, hash, sum, name, mime, header, place, store, done, expires"
+const uploadColumns = "owner, size, at, hash, sum, name, mime, header, place, store, done, expires, day"
 
 func (u *upload) scan(row interface{ Scan(...any) error }) error {
 	var done int64
-	err := row.Scan(&u.owner, &u.size, &u.at, &u.hash, &u.sum, &u.name, &u.mime, &u.header, &u.place, &u.store, &done, &u.expires)
+	err := row.Scan(&u.owner, &u.size, &u.at, &u.hash, &u.sum, &u.name, &u.mime, &u.header, &u.place, &u.store, &done, &u.expires, &u.day)
 	u.done = done != 0
 	return err
 }
@@ -105,7 +106,9 @@ func (s *Service) Create(ctx context.Context, a im.Actor, n tus.New, header stri
 	}
 	// The row is first: whatever the store begins can be found and ended by it.
 	if u.place, err = store.Create(ctx, u.key(), u.size); err != nil {
-		return "", tus.Info{}, err
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answer)
+		defer cancel()
+		return "", tus.Info{}, errors.Join(err, s.forget(ctx, u, ""))
 	}
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
 		_, err := tx.Exec("UPDATE file_upload SET place = $3 WHERE app = $1 AND id = $2", u.app, u.id, u.place)
@@ -116,7 +119,7 @@ func (s *Service) Create(ctx context.Context, a im.Actor, n tus.New, header stri
 
 // insert stores a new upload, if its owner may have one more.
 func (s *Service) insert(ctx context.Context, u *upload) error {
-	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
 		var open int
 		if err := tx.QueryRow("SELECT count(*) FROM file_upload WHERE app = $1 AND owner = $2 AND done = 0", u.app, u.owner).Scan(&open); err != nil {
 			return err
@@ -128,11 +131,15 @@ func (s *Service) insert(ctx context.Context, u *upload) error {
 		if err != nil {
 			return err
 		}
+		if err := s.charge(tx, u, now); err != nil {
+			return err
+		}
 		u.expires = now + im.Micros(s.d.Limits.Keep.Microseconds())
-		_, err = tx.Exec("INSERT INTO file_upload (app, id, "+uploadColumns+", holder, held, wanted) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', $10, 0, $11, '', 0, 0)",
-			u.app, u.id, u.owner, u.size, u.hash, u.sum, u.name, u.mime, u.header, u.store, u.expires)
+		_, err = tx.Exec("INSERT INTO file_upload (app, id, "+uploadColumns+", holder, held, wanted) VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', $10, 0, $11, $12, '', 0, 0)",
+			u.app, u.id, u.owner, u.size, u.hash, u.sum, u.name, u.mime, u.header, u.store, u.expires, u.day)
 		return err
 	})
+	return s.refuse(err, u.size)
 }
 
 // find reads a row of the actor's. The back end sees all of its app.
@@ -266,21 +273,30 @@ func errComplete() error { return im.Errorf(im.FailedPrecondition, "the upload i
 // giveUp forgets an upload that is claimed. What another holds by now, or has
 // made a file of, stays: its bytes are that file's.
 func (s *Service) giveUp(ctx context.Context, c *claim) error {
-	u := c.upload
-	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
-		n, err := tx.Exec("DELETE FROM file_upload WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, c.holder)
+	if err := s.forget(ctx, c.upload, c.holder); err != nil {
+		return err
+	}
+	return s.empty(ctx, c.upload.key(), c.upload.place, c.upload.store)
+}
+
+// forget deletes the row of an upload that somebody holds, and notes its bytes
+// as ones to delete.
+func (s *Service) forget(ctx context.Context, u *upload, holder string) error {
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		n, err := tx.Exec("DELETE FROM file_upload WHERE app = $1 AND id = $2 AND holder = $3 AND done = 0", u.app, u.id, holder)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return errLost
 		}
-		return trash(tx, u.key(), u.place, u.store)
+		if err := trash(tx, u.key(), u.place, u.store); err != nil {
+			return err
+		}
+		f := freed{}
+		f.upload(u.app, u.owner, u.size, u.at, u.day)
+		return f.count(tx)
 	})
-	if err != nil {
-		return err
-	}
-	return s.empty(ctx, u.key(), u.place, u.store)
 }
 
 // fileName makes a name that is safe to show and to save under: the last part

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/skein-im/skein/internal/media"
 	"github.com/skein-im/skein/internal/pgtest"
 	"github.com/skein-im/skein/internal/tus"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 func must(t testing.TB, err error) {
@@ -43,6 +45,7 @@ type world struct {
 	db     *db.DB
 	blobs  string
 	limits file.Limits
+	quotas atomic.Pointer[skeinv1.AppQuotas]
 	nodes  [2]*node
 }
 
@@ -89,7 +92,8 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
 	known := stores(store)
 	must(w.t, known.Start(w.t.Context()))
-	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.Here(media.Limits{Pixels: media.DefaultPixels}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits})}
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.Here(media.Limits{Pixels: media.DefaultPixels}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
+		Quotas: func(im.AppID) *skeinv1.AppQuotas { return w.quotas.Load() }})}
 	who := func(r *http.Request) (im.Actor, error) {
 		app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
 		if !ok {
@@ -97,11 +101,16 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 		}
 		return im.Actor{App: im.AppID(app), User: im.UserID(user)}, nil
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/v1/files/", &file.Downloads{Service: n.service, Prefix: "/v1/files/", Who: who})
-	mux.Handle("/", tus.NewHandler(tus.Deps{Uploads: n.service, Prefix: "/v1/uploads/", Spool: w.t.TempDir(), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
-		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Who: who}))
-	n.server = httptest.NewServer(mux)
+	downloads := &file.Downloads{Service: n.service, Prefix: "/v1/files/", Who: who}
+	uploads := tus.NewHandler(tus.Deps{Uploads: n.service, Prefix: "/v1/uploads/", Spool: w.t.TempDir(), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
+		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Who: who})
+	n.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, downloads.Prefix) {
+			downloads.ServeHTTP(w, r)
+			return
+		}
+		uploads.ServeHTTP(w, r)
+	}))
 	w.t.Cleanup(n.server.Close)
 	return n
 }

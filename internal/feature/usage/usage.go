@@ -45,6 +45,8 @@ type Deps struct {
 	Quotas func(app im.AppID) *skeinv1.AppQuotas
 	// Users is how many users an app has.
 	Users func(ctx context.Context, app im.AppID) (uint64, error)
+	// Stored is how many bytes of files an app has.
+	Stored func(ctx context.Context, app im.AppID) (uint64, error)
 	// Online is how many devices of an app have an open socket.
 	Online func(app im.AppID) int
 	// Refused counts refusals by the names that Names has.
@@ -86,6 +88,9 @@ func (s *Service) Usage(ctx context.Context, app im.AppID) (*skeinv1.AppUsage, e
 	out := &skeinv1.AppUsage{DevicesOnline: uint64(s.Online(app))}
 	var err error
 	if out.Users, err = s.Users(ctx, app); err != nil {
+		return nil, err
+	}
+	if out.StoredBytes, err = s.Stored(ctx, app); err != nil {
 		return nil, err
 	}
 	out.Groups, out.MessagesToday, err = Counts(ctx, s.DB, app, s.today())

@@ -130,7 +130,7 @@ func (w *world) node() *node {
 			return w.quotas[app]
 		},
 		Users:  func(context.Context, im.AppID) (uint64, error) { return 3, nil },
-		Online: func(im.AppID) int { return 2 }})
+		Online: func(im.AppID) int { return 2 }, Stored: func(context.Context, im.AppID) (uint64, error) { return 77, nil }})
 	n.c = chat.New(chat.Deps{Journal: n.j, Signals: b, Limits: chat.DefaultLimits(), Clock: w.clock, Quota: n.use,
 		Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 	var once sync.Once
@@ -425,7 +425,7 @@ func TestTheRateOfMessagesIsTheAppsAndNotItsNeighbours(t *testing.T) {
 		if stored, _ := n.stored(); ok != 5 || stored != 5 {
 			w.t.Errorf("%d were sent and %d stored, want 5", ok, stored)
 		}
-		if use, err := n.use.Usage(w.t.Context(), "shop"); err != nil || use.MessagesToday != 5 {
+		if use, err := n.use.Usage(w.t.Context(), "shop"); err != nil || use.MessagesToday != 5 || use.StoredBytes != 77 {
 			w.t.Errorf("of the day: %v %v", use, err)
 		}
 		if e := refusal(w.t, n.send("shop")); e.Code != im.RateLimited || e.RetryAfter != 200*time.Millisecond {

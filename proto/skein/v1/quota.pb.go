@@ -55,8 +55,18 @@ type AppQuotas struct {
 	// Calls of the app's back end a second, and as many at once; each node grants
 	// so many. It takes the place of the option limits.back_end_rate.
 	CallsPerSecond *float64 `protobuf:"fixed64,7,opt,name=calls_per_second,json=callsPerSecond,proto3,oneof" json:"calls_per_second,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Bytes of files that the app has, each as often as it was uploaded; an upload
+	// counts by the size that it will have from its beginning on, and a file until
+	// it is deleted. A file that alone is larger is refused with TOO_LARGE. Exact.
+	StoredBytes *uint64 `protobuf:"varint,8,opt,name=stored_bytes,json=storedBytes,proto3,oneof" json:"stored_bytes,omitempty"`
+	// The same for each user; what the back end uploads is the app's alone. Exact.
+	UserStoredBytes *uint64 `protobuf:"varint,9,opt,name=user_stored_bytes,json=userStoredBytes,proto3,oneof" json:"user_stored_bytes,omitempty"`
+	// Bytes that a user uploads from 00:00 to 24:00 UTC. An upload counts for the
+	// day on which it begins; what of it had not come when it was given up is given
+	// back. Exact.
+	UserUploadedBytesPerDay *uint64 `protobuf:"varint,10,opt,name=user_uploaded_bytes_per_day,json=userUploadedBytesPerDay,proto3,oneof" json:"user_uploaded_bytes_per_day,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *AppQuotas) Reset() {
@@ -138,6 +148,27 @@ func (x *AppQuotas) GetCallsPerSecond() float64 {
 	return 0
 }
 
+func (x *AppQuotas) GetStoredBytes() uint64 {
+	if x != nil && x.StoredBytes != nil {
+		return *x.StoredBytes
+	}
+	return 0
+}
+
+func (x *AppQuotas) GetUserStoredBytes() uint64 {
+	if x != nil && x.UserStoredBytes != nil {
+		return *x.UserStoredBytes
+	}
+	return 0
+}
+
+func (x *AppQuotas) GetUserUploadedBytesPerDay() uint64 {
+	if x != nil && x.UserUploadedBytesPerDay != nil {
+		return *x.UserUploadedBytesPerDay
+	}
+	return 0
+}
+
 // AppUsage is what an app uses now.
 type AppUsage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -150,6 +181,8 @@ type AppUsage struct {
 	// and have not used included. 0 where there is no such quota: App.message_count
 	// counts every message.
 	MessagesToday uint64 `protobuf:"varint,4,opt,name=messages_today,json=messagesToday,proto3" json:"messages_today,omitempty"`
+	// Bytes of files, open uploads included.
+	StoredBytes   uint64 `protobuf:"varint,5,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -212,11 +245,18 @@ func (x *AppUsage) GetMessagesToday() uint64 {
 	return 0
 }
 
+func (x *AppUsage) GetStoredBytes() uint64 {
+	if x != nil {
+		return x.StoredBytes
+	}
+	return 0
+}
+
 var File_skein_v1_quota_proto protoreflect.FileDescriptor
 
 const file_skein_v1_quota_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/quota.proto\x12\bskein.v1\"\xa8\x03\n" +
+	"\x14skein/v1/quota.proto\x12\bskein.v1\"\x8b\x05\n" +
 	"\tAppQuotas\x12\x19\n" +
 	"\x05users\x18\x01 \x01(\x04H\x00R\x05users\x88\x01\x01\x12\x1b\n" +
 	"\x06groups\x18\x02 \x01(\x04H\x01R\x06groups\x88\x01\x01\x12(\n" +
@@ -224,19 +264,27 @@ const file_skein_v1_quota_proto_rawDesc = "" +
 	"\x0edevices_online\x18\x04 \x01(\x04H\x03R\rdevicesOnline\x88\x01\x01\x12-\n" +
 	"\x10messages_per_day\x18\x05 \x01(\x04H\x04R\x0emessagesPerDay\x88\x01\x01\x123\n" +
 	"\x13messages_per_second\x18\x06 \x01(\x01H\x05R\x11messagesPerSecond\x88\x01\x01\x12-\n" +
-	"\x10calls_per_second\x18\a \x01(\x01H\x06R\x0ecallsPerSecond\x88\x01\x01B\b\n" +
+	"\x10calls_per_second\x18\a \x01(\x01H\x06R\x0ecallsPerSecond\x88\x01\x01\x12&\n" +
+	"\fstored_bytes\x18\b \x01(\x04H\aR\vstoredBytes\x88\x01\x01\x12/\n" +
+	"\x11user_stored_bytes\x18\t \x01(\x04H\bR\x0fuserStoredBytes\x88\x01\x01\x12A\n" +
+	"\x1buser_uploaded_bytes_per_day\x18\n" +
+	" \x01(\x04H\tR\x17userUploadedBytesPerDay\x88\x01\x01B\b\n" +
 	"\x06_usersB\t\n" +
 	"\a_groupsB\x10\n" +
 	"\x0e_group_membersB\x11\n" +
 	"\x0f_devices_onlineB\x13\n" +
 	"\x11_messages_per_dayB\x16\n" +
 	"\x14_messages_per_secondB\x13\n" +
-	"\x11_calls_per_second\"\x86\x01\n" +
+	"\x11_calls_per_secondB\x0f\n" +
+	"\r_stored_bytesB\x14\n" +
+	"\x12_user_stored_bytesB\x1e\n" +
+	"\x1c_user_uploaded_bytes_per_day\"\xa9\x01\n" +
 	"\bAppUsage\x12\x14\n" +
 	"\x05users\x18\x01 \x01(\x04R\x05users\x12\x16\n" +
 	"\x06groups\x18\x02 \x01(\x04R\x06groups\x12%\n" +
 	"\x0edevices_online\x18\x03 \x01(\x04R\rdevicesOnline\x12%\n" +
-	"\x0emessages_today\x18\x04 \x01(\x04R\rmessagesTodayB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\x0emessages_today\x18\x04 \x01(\x04R\rmessagesToday\x12!\n" +
+	"\fstored_bytes\x18\x05 \x01(\x04R\vstoredBytesB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_quota_proto_rawDescOnce sync.Once

@@ -53,6 +53,9 @@ export interface AppQuotas {
   readonly messagesPerDay?: number | undefined;
   readonly messagesPerSecond?: number | undefined;
   readonly callsPerSecond?: number | undefined;
+  readonly storedBytes?: number | undefined;
+  readonly userStoredBytes?: number | undefined;
+  readonly userUploadedBytesPerDay?: number | undefined;
 }
 
 export interface AppSettings {
@@ -68,6 +71,7 @@ export interface AppUsage {
   readonly groups: number;
   readonly devicesOnline: number;
   readonly messagesToday: number;
+  readonly storedBytes: number;
 }
 
 export interface Attachment {
@@ -1605,9 +1609,9 @@ export const fieldTables: Readonly<Record<string, string>> = {
   AnswerJoinRequestRequest: "sconversation suser oaccept bclientId",
   AnswerJoinRequestResponse: "",
   App: "sid eloginPolicy:LoginPolicy SallowedOrigins lcreatedUs lmessageCount msettings:AppSettings mquotas:AppQuotas musage:AppUsage",
-  AppQuotas: "lusers? lgroups? ngroupMembers? ldevicesOnline? lmessagesPerDay? nmessagesPerSecond? ncallsPerSecond?",
+  AppQuotas: "lusers? lgroups? ngroupMembers? ldevicesOnline? lmessagesPerDay? nmessagesPerSecond? ncallsPerSecond? lstoredBytes? luserStoredBytes? luserUploadedBytesPerDay?",
   AppSettings: "nrecallWindowS? neditWindowS? econtactPolicy?:ContactPolicy mdirectoryFields:DirectoryFields oguests?",
-  AppUsage: "lusers lgroups ldevicesOnline lmessagesToday",
+  AppUsage: "lusers lgroups ldevicesOnline lmessagesToday lstoredBytes",
   Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256 sfile sposter bwaveform ovoice oanimated",
   Attachments: "Mitems:Attachment scaption",
   AttributeVersion: "lversion",

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/quota.proto.
  */
 export const file_skein_v1_quota: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9xdW90YS5wcm90bxIIc2tlaW4udjEiyQIKCUFwcFF1b3RhcxISCgV1c2VycxgBIAEoBEgAiAEBEhMKBmdyb3VwcxgCIAEoBEgBiAEBEhoKDWdyb3VwX21lbWJlcnMYAyABKA1IAogBARIbCg5kZXZpY2VzX29ubGluZRgEIAEoBEgDiAEBEh0KEG1lc3NhZ2VzX3Blcl9kYXkYBSABKARIBIgBARIgChNtZXNzYWdlc19wZXJfc2Vjb25kGAYgASgBSAWIAQESHQoQY2FsbHNfcGVyX3NlY29uZBgHIAEoAUgGiAEBQggKBl91c2Vyc0IJCgdfZ3JvdXBzQhAKDl9ncm91cF9tZW1iZXJzQhEKD19kZXZpY2VzX29ubGluZUITChFfbWVzc2FnZXNfcGVyX2RheUIWChRfbWVzc2FnZXNfcGVyX3NlY29uZEITChFfY2FsbHNfcGVyX3NlY29uZCJZCghBcHBVc2FnZRINCgV1c2VycxgBIAEoBBIOCgZncm91cHMYAiABKAQSFgoOZGV2aWNlc19vbmxpbmUYAyABKAQSFgoObWVzc2FnZXNfdG9kYXkYBCABKARCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
+  fileDesc("ChRza2Vpbi92MS9xdW90YS5wcm90bxIIc2tlaW4udjEi9QMKCUFwcFF1b3RhcxISCgV1c2VycxgBIAEoBEgAiAEBEhMKBmdyb3VwcxgCIAEoBEgBiAEBEhoKDWdyb3VwX21lbWJlcnMYAyABKA1IAogBARIbCg5kZXZpY2VzX29ubGluZRgEIAEoBEgDiAEBEh0KEG1lc3NhZ2VzX3Blcl9kYXkYBSABKARIBIgBARIgChNtZXNzYWdlc19wZXJfc2Vjb25kGAYgASgBSAWIAQESHQoQY2FsbHNfcGVyX3NlY29uZBgHIAEoAUgGiAEBEhkKDHN0b3JlZF9ieXRlcxgIIAEoBEgHiAEBEh4KEXVzZXJfc3RvcmVkX2J5dGVzGAkgASgESAiIAQESKAobdXNlcl91cGxvYWRlZF9ieXRlc19wZXJfZGF5GAogASgESAmIAQFCCAoGX3VzZXJzQgkKB19ncm91cHNCEAoOX2dyb3VwX21lbWJlcnNCEQoPX2RldmljZXNfb25saW5lQhMKEV9tZXNzYWdlc19wZXJfZGF5QhYKFF9tZXNzYWdlc19wZXJfc2Vjb25kQhMKEV9jYWxsc19wZXJfc2Vjb25kQg8KDV9zdG9yZWRfYnl0ZXNCFAoSX3VzZXJfc3RvcmVkX2J5dGVzQh4KHF91c2VyX3VwbG9hZGVkX2J5dGVzX3Blcl9kYXkibwoIQXBwVXNhZ2USDQoFdXNlcnMYASABKAQSDgoGZ3JvdXBzGAIgASgEEhYKDmRldmljZXNfb25saW5lGAMgASgEEhYKDm1lc3NhZ2VzX3RvZGF5GAQgASgEEhQKDHN0b3JlZF9ieXRlcxgFIAEoBEIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw");
 
 /**
  * AppQuotas bound what one app uses. The operator of the server sets them
@@ -83,6 +83,31 @@ export type AppQuotas = Message<"skein.v1.AppQuotas"> & {
    * @generated from field: optional double calls_per_second = 7;
    */
   callsPerSecond?: number | undefined;
+
+  /**
+   * Bytes of files that the app has, each as often as it was uploaded; an upload
+   * counts by the size that it will have from its beginning on, and a file until
+   * it is deleted. A file that alone is larger is refused with TOO_LARGE. Exact.
+   *
+   * @generated from field: optional uint64 stored_bytes = 8;
+   */
+  storedBytes?: bigint | undefined;
+
+  /**
+   * The same for each user; what the back end uploads is the app's alone. Exact.
+   *
+   * @generated from field: optional uint64 user_stored_bytes = 9;
+   */
+  userStoredBytes?: bigint | undefined;
+
+  /**
+   * Bytes that a user uploads from 00:00 to 24:00 UTC. An upload counts for the
+   * day on which it begins; what of it had not come when it was given up is given
+   * back. Exact.
+   *
+   * @generated from field: optional uint64 user_uploaded_bytes_per_day = 10;
+   */
+  userUploadedBytesPerDay?: bigint | undefined;
 };
 
 /**
@@ -125,6 +150,13 @@ export type AppUsage = Message<"skein.v1.AppUsage"> & {
    * @generated from field: uint64 messages_today = 4;
    */
   messagesToday: bigint;
+
+  /**
+   * Bytes of files, open uploads included.
+   *
+   * @generated from field: uint64 stored_bytes = 5;
+   */
+  storedBytes: bigint;
 };
 
 /**
