@@ -16,10 +16,11 @@ import (
 
 const (
 	// lease is how long an upload is held by somebody who says nothing more: a
-	// server that died. One that was only frozen finds at its next word that the
-	// upload is another's; what it may have stored by then, the hash over all of
-	// the bytes finds out.
+	// server that died. One that was frozen, or lost the database, ends by itself
+	// a little earlier (spare): what it stored later could be bytes of a file that
+	// another has completed meanwhile.
 	lease = 10 * time.Second
+	spare = time.Second
 	// renewal is how often a holder says that they are still there, and finds out
 	// that somebody else wants the upload.
 	renewal = 2 * time.Second
@@ -40,7 +41,9 @@ type claim struct {
 	// ctx ends when the claim is lost, and not when the client goes away.
 	ctx    context.Context
 	cancel context.CancelFunc
-	stop   atomic.Pointer[func()] // ends the reading, for another who wants the upload
+	until  atomic.Pointer[time.Time] // when it is lost, unless it is renewed before
+	end    *time.Timer               // loses it then
+	stop   atomic.Pointer[func()]    // ends the reading, for another who wants the upload
 	wanted atomic.Bool
 	done   chan struct{} // closed when the renewals have ended
 }
@@ -56,7 +59,9 @@ func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64
 		return nil, err
 	}
 	c := &claim{s: s, holder: hex.EncodeToString(b[:]), done: make(chan struct{})}
+	var began time.Time
 	for waited := time.Duration(0); ; waited += again {
+		began = s.d.Clock.Now()
 		held, err := s.take(ctx, a, id, offset, c)
 		if err != nil {
 			return nil, err
@@ -76,6 +81,8 @@ func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	c.end = time.AfterFunc(lease, c.cancel)
+	c.extend(began)
 	go c.renew()
 	return c, nil
 }
@@ -108,6 +115,23 @@ func (s *Service) take(ctx context.Context, a im.Actor, id string, offset int64,
 	return held, err
 }
 
+// extend notes that the claim was renewed, at a time from which the database
+// counts, or an earlier one.
+func (c *claim) extend(began time.Time) {
+	until := began.Add(lease - spare)
+	c.until.Store(&until)
+	c.end.Reset(until.Sub(c.s.d.Clock.Now()))
+}
+
+// lost tells whether the upload may be another's by now. A process that was
+// frozen is told here before its timers run.
+func (c *claim) lost() bool {
+	if c.s.d.Clock.Now().After(*c.until.Load()) {
+		c.cancel()
+	}
+	return c.ctx.Err() != nil
+}
+
 // renew keeps the claim until it is released.
 func (c *claim) renew() {
 	defer close(c.done)
@@ -135,7 +159,9 @@ var errLost = im.Errorf(im.Unavailable, "the upload is another request's by now"
 // update changes the row, as long as it is held; $4 is until when it is held
 // then.
 func (c *claim) update(ctx context.Context, set string, args []any) error {
-	return c.s.d.DB.Write(ctx, func(tx db.Tx) error {
+	var began time.Time
+	err := c.s.d.DB.Write(ctx, func(tx db.Tx) error {
+		began = c.s.d.Clock.Now()
 		now, err := tx.Now()
 		if err != nil {
 			return err
@@ -152,6 +178,10 @@ func (c *claim) update(ctx context.Context, set string, args []any) error {
 		}
 		return err
 	})
+	if err == nil && c.ctx.Err() == nil {
+		c.extend(began)
+	}
+	return err
 }
 
 // yield ends the reading: another wants the upload.
@@ -199,6 +229,9 @@ func (r *wantedReader) Read(b []byte) (int, error) {
 		return 0, errWanted
 	}
 	n, err := r.r.Read(b)
+	if r.c.lost() {
+		return 0, errLost
+	}
 	if err != nil && err != io.EOF && r.c.wanted.Load() {
 		err = errWanted
 	}
@@ -208,6 +241,7 @@ func (r *wantedReader) Read(b []byte) (int, error) {
 // release lets the upload go.
 func (c *claim) release() {
 	c.cancel()
+	c.end.Stop()
 	<-c.done
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), answer)
 	defer cancel()
