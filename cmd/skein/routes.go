@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -43,15 +44,62 @@ func routes(cfg *config.Config, s *server, unary, uploads, downloads http.Handle
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/", securePage(app))
-	return mux, nil
+	files, err := filesOrigin(cfg)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/", securePage(app, files))
+	if files == "" {
+		return mux, nil
+	}
+	return apart(files, mux), nil
 }
 
-// securePage gives pages the headers that keep them to themselves.
-func securePage(next http.Handler) http.Handler {
+// filesOrigin reads the option files_origin; empty = there is none.
+func filesOrigin(cfg *config.Config) (string, error) {
+	if cfg.FilesOrigin == "" {
+		return "", nil
+	}
+	o, err := auth.ParseOrigin(cfg.FilesOrigin)
+	if err != nil {
+		return "", fmt.Errorf("files_origin: %w", withHint(err))
+	}
+	return o, nil
+}
+
+// apart answers for files at an origin of their own, and there for nothing else:
+// what a file might do to the page that shows it, it does to an origin that has
+// no page, no script and no stored token. A URL of a file at another name of the
+// server leads there. A request that says who it is by a header is answered
+// where it comes: no link and no page makes a browser send that.
+func apart(origin string, all http.Handler) http.Handler {
+	scheme, host, _ := strings.Cut(origin, "://")
+	port := map[string]string{"http": ":80", "https": ":443"}[scheme]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		file := strings.HasPrefix(r.URL.Path, filePath)
+		switch here := strings.EqualFold(strings.TrimSuffix(r.Host, port), host); {
+		case here && !file && r.URL.Path != "/livez" && r.URL.Path != "/readyz" && r.URL.Path != "/healthz":
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			http.Error(w, "there are files here, and nothing else", http.StatusNotFound)
+		case !here && file && r.Header.Get("Authorization") == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Cache-Control", "no-store")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			h.Set("Referrer-Policy", "no-referrer")
+			http.Redirect(w, r, origin+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		default:
+			all.ServeHTTP(w, r)
+		}
+	})
+}
+
+// securePage gives pages the headers that keep them to themselves. They show
+// files of the origin files, when there is one.
+func securePage(next http.Handler, files string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob: https:; style-src 'self'; script-src 'self'; "+
+		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss: "+files+"; img-src 'self' data: blob: https: "+files+"; media-src 'self' blob: https: "+files+"; style-src 'self'; script-src 'self'; "+
 			"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")

@@ -44,6 +44,10 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 	if err != nil {
 		return nil, err
 	}
+	origin, err := filesOrigin(cfg)
+	if err != nil {
+		return nil, err
+	}
 	keys, err := blobKeys(cfg)
 	if err != nil {
 		return nil, err
@@ -60,7 +64,7 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 	if err != nil {
 		return nil, err
 	}
-	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
+	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Origin: origin, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
 		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep},
 		Quotas: a.Quotas, Refused: limits.refused}), nil
 }

@@ -23,6 +23,8 @@ func docOf(path string) string {
 		return "Where files are kept: the URL of a bucket, s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST, azure://ACCOUNT/CONTAINER/PREFIX or gs://BUCKET/PREFIX. Empty means the folder blobs in the data folder. Who may read and write there the environment says, as the tools of each cloud have it (AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, GOOGLE_APPLICATION_CREDENTIALS), or the role of the machine (docs/ops/files.md)."
 	case "Config.BlobsRedirect":
 		return "Has files read from the bucket itself, by URLs that are good for 60 seconds, rather than through the server. Whoever is removed from a conversation may then read for so much longer what they had asked for."
+	case "Config.FilesOrigin":
+		return "A web origin of its own for reading files, such as https://files.example.com: a name that leads to this server too. Files are then shown there, where no page of yours is and nothing else is answered. Empty means the server's own address (docs/ops/files.md)."
 	case "Config.BlobsKey":
 		return "Lists the master keys with which files are encrypted where they are kept, in a folder as in a bucket: 32 bytes each, in base64 or hex, made with openssl rand -base64 32. The first seals the keys of the apps, the others open what they have sealed before; without any, files are kept as they are. Keep a copy elsewhere: without the key nobody reads the files again, and the server does not start. Nodes of one cluster need the same keys. There is no flag for it, because other users of a machine can see flags (docs/ops/files.md)."
 	case "Media.Pixels":

@@ -63,9 +63,11 @@ func (w *world) do(user, method, to string, body []byte, headers ...string) answ
 	must(w.t, err)
 	w.sign(r, user)
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if r.Header.Set(headers[i], headers[i+1]); headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
 	}
-	res, err := http.DefaultClient.Do(r)
+	res, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
 	must(w.t, err)
 	b, err := io.ReadAll(res.Body)
 	must(w.t, errors.Join(err, res.Body.Close()))

@@ -141,7 +141,7 @@ const (
 func (s *Service) CreateFileKey(_ context.Context, a im.Actor, _ *skeinv1.CreateFileKeyRequest) (*skeinv1.CreateFileKeyResponse, error) {
 	now := s.d.Clock.Now()
 	text := strings.Join([]string{string(a.App), string(a.User), string(a.Device), strconv.FormatBool(a.Server), strconv.FormatInt(now.UnixMicro(), 10)}, "\x00")
-	return &skeinv1.CreateFileKeyResponse{Key: base64.RawURLEncoding.EncodeToString(append(s.mac(text), text...)), ExpiresUs: now.Add(keyLife).UnixMicro()}, nil
+	return &skeinv1.CreateFileKeyResponse{Key: base64.RawURLEncoding.EncodeToString(append(s.mac(text), text...)), ExpiresUs: now.Add(keyLife).UnixMicro(), Origin: s.d.Origin}, nil
 }
 
 func (s *Service) mac(text string) []byte {

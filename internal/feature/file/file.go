@@ -45,11 +45,13 @@ type Deps struct {
 	Redirect bool
 	Chat     Reader
 	Media    Media
-	Key      []byte // of the keys in URLs, the same on every node
-	Clock    im.Clock
-	Entropy  im.Entropy
-	Log      *slog.Logger
-	Limits   Limits
+	// Origin is where files are read, when that is elsewhere than everything else.
+	Origin  string
+	Key     []byte // of the keys in URLs, the same on every node
+	Clock   im.Clock
+	Entropy im.Entropy
+	Log     *slog.Logger
+	Limits  Limits
 	// Quotas returns what an app may use, every field set, 0 = no bound.
 	Quotas func(app im.AppID) *skeinv1.AppQuotas
 	// Refused counts refusals by the names that Refusals has.
