@@ -2,10 +2,11 @@
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { indexedDBStore } from "../../src/store/indexeddb.js";
 import { type ChannelLike, type LocksLike, browserTabs } from "../../src/tabs/browser.js";
+import type { Tabs } from "../../src/tabs/tabs.js";
 import { sharedCrew } from "../../src/tabs/shared.js";
 import type { Client } from "../../src/types/client.js";
 import type { Modules } from "../../src/types/module.js";
-import type { Partition, Store } from "../../src/types/store.js";
+import type { Partition, Store, UploadShelf } from "../../src/types/store.js";
 import type { Transport } from "../../src/types/transport.js";
 import type { World } from "./world.js";
 
@@ -24,11 +25,11 @@ export class Profile {
   readonly #ports: { tab: Tab; name: string; port: ChannelLike }[] = [];
   #tabs = 0;
 
-  readonly modules: Modules;
+  readonly modules: (tab: Tab, tabs: Tabs) => Modules;
 
-  constructor(world: World, { modules = {} }: { readonly modules?: Modules } = {}) {
+  constructor(world: World, { modules = {} }: { readonly modules?: Modules | ((tab: Tab, tabs: Tabs) => Modules) } = {}) {
     this.world = world;
-    this.modules = modules;
+    this.modules = typeof modules === "function" ? modules : () => modules;
   }
 
   tab(user = "alice"): Tab {
@@ -108,11 +109,12 @@ export class Tab {
 
   constructor(profile: Profile, user: string, id: string) {
     this.#profile = profile;
+    const tabs = browserTabs({ locks: profile.locks(this), channel: (name) => profile.channel(this, name), id });
     this.client = profile.world.client(user, {
-      modules: profile.modules,
+      modules: profile.modules(this, tabs),
       transport: this.#transport(profile.world.server),
       store: this.#store(indexedDBStore({ factory: profile.factory })),
-      crew: sharedCrew(browserTabs({ locks: profile.locks(this), channel: (name) => profile.channel(this, name), id })),
+      crew: sharedCrew(tabs),
     });
     void this.client.connect().catch(() => undefined);
   }
@@ -140,6 +142,16 @@ export class Tab {
     };
   }
 
+  #uploads(shelf: UploadShelf): UploadShelf {
+    const never = <T>(done: () => Promise<T>): Promise<T> => (this.alive ? done() : new Promise(() => undefined));
+    return {
+      load: () => never(() => shelf.load()),
+      put: (record, blobs) => never(() => shelf.put(record, blobs)),
+      update: (record) => never(() => shelf.update(record)),
+      remove: (id) => never(() => shelf.remove(id)),
+    };
+  }
+
   #store(store: Store): Store {
     const mortal = (partition: Partition): Partition => ({
       load: () => (this.alive ? partition.load() : new Promise(() => undefined)),
@@ -147,6 +159,7 @@ export class Tab {
       commit: (batch) => (this.alive ? partition.commit(batch) : new Promise(() => undefined)),
       messages: (query) => partition.messages(query),
       messagesAt: (conversation, seqs) => partition.messagesAt(conversation, seqs),
+      uploads: partition.uploads && this.#uploads(partition.uploads),
       erase: () => partition.erase(),
       close: () => partition.close(),
     });

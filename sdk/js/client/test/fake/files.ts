@@ -31,6 +31,7 @@ export class FakeFiles {
   readonly uploads = new Map<string, Uploaded>();
   /** Each request that came, such as "PATCH 1 4096". */
   readonly heard: string[] = [];
+  readonly requests: HttpRequest[] = [];
   readonly keys: string[] = [];
   keyLifeMs = 3_600_000;
   before: Meddler = () => undefined;
@@ -65,6 +66,7 @@ export class FakeFiles {
     this.heard.push(`${request.method}${id && ` ${id}`}${body ? ` ${body.length}` : ""}`);
     this.busy++;
     this.most = Math.max(this.most, this.busy);
+    this.requests.push(request);
     try {
       const given = await this.#meddled(this.before, request, id);
       if (given) return given;
@@ -104,7 +106,7 @@ export class FakeFiles {
     }
     if (method === "PATCH") {
       if (Number(headers["Upload-Offset"]) !== upload.bytes.length) return answer(409, { "Skein-Error": "FAILED_PRECONDITION" }, "it stands elsewhere");
-      upload.bytes = Uint8Array.of(...upload.bytes, ...(body ?? []));
+      upload.bytes = new Uint8Array(Buffer.concat([upload.bytes, body ?? new Uint8Array(0)]));
     }
     upload.made = upload.bytes.length === upload.size;
     return answer(method === "HEAD" ? 200 : 204, { "Upload-Offset": String(upload.bytes.length) });

@@ -9,7 +9,7 @@ import { abortable, abortedError } from "../../abort.js";
 import { systemRandom } from "../../client.js";
 import type { ConversationView } from "../../conversation.js";
 import { Emitter } from "../../emitter.js";
-import { SkeinError } from "../../error.js";
+import { type ErrorCode, SkeinError } from "../../error.js";
 import { type CallOptions, type ClientState, type Module, type ModuleHost, type Unsubscribe, defineModule } from "../../module.js";
 import { bodyOf } from "../../project.js";
 import { platformTabs } from "../../tabs/browser.js";
@@ -53,7 +53,8 @@ interface Own {
   readonly record: Kept;
   readonly blobs: UploadBlobs;
   readonly message: NewFiles;
-  readonly over: Deferred<never>;
+  /** The seq of the message, or why there is none. */
+  readonly over: Deferred<number>;
 }
 
 interface View {
@@ -63,16 +64,19 @@ interface View {
 }
 
 const ended: ReadonlySet<ClientState> = /* @__PURE__ */ new Set(["signedOut", "replaced", "closed"]);
+/** Messages from the newest on among which one that was sent meanwhile is looked for. */
+const recent = 200;
+const mostDecoded = 32 * 1024 * 1024;
 const mostFiles = 20;
 const maxCaption = 4096;
 
-function refuse(code: "invalid_argument" | "too_large", message: string): never {
+function refuse(code: ErrorCode, message: string): never {
   throw new SkeinError(code, message);
 }
 
-/** What a platform without a document finds out: the size of a picture, turned upright. */
+/** What a platform without a document finds out: the size of a picture, turned upright. It is decoded for it: large ones are left to the server. */
 async function dimensions(blob: Blob, mime: string): Promise<Media | undefined> {
-  if (!mime.startsWith("image/") || typeof createImageBitmap === "undefined") return undefined;
+  if (!mime.startsWith("image/") || blob.size > mostDecoded || typeof createImageBitmap === "undefined") return undefined;
   const bitmap = await createImageBitmap(blob);
   const { width, height } = bitmap;
   bitmap.close();
@@ -156,28 +160,28 @@ class FilesOfHost implements Files {
       options,
       items,
       uploads: {},
+      sent: {},
       paused: false,
       error: undefined,
     };
     const own: Own = { record, blobs, message, over: deferred() };
     own.over.promise.catch(() => undefined);
     this.#own.set(id, own);
-    const transfer = this.#take({ record, state: "waiting", sent: {}, bytesPerSecond: 0, offline: false, kept: undefined, error: undefined, blobs });
+    const transfer = this.#take({ record, state: "waiting", sent: {}, bytesPerSecond: 0, offline: false, kept: undefined, error: undefined, seq: 0, blobs });
     this.#ask({ type: "add", record, blobs });
-    signal?.addEventListener("abort", () => this.cancel(id));
+    signal?.addEventListener("abort", () => this.cancel(id), { once: true });
     return { own, transfer };
   }
 
   /** As a promise of the message. */
   async #sent(conversation: string, message: NewFiles, signal: AbortSignal | undefined): Promise<Message> {
     const { own } = this.#send(conversation, message);
-    const { ledger, settled } = this.#core.host();
-    const { id } = own.record;
-    const seq = await abortable(Promise.race([settled(id), own.over.promise]), signal);
+    const { ledger } = this.#core.host();
+    const seq = await abortable(own.over.promise, signal);
     const view = this.#host.conversation(conversation) as ConversationView;
     return ledger.pinned(async () => {
       await ledger.bringAt(conversation, [seq]);
-      return view.find(seq) ?? view.echo(id) ?? refuse("invalid_argument", "the message is not here any more");
+      return view.find(seq) ?? view.echo(own.record.id) ?? refuse("not_found", "the message is not here any more");
     });
   }
 
@@ -251,8 +255,8 @@ class FilesOfHost implements Files {
       ask: (command) => member.command(command, ""),
       leave: () => undefined,
     };
-    if (!tabs) this.#lead();
-    this.#reload();
+    if (tabs) this.#reload();
+    else this.#lead();
   }
 
   /** This tab does the work from now on. */
@@ -283,9 +287,9 @@ class FilesOfHost implements Files {
         await ledger.stored();
       },
       settled: (id) => {
-        const { state, error } = ledger.state.outbox.get(id) ?? {};
+        const { state, error, seq = 0 } = ledger.state.outbox.get(id) ?? {};
         if (error) return Promise.reject(revive(error));
-        return state === "sent" ? Promise.resolve() : settled(id);
+        return state === "sent" ? Promise.resolve(seq) : settled(id);
       },
       again: settled,
       retry,
@@ -297,6 +301,7 @@ class FilesOfHost implements Files {
     });
     this.#worker = worker;
     this.#begun = worker.start();
+    this.#reload();
   }
 
   /** Asks the tab that does the work what there is. */
@@ -312,15 +317,26 @@ class FilesOfHost implements Files {
           // One that the store did not have, when the tab that worked on it went.
           if (own && kept !== true) this.#ask({ type: "add", record: own.record, blobs: own.blobs });
           // The message is in the outbox, and shows.
-          else this.#tell(id, { ...transfer, state: "sending" }, true);
+          else {
+            if (own) this.#find(own).then(own.over.resolve, own.over.reject);
+            this.#tell(id, { ...transfer, state: "sending" }, true);
+          }
         }
       },
       () => undefined,
     );
   }
 
+  /** The seq of a message that another tab put into the outbox before it went. */
+  async #find({ record: { id, conversation } }: Own): Promise<number> {
+    const { ledger, settled } = this.#core.host();
+    if (ledger.state.outbox.get(id)) return settled(id);
+    const page = await ledger.read({ conversation, from: ledger.conversation(conversation)?.live ?? 0, until: 1, limit: recent });
+    return page.find((message) => message.id === id)?.seq ?? 0;
+  }
+
   #take(report: Report): Transfer {
-    const { record, state, sent, bytesPerSecond, offline, kept, error, blobs } = report;
+    const { record, state, sent, bytesPerSecond, offline, kept, error, seq, blobs } = report;
     const { id, conversation, caption, options, replyTo } = record;
     if (blobs) this.#blobs.set(id, new Map(blobs));
     const held = this.#blobs.get(id);
@@ -347,6 +363,7 @@ class FilesOfHost implements Files {
       clientId: id,
     };
     this.#views.set(id, { order: record.order, kept, transfer });
+    if (state === "sent") this.#own.get(id)?.over.resolve(seq);
     this.#tell(id, transfer, state === "sent" || error?.code === "aborted");
     return transfer;
   }
@@ -367,6 +384,7 @@ class FilesOfHost implements Files {
     this.#tabs?.leave();
     this.#worker = undefined;
     this.#tabs = undefined;
+    for (const { over } of this.#own.values()) over.reject(new SkeinError("closed", "the client was closed"));
   }
 }
 

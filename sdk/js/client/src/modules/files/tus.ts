@@ -50,8 +50,10 @@ const firstChunk = 4096 * kib;
 const mostChunk = 32 * firstChunk;
 const leastChunk = 256 * kib;
 const quickMs = 1000;
-/** How long a request may show no sign of life. The last one of an upload is answered when the file is made. */
+/** How long a request may show no sign of life: the last one of an upload is answered when the file is made. */
 const silentMs = 60_000;
+/** The same when the client has just lost and found its connection: the request's may be lost, too. */
+const doubtfulMs = 5_000;
 /** How often an upload that the server has forgotten is begun anew. */
 const mostAnew = 3;
 
@@ -88,9 +90,10 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   507: "resource_exhausted",
 };
 
-/** Errors that pass by themselves: no place to put the bytes does not. */
+/** Errors that pass by themselves: a token that is refused too, or the client ends. No place to put the bytes does not. */
 function passes(error: SkeinError): boolean {
-  return error.code === "unavailable" || error.code === "rate_limited" || (error instanceof Refused && error.status >= 500 && error.status !== 507);
+  const status = error instanceof Refused ? error.status : 0;
+  return error.code === "unavailable" || error.code === "rate_limited" || status === 401 || (status >= 500 && status !== 507);
 }
 
 function encoded(text: string): string {
@@ -104,7 +107,11 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
     const token = tokens.current || (await tokens.fetch());
     const ended = new AbortController();
     const end = (): void => ended.abort();
+    let alive = clock.now();
     let stop = clock.after(silentMs, end);
+    const off = server.onOnline(() => {
+      if (clock.now() - alive > doubtfulMs) end();
+    });
     request.signal.addEventListener("abort", end);
     try {
       const answer = await http({
@@ -121,18 +128,20 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
         onProgress: (sent) => {
           stop();
           stop = clock.after(silentMs, end);
+          alive = clock.now();
           request.onProgress?.(sent);
         },
       });
       if (answer.status < 300) return answer;
       const error = new Refused(answer);
-      if (answer.status !== 401 || error.code === "signed_out" || attempt > 1) throw error;
+      if (answer.status !== 401 || attempt > 1) throw error;
       tokens.drop(token);
     } catch (error) {
       if (error instanceof SkeinError) throw error;
       throw new Unreached("the server was not reached", { cause: error });
     } finally {
       stop();
+      off();
       request.signal.removeEventListener("abort", end);
     }
   }
@@ -217,10 +226,8 @@ export async function upload<T>(server: Server, source: Source, progress: Progre
       const narrowed = error instanceof Refused && error.narrow && chunk > leastChunk;
       // 409: it stands elsewhere.
       if (error instanceof SkeinError && !passes(error) && status !== 409 && !narrowed) throw error;
-      if (error instanceof Unreached) {
-        await readable(blob);
-        progress.offline(true);
-      }
+      if (error instanceof Unreached) await readable(blob);
+      if (!status) progress.offline(true);
       chunk = Math.max(leastChunk, Math.floor(Math.min(chunk, firstChunk) / 4));
       if (narrowed || (status === 409 && !failures)) failures++;
       else await pause(server, failures++, error instanceof SkeinError ? error.retryAfterMs : 0, signal);

@@ -40,6 +40,8 @@ export interface Kept {
   readonly items: readonly KeptItem[];
   /** Uploads at the server, by the number of their bytes. */
   readonly uploads: Readonly<Record<number, string>>;
+  /** How far they were when this was written. */
+  readonly sent: Readonly<Record<number, number>>;
   readonly paused: boolean;
   readonly error: FailureRecord | undefined;
 }
@@ -55,6 +57,8 @@ export interface Report {
   /** undefined: it is being written. */
   readonly kept: boolean | undefined;
   readonly error: FailureRecord | undefined;
+  /** Where the message stands, with state `sent`. */
+  readonly seq: number;
   /** Bytes that the hearer may not have. */
   readonly blobs: UploadBlobs | undefined;
 }
@@ -70,10 +74,10 @@ export interface WorkerHost extends Server {
   made(upload: string): Promise<Made>;
   /** Puts the message into the outbox, unless it is there; resolves when it is stored. */
   enqueue(record: Kept, items: readonly Attachment[]): Promise<void>;
-  /** Resolves when the server has the message, rejects when it never will. */
-  settled(id: string): Promise<unknown>;
+  /** Resolves with the message's seq when the server has it, rejects when it never will. */
+  settled(id: string): Promise<number>;
   /** As `settled`, of one that was refused. */
-  again(id: string): Promise<unknown>;
+  again(id: string): Promise<number>;
   retry(id: string): Promise<unknown>;
   discard(id: string): Promise<unknown>;
   /** Something is different. */
@@ -119,6 +123,7 @@ interface Task {
   late: "sending" | "sent" | "refused" | undefined;
   stop: AbortController;
   error: FailureRecord | undefined;
+  seq: number;
   /** Some tabs have not got all bytes. */
   fresh: boolean;
 }
@@ -171,14 +176,17 @@ export class Worker {
 
   #isKept(task: Task, kept: boolean): void {
     task.kept = kept;
-    if (this.#tasks.get(task.record.id) === task) this.#change(task);
+    this.#change(task);
   }
 
   do(id: string, verb: Verb): void {
     const task = this.#tasks.get(id);
     if (!task) return;
-    if (verb === "cancel") this.#cancel(task);
-    else if (verb === "retry" && task.late === "refused") {
+    if (verb === "cancel") {
+      this.#cancel(task);
+      return;
+    }
+    if (verb === "retry" && task.late === "refused") {
       task.late = "sending";
       task.error = undefined;
       this.#host.retry(id).catch(() => undefined);
@@ -198,7 +206,7 @@ export class Worker {
     const task: Task = {
       record,
       blobs: new Map(blobs),
-      sent: {},
+      sent: { ...record.sent },
       made: new Map(),
       active: new Set(),
       uploading: 0,
@@ -208,6 +216,7 @@ export class Worker {
       late: undefined,
       stop: new AbortController(),
       error: record.error,
+      seq: 0,
       fresh: true,
     };
     this.#tasks.set(record.id, task);
@@ -222,13 +231,8 @@ export class Worker {
   }
 
   #save(task: Task, record: Kept): void {
-    task.record = record;
-    if (task.kept !== false && !this.#stopped) this.#host.shelf?.update(record).catch(() => undefined);
-  }
-
-  #drop(task: Task): void {
-    this.#tasks.delete(task.record.id);
-    this.#host.shelf?.remove(task.record.id).catch(() => undefined);
+    task.record = { ...record, sent: { ...task.sent } };
+    if (task.kept !== false && !this.#stopped) this.#host.shelf?.update(task.record).catch(() => undefined);
   }
 
   #cancel(task: Task): void {
@@ -241,8 +245,10 @@ export class Worker {
     for (const [number, id] of Object.entries(task.record.uploads)) {
       if (id && !task.made.has(Number(number))) terminate(this.#host, id).catch(() => undefined);
     }
-    this.#drop(task);
     task.error = plain(new SkeinError("aborted", "the transfer was cancelled"));
+    this.#change(task);
+    this.#tasks.delete(task.record.id);
+    this.#host.shelf?.remove(task.record.id).catch(() => undefined);
   }
 
   /** Begins what may begin: the oldest first. */
@@ -388,10 +394,10 @@ export class Worker {
   }
 
   /** Waits for what the outbox makes of the message. */
-  async #follow(task: Task, settled: Promise<unknown>): Promise<void> {
+  async #follow(task: Task, settled: Promise<number>): Promise<void> {
     for (;;) {
       try {
-        await settled;
+        task.seq = await settled;
         task.late = "sent";
         task.error = undefined;
       } catch (cause) {
@@ -400,10 +406,11 @@ export class Worker {
         settled = this.#host.again(task.record.id);
         settled.catch(() => undefined);
       }
-      const over = !task.error || ended.has(task.error.code);
-      if (over) this.#tasks.delete(task.record.id);
       this.#change(task);
-      if (over || this.#stopped) return;
+      if (!task.error || ended.has(task.error.code)) {
+        this.#tasks.delete(task.record.id);
+        return;
+      }
     }
   }
 
@@ -416,7 +423,7 @@ export class Worker {
   }
 
   #report(task: Task, whole: boolean): Report {
-    const { record, sent, offline, kept, error, blobs } = task;
+    const { record, sent, offline, kept, error, seq, blobs } = task;
     const state = this.#state(task);
     const moving = state === "uploading" && !offline;
     return {
@@ -427,13 +434,14 @@ export class Worker {
       offline: offline && state === "uploading",
       kept,
       error,
+      seq,
       blobs: whole ? new Map(blobs) : undefined,
     };
   }
 
   /** Tells of a change: of progress now and then. */
   #change(task: Task, progress = false): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#tasks.get(task.record.id) !== task) return;
     if (!progress) {
       this.#changed.delete(task);
       this.#tell(task);
