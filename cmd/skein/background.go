@@ -106,7 +106,7 @@ func (back *background) start(ctx context.Context, s *server, cfg *config.Config
 	back.folk, back.chat = folk, c
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
 	back.timed = timed.New(timed.Deps{DB: s.db, Chat: c, Queue: back.jobs, Clock: clock, Entropy: entropy, Log: log,
-		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow})
+		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow, Files: file.Holds{}})
 	back.joins = newJoins(s, cfg, c, back.jobs, pages, limits, log)
 	back.casts = newBroadcasts(s, c, back.jobs, back.auth)
 	back.jobs.Start()

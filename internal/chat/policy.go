@@ -59,6 +59,8 @@ type Action struct {
 	Changes []journal.MemberChange
 	// Content is that of a readable body which is sent, or edited in; else nil.
 	Content *skeinv1.Content
+	// FromApp: what is sent comes from the app's back end, as whomever it is sent.
+	FromApp bool
 	// Now is when it is decided.
 	Now im.Micros
 	Demand

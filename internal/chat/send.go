@@ -26,6 +26,8 @@ type SendRequest struct {
 	Burn      int32         // seconds after the peer has read it; 0 = it stays
 	Thread    im.Seq        // the root of its thread; 0 = none
 	Session   uint64        // the socket session that asks, 0 = none
+	// FromApp: the app's back end has it sent, be it in a user's name.
+	FromApp bool
 	// Trace is the trace that the send belongs to, nil = none; Send takes it
 	// from its context.
 	Trace *trace.Span
@@ -127,7 +129,7 @@ func (s *Service) fillSend(ctx context.Context, actor im.Actor, room *Room, r *S
 			return err
 		}
 	}
-	act := &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content}
+	act := &Action{Verb: VerbSend, Actor: actor, Room: room, Content: r.content, FromApp: r.FromApp}
 	var err error
 	if r.Thread > 0 {
 		err = s.fillReply(ctx, act, r, a)

@@ -162,6 +162,7 @@ func (s *server) messageCalls(t map[string]http.Handler) {
 		if err := s.Verbs.CheckSend(&send, r.ClientId); err != nil {
 			return nil, err
 		}
+		send.FromApp = a.Server
 		a, err := asSender(a, r.Sender)
 		if err != nil {
 			return nil, err

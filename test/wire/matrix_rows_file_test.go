@@ -1,9 +1,6 @@
 package wire_test
 
 import (
-	"io"
-	"net/http"
-	"path"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -34,22 +31,5 @@ func fileRows() []row {
 // uploaded uploads a file of a principal's and returns its id.
 func (f *fixture) uploaded(p principal) string {
 	f.t.Helper()
-	c := f.as(p)
-	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, f.s.url+"/v1/uploads/", strings.NewReader("words"))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	for k, v := range map[string]string{"Authorization": "Bearer " + c.token, "Skein-App": c.app, "Tus-Resumable": "1.0.0", "Upload-Length": "5", "Content-Type": "application/offset+octet-stream"} {
-		r.Header.Set(k, v)
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	text, _ := io.ReadAll(res.Body)
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusCreated || res.Header.Get("Upload-Offset") != "5" {
-		f.t.Fatalf("upload: %s %s", res.Status, text)
-	}
-	return path.Base(res.Header.Get("Location"))
+	return f.as(p).upload("words.txt", "words", 5)
 }

@@ -69,6 +69,16 @@ type Deps struct {
 	// Users returns the users of an app after one ("" = from the first), in the
 	// order of their ids, at most limit.
 	Users func(ctx context.Context, app im.AppID, after im.UserID, limit int) ([]im.UserID, error)
+	Files Files
+}
+
+// Files keeps the files of what is still to be said from being collected;
+// feature/file.
+type Files interface {
+	// Hold keeps those of a body under a name.
+	Hold(tx db.Tx, a im.Actor, name string, body []byte) error
+	// Release keeps them no longer.
+	Release(tx db.Tx, app im.AppID, name string) error
 }
 
 // Service answers skein.v1.BroadcastService and does what was started.
@@ -125,6 +135,9 @@ func read(tx db.Tx, app im.AppID, id string) (*row, error) {
 	return r, err
 }
 
+// heldBy is a broadcast's name, among all that hold files.
+func heldBy(id string) string { return "cast/" + id }
+
 func (r *row) wire() *skeinv1.Broadcast {
 	id, _ := hex.DecodeString(r.id) // it was encoded here
 	return &skeinv1.Broadcast{Id: id, Sender: string(r.sender), State: skeinv1.BroadcastState(r.state), Sent: uint64(r.sent), Refused: uint64(r.refused),
@@ -172,6 +185,9 @@ func (s *Service) StartBroadcast(ctx context.Context, a im.Actor, q *skeinv1.Sta
 		}
 		if _, err := tx.Exec("INSERT INTO broadcast (app, id, "+columns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 			r.app, r.id, r.hash, r.sender, r.users, r.body, r.state, r.after, r.step, r.sent, r.refused, r.created, r.finished); err != nil {
+			return err
+		}
+		if err := s.d.Files.Hold(tx, a, heldBy(r.id), r.body); err != nil {
 			return err
 		}
 		return s.plan(tx, r, 0)
@@ -248,8 +264,10 @@ func (s *Service) CancelBroadcast(ctx context.Context, a im.Actor, q *skeinv1.Ca
 			return err
 		}
 		r.state = cancelled
-		_, err = tx.Exec("UPDATE broadcast SET state = $3, finished = $4 WHERE app = $1 AND id = $2", r.app, r.id, r.state, r.finished)
-		return err
+		if _, err = tx.Exec("UPDATE broadcast SET state = $3, finished = $4 WHERE app = $1 AND id = $2", r.app, r.id, r.state, r.finished); err != nil {
+			return err
+		}
+		return s.d.Files.Release(tx, r.app, heldBy(r.id))
 	})
 	if err != nil {
 		return nil, err
@@ -289,8 +307,11 @@ func (s *Service) serve(ctx context.Context, app im.AppID, id string) error {
 		}
 		n, err := tx.Exec("UPDATE broadcast SET state = $5, after = $6, step = $7, sent = $8, refused = $9, finished = $10 WHERE app = $1 AND id = $2 AND step = $3 AND state = $4",
 			r.app, r.id, before, running, r.state, r.after, r.step, r.sent, r.refused, r.finished)
-		if err != nil || n == 0 || r.state == done { // n == 0: another try was faster, or it was cancelled
+		switch {
+		case err != nil || n == 0: // another try was faster, or it was cancelled
 			return err
+		case r.state == done:
+			return s.d.Files.Release(tx, r.app, heldBy(r.id))
 		}
 		return s.plan(tx, r, max(pause, wait))
 	})
@@ -337,7 +358,7 @@ func (s *Service) say(ctx context.Context, r *row, u im.UserID) (bool, error) {
 	if u == r.sender {
 		return false, nil
 	}
-	_, err := s.d.Chat.Send(ctx, im.Actor{App: r.app, User: r.sender}, chat.SendRequest{Conv: im.Direct(r.sender, u), ClientID: messageID(r.id, u), Body: r.body})
+	_, err := s.d.Chat.Send(ctx, im.Actor{App: r.app, User: r.sender}, chat.SendRequest{Conv: im.Direct(r.sender, u), ClientID: messageID(r.id, u), Body: r.body, FromApp: true})
 	switch im.CodeOf(err) {
 	case im.Code(0):
 		return true, nil

@@ -2,8 +2,10 @@ package broadcast_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,12 +25,16 @@ type front struct {
 	broken int                 // breaks down at this send; 0 = no more
 	full   func(send int) bool // the app may send no more for a minute; nil = never
 	sends  int
+	users  int // sends that were not the app's
 }
 
 func (f *front) CheckSend(*chat.SendRequest) error { return nil }
 
 func (f *front) Send(_ context.Context, a im.Actor, r chat.SendRequest) (journal.Result, error) {
 	f.sends++
+	if !r.FromApp {
+		f.users++
+	}
 	switch {
 	case f.full != nil && f.full(f.sends):
 		return journal.Result{}, &im.Error{Code: im.RateLimited, RetryAfter: time.Minute}
@@ -52,6 +58,22 @@ func (q *queue) Enqueue(_ db.Tx, s job.Spec) (string, bool, error) {
 	return "", true, nil
 }
 
+// shelf counts the holds of each broadcast's files.
+type shelf map[string]int
+
+func (s shelf) Hold(_ db.Tx, a im.Actor, name string, _ []byte) error {
+	if !a.Server {
+		return im.Errorf(im.FailedPrecondition, "not the app's")
+	}
+	s[strings.TrimPrefix(name, "cast/")]++
+	return nil
+}
+
+func (s shelf) Release(_ db.Tx, _ im.AppID, name string) error {
+	delete(s, strings.TrimPrefix(name, "cast/"))
+	return nil
+}
+
 func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
 	for name, target := range map[string]string{"sqlite": t.TempDir(), "postgres": pgtest.DB(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +86,8 @@ func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			f, q := &front{said: map[im.ConvID]map[im.ClientID]bool{}, broken: 73}, &queue{}
-			s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q,
+			kept := shelf{}
+			s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q, Files: kept,
 				Users: func(_ context.Context, app im.AppID, after im.UserID, limit int) (out []im.UserID, _ error) {
 					for i := range 120 {
 						if u := im.UserID(fmt.Sprintf("u%03d", i)); u > after && len(out) < limit && app == "shop" {
@@ -87,6 +110,9 @@ func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
 			if len(q.specs) != 1 {
 				t.Fatalf("%d jobs", len(q.specs))
 			}
+			if kept[hex.EncodeToString(id[:])] != 1 {
+				t.Errorf("its files are kept %v", kept)
+			}
 			run := broadcast.Kinds(func() *broadcast.Service { return s })[0].Run
 			failures := 0
 			for i := 0; i < len(q.specs) && failures < 9; {
@@ -108,8 +134,27 @@ func TestABroadcastGoesOnWhereItBrokeDownAndCountsEverybodyOnce(t *testing.T) {
 					t.Errorf("%s has %d messages", conv, len(ids))
 				}
 			}
-			if len(f.said) != 119 {
-				t.Errorf("%d users were told", len(f.said))
+			if len(f.said) != 119 || f.users != 0 || len(kept) != 0 {
+				t.Errorf("%d users were told, %d times not for the app; files are kept: %v", len(f.said), f.users, kept)
+			}
+			for what, end := range map[string]func(id []byte) error{
+				"cancelled": func(id []byte) error {
+					_, err := s.CancelBroadcast(t.Context(), server, &skeinv1.CancelBroadcastRequest{Id: id})
+					return err
+				},
+				"erased": func([]byte) error { return s.Forget(t.Context(), "shop", "bot") },
+			} {
+				next, err := im.NewClientID(time.Now(), im.SystemEntropy())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.StartBroadcast(t.Context(), server, &skeinv1.StartBroadcastRequest{ClientId: next[:], Sender: "bot", Body: &skeinv1.Body{Scheme: 1}}); err != nil || len(kept) != 1 {
+					t.Errorf("%v, kept are %v", err, kept)
+				}
+				if err := end(next[:]); err != nil || len(kept) != 0 {
+					t.Errorf("%s: %v, kept are %v", what, err, kept)
+				}
+				q.specs = q.specs[:3] // what it would have done
 			}
 			// A job that comes late, or a user's call, changes nothing.
 			if err := run(t.Context(), job.Job{App: "shop", Body: q.specs[0].Body}); err != nil || len(q.specs) != 3 {
@@ -139,7 +184,7 @@ func TestABroadcastGoesAsFastAsTheAppMaySend(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, q := &front{said: map[im.ConvID]map[im.ClientID]bool{}, full: func(n int) bool { return n%2 == 0 }}, &queue{}
-	s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q})
+	s := broadcast.New(broadcast.Deps{DB: d, Chat: f, Queue: q, Files: shelf{}})
 	server := im.Actor{App: "shop", Server: true}
 	id, err := im.NewClientID(time.Now(), im.SystemEntropy())
 	if err != nil {

@@ -15,10 +15,36 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 		if err != nil {
 			return err
 		}
+		ids, err := runningOf(tx, app, user)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := s.d.Files.Release(tx, app, heldBy(id)); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec("UPDATE broadcast SET state = $3, finished = $4 WHERE app = $1 AND sender = $2 AND state = $5", app, user, cancelled, now, running); err != nil {
 			return err
 		}
 		_, err = tx.Exec("UPDATE broadcast SET body = $3 WHERE app = $1 AND sender = $2", app, user, []byte{})
 		return err
 	})
+}
+
+// runningOf are the ids of the broadcasts that run in the name of a user.
+func runningOf(tx db.Tx, app im.AppID, user im.UserID) (ids []string, err error) {
+	rows, err := tx.Query("SELECT id FROM broadcast WHERE app = $1 AND sender = $2 AND state = $3", app, user, running)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }

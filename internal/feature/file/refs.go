@@ -20,16 +20,20 @@ func concerns(e *im.Entry) bool {
 	case im.KindRecall, im.KindExpire:
 		return true
 	case im.KindMessage, im.KindEdit:
-		return len(files(e)) > 0
+		return len(filesOf(e.Body)) > 0
+	case im.KindKeyed:
+		// A value of the user's own making may have files, and may follow one that
+		// had some. What the server writes, and drafts and the like, have none.
+		return e.Conv.Kind() == im.ConvSelf && contentOf(e.Body).GetPrivate().GetValue() == nil
 	}
 	return false
 }
 
-// files are the ids of the files in an entry, each once.
-func files(e *im.Entry) []string {
+// filesOf are the ids of the files in a body, each once.
+func filesOf(body []byte) []string {
 	var out []string
 	seen := map[string]bool{}
-	for _, at := range attachments(contentOf(e.Body)) {
+	for _, at := range attachments(contentOf(body)) {
 		for _, id := range []string{at.File, at.Poster} {
 			if id != "" && !seen[id] {
 				seen[id] = true
@@ -49,14 +53,20 @@ func apply(_ context.Context, tx db.Tx, entries []im.Entry) error {
 			}
 			continue
 		}
-		message := e.Seq
-		if e.Kind == im.KindEdit {
+		conv, message := e.Conv, e.Seq
+		switch e.Kind {
+		case im.KindEdit:
 			message = e.Target
+		case im.KindKeyed: // in place of the key's value before
+			conv, message = im.ConvID(string(e.Conv)+"\n"+e.Key), 0
+			if err := drop(tx, e.App, conv, message); err != nil {
+				return err
+			}
 		}
-		for _, id := range files(e) {
+		for _, id := range filesOf(e.Body) {
 			// Of a message that has it already it is counted once.
 			n, err := tx.Exec("INSERT INTO file_ref (app, conv, message, file) VALUES ($1, $2, $3, $4) ON CONFLICT (app, conv, message, file) DO NOTHING",
-				e.App, e.Conv, message, id)
+				e.App, conv, message, id)
 			if err == nil && n > 0 {
 				_, err = tx.Exec("UPDATE file SET refs = refs + 1 WHERE app = $1 AND id = $2", e.App, id)
 			}
@@ -69,18 +79,21 @@ func apply(_ context.Context, tx db.Tx, entries []im.Entry) error {
 }
 
 // drop takes back what a message had; a file that is in none then is kept for a
-// while more, as one that was just uploaded is.
+// while more, as one that was just uploaded is, unless its owner was erased.
 func drop(tx db.Tx, app im.AppID, conv im.ConvID, message im.Seq) error {
 	now, err := tx.Now()
 	if err != nil {
 		return err
 	}
 	const which = "app = $1 AND conv = $2 AND message = $3"
-	if _, err := tx.Exec("UPDATE file SET refs = refs - 1, touched = $4 WHERE app = $1 AND id IN (SELECT file FROM file_ref WHERE "+which+")", app, conv, message, now); err != nil {
+	n, err := tx.Exec("UPDATE file SET refs = refs - 1, touched = CASE WHEN touched = 0 THEN touched ELSE $4 END WHERE app = $1 AND id IN (SELECT file FROM file_ref WHERE "+which+")", app, conv, message, now)
+	if err != nil || n == 0 {
 		return err
 	}
-	_, err = tx.Exec("DELETE FROM file_ref WHERE "+which, app, conv, message)
-	return err
+	if _, err = tx.Exec("DELETE FROM file_ref WHERE "+which, app, conv, message); err != nil {
+		return err
+	}
+	return dropUnused(tx, erased+1)
 }
 
 // reset forgets nothing: what is read again is there already.

@@ -24,7 +24,8 @@ func NewRules(d *db.DB, clock im.Clock) *Rules { return &Rules{d, clock} }
 
 // Policy is the chat.Policy of what is sent and edited in: a file is the
 // sender's own, or the message was forwarded, which the server does for those
-// alone who may read the original.
+// alone who may read the original; what the app's back end has sent may have any
+// file of the app.
 func (r *Rules) Policy(ctx context.Context, a *chat.Action) error {
 	if a.Verb != chat.VerbSend && a.Verb != chat.VerbEdit {
 		return nil
@@ -34,7 +35,7 @@ func (r *Rules) Policy(ctx context.Context, a *chat.Action) error {
 	now := im.MicrosOf(r.clock.Now())
 	allowed := func(id string) (*row, error) {
 		f, err := fetch(ctx, r.db, a.Room.App, id)
-		if err == nil && !f.mine(a.Actor) && !forwarded {
+		if err == nil && !f.mine(a.Actor) && !a.FromApp && !forwarded {
 			err = im.ErrNotFound
 		}
 		if err != nil {

@@ -38,6 +38,9 @@ type row struct {
 	updated im.Micros
 }
 
+// name is the row's, among all that hold files.
+func (r *row) name() string { return "later/" + string(r.user) + "/" + r.id }
+
 func (r *row) actor() im.Actor { return im.Actor{App: r.app, User: r.user} }
 
 const columns = "app, usr, id, conv, hash, message, send_at, state, version, send_id, seq, code, error, created, updated"

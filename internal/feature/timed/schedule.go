@@ -72,6 +72,9 @@ func (s *Service) ScheduleMessage(ctx context.Context, a im.Actor, req *skeinv1.
 		}
 		fresh = true
 		out = &row{app: a.App, user: a.User, id: id, conv: conv, hash: hash, message: message, sendAt: at, state: waiting, version: 1, created: now, updated: now}
+		if err := s.hold(tx, out); err != nil {
+			return err
+		}
 		return s.plan(tx, out, now)
 	})
 	if err != nil {
@@ -82,6 +85,19 @@ func (s *Service) ScheduleMessage(ctx context.Context, a im.Actor, req *skeinv1.
 	}
 	w, err := out.wire()
 	return &skeinv1.ScheduleMessageResponse{Scheduled: w}, err
+}
+
+// hold keeps the files of what a row will send.
+func (s *Service) hold(tx db.Tx, r *row) error {
+	m := new(skeinv1.SendMessageRequest)
+	if err := proto.Unmarshal(r.message, m); err != nil {
+		return err
+	}
+	body, err := proto.Marshal(m.GetBody())
+	if err != nil {
+		return err
+	}
+	return s.d.Files.Hold(tx, r.actor(), r.name(), body)
 }
 
 // plan stores a row that waits, with the job that will send it.
@@ -186,7 +202,7 @@ func (s *Service) UpdateScheduled(ctx context.Context, a im.Actor, req *skeinv1.
 			return nil, err
 		}
 	}
-	out, err := s.change(ctx, a, id, func(r *row, now im.Micros) error {
+	out, err := s.change(ctx, a, id, func(tx db.Tx, r *row, now im.Micros) error {
 		switch {
 		case r.state == sending:
 			return errBeingSent()
@@ -197,6 +213,9 @@ func (s *Service) UpdateScheduled(ctx context.Context, a im.Actor, req *skeinv1.
 		}
 		if message != nil {
 			r.message = message
+			if err := s.hold(tx, r); err != nil {
+				return err
+			}
 		}
 		if at := im.Micros(req.GetSendAtUs()); at != 0 {
 			r.sendAt = at
@@ -212,7 +231,7 @@ func (s *Service) UpdateScheduled(ctx context.Context, a im.Actor, req *skeinv1.
 }
 
 // change changes a row that is not over, and tells the user's devices.
-func (s *Service) change(ctx context.Context, a im.Actor, id string, fn func(r *row, now im.Micros) error) (*row, error) {
+func (s *Service) change(ctx context.Context, a im.Actor, id string, fn func(tx db.Tx, r *row, now im.Micros) error) (*row, error) {
 	var out *row
 	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
@@ -225,7 +244,7 @@ func (s *Service) change(ctx context.Context, a im.Actor, id string, fn func(r *
 		if out.state == sent || out.state == cancelled {
 			return im.ErrNotFound
 		}
-		if err := fn(out, now); err != nil {
+		if err := fn(tx, out, now); err != nil {
 			return err
 		}
 		out.version++
@@ -248,12 +267,12 @@ func (s *Service) CancelScheduled(ctx context.Context, a im.Actor, req *skeinv1.
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.change(ctx, a, id, func(r *row, _ im.Micros) error {
+	_, err = s.change(ctx, a, id, func(tx db.Tx, r *row, _ im.Micros) error {
 		if r.state == sending {
 			return errBeingSent()
 		}
 		r.state, r.message = cancelled, nil
-		return nil
+		return s.d.Files.Release(tx, r.app, r.name())
 	})
 	if im.CodeOf(err) == im.NotFound && s.is(ctx, a, id, cancelled) {
 		err = nil

@@ -42,6 +42,7 @@ type world struct {
 	burns *timed.Burns
 	clock *clock
 	queue *queue
+	shelf shelf
 }
 
 // clock is the machine's, moved by as much as a test says.
@@ -88,7 +89,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 		t.Run(name, func(t *testing.T) {
 			d, err := db.Open(t.Context(), target(t), db.Options{Conns: 8})
 			must(t, err)
-			w := &world{t: t, d: d, queue: &queue{}, kinds: map[string]job.Kind{}, clock: &clock{}}
+			w := &world{t: t, d: d, queue: &queue{}, kinds: map[string]job.Kind{}, clock: &clock{}, shelf: shelf{}}
 			must(t, d.Migrate(t.Context(), "timed", timed.Migrations()))
 			b := bus.NewLocal()
 			w.j, err = journal.Open(t.Context(), d, journal.Options{Clock: im.SystemClock{}, Committed: b.Ring})
@@ -104,7 +105,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 				Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 			w.c = w.front.Service
 			w.s = timed.New(timed.Deps{DB: d, Chat: w.front, Queue: w.queue, Clock: w.clock, Entropy: im.SystemEntropy(),
-				Log: slog.New(slog.DiscardHandler), Decode: gateway.DecodeSend, IDWindow: 30 * 24 * time.Hour})
+				Log: slog.New(slog.DiscardHandler), Decode: gateway.DecodeSend, IDWindow: 30 * 24 * time.Hour, Files: w.shelf})
 			for _, k := range timed.Kinds(func() *timed.Service { return w.s }, func() *timed.Burns { return w.burns }) {
 				w.kinds[k.Name] = k
 			}

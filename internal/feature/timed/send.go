@@ -122,6 +122,9 @@ func (s *Service) deliver(ctx context.Context, row *row, last bool) (journal.Res
 		fresh.updated = now
 		if err == nil {
 			fresh.state, fresh.message, fresh.seq, fresh.code, fresh.err = sent, nil, res.Entry.Seq, 0, ""
+			if terr := s.d.Files.Release(tx, fresh.app, fresh.name()); terr != nil { // the message has them
+				return terr
+			}
 			return fresh.store(tx)
 		}
 		e, _ := im.Shown(err)

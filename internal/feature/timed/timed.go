@@ -54,6 +54,15 @@ type Deps struct {
 	Decode func(m *skeinv1.SendMessageRequest) (chat.SendRequest, error)
 	// IDWindow is how long a client may repeat a call.
 	IDWindow time.Duration
+	Files    Files
+}
+
+// Files keeps the files of what waits from being collected; feature/file.
+type Files interface {
+	// Hold keeps those of a body under a name, in place of what it kept there.
+	Hold(tx db.Tx, a im.Actor, name string, body []byte) error
+	// Release keeps them no longer.
+	Release(tx db.Tx, app im.AppID, name string) error
 }
 
 // The kinds of jobs.
