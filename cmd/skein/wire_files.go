@@ -22,6 +22,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/file"
+	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/rpc"
@@ -65,6 +66,9 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 		return nil, err
 	}
 	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Origin: origin, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
+		Uncounted: func(ctx context.Context) (im.Micros, bool, error) {
+			return follow.Waits(ctx, s.db, s.journal, file.Follower().Name)
+		},
 		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep},
 		Quotas: a.Quotas, Refused: limits.refused}), nil
 }

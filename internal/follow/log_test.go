@@ -48,7 +48,7 @@ func (m *memory) append(shard, n int) []im.Entry {
 		if p%10 == 0 {
 			kind = im.KindReaction
 		}
-		m.shards[shard] = append(m.shards[shard], im.Entry{App: "app", Conv: "g1", Seq: im.Seq(p), Shard: shard, Pos: p, Kind: kind})
+		m.shards[shard] = append(m.shards[shard], im.Entry{App: "app", Conv: "g1", Seq: im.Seq(p), Shard: shard, Pos: p, Kind: kind, Time: im.Micros(1000*shard) + im.Micros(p)})
 	}
 	all := m.shards[shard]
 	return slices.Clone(all[len(all)-n:])

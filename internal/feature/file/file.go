@@ -13,6 +13,7 @@
 package file
 
 import (
+	"context"
 	"embed"
 	"io/fs"
 	"log/slog"
@@ -52,6 +53,9 @@ type Deps struct {
 	Entropy im.Entropy
 	Log     *slog.Logger
 	Limits  Limits
+	// Uncounted tells the time of the oldest entry that Follower has not applied;
+	// ok = false when there is none.
+	Uncounted func(ctx context.Context) (at im.Micros, ok bool, err error)
 	// Quotas returns what an app may use, every field set, 0 = no bound.
 	Quotas func(app im.AppID) *skeinv1.AppQuotas
 	// Refused counts refusals by the names that Refusals has.

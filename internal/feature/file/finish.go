@@ -149,19 +149,33 @@ func (s *Service) empty(ctx context.Context, key, place, id string) error {
 // collectTimeout bounds one run of Collect.
 const collectTimeout = 5 * time.Minute
 
+// sure is how long before a message is stored its files were touched at the
+// most, and some more for clocks that differ: a file that was touched before is
+// in no message but those that were counted.
+const sure = touchEvery + 15*time.Minute
+
 // Collect forgets uploads that nothing came for, files that are in no message,
-// and what is left of both in the store.
+// and what is left of both in the store. Of messages that were not counted yet,
+// because the follower is behind, it takes no file.
 func (s *Service) Collect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
 	defer cancel()
 	type item struct{ key, place, store string }
 	var items []item
-	err := s.d.DB.Write(ctx, func(tx db.Tx) error {
+	uncounted, some, err := s.d.Uncounted(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
-		return errors.Join(expireUploads(tx, now), dropUnused(tx, now-im.Micros(s.d.Limits.Keep.Microseconds())))
+		before := now - im.Micros(max(s.d.Limits.Keep, sure).Microseconds())
+		if some {
+			before = min(before, uncounted-im.Micros(sure.Microseconds()))
+		}
+		return errors.Join(expireUploads(tx, now), dropUnused(tx, before))
 	})
 	if err == nil {
 		err = s.d.DB.Read(ctx, func(tx db.Tx) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -170,5 +171,28 @@ func TestAnErasedUserLeavesNoFilesButThoseThatOthersHaveSent(t *testing.T) {
 		if !bytes.Equal(shared, w.stored(bobs)) {
 			t.Error("bob's bytes are others")
 		}
+	})
+}
+
+func TestNothingIsCollectedThatAMessageMayHaveWhichWasNotCounted(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		path := w.nodes[0].upload(t, ann, random(30, 100))
+		now := w.count("SELECT touched FROM file")
+		day := 24 * int(time.Hour/time.Microsecond)
+		touched := func(at int) {
+			w.write(func(tx db.Tx) error {
+				_, err := tx.Exec("UPDATE file SET touched = $1", at)
+				return err
+			})
+			must(t, w.nodes[0].service.Collect(t.Context()))
+		}
+		// The follower stands for two days: the message may have been sent an hour
+		// after the file was touched.
+		w.uncounted = im.Micros(now - 2*day)
+		touched(now - 2*day - day/24)
+		w.has(path, true)
+		w.uncounted = im.Micros(now - day)
+		touched(now - 2*day - day/24)
+		w.has(path, false)
 	})
 }

@@ -45,8 +45,10 @@ type world struct {
 	db     *db.DB
 	blobs  string
 	limits file.Limits
-	quotas atomic.Pointer[skeinv1.AppQuotas]
-	nodes  [2]*node
+	// uncounted is the time of the oldest entry that no follower has seen; 0 = none.
+	uncounted im.Micros
+	quotas    atomic.Pointer[skeinv1.AppQuotas]
+	nodes     [2]*node
 }
 
 type node struct {
@@ -93,6 +95,8 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 	known := stores(store)
 	must(w.t, known.Start(w.t.Context()))
 	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.Here(media.Limits{Pixels: media.DefaultPixels}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
+		Uncounted: func(context.Context) (im.Micros, bool, error) { return w.uncounted, w.uncounted != 0, nil },
+
 		Quotas: func(im.AppID) *skeinv1.AppQuotas { return w.quotas.Load() }})}
 	who := func(r *http.Request) (im.Actor, error) {
 		app, user, ok := strings.Cut(r.Header.Get("Authorization"), "/")
