@@ -30,13 +30,19 @@ func (w *world) write(fn func(tx db.Tx) error) {
 	must(w.t, w.db.Write(w.t.Context(), fn))
 }
 
-// old makes everything as old as can be, but for what is an erased user's.
-func (w *world) old() {
+// aged makes every file as old as can be, but for those of an erased user's; old
+// has the collector run then.
+func (w *world) aged() {
 	w.t.Helper()
 	w.write(func(tx db.Tx) error {
 		_, err := tx.Exec("UPDATE file SET touched = 1 WHERE touched > 0")
 		return err
 	})
+}
+
+func (w *world) old() {
+	w.t.Helper()
+	w.aged()
 	must(w.t, w.nodes[0].service.Collect(w.t.Context()))
 }
 

@@ -118,8 +118,7 @@ func TestAnAppAndItsUsersHaveRoomForSoManyBytes(t *testing.T) {
 			_, err := tx.Exec("UPDATE file_upload SET expires = 1")
 			return err
 		}))
-		w.limits.Keep = time.Nanosecond
-		must(t, w.start().service.Collect(t.Context()))
+		w.old()
 		w.counts("collected", 30_000, 30_000, len(photo))
 		if status, _ := one.read(t, ann, second); status != http.StatusNotFound {
 			t.Errorf("a file that was collected: %d", status)

@@ -281,7 +281,7 @@ func TestAnAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 		}))
 		// Deleted is where it lies, and a bucket that is down holds nobody up.
 		b.set("two", "pass-two", true)
-		w.limits.Keep = time.Nanosecond
+		w.aged()
 		last := w.startWith(func(own blob.Store) *file.Stores { return w.stores(own, b) })
 		if err := last.service.Collect(ctx); err == nil {
 			t.Error("a bucket that is down was emptied")
