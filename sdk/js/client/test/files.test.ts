@@ -438,6 +438,22 @@ describe("the user", () => {
     expect(entries()).toHaveLength(0);
   });
 
+  test("gives it up before it has begun, and nothing of it comes back", async () => {
+    const store = memoryStore();
+    let described = (_: undefined): void => undefined;
+    const alice = await online({ store }, { describe: () => new Promise((resolve) => (described = resolve)) });
+    const { id } = alice.files.send("~alice", { files: [file(10)] });
+    await world.until(() => states(alice)[0] === "preparing", "the preparation");
+    alice.files.cancel(id);
+    described(undefined);
+    await turn();
+    expect(server.heard).toEqual([]);
+    await alice.close();
+    const again = await online({ store });
+    await turn();
+    expect(again.files.transfers()).toEqual([]);
+  });
+
   test("gives up waiting without giving up the file, by the signal of the call", async () => {
     const alice = await online();
     const release = hold();
@@ -622,7 +638,7 @@ describe("tabs", () => {
     expect(world.server.log("~alice").entries).toHaveLength(1);
   });
 
-  test("another goes on when that one dies, also with what the store had no room for", async () => {
+  test("another goes on when that one dies, with what each has sent", async () => {
     const [first, second] = [await opened(), await opened()];
     const release = hold();
     const sending = of(second).conversation.self().send({ file: file(10), caption: "mine" });
@@ -637,6 +653,21 @@ describe("tabs", () => {
     await world.until(() => world.server.log("~alice").entries.length === 2, "both messages");
     await world.until(() => !of(second).files.transfers().length, "the end");
     expect(world.server.log("~alice").entries).toHaveLength(2);
+    expect(server.heard.filter((one) => one === "POST")).toHaveLength(2);
+  });
+
+  test("what the store has no room for is lost with the tab that sent it, and not with the one that works on it", async () => {
+    profile.full = true;
+    const [first, second] = [await opened(), await opened()];
+    const release = hold();
+    const sending = of(second).conversation.self().send({ file: file(10), caption: "mine" });
+    await world.until(() => of(second).files.transfers()[0]?.kept === false, "the word");
+    await world.until(() => patches().length === 1, "the request");
+    first.kill();
+    release();
+    await outcome(sending);
+    expect(new Set(by)).toEqual(new Set([first, second]));
+    expect(world.server.log("~alice").entries).toHaveLength(1);
   });
 });
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { newConversation, toRecord } from "../src/reduce/state.js";
 import { indexedDBStore } from "../src/store/indexeddb.js";
 import { memoryStore } from "../src/store/memory.js";
-import type { ConversationRecord, MessageRecord, OutboxRecord, Partition, PartitionKey, Store } from "../src/types/store.js";
+import type { ConversationRecord, MessageRecord, OutboxRecord, Partition, PartitionKey, Store, UploadRecord } from "../src/types/store.js";
 
 globalThis.IDBKeyRange = IDBKeyRange;
 
@@ -104,6 +104,27 @@ describe.each<[string, () => Store]>([
     await committing;
   });
 
+  test("uploads and their bytes are kept until they are removed", async () => {
+    const { uploads } = partition;
+    if (!uploads) throw new Error("it keeps uploads");
+    const [a, b] = [{ id: "a", n: 1 }, { id: "b", n: 1 }];
+    await uploads.put(a, new Map([[0, new Blob(["zero"])], [2, new Blob(["two"])]]));
+    await uploads.put(b, new Map([[0, new Blob(["other"])]]));
+    await uploads.put({ ...a, n: 2 } as UploadRecord, new Map([[1, new Blob(["one"])]]));
+    await uploads.update({ ...b, n: 3 } as UploadRecord);
+    await uploads.update({ id: "c" });
+    const again = await store.open(key);
+    const found = (await again.uploads?.load()) ?? [];
+    expect(found.map(({ record }) => record)).toEqual([{ id: "a", n: 2 }, { id: "b", n: 3 }]);
+    const texts = await Promise.all([...(found[0]?.blobs ?? [])].sort(([x], [y]) => x - y).map(async ([number, blob]) => `${number} ${await blob.text()}`));
+    expect(texts).toEqual(["0 zero", "1 one", "2 two"]);
+    await uploads.remove("a");
+    expect((await uploads.load()).map(({ record }) => record.id)).toEqual(["b"]);
+    await partition.erase();
+    await uploads.update(b);
+    expect(await uploads.load()).toEqual([]);
+  });
+
   test("partitions share nothing, and the last user is remembered until they are erased", async () => {
     const bob = await store.open({ ...key, userId: "bob" });
     await partition.commit({ messages: [message("c", 1)] });
@@ -125,6 +146,25 @@ describe("the IndexedDB store", () => {
     await expect(partition.commit({ messages: [message("c", 1), broken], outbox: [item("a", 1)] })).rejects.toThrow();
     expect(await partition.messagesAt("c", [1, 2])).toEqual([]);
     expect((await partition.load()).outbox).toEqual([]);
+  });
+
+  test("a database of before there were uploads gets a place for them, and keeps the rest", async () => {
+    const factory = new IDBFactory();
+    const old = factory.open(`skein ${JSON.stringify([key.endpoint, key.appId, key.userId])}`, 1);
+    await new Promise((resolve) => {
+      old.onupgradeneeded = () => {
+        old.result.createObjectStore("meta");
+        old.result.createObjectStore("conversations", { keyPath: "id" });
+        old.result.createObjectStore("messages", { keyPath: ["conversation", "seq"] });
+        old.result.createObjectStore("outbox", { keyPath: "id" }).put(item("a", 1));
+      };
+      old.onsuccess = resolve;
+    });
+    old.result.close();
+    const partition = await indexedDBStore({ factory }).open(key);
+    expect(await partition.outbox()).toEqual([item("a", 1)]);
+    await partition.uploads?.put({ id: "u" }, new Map([[0, new Blob(["x"])]]));
+    expect(await partition.uploads?.load()).toHaveLength(1);
   });
 
   test("reads a page of a long conversation without reading the rest", async () => {

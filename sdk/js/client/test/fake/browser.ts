@@ -19,6 +19,8 @@ interface Waiting {
 
 export class Profile {
   readonly factory = new IDBFactory();
+  /** Has no room for bytes of uploads. */
+  full = false;
   readonly world: World;
   readonly #queues = new Map<string, Waiting[]>();
   readonly #holders = new Map<string, Tab>();
@@ -146,7 +148,8 @@ export class Tab {
     const never = <T>(done: () => Promise<T>): Promise<T> => (this.alive ? done() : new Promise(() => undefined));
     return {
       load: () => never(() => shelf.load()),
-      put: (record, blobs) => never(() => shelf.put(record, blobs)),
+      put: (record, blobs) =>
+        never(() => (this.#profile.full ? Promise.reject(new DOMException("full", "QuotaExceededError")) : shelf.put(record, blobs))),
       update: (record) => never(() => shelf.update(record)),
       remove: (id) => never(() => shelf.remove(id)),
     };

@@ -224,6 +224,11 @@ export class Worker {
     return task;
   }
 
+  /** It was neither cancelled nor given to another tab. */
+  #has(task: Task): boolean {
+    return !this.#stopped && this.#tasks.get(task.record.id) === task;
+  }
+
   /** Ends what is on its way. */
   #halt(task: Task): void {
     task.stop.abort();
@@ -311,6 +316,7 @@ export class Worker {
     if (!item || item.prepared || !blob) return;
     this.#change(task);
     const media = await this.#host.describe(blob, item.mime).catch(() => undefined);
+    if (!this.#has(task)) return;
     const { width = 0, height = 0, durationMs = 0, poster } = media ?? {};
     const found: KeptItem = {
       ...item,
@@ -441,7 +447,7 @@ export class Worker {
 
   /** Tells of a change: of progress now and then. */
   #change(task: Task, progress = false): void {
-    if (this.#stopped || this.#tasks.get(task.record.id) !== task) return;
+    if (!this.#has(task)) return;
     if (!progress) {
       this.#changed.delete(task);
       this.#tell(task);
