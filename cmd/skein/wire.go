@@ -40,6 +40,7 @@ type server struct {
 	db      *db.DB
 	journal journal.Journal
 	node    string // its name, random where nothing else tells nodes apart
+	alone   bool   // it has the data folder, and no other server is on the database
 	gateway *gateway.Gateway
 	auth    *auth.Auth
 	proxies *tlsserve.Proxies
@@ -84,6 +85,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
+	s.alone = name != ""
 	d, err := openMeasured(ctx, cfg, clock, log, ops.metrics)
 	if err != nil {
 		return nil, err

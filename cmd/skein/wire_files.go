@@ -65,12 +65,18 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 	if err != nil {
 		return nil, err
 	}
-	return file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Origin: origin, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
+	files := file.New(file.Deps{DB: s.db, Stores: stores, Media: pool, Redirect: cfg.BlobsRedirect, Origin: origin, Chat: c, Key: urls, Clock: clock, Entropy: entropy, Log: log,
 		Uncounted: func(ctx context.Context) (im.Micros, bool, error) {
 			return follow.Waits(ctx, s.db, s.journal, file.Follower().Name)
 		},
 		Limits: file.Limits{Size: int64(cfg.Limits.FileBytes), Open: cfg.Limits.OpenUploads, Keep: cfg.Limits.FileKeep},
-		Quotas: a.Quotas, Refused: limits.refused}), nil
+		Quotas: a.Quotas, Refused: limits.refused})
+	if s.alone {
+		if err := files.Alone(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // newStores knows where files lie; a command that serves none has no own.

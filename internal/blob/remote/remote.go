@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -293,4 +294,10 @@ func (p *spool) body() Body {
 	return Body{io.NewSectionReader(p.f, 0, p.n), p.n, hex.EncodeToString(p.sum.Sum(nil))}
 }
 
-func (p *spool) close() error { return errors.Join(p.f.Close(), os.Remove(p.f.Name())) }
+func (p *spool) close() error {
+	err := os.Remove(p.f.Name())
+	if errors.Is(err, fs.ErrNotExist) { // another node that has the folder was started, and emptied it
+		err = nil
+	}
+	return errors.Join(p.f.Close(), err)
+}

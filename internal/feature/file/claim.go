@@ -87,6 +87,16 @@ func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64
 	return c, nil
 }
 
+// Alone says that no other server is on the database, nor was since the last one
+// ended: whoever held an upload is dead, and nobody waits for them. It is for
+// the start, before the first request.
+func (s *Service) Alone(ctx context.Context) error {
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		_, err := tx.Exec("UPDATE file_upload SET holder = '', held = 0, wanted = 0 WHERE holder <> ''")
+		return err
+	})
+}
+
 // take looks once; held = somebody else has it.
 func (s *Service) take(ctx context.Context, a im.Actor, id string, offset int64, c *claim) (held bool, err error) {
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/tus"
 )
@@ -367,6 +368,25 @@ func TestABodyThatStopsLosesItsConnectionAndKeepsWhatCame(t *testing.T) {
 		}
 		if res, text := n.patch(t, ann, path, 60_000, body[60_000:]); res.StatusCode != http.StatusNoContent {
 			t.Errorf("going on: %s %s", res.Status, text)
+		}
+		w.whole(path, body)
+	})
+}
+
+func TestAServerThatIsAloneNeedsNotWaitForTheOneThatDied(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		n, body := w.nodes[0], random(27, 1000)
+		path := n.create(t, ann, len(body))
+		must(t, w.db.Write(t.Context(), func(tx db.Tx) error { // as by a server that was killed
+			now, err := tx.Now()
+			if err == nil {
+				_, err = tx.Exec("UPDATE file_upload SET holder = 'dead', held = $1", now+im.Micros(time.Hour.Microseconds()))
+			}
+			return err
+		}))
+		must(t, n.service.Alone(t.Context()))
+		if res, text := n.patch(t, ann, path, 0, body); res.StatusCode != http.StatusNoContent {
+			t.Errorf("%s %s", res.Status, text)
 		}
 		w.whole(path, body)
 	})
