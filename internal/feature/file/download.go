@@ -198,8 +198,8 @@ func (l *late) begin() {
 // Unwrap lets http.ResponseController find the connection.
 func (l *late) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 
-// disposition writes Content-Disposition; names of any script are told twice
-// (RFC 6266).
+// disposition writes Content-Disposition, in one line of ASCII: what is not, and
+// what would end a value, is encoded (RFC 6266).
 func disposition(how, name string) string {
 	if d := mime.FormatMediaType(how, map[string]string{"filename": name}); d != "" {
 		return d

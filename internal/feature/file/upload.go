@@ -11,8 +11,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/skein-im/skein/internal/blob"
 	"github.com/skein-im/skein/internal/db"
@@ -22,11 +20,8 @@ import (
 
 var _ tus.Uploads = (*Service)(nil)
 
-// Bounds of what a client says of a file, in bytes.
-const (
-	maxName = 255
-	maxMime = 127
-)
+// maxMime bounds what a client says that a file is, in bytes.
+const maxMime = 127
 
 // upload is a row.
 type upload struct {
@@ -297,51 +292,6 @@ func (s *Service) forget(ctx context.Context, u *upload, holder string) error {
 		f.upload(u.app, u.owner, u.size, u.at, u.day)
 		return f.count(tx)
 	})
-}
-
-// fileName makes a name that is safe to show and to save under: the last part
-// of a path, without control characters and those that turn text round, no
-// longer than a file system takes. What nothing is left of is "file".
-func fileName(name string) (string, error) {
-	if !utf8.ValidString(name) || len(name) > 4*maxName {
-		return "", im.Errorf(im.InvalidArgument, "filename is UTF-8 of at most %d bytes", maxName)
-	}
-	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
-		name = name[i+1:]
-	}
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d' || strings.ContainsRune(`<>:"|?*`, r) {
-			return -1
-		}
-		return r
-	}, name)
-	name = strings.Trim(name, ". ")
-	for len(name) > maxName {
-		// The end says what it is: it stays.
-		dot := strings.LastIndexByte(name, '.')
-		if dot < len(name)-16 {
-			dot = len(name)
-		}
-		_, n := utf8.DecodeLastRuneInString(name[:dot])
-		name = name[:dot-n] + name[dot:]
-	}
-	if device(name) {
-		name = "_" + name
-	}
-	if name == "" {
-		name = "file"
-	}
-	return name, nil
-}
-
-// device tells names that Windows takes for devices, whatever their ending.
-func device(name string) bool {
-	stem, _, _ := strings.Cut(strings.ToLower(name), ".")
-	switch strings.TrimRight(stem, " ") {
-	case "con", "prn", "aux", "nul":
-		return true
-	}
-	return len(stem) == 4 && (strings.HasPrefix(stem, "com") || strings.HasPrefix(stem, "lpt")) && stem[3] >= '0' && stem[3] <= '9'
 }
 
 // mediaType takes what a client says a file is; it is believed by nobody.
