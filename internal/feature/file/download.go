@@ -135,7 +135,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 		as = blob.Headers{Type: f.mime, Disposition: disposition("inline", f.name)}
 	}
 	h := w.Header()
-	if s.d.Redirect {
+	if s.d.Redirect && r.Method == http.MethodGet { // a URL is good for that alone
 		url, err := store.Presign(r.Context(), f.key, blob.MaxPresign, as)
 		if err == nil {
 			h.Set("Cache-Control", "no-store")
