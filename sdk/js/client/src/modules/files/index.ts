@@ -130,7 +130,7 @@ class FilesOfHost implements Files {
     const blobs = new Map<number, Blob>();
     const items = files.map((given, n): KeptItem => {
       const file: NewFile = given instanceof Blob ? { blob: given, name: "name" in given ? given.name : "file" } : given;
-      const { blob, name, voice, poster, width = 0, height = 0, durationMs = 0 } = file;
+      const { blob, name, voice, plain = false, poster, width = 0, height = 0, durationMs = 0 } = file;
       blobs.set(2 * n, blob);
       if (poster) blobs.set(2 * n + 1, poster);
       return {
@@ -142,7 +142,8 @@ class FilesOfHost implements Files {
         durationMs: Math.round(voice?.durationMs ?? durationMs),
         voice: voice !== undefined,
         waveform: voice?.waveform,
-        prepared: voice !== undefined,
+        plain,
+        prepared: voice !== undefined || plain,
         posterSize: poster?.size ?? 0,
       };
     });

@@ -27,6 +27,8 @@ export interface NewFile extends Media {
   /** The server makes it safe to save under. */
   readonly name: string;
   readonly voice?: Voice | undefined;
+  /** It is sent to be saved, also when it is a picture or a film: the message does not say how it looks. */
+  readonly plain?: boolean | undefined;
 }
 
 /** A message with files: 1 to 20 of them. */

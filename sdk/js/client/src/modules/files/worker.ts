@@ -18,6 +18,8 @@ export interface KeptItem {
   readonly durationMs: number;
   readonly voice: boolean;
   readonly waveform: Uint8Array | undefined;
+  /** The message does not say how it looks. */
+  readonly plain: boolean;
   /** Nothing is left to find out. */
   readonly prepared: boolean;
   /** Bytes of the poster; 0 = there is none. */
@@ -497,7 +499,8 @@ const ended: ReadonlySet<ErrorCode> = /* @__PURE__ */ new Set(["aborted", "close
 /** What the message says of a file: the server's word first. */
 function attachmentOf(item: KeptItem, made: Made | undefined, poster: Made | undefined): Attachment {
   if (!made) throw new SkeinError("internal", "a file is missing");
-  const { id, name, mime, size, sha256, media } = made;
+  const { id, name, mime, size, sha256 } = made;
+  const media = item.plain ? undefined : made.media;
   return {
     file: id,
     name,

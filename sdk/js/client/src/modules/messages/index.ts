@@ -13,7 +13,7 @@ import { detailsOf, readContent } from "./read.js";
 import type { Calls, ContactCard, Details, Location, NewAttachment, Sticker, TextFormat } from "./types.js";
 import { type ContentFields, calls, clientFrameFields, contentFields, serverFrameFields } from "./wire.js";
 
-export { detailsOf } from "./read.js";
+export { detailsOf, readContent } from "./read.js";
 export type {
   Attachment,
   Calls,

@@ -41,6 +41,10 @@ export interface FoundMessage {
   readonly time: number;
   /** What it says around the first hit, in pieces. */
   readonly excerpt: readonly { readonly text: string; readonly hit: boolean }[];
+  /** The whole text, of a message that is one. */
+  readonly text: string | undefined;
+  /** What it holds beside a text, for the module whose kind it is: `readContent` of `@skein/client/messages` reads files. */
+  readonly fields: Uint8Array | undefined;
 }
 
 export interface FoundMessages {
@@ -82,6 +86,8 @@ export const serverSearch = (): Module<ServerSearch> =>
           sender: entry?.sender ?? "",
           time: Math.floor((entry?.timeUs ?? 0) / 1000),
           excerpt: excerpt.map((piece) => ({ text: piece.text, hit: piece.hit })),
+          text: entry?.body?.content?.text?.text,
+          fields: entry?.body?.content?.rest,
         })),
         nextPage: nextPage || undefined,
       };
