@@ -103,7 +103,7 @@ func securePage(next http.Handler, files string) http.Handler {
 			"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=(self)")
+		h.Set("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(self)")
 		next.ServeHTTP(w, r)
 	})
 }
