@@ -1,8 +1,11 @@
 // Debian's Chromium, without anything that it would do by itself.
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 
+/** For `launch`: a camera and a microphone of Chromium's own, which nobody is asked for. */
+export const fakeDevices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] as const;
+
 /** Starts a browser. */
-export function launch(): Promise<Browser> {
+export function launch(...more: readonly string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: [
@@ -14,6 +17,7 @@ export function launch(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...more,
     ],
   });
 }

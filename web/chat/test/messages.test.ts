@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fileAt } from "../src/messages/AttachMenu.tsx";
 import { callsIn, wordsOf } from "../src/messages/calls.ts";
-import { fileSize } from "../src/messages/ContentBody.tsx";
+import { fileSize } from "../src/files/sizes.ts";
 import { applyMark, hasMarks, markOf } from "../src/messages/formatting.ts";
 
 describe("marks", () => {

@@ -3,6 +3,9 @@
 import type { Conversation } from "@skein/client";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
+import { FilesProvider } from "../files/FilesContext.tsx";
+import { useNoStrayDrop } from "../files/send/DropZone.tsx";
+import { Tray } from "../files/transfers/Tray.tsx";
 import { DevicesDialog } from "../devices/DevicesDialog.tsx";
 import { NewDirectDialog } from "../group/NewDirectDialog.tsx";
 import { NewGroupDialog } from "../group/NewGroupDialog.tsx";
@@ -93,14 +96,17 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
     [client, fail],
   );
   useTitle();
+  useNoStrayDrop();
   useShortcuts(calls.focusSearch);
 
   const close = () => setDialog(undefined);
   return (
     <WorkspaceContext value={workspace}>
+     <FilesProvider>
       <div className={`app ${conversation ? "app-at-chat" : "app-at-list"}`}>
         <h1 className="visually-hidden">{t.appName}</h1>
         <ConnectionBanner onReconnect={onReconnect} />
+        <Tray current={conversation?.id} />
         <div className="panes">
           <Inbox selected={conversation?.id} />
           {conversation ? (
@@ -144,6 +150,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
           }}
         />
       ) : null}
+     </FilesProvider>
     </WorkspaceContext>
   );
 }

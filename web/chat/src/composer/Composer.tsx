@@ -8,6 +8,13 @@ import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useDrafts } from "../live/context.tsx";
+import { useFiles } from "../files/FilesContext.tsx";
+import type { NewFile } from "../files/sdk.ts";
+import { filesOf } from "../files/send/filesOf.ts";
+import { strings as sendStrings } from "../files/send/strings.ts";
+import { SendFiles } from "../files/send/SendFiles.tsx";
+import type { Recording } from "../files/voice/recorder.ts";
+import { VoiceButton } from "../files/voice/VoiceButton.tsx";
 import { AttachMenu } from "../messages/AttachMenu.tsx";
 import { callsIn, groups, wordOf } from "../messages/calls.ts";
 import { applyMark, hasMarks, markOf, type Mark } from "../messages/formatting.ts";
@@ -34,6 +41,8 @@ export interface ComposerHandle {
   /** Adds a text to what is typed. */
   write(text: string): void;
   focus(): void;
+  /** Asks whether to send these files. */
+  attach(files: readonly File[]): void;
 }
 
 interface ComposerProps {
@@ -54,6 +63,11 @@ interface ComposerProps {
 const maxBytes = 16_384;
 const draftMs = 400;
 
+/** What of a message can be edited: its text, or what was said with its files. */
+function writtenIn({ text, content }: Message): string {
+  return text ?? (content?.type === "attachments" ? content.caption : "");
+}
+
 function touchKeyboard(): boolean {
   return matchMedia("(hover: none) and (pointer: coarse)").matches;
 }
@@ -65,6 +79,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const client = useClient();
   const drafts = useDrafts();
   const { fail, show } = useToasts();
+  const shared = useFiles();
   const [draft] = useState(() => (thread ? undefined : drafts.get(conversation.id)));
   const [text, setText] = useState(draft?.text ?? "");
   const [replyTo, setReplyTo] = useState<Message | number | undefined>(draft?.replyTo);
@@ -77,6 +92,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   /** Where the caret is to be once the text that is set is drawn. */
   const caret = useRef<[start: number, end: number]>(undefined);
   const [selecting, setSelecting] = useState(false);
+  const [attaching, setAttaching] = useState<readonly File[]>();
+  const [recording, setRecording] = useState(false);
+  const send = useStrings(sendStrings);
   const members = useGroupMembers(conversation, snapshot, mention !== undefined || text.includes("@"));
   const block = useBlock(conversation, snapshot);
   const waits = block?.reason === "slow_mode" && editing === undefined;
@@ -145,7 +163,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   const startEdit = useCallback(
     (message: Message) => {
       setEditing(message);
-      setText(message.text ?? "");
+      setText(writtenIn(message));
       setMention(undefined);
       focus();
       requestAnimationFrame(() => field.current?.setSelectionRange(field.current.value.length, field.current.value.length));
@@ -168,6 +186,9 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
         focus();
       },
       focus,
+      attach: (files) => {
+        if (files.length > 0) setAttaching(files);
+      },
     }),
     [editing, endEdit, startEdit, focus],
   );
@@ -194,6 +215,30 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     sent();
   };
 
+  const sendFiles = (files: readonly NewFile[], caption: string) => {
+    try {
+      const { content } = written(caption);
+      const transfer = client.files.send(conversation, {
+        files,
+        caption,
+        ...(content ? { content } : {}),
+        mentions: mentionedIn(caption, members),
+        options: { ...ending, ...forWhom(), ...(thread ? { threadSeq: thread.root } : {}) },
+        ...(replyTo === undefined ? {} : { replyTo }),
+      });
+      shared.local.note(transfer, files);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    sent();
+  };
+  const sendVoice = ({ blob, durationMs, waveform }: Recording) => {
+    const name = `voice-${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.${blob.type.split("/")[1] ?? "webm"}`;
+    sendFiles([{ blob, name, voice: { durationMs, waveform } }], "");
+    focus();
+  };
+
   const outgoing = (body: string, how: HowToSend = {}) => ({
     ...written(body),
     mentions: mentionedIn(body, members),
@@ -213,9 +258,12 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     const body = text.trim();
     if (over > 0) return;
     if (editing) {
-      if (body === "") return;
-      if (body !== editing.text) {
-        conversation.edit(editing, { ...written(body), mentions: mentionedIn(body, members), ...(editing.replyTo === undefined ? {} : { replyTo: editing.replyTo }) }).catch(fail);
+      const files = editing.content?.type === "attachments" ? editing.content.items : undefined;
+      if (body === "" && !files) return;
+      if (body !== writtenIn(editing)) {
+        const format = hasMarks(body) ? "markdown" : undefined;
+        const next = files ? client.messages.attachments(files, body, { format }) : written(body);
+        conversation.edit(editing, { ...next, mentions: mentionedIn(body, members), ...(editing.replyTo === undefined ? {} : { replyTo: editing.replyTo }) }).catch(fail);
       }
       endEdit();
       return;
@@ -324,7 +372,8 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     focus();
   };
 
-  const ready = text.trim() !== "" && over <= 0 && !waits;
+  const ready = (text.trim() !== "" || editing?.content?.type === "attachments") && over <= 0 && !waits;
+  const speaks = text.trim() === "" && !editing && !waits;
   if (block && block.reason !== "slow_mode") return <ComposerGate conversation={conversation} snapshot={snapshot} block={block} />;
   return (
     <div className="composer">
@@ -341,8 +390,8 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
         }}
       />
       {selecting && text !== "" ? <Toolbar onMark={mark} /> : null}
-      <div className="composer-row">
-        {editing ? null : <AttachMenu conversation={conversation} onSend={attach} onClose={focus} />}
+      <div className="composer-row" data-recording={recording}>
+        {editing ? null : <AttachMenu conversation={conversation} onSend={attach} onFiles={setAttaching} onClose={focus} />}
         <IconButton
           icon="emoji"
           size={24}
@@ -363,6 +412,13 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           enterKeyHint={touchKeyboard() ? "enter" : "send"}
           onChange={(event) => onChange(event.target.value, event.target.selectionStart)}
           onKeyDown={onKeyDown}
+          onPaste={(event) => {
+            const files = editing ? [] : filesOf(event.clipboardData, send.pasted, new Date());
+            // A text that was copied with its looks brings a picture of itself along.
+            if (files.length === 0 || event.clipboardData.types.includes("text/plain")) return;
+            event.preventDefault();
+            setAttaching(files);
+          }}
           onCompositionEnd={(event) => (composedAt.current = event.nativeEvent.timeStamp)}
           onSelect={(event) => setSelecting(event.currentTarget.selectionStart !== event.currentTarget.selectionEnd)}
           onBlur={() => {
@@ -377,17 +433,38 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
         ) : null}
         {editing ? null : <WhenMenu conversation={conversation} ending={ending} onEnding={setEnding} ready={ready} onSchedule={schedule} />}
         {editing ? null : <SendMenu conversation={conversation} snapshot={snapshot} disabled={!ready} onSend={submit} />}
-        <IconButton
-          icon={editing ? "check" : "send"}
-          size={24}
-          className="composer-send"
-          label={editing ? t.save : t.send}
-          disabled={!ready}
-          // The keyboard of a phone stays open: the field keeps the focus.
-          onPointerDown={(event) => event.preventDefault()}
-          onClick={() => submit()}
-        />
+        {speaks ? (
+          <VoiceButton onActive={setRecording} onSend={sendVoice} />
+        ) : (
+          <IconButton
+            icon={editing ? "check" : "send"}
+            size={24}
+            className="composer-send"
+            label={editing ? t.save : t.send}
+            disabled={!ready}
+            // The keyboard of a phone stays open: the field keeps the focus.
+            onPointerDown={(event) => event.preventDefault()}
+            onClick={() => submit()}
+          />
+        )}
       </div>
+      {attaching ? (
+        <SendFiles
+          files={attaching}
+          name={name}
+          caption={text}
+          onClose={() => {
+            setAttaching(undefined);
+            focus();
+          }}
+          onSend={(files, caption) => {
+            setAttaching(undefined);
+            sendFiles(files, caption);
+            clear();
+            focus();
+          }}
+        />
+      ) : null}
       {emojiPlace ? (
         <Popover
           place={emojiPlace}

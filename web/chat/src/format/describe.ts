@@ -3,7 +3,9 @@
 import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skein/client";
 import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
-import { detailsOf } from "@skein/client/messages";
+import { detailsOf, type Attachment } from "@skein/client/messages";
+import { inAlbum, kindOf } from "../files/kinds.ts";
+import { playTime } from "../files/sizes.ts";
 import type { Words } from "../i18n/en.ts";
 import type { NameOf } from "../people/names.tsx";
 
@@ -113,7 +115,7 @@ function contentText(content: MessageContent, t: Words): string {
     case "sticker":
       return t.previewSticker(content.alt);
     case "attachments":
-      return content.caption || t.previewFiles(content.items.length, content.items[0]?.name ?? "");
+      return filesText(content.items, content.caption, t);
     case "merged":
       return t.previewMerged(content.title || String(content.count));
     case "notice":
@@ -125,6 +127,24 @@ function contentText(content: MessageContent, t: Words): string {
     default:
       return t.previewUnreadable;
   }
+}
+
+/** Files on one line: a sign of what they are, then what was said with them, or the word for them. */
+export function filesText(items: readonly Attachment[], caption: string, t: Words): string {
+  const kinds = new Set(items.map(kindOf));
+  const [first] = items;
+  const [kind = "file"] = kinds;
+  const said = caption.replace(/\s+/gu, " ").trim();
+  const with_ = (sign: string, word: string) => `${sign} ${said || word}`;
+  if (items.length === 1 || kinds.size === 1) {
+    if (kind === "picture") return with_("📷", t.previewPhotos(items.length));
+    if (kind === "film") return with_("🎬", t.previewFilms(items.length));
+    if (kind === "voice") return with_("🎤", t.previewVoice(playTime(first?.duration ?? 0)));
+    if (kind === "sound") return with_("🎵", first?.name ?? "");
+    return with_("📎", t.previewFiles(items.length, first?.name ?? ""));
+  }
+  if (items.every(inAlbum)) return with_("📷", t.previewMedia(items.length));
+  return with_("📎", t.previewFiles(items.length, first?.name ?? ""));
 }
 
 /** Whether a message is a line of the conversation itself, for `eventText`. */

@@ -10,6 +10,9 @@ import { Avatar } from "../ui/Avatar.tsx";
 import { Button, IconButton, Spinner } from "../ui/Button.tsx";
 import { Confirm, Dialog } from "../ui/Dialog.tsx";
 import { describeError, useCopy, useToasts } from "../ui/Toasts.tsx";
+import { MediaTab } from "../files/mediatab/MediaTab.tsx";
+import { strings as mediaStrings } from "../files/mediatab/strings.ts";
+import { Icon } from "../ui/Icon.tsx";
 import { GroupAccess } from "../joining/GroupAccess.tsx";
 import { MemberRow, type MemberAction, type Viewer } from "./MemberRow.tsx";
 import { PeopleField } from "./PeopleField.tsx";
@@ -44,6 +47,8 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
   const name = conversationName(snapshot, t, useNames());
   const { open } = useWorkspace();
   const s = useStrings(strings);
+  const m = useStrings(mediaStrings);
+  const [media, setMedia] = useState(false);
   const group = snapshot.kind === "group";
   const panel = useRef<HTMLElement>(null);
   useEffect(() => panel.current?.querySelector("button")?.focus(), []);
@@ -56,13 +61,19 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.stopPropagation();
-        onClose();
+        if (media) setMedia(false);
+        else onClose();
       }}
     >
       <header className="info-head">
-        <IconButton icon="close" label={t.close} onClick={onClose} />
-        <h2>{group ? t.infoGroup : t.infoUser}</h2>
+        {media ? <IconButton icon="back" label={t.back} onClick={() => setMedia(false)} /> : <IconButton icon="close" label={t.close} onClick={onClose} />}
+        <h2>{media ? m.title : group ? t.infoGroup : t.infoUser}</h2>
       </header>
+      {media ? (
+        <div className="info-body scroll">
+          <MediaTab conversation={conversation} />
+        </div>
+      ) : (
       <div className="info-body scroll" tabIndex={-1}>
         <div className="info-card">
           <Picture conversation={conversation}>
@@ -87,9 +98,13 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
             {s.profile}
           </Button>
         ) : null}
+        <button type="button" className="info-media" onClick={() => setMedia(true)}>
+          <Icon name="image" size={20} /> <span>{m.open}</span>
+        </button>
         {group && snapshot.myRole !== undefined ? <GroupAccess conversation={conversation} snapshot={snapshot} /> : null}
         {group ? <GroupPart conversation={conversation} snapshot={snapshot} /> : null}
       </div>
+      )}
     </aside>
   );
 }

@@ -1,6 +1,7 @@
 // The client of the app: the SDK with the modules that the app uses, one a line.
 import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
 import { board } from "@skein/client/board";
+import { files } from "@skein/client/files";
 import { groups } from "@skein/client/groups";
 import { invites } from "@skein/client/invites";
 import { conversations } from "@skein/client/conversations";
@@ -12,10 +13,12 @@ import { receipts } from "@skein/client/receipts";
 import { serverSearch } from "@skein/client/search";
 import { threads } from "@skein/client/threads";
 import { timed } from "@skein/client/timed";
+import { describe } from "../files/send/inspect.ts";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
   board: board(),
   conversations: conversations(),
+  files: files({ describe }),
   groups: groups(),
   invites: invites(),
   messages: messages({ rolesIn }),

@@ -1,6 +1,6 @@
 // What can be sent beside a text: a place, somebody's card, a sticker, files that lie somewhere.
 import type { Conversation, OutgoingContent } from "@skein/client";
-import { useId, useState, type ReactNode } from "react";
+import { lazy, Suspense, useId, useRef, useState, type ReactNode } from "react";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversations } from "../live/context.tsx";
@@ -10,21 +10,53 @@ import { MenuItem, placeOf, Popover, type MenuPlace } from "../ui/Menu.tsx";
 import { useToasts } from "../ui/Toasts.tsx";
 import { PollDialog } from "../polls/PollDialog.tsx";
 import { strings as pollStrings } from "../polls/strings.ts";
+import { strings as sendStrings } from "../files/send/strings.ts";
 import { Sticker } from "./Sticker.tsx";
 import { pack, packName } from "./stickers.ts";
 import { strings } from "./strings.ts";
 
-type Asking = "location" | "card" | "sticker" | "files" | "poll";
+const CameraDialog = lazy(() => import("../files/send/CameraDialog.tsx").then(({ CameraDialog }) => ({ default: CameraDialog })));
+
+type Asking = "location" | "card" | "sticker" | "files" | "poll" | "camera";
 
 interface AttachMenuProps {
   readonly conversation: Conversation;
   /** Sends it, with what the composer has beside. */
   readonly onSend: (content: OutgoingContent) => void;
+  /** Files were chosen, or a photo was taken. */
+  readonly onFiles: (files: readonly File[]) => void;
   readonly onClose: () => void;
 }
 
+/** A phone has an app for its camera, which a file input opens. */
+function cameraApp(): boolean {
+  return matchMedia("(hover: none) and (pointer: coarse)").matches;
+}
+
 /** A button with its menu and dialogs. */
-export function AttachMenu({ conversation, onSend, onClose }: AttachMenuProps) {
+export function AttachMenu({ conversation, onSend, onFiles, onClose }: AttachMenuProps) {
+  const f = useStrings(sendStrings);
+  const pictures = useRef<HTMLInputElement>(null);
+  const files = useRef<HTMLInputElement>(null);
+  const camera = useRef<HTMLInputElement>(null);
+  const choose = (input: HTMLInputElement | null) => () => {
+    setPlace(undefined);
+    input?.click();
+  };
+  const input = (ref: typeof files, label: string, more: { readonly accept?: string; readonly capture?: "environment"; readonly multiple?: boolean }) => (
+    <input
+      ref={ref}
+      type="file"
+      hidden
+      aria-label={label}
+      {...more}
+      onChange={(event) => {
+        const chosen = [...(event.target.files ?? [])];
+        event.target.value = "";
+        if (chosen.length > 0) onFiles(chosen);
+      }}
+    />
+  );
   const s = useStrings(strings);
   const p = useStrings(pollStrings);
   const { groups } = useClient();
@@ -48,12 +80,29 @@ export function AttachMenu({ conversation, onSend, onClose }: AttachMenuProps) {
       <IconButton icon="plus" size={24} label={s.attach} aria-haspopup="menu" aria-expanded={place !== undefined} onClick={(event) => setPlace(placeOf(event.currentTarget))} />
       {place ? (
         <Popover place={place} role="menu" label={s.attach} onClose={() => setPlace(undefined)}>
+          <MenuItem icon="image" label={f.photoOrVideo} onSelect={choose(pictures.current)} />
+          <MenuItem icon="file" label={f.file} onSelect={choose(files.current)} />
+          <MenuItem icon="camera" label={f.camera} onSelect={cameraApp() ? choose(camera.current) : ask("camera")} />
           <MenuItem icon="emoji" label={s.sticker} onSelect={ask("sticker")} />
           <MenuItem icon="globe" label={s.location} onSelect={ask("location")} />
           <MenuItem icon="person" label={s.contactCard} onSelect={ask("card")} />
-          <MenuItem icon="copy" label={s.files} onSelect={ask("files")} />
+          <MenuItem icon="link" label={s.files} onSelect={ask("files")} />
           {mayPoll ? <MenuItem icon="poll" label={p.poll} onSelect={ask("poll")} /> : null}
         </Popover>
+      ) : null}
+      {input(pictures, f.photoOrVideo, { accept: "image/*,video/*", multiple: true })}
+      {input(files, f.file, { multiple: true })}
+      {input(camera, f.camera, { accept: "image/*,video/*", capture: "environment" })}
+      {asking === "camera" ? (
+        <Suspense>
+          <CameraDialog
+            onClose={close}
+            onPhoto={(photo) => {
+              close();
+              onFiles([photo]);
+            }}
+          />
+        </Suspense>
       ) : null}
       {asking === "location" ? <LocationDialog onSend={send} onClose={close} /> : null}
       {asking === "card" ? <CardDialog onSend={send} onClose={close} /> : null}

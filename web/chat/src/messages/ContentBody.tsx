@@ -1,13 +1,16 @@
 // What a message of one of the module's kinds shows.
 import type { MessageContent } from "@skein/client";
-import type { Attachment, Merged, MergedItem } from "@skein/client/messages";
+import type { Merged, MergedItem } from "@skein/client/messages";
 import { useState } from "react";
 import { go } from "../app/route.ts";
+import { filesText } from "../format/describe.ts";
 import { clock } from "../format/time.ts";
 import { hue } from "../format/names.ts";
 import { useSpeech, useWords } from "../i18n/context.tsx";
+import type { Words } from "../i18n/en.ts";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
+import { Attachments } from "../files/Attachments.tsx";
 import { useNames } from "../people/names.tsx";
 import { Avatar } from "../ui/Avatar.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
@@ -33,18 +36,7 @@ export function ContentBody({ content, query, me }: ContentBodyProps) {
     case "sticker":
       return <Sticker pack={content.pack} id={content.id} alt={content.alt} />;
     case "attachments":
-      return (
-        <div className="files">
-          {content.items.map((file, i) => (
-            <FileCard key={i} file={file} />
-          ))}
-          {content.caption === "" ? null : content.format === "markdown" ? (
-            <Markdown text={content.caption} mentions={[]} query={query} me={me} />
-          ) : (
-            <MessageText text={content.caption} mentions={[]} query={query} me={me} />
-          )}
-        </div>
-      );
+      return <Attachments items={content.items} caption={content.caption} format={content.format} query={query} me={me} />;
     case "merged":
       return <MergedCard merged={content} me={me} />;
     case "notice":
@@ -97,37 +89,8 @@ function ContactCardView({ user, name }: { user: string; name: string }) {
   );
 }
 
-/** A size in bytes as people say it. */
-export function fileSize(bytes: number): string {
-  const units = ["B", "KB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-function FileCard({ file }: { file: Attachment }) {
-  const kind = file.mime.split("/")[0] ?? "";
-  const sign = kind === "image" ? "🖼️" : kind === "video" ? "🎬" : kind === "audio" ? "🎵" : "📄";
-  const host = /^https:\/\/([^/?#]+)/.exec(file.url)?.[1] ?? "";
-  return (
-    <a className="card card-file" href={file.url} target="_blank" rel="noopener noreferrer nofollow">
-      <span className="card-sign" aria-hidden="true">
-        {sign}
-      </span>
-      <span className="card-text">
-        <strong dir="auto">{file.name}</strong>
-        <small>{[file.size > 0 ? fileSize(file.size) : "", host].filter(Boolean).join(" · ")}</small>
-      </span>
-    </a>
-  );
-}
-
 /** One line of what a merged item says. */
-export function itemLine(item: MergedItem, s: { readonly [K in "location" | "contactCard" | "sticker" | "files"]: string }): string {
+export function itemLine(item: MergedItem, s: { readonly [K in "location" | "contactCard" | "sticker"]: string }, t: Words): string {
   if (item.kind === "text") return (item.text ?? "").replace(/\s+/gu, " ").trim();
   if (item.kind === "custom") return item.custom?.summary || item.custom?.type || "";
   const { content } = item;
@@ -139,7 +102,7 @@ export function itemLine(item: MergedItem, s: { readonly [K in "location" | "con
     case "sticker":
       return `[${s.sticker}] ${content.alt}`;
     case "attachments":
-      return `[${s.files}] ${content.items.map(({ name }) => name).join(", ")}`;
+      return filesText(content.items, content.caption, t);
     case "merged":
       return `[${content.title || content.count}]`;
     default:
@@ -148,6 +111,7 @@ export function itemLine(item: MergedItem, s: { readonly [K in "location" | "con
 }
 
 function MergedCard({ merged, me }: { merged: Merged; me: string }) {
+  const t = useWords();
   const s = useStrings(strings);
   const nameOf = useNames();
   const [open, setOpen] = useState(false);
@@ -158,7 +122,7 @@ function MergedCard({ merged, me }: { merged: Merged; me: string }) {
         <strong dir="auto">{title}</strong>
         {merged.items.slice(0, 4).map((item, i) => (
           <span key={i} className="merged-line" dir="auto">
-            {nameOf(item.sender)}: {itemLine(item, s)}
+            {nameOf(item.sender)}: {itemLine(item, s, t)}
           </span>
         ))}
         <small>{s.mergedCount(merged.count)}</small>

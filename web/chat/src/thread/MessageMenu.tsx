@@ -3,6 +3,8 @@ import type { ConversationSnapshot, Message } from "@skein/client";
 import { detailsOf } from "@skein/client/messages";
 import { quickReactions } from "../emoji/data.ts";
 import { strings as extensionStrings } from "../extensions/strings.ts";
+import { filesOfMessage, mayCopyPicture } from "../files/actions.ts";
+import { strings as fileStrings } from "../files/strings.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
@@ -29,7 +31,7 @@ interface MessageMenuProps {
 }
 
 /** What the menu can ask for. */
-export type MessageMenuAction = "reply" | "thread" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard" | "extensions";
+export type MessageMenuAction = "reply" | "thread" | "forward" | "select" | "pin" | "unpin" | "copy" | "edit" | "edits" | "readers" | "recall" | "hide" | "retry" | "discard" | "extensions" | "save" | "copyPicture";
 
 /** Whether this user may recall a message: an own one, or any as owner or admin of the group. */
 export function mayRecall(message: Message, snapshot: ConversationSnapshot): boolean {
@@ -39,7 +41,8 @@ export function mayRecall(message: Message, snapshot: ConversationSnapshot): boo
 
 /** Whether this user may edit a message. */
 export function mayEdit(message: Message): boolean {
-  return message.mine && message.kind === "text" && detailsOf(message).forwarded === undefined && !message.recalled && message.state !== "failed";
+  const captioned = message.content?.type === "attachments" && message.state === "sent" && !message.content.items.some(({ voice }) => voice);
+  return message.mine && (message.kind === "text" || captioned) && detailsOf(message).forwarded === undefined && !message.recalled && message.state !== "failed";
 }
 
 /** Whether the server may send a message on: not what is for some alone or is to go away. */
@@ -61,6 +64,8 @@ export function MessageMenu({ message, place, snapshot, readers, pin, extensions
   const p = useStrings(pinStrings);
   const th = useStrings(threadStrings);
   const x = useStrings(extensionStrings);
+  const f = useStrings(fileStrings);
+  const files = filesOfMessage(message);
   const sent = message.state === "sent";
   const member = snapshot.myRole !== undefined || snapshot.kind !== "group";
   return (
@@ -100,7 +105,9 @@ export function MessageMenu({ message, place, snapshot, readers, pin, extensions
       ) : null}
       {pin ? <MenuItem icon="pin" label={p[pin]} onSelect={() => onAction(pin)} /> : null}
       {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
-      {mayEdit(message) && member ? <MenuItem icon="edit" label={t.edit} onSelect={() => onAction("edit")} /> : null}
+      {sent && mayCopyPicture(message) ? <MenuItem icon="copy" label={f.copyPicture} onSelect={() => onAction("copyPicture")} /> : null}
+      {sent && files.length > 0 ? <MenuItem icon="save" label={files.length === 1 ? f.save : f.saveAll} onSelect={() => onAction("save")} /> : null}
+      {mayEdit(message) && member ? <MenuItem icon="edit" label={message.kind === "text" ? t.edit : f.editCaption} onSelect={() => onAction("edit")} /> : null}
       {message.edited && message.content?.type !== "poll" ? <MenuItem icon="history" label={t.editHistory} onSelect={() => onAction("edits")} /> : null}
       {message.mine && sent && snapshot.kind === "group" ? (
         <MenuItem icon="eye" label={readers > 0 ? t.readByCount(readers) : t.readBy} onSelect={() => onAction("readers")} />

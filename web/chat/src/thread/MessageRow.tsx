@@ -1,6 +1,6 @@
 // One row of the thread: a message with what stands above it.
 import type { Conversation, Message } from "@skein/client";
-import { memo, useRef, type KeyboardEvent, type MouseEvent } from "react";
+import { memo, useMemo, useRef, type KeyboardEvent, type MouseEvent } from "react";
 import { errorText, eventText, isEvent, recalledText } from "../format/describe.ts";
 import { isBigEmoji } from "../format/linkify.ts";
 import { hue } from "../format/names.ts";
@@ -10,6 +10,10 @@ import { Avatar } from "../ui/Avatar.tsx";
 import { IconButton } from "../ui/Button.tsx";
 import { Covered, EndBadge, Expired } from "../timed/EndBadge.tsx";
 import { useLeft } from "../timed/ends.ts";
+import { onlyAlbum } from "../files/Attachments.tsx";
+import { FileOwner } from "../files/FileOwner.ts";
+import { ownerOf } from "../files/gallery/items.ts";
+import { inAlbum } from "../files/kinds.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { PinnedAction } from "../pins/PinnedAction.tsx";
@@ -117,6 +121,9 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
   const group = conversation.kind === "group" && !message.mine;
   const bare = message.kind === "content" && message.content?.type === "sticker";
   const big = bare || message.kind === "text" && message.replyTo === undefined && isBigEmoji(message.text ?? "");
+  const files = message.content?.type === "attachments" ? message.content : undefined;
+  const looks = !files?.items.some((file) => inAlbum(file) && file.url === "") ? "" : onlyAlbum(files) ? "bubble-media bubble-onmedia" : "bubble-media";
+  const owner = useMemo(() => ownerOf(message), [message]);
   const longPress = useLongPress((x, y) => actions.menu(message, placeAt(x, y)));
 
   const onContextMenu = (event: MouseEvent) => {
@@ -132,10 +139,10 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
       {group ? <span className="line-avatar">{last ? <Avatar id={message.sender} name={name} size="s" /> : null}</span> : null}
       <div
         ref={bubble}
-        className={`bubble ${big ? "bubble-big" : ""} ${message.state === "failed" ? "bubble-failed" : ""}`}
+        className={`bubble ${big ? "bubble-big" : ""} ${looks} ${message.state === "failed" ? "bubble-failed" : ""}`}
         onContextMenu={onContextMenu}
         onDoubleClick={(event) => {
-          if (event.target instanceof Element && event.target.closest("button, a")) return;
+          if (event.target instanceof Element && event.target.closest("button, a, [role=slider]")) return;
           window.getSelection()?.removeAllRanges();
           actions.reply(message);
         }}
@@ -146,7 +153,9 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
         {message.replyTo === undefined ? null : <Quote conversation={conversation} seq={message.replyTo} />}
         <div className="bubble-text" dir="auto">
           <Covered message={message}>
-            <Body message={message} query={query} me={me} />
+            <FileOwner value={owner}>
+              <Body message={message} query={query} me={me} />
+            </FileOwner>
           </Covered>
           <span className="meta">
             {message.edited && message.content?.type !== "poll" ? (

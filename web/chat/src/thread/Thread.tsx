@@ -13,6 +13,9 @@ import { ExtensionsDialog } from "../extensions/ExtensionsDialog.tsx";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
+import { useFileActions } from "../files/actions.ts";
+import { DropZone } from "../files/send/DropZone.tsx";
+import { useWithPending } from "../files/transfers/pending.ts";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
 import { useOwnActions } from "../own/useOwn.ts";
 import { PinnedBar } from "../pins/PinnedBar.tsx";
@@ -63,7 +66,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const client = useClient();
   const own = useOwnActions();
   const { dev, open, showMessage } = useWorkspace();
-  const snapshot = useConversation(conversation);
+  const stored = useConversation(conversation);
+  const rows = useWithPending(conversation.id, stored.messages, stored.window.atEnd || !stored.window.opened);
+  const snapshot = useMemo(() => (rows === stored.messages ? stored : { ...stored, messages: rows }), [stored, rows]);
+  const frame = useRef<HTMLElement>(null);
+  const fileActions = useFileActions();
   const list = useRef<MessageListHandle>(null);
   const composer = useRef<ComposerHandle>(null);
   const paneComposer = useRef<ComposerHandle>(null);
@@ -151,7 +158,10 @@ export function Thread({ conversation }: { conversation: Conversation }) {
 
   const actions = useMemo<MessageActions>(
     () => ({
-      menu: (message, at) => setMenu({ message, place: at }),
+      // What is on its way has its own buttons.
+      menu: (message, at) => {
+        if (!isOnItsWay(message)) setMenu({ message, place: at });
+      },
       pickReaction: (message, at) => setPicker({ message, place: at }),
       toggleReaction: (message, emoji) => {
         const mine = message.reactions.some((reaction) => reaction.emoji === emoji && reaction.mine);
@@ -179,7 +189,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   const paneActions = useMemo<MessageActions>(
     () => ({
       ...actions,
-      menu: (message, at) => setMenu({ message, place: at, inPane: true }),
+      menu: (message, at) => {
+        if (!isOnItsWay(message)) setMenu({ message, place: at, inPane: true });
+      },
       reply: (message) => (message.delivery?.threadSeq ? paneComposer.current?.reply(message) : paneComposer.current?.focus()),
       jump: (seq) => {
         // On a phone the pane lies above the conversation.
@@ -213,6 +225,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     else if (action === "forward") setForwarding([message]);
     else if (action === "select") setSelected(new Map([[message.key, message]]));
     else if (action === "copy") copy(message.text ?? "");
+    else if (action === "copyPicture") fileActions.copyPicture(message);
+    else if (action === "save") fileActions.save(message);
     else if (action === "edit") (inPane ? paneComposer : composer).current?.edit(message);
     else if (action === "retry") actions.retry(message);
     else if (action === "discard") actions.discard(message);
@@ -251,7 +265,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
   return (
     <MessageActionsContext value={actions}>
      <SelectionContext value={selected}>
-      <main className="thread" aria-label={t.messagesOf(name)}>
+      <main ref={frame} className="thread" aria-label={t.messagesOf(name)}>
         <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={onInfo} onFind={() => setFinding(true)} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
         {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
@@ -299,6 +313,8 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         ) : gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
           <p className="composer-left">{t.leftGroup}</p>
         ) : (
+          <>
+          <DropZone over={frame} name={name} onFiles={(files) => composer.current?.attach(files)} />
           <Composer
             ref={composer}
             conversation={conversation}
@@ -311,6 +327,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             onLeaveUp={() => list.current?.focus()}
             lastEditable={() => conversation.messages.findLast((m) => mayEdit(m))}
           />
+          </>
         )}
       </main>
       {openRoot === undefined ? null : (
@@ -393,6 +410,11 @@ export function Thread({ conversation }: { conversation: Conversation }) {
      </SelectionContext>
     </MessageActionsContext>
   );
+}
+
+/** Its files are being sent, or the message with them. */
+function isOnItsWay({ state, content }: Message): boolean {
+  return state === "sending" && content?.type === "attachments";
 }
 
 /**

@@ -9,6 +9,8 @@ import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
+import { DropZone } from "../files/send/DropZone.tsx";
+import { useWithPending } from "../files/transfers/pending.ts";
 import { SelectionContext } from "../messages/Selection.tsx";
 import { useNames } from "../people/names.tsx";
 import { MessageActionsContext, type MessageActions } from "../thread/actions.ts";
@@ -44,7 +46,9 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
   const client = useClient();
   const [attempt, again] = useReducer((n: number) => n + 1, 0);
   const { view, state } = useThread(conversation, seq, attempt);
-  const { root, replies } = state;
+  const { root } = state;
+  const replies = useWithPending(conversation.id, state.replies, state.atEnd, seq);
+  const frame = useRef<HTMLElement>(null);
   useThreadMarks(conversation.id);
   const nameOf = useNames();
   const name = conversationName(snapshot, t, nameOf);
@@ -101,6 +105,7 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
   const thread = useMemo(() => view && { root: seq, sendLocal: view.sendLocal.bind(view) }, [view, seq]);
   return (
     <aside
+      ref={frame}
       className="info thread-pane"
       aria-label={title}
       onKeyDown={(event) => {
@@ -133,6 +138,8 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
         </SelectionContext>
       </MessageActionsContext>
       {root && thread && member && !closed && !root.recalled ? (
+       <>
+        <DropZone over={frame} name={topic ? title : `${s.thread}: ${previewText(root, t).slice(0, 40)}`} onFiles={(files) => composer.current?.attach(files)} />
         <Composer
           ref={composer}
           conversation={conversation}
@@ -146,6 +153,7 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
           onLeaveUp={() => list.current?.querySelector<HTMLElement>("[data-message]:last-of-type")?.focus()}
           lastEditable={() => replies.findLast((reply) => mayEdit(reply))}
         />
+       </>
       ) : null}
     </aside>
   );
