@@ -83,11 +83,12 @@ type Preview struct {
 	Bytes         []byte
 }
 
-// Piece is a part of the bytes that are kept: either of those that came, or new
-// ones.
+// Piece is a part of the bytes that are kept: of those that came, or new ones, or
+// zeros.
 type Piece struct {
 	From, N int64
 	New     []byte // when it is not nil; N is its length
+	Zero    bool
 }
 
 // Made is what was made of a file.
@@ -117,7 +118,7 @@ var errBad = errors.New("not what it says to be")
 // makes of it what is kept. A file that cannot be read is no error. Errors: those
 // of src.
 func Make(src io.ReaderAt, size int64, mime string, l Limits) (Made, error) {
-	s := source{src, size}
+	s := source{&buffered{source: source{src, size}}, size}
 	read := kinds[mime]
 	if read == nil || size == 0 {
 		return Made{}, nil
@@ -126,6 +127,9 @@ func Make(src io.ReaderAt, size int64, mime string, l Limits) (Made, error) {
 	if errors.Is(err, errBad) {
 		err = nil
 		m.Info, m.Shown, m.Previews = Info{}, false, nil
+	}
+	if err != nil {
+		m = Made{}
 	}
 	return m, err
 }
@@ -137,4 +141,7 @@ func Reads(mime string) bool { return kinds[mime] != nil }
 // be shown.
 var kinds = map[string]func(s source, mime string, l Limits) (Made, error){
 	"image/jpeg": picture, "image/png": picture, "image/gif": picture, "image/webp": picture, "image/bmp": picture,
+	"image/avif": still, "image/heic": still,
+	"video/mp4": movie, "video/quicktime": movie, "audio/mp4": movie, "video/webm": webm, "audio/webm": webm,
+	"audio/ogg": ogg, "audio/wav": wav, "audio/flac": flac, "audio/mpeg": mp3, "audio/aac": aac,
 }

@@ -2,7 +2,9 @@ package media
 
 import (
 	"bytes"
+	"cmp"
 	"io"
+	"slices"
 )
 
 // pieces gather what is kept of a file.
@@ -86,11 +88,58 @@ func Size(p []Piece) (n int64) {
 func Reader(p []Piece, open func(from, n int64) io.Reader) io.Reader {
 	rs := make([]io.Reader, len(p))
 	for i, x := range p {
-		if x.New != nil {
+		switch {
+		case x.Zero:
+			rs[i] = io.LimitReader(zeros{}, x.N)
+		case x.New != nil:
 			rs[i] = bytes.NewReader(x.New)
-		} else {
+		default:
 			rs[i] = open(x.From, x.N)
 		}
 	}
 	return io.MultiReader(rs...)
+}
+
+// zeros is a reader of nothing else.
+type zeros struct{}
+
+// Read implements io.Reader.
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// patches are parts of a file that are overwritten where they are.
+type patches []patch
+
+type patch struct {
+	at, n int64
+	new   []byte // in its first place; the rest is zeros
+}
+
+// of returns the pieces of a file of a size with the patches in it; nil when
+// there are none. Those that overlap an earlier one are left out.
+func (p patches) of(size int64) []Piece {
+	slices.SortStableFunc(p, func(a, b patch) int { return cmp.Compare(a.at, b.at) })
+	var out []Piece
+	at := int64(0)
+	for _, x := range p {
+		if x.at < at || x.n <= 0 || x.at+x.n > size {
+			continue
+		}
+		if x.at > at {
+			out = append(out, Piece{From: at, N: x.at - at})
+		}
+		if n := int64(len(x.new)); n > 0 {
+			out = append(out, Piece{New: x.new[:min(n, x.n)], N: min(n, x.n)})
+		}
+		if rest := x.n - int64(len(x.new)); rest > 0 {
+			out = append(out, Piece{Zero: true, N: rest})
+		}
+		at = x.at + x.n
+	}
+	if len(out) > 0 && at < size {
+		out = append(out, Piece{From: at, N: size - at})
+	}
+	return out
 }

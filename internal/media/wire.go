@@ -136,7 +136,7 @@ func receive(r io.Reader, made []byte, size int64) (Made, error) {
 	left := int64(maxFrame)
 	for i := range m.Clean {
 		p := &m.Clean[i]
-		if p.N < 0 || p.From < 0 || p.New == nil && (p.From > size || p.N > size-p.From) {
+		if p.N < 0 || p.N > size && p.Zero || p.From < 0 || p.New == nil && !p.Zero && (p.From > size || p.N > size-p.From) {
 			return Made{}, fmt.Errorf("%w: a piece of a file of %d bytes", errFrame, size)
 		}
 	}

@@ -56,6 +56,7 @@ func (s *Service) make(ctx context.Context, u *upload, store blob.Store, sum []b
 		return nil, err
 	}
 	if f.mime, f.shown = mediaOf(first, u.mime); !media.Reads(f.mime) {
+		f.shown = false
 		return f, nil
 	}
 	src := &objectReader{ctx: ctx, store: store, key: f.key}
@@ -202,8 +203,7 @@ func (s *Service) known(ctx context.Context, app im.AppID, sum []byte, told stri
 		if err != nil {
 			return nil, err
 		}
-		f.mime, f.shown = mediaOf(first, told)
-		f.shown = f.shown && !media.Reads(f.mime)
+		f.mime, _ = mediaOf(first, told)
 	}
 	return f, nil
 }
@@ -271,40 +271,15 @@ func dropMedia(tx db.Tx, since im.Micros) error {
 	return err
 }
 
-// objectReader reads an object from anywhere. Of what comes first it keeps a
-// part: headers are read in small pieces.
+// objectReader reads an object from anywhere.
 type objectReader struct {
 	ctx   context.Context
 	store blob.Store
 	key   string
-	from  int64 // where kept begins
-	kept  []byte
 }
-
-// ahead is how much is read of an object when less is asked for.
-const ahead = 64 << 10
 
 // ReadAt implements io.ReaderAt.
-func (r *objectReader) ReadAt(p []byte, at int64) (n int, err error) {
-	if at >= r.from && at+int64(len(p)) <= r.from+int64(len(r.kept)) {
-		return copy(p, r.kept[at-r.from:]), nil
-	}
-	if len(p) >= ahead {
-		return r.get(p, at)
-	}
-	b := make([]byte, ahead)
-	n, err = r.get(b, at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	r.from, r.kept = at, b[:n]
-	if n = copy(p, r.kept); n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (r *objectReader) get(p []byte, at int64) (int, error) {
+func (r *objectReader) ReadAt(p []byte, at int64) (int, error) {
 	body, err := r.store.Get(r.ctx, r.key, at, int64(len(p)))
 	if err != nil {
 		return 0, err

@@ -1,0 +1,253 @@
+package media_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/zlib"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/media"
+)
+
+// childMode is in the environment of a child: what it does.
+const childMode = "SKEIN_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	mode, memory := os.Getenv(childMode), int64(512<<20)
+	var in io.Reader = os.Stdin
+	switch mode {
+	case "":
+		os.Exit(m.Run())
+	case "dies": // in the middle of the file
+		in = &trap{in, 2000, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }}
+	case "hangs":
+		in = &trap{in, 2000, func() { select {} }}
+	case "small":
+		memory = 64 << 20
+	case "lies":
+		lie()
+	case "chatters":
+		fmt.Print(strings.Repeat("no frame at all ", 100_000))
+	}
+	if err := media.Serve(in, os.Stdout, media.ServeOptions{Memory: memory}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// trap springs when some bytes have been read.
+type trap struct {
+	r      io.Reader
+	left   int
+	spring func()
+}
+
+// Read implements io.Reader.
+func (t *trap) Read(p []byte) (int, error) {
+	if t.left <= 0 {
+		t.spring()
+	}
+	n, err := t.r.Read(p[:min(len(p), t.left)])
+	t.left -= n
+	return n, err
+}
+
+// lie says of every file that what is kept of it lies behind its end.
+func lie() {
+	r := bufio.NewReader(os.Stdin)
+	for {
+		head := make([]byte, 5)
+		if _, err := io.ReadFull(r, head); err != nil {
+			return
+		}
+		_, _ = r.Discard(int(binary.BigEndian.Uint32(head[1:])))
+		made := `{"Made":{"Shown":true,"Mime":"image/png","Width":1,"Height":1,"Clean":[{"From":1000000,"N":1000000}]},"Lengths":null}`
+		fmt.Printf("M%s%s", binary.BigEndian.AppendUint32(nil, uint32(len(made))), made)
+	}
+}
+
+// newPool returns a pool of two children of a kind, and what it says.
+func newPool(t testing.TB, mode string) (*media.Pool, *logged) {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	log := &logged{}
+	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=" + mode}, Workers: 2, Limits: limits(),
+		TimeLimit: 20 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	t.Cleanup(p.Close)
+	return p, log
+}
+
+type logged struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestAChildMakesWhatWouldBeMadeHere(t *testing.T) {
+	p, _ := newPool(t, "serve")
+	var all sync.WaitGroup
+	for name, b := range map[string][]byte{
+		"image/jpeg": withNotes(jpegOf(t, noise(1500, 900, 3)), 6), "image/png": pngWithNotes(pngOf(t, corners(500, 400)), 1),
+		"image/gif": gifWithNotes(gifOf(t, 5)), "image/webp": webpOf(t, corners(90, 80)), "video/mp4": mp4Film(t, 90), "application/zip": []byte("PK"),
+		"audio/ogg": opusVoice(200),
+	} {
+		all.Go(func() {
+			for range 3 {
+				want, err := media.Make(bytes.NewReader(b), int64(len(b)), name, limits())
+				must(t, err)
+				got, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), name)
+				if err != nil || !reflect.DeepEqual(want, got) {
+					t.Errorf("%s: %+v, %v, want %+v", name, got.Info, err, want.Info)
+				}
+			}
+		})
+	}
+	all.Wait()
+	// A large file is read in parts, from anywhere.
+	film := mp4Film(t, 0)
+	far := append(film[:len(film):len(film)], bytes.Repeat([]byte("\x00\x10\x00\x00free"+strings.Repeat("x", 1<<20-8)), 9)...)
+	m, err := p.Make(t.Context(), bytes.NewReader(far), int64(len(far)), "video/mp4")
+	if err != nil || !m.Shown || m.Width != 640 {
+		t.Errorf("%+v %v", m.Info, err)
+	}
+}
+
+func TestAChildThatDiesTakesNothingWithIt(t *testing.T) {
+	b := jpegOf(t, noise(400, 300, 1))
+	for mode, said := range map[string]string{"dies": "EOF", "lies": "a piece of a file"} {
+		p, log := newPool(t, mode)
+		m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
+		if err != nil || m.Shown || m.Clean != nil {
+			t.Errorf("%s: %+v %v", mode, m.Info, err)
+		}
+		if n := strings.Count(log.String(), "has died"); n != 2 || !strings.Contains(log.String(), said) {
+			t.Errorf("%s: %d children were tried (want %q): %s", mode, n, said, log)
+		}
+	}
+	// What is no child at all is not the file's fault.
+	p, _ := newPool(t, "chatters")
+	if _, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
+		t.Errorf("a program that is no child: %v", err)
+	}
+}
+
+func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	log := &logged{}
+	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(),
+		TimeLimit: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+	b := jpegOf(t, noise(400, 300, 1))
+	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
+	if err != nil || m.Shown || strings.Count(log.String(), "takes too long") != 1 {
+		t.Errorf("%+v %v %s", m.Info, err, log)
+	}
+	// Whoever has no time left comes back; nothing is said about the file.
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := p.Make(ctx, bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
+		t.Errorf("without time: %v", err)
+	}
+}
+
+// large is a PNG of w × w see-through pixels, which are nothing when they are
+// compressed.
+func large(t testing.TB, w int) []byte {
+	var data bytes.Buffer
+	z, err := zlib.NewWriterLevel(&data, zlib.BestSpeed)
+	must(t, err)
+	row := make([]byte, 1+4*w)
+	for range w {
+		_, err := z.Write(row)
+		must(t, err)
+	}
+	must(t, z.Close())
+	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(w))
+	return append(append(append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(head, 8, 6, 0, 0, 0))...), chunk("IDAT", data.Bytes())...), chunk("IEND", nil)...)
+}
+
+func TestAPictureThatNeedsMoreMemoryThanThereIsIsSaved(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Log("only Linux bounds the memory of a process")
+		return
+	}
+	b := large(t, 7000) // 196 MB when it is unpacked
+	p, log := newPool(t, "small")
+	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png")
+	if err != nil || m.Shown || !strings.Contains(log.String(), "memory") {
+		t.Errorf("%+v %v %s", m.Info, err, log)
+	}
+	p, log = newPool(t, "serve")
+	if m, err = p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png"); err != nil || !m.Shown || m.Width != 7000 || len(m.Previews) != 3 {
+		t.Errorf("with more: %+v %v %s", m.Info, err, log)
+	}
+}
+
+func TestAChildThatDiedWhileItHadNothingToDoIsReplaced(t *testing.T) {
+	p, _ := newPool(t, "serve")
+	b := jpegOf(t, noise(400, 300, 1))
+	for range 3 {
+		m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
+		if err != nil || !m.Shown {
+			t.Fatalf("%+v %v", m.Info, err)
+		}
+		if n := p.KillIdle(); n != 1 {
+			t.Fatalf("%d children wait", n)
+		}
+	}
+}
+
+// broken is a file that can not be read on.
+type broken struct{ io.ReaderAt }
+
+var errBroken = errors.New("the store is gone")
+
+// ReadAt implements io.ReaderAt.
+func (b broken) ReadAt(p []byte, at int64) (int, error) {
+	if at > 0 || len(p) > 1<<20 {
+		return 0, errBroken
+	}
+	return b.ReaderAt.ReadAt(p, at)
+}
+
+func TestAFileThatCanNotBeReadIsNotTheFilesFault(t *testing.T) {
+	p, _ := newPool(t, "serve")
+	b := append(mp4Film(t, 0), make([]byte, 5<<20)...)
+	if _, err := p.Make(t.Context(), broken{bytes.NewReader(b)}, int64(len(b)), "image/jpeg"); !errors.Is(err, errBroken) {
+		t.Errorf("%v", err)
+	}
+	if m, err := p.Make(t.Context(), bytes.NewReader(b[:len(b)-5<<20]), int64(len(b)-5<<20), "video/mp4"); err != nil || !m.Shown || p.KillIdle() != 1 {
+		t.Errorf("afterwards: %+v %v", m.Info, err)
+	}
+	none := media.NewPool(media.PoolOptions{Command: []string{"/does/not/exist"}, Workers: 1, Limits: limits(), Log: slog.New(slog.DiscardHandler)})
+	if _, err := none.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
+		t.Errorf("a child that can not be started: %v", err)
+	}
+}
