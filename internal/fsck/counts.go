@@ -29,6 +29,27 @@ func (c *check) stores(context.Context) error {
 	return nil
 }
 
+// previews checks that the smaller pictures are of bytes that are there.
+func (c *check) previews(context.Context) error {
+	for _, table := range []string{"file_preview", "file_media"} {
+		if ok, err := c.has(table); err != nil || !ok {
+			return err
+		}
+		if err := c.each(func(scan func(...any) error) error {
+			var app im.AppID
+			var n int64
+			if err := scan(&app, &n); err != nil {
+				return err
+			}
+			c.r.add(Finding{Check: "reference", App: app, Detail: fmt.Sprintf("app %s: %d rows of %s are of bytes that there are not", app, n, table)})
+			return nil
+		}, "SELECT p.app, count(*) FROM "+table+" p LEFT JOIN file_bytes b ON b.app = p.app AND b.sum = p.sum WHERE b.sum IS NULL GROUP BY p.app"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // counts checks what is counted of apps against what is there: users, how often
 // bytes are used and files are sent, and the groups that a follower has counted. A count of users that is
 // too low can be left by an older program that ran beside a newer one; skein app

@@ -125,7 +125,7 @@ func CheckTx(ctx context.Context, tx db.Tx) (Report, error) {
 	r := Report{Engine: tx.Dialect().String(), Findings: []Finding{}}
 	c := &check{tx: tx, r: &r, convs: map[int64]*conv{}, ords: map[rowKey]im.Ord{}}
 	for _, step := range []func(context.Context) error{c.engine, c.meta, c.conversations, c.markers, c.entries, c.positions, c.keys,
-		c.memberships, c.sums, c.followers, c.devices, c.counts, c.stores} {
+		c.memberships, c.sums, c.followers, c.devices, c.counts, c.stores, c.previews} {
 		err := step(ctx)
 		// A damaged page ends the step that met it, and is a finding; the
 		// others may still find more.

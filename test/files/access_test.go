@@ -308,6 +308,7 @@ func TestOnlyBytesThatAreAPictureSoundOrFilmAreShownInAPage(t *testing.T) {
 	var dot bytes.Buffer
 	must(t, png.Encode(&dot, image.NewGray(image.Rect(0, 0, 1, 1))))
 	picture := dot.String()
+	voice := "OggS\x00\x02" + strings.Repeat("\x00", 20) + "\x01\x13OpusHead\x01\x01\x38\x01\x80\xbb\x00\x00\x00\x00\x00"
 	for what, try := range map[string]struct{ body, name, told, mime, how string }{
 		"a picture":            {picture, "a.png", "image/png", "image/png", "inline"},
 		"a picture untold":     {picture, "a", "", "image/png", "inline"},
@@ -320,8 +321,10 @@ func TestOnlyBytesThatAreAPictureSoundOrFilmAreShownInAPage(t *testing.T) {
 		"a PDF":                {"%PDF-1.7 /JS (app.alert(1))", "a.pdf", "application/pdf", "application/octet-stream", "attachment"},
 		"a zip":                {"PK\x03\x04zipped", "a.zip", "application/zip", "application/octet-stream", "attachment"},
 		"bytes said to be JPG": {"\x00\x01\x02\x03\x04\x05", "a.jpg", "image/jpeg", "application/octet-stream", "attachment"},
-		"a film":               {"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2", "a.mp4", "video/mp4", "video/mp4", "inline"},
-		"a voice":              {"OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00", "a.ogg", "audio/ogg", "audio/ogg", "inline"},
+		"a film":               {film(), "a.mp4", "video/mp4", "video/mp4", "inline"},
+		"a film's head":        {film()[:24], "a.mp4", "video/mp4", "application/octet-stream", "attachment"},
+		"a voice":              {voice, "a.ogg", "audio/ogg", "audio/ogg", "inline"},
+		"half a voice":         {voice[:20], "a.ogg", "audio/ogg", "application/octet-stream", "attachment"},
 		"nothing":              {"", "a.png", "image/png", "application/octet-stream", "attachment"},
 	} {
 		id := w.upload("ann", try.name, try.told, []byte(try.body))

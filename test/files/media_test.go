@@ -2,8 +2,12 @@ package files
 
 import (
 	"bytes"
+	"compress/zlib"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -93,5 +97,73 @@ func TestAPictureIsReadUprightWithoutItsNotesAndSmaller(t *testing.T) {
 	// The same photograph again is the same file.
 	if again, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": w.upload("ann", "again.jpeg", "image/jpeg", raw)}); again["file"].(map[string]any)["sha256"] != info["sha256"] {
 		t.Errorf("%v", again)
+	}
+}
+
+// box writes a box of MP4.
+func box(kind string, parts ...string) string {
+	body := strings.Join(parts, "")
+	return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+8))) + kind + body
+}
+
+// film is the description of a film of 320 × 240 and 5 s.
+func film() string {
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	tkhd := box("tkhd", zeros(40), "\x00\x01\x00\x00", zeros(12), "\x00\x01\x00\x00", zeros(16), "\x01\x40\x00\x00\x00\xf0\x00\x00")
+	mdia := box("mdia", box("hdlr", zeros(8), "vide", zeros(13)))
+	return box("ftyp", "isom\x00\x00\x02\x00isomiso2") + box("moov", box("mvhd", zeros(12), "\x00\x00\x03\xe8\x00\x00\x13\x88", zeros(80)), box("trak", tkhd, mdia))
+}
+
+func TestAFilmIsToldWithoutBeingChanged(t *testing.T) {
+	w := newWorld(t)
+	// Where it was made is at its end, and goes; it is large, so that it is copied in parts.
+	long := film() + box("free", strings.Repeat("x", 12<<20)) + box("uuid", strings.Repeat("GPS 52.5163N", 10))
+	file := w.upload("ann", "a.mp4", "video/mp4", []byte(long))
+	got, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": file})
+	info := got["file"].(map[string]any)
+	media, _ := info["media"].(map[string]any)
+	if fmt.Sprint(media["width"], media["height"], media["durationMs"]) != "320 240 5000" || info["size"] != fmt.Sprint(len(long)) {
+		t.Errorf("%v", got)
+	}
+	a := w.do("ann", "GET", "/v1/files/"+file, nil)
+	if a.StatusCode != http.StatusOK || len(a.body) != len(long) || strings.Contains(a.body, "GPS") || a.body[:len(long)-132] != long[:len(long)-132] {
+		t.Errorf("%s, %d bytes", a.Status, len(a.body))
+	}
+	if sum := sha256.Sum256([]byte(a.body)); info["sha256"] != base64.StdEncoding.EncodeToString(sum[:]) {
+		t.Errorf("its hash is %v", info["sha256"])
+	}
+	if a := w.do("ann", "GET", "/v1/files/"+file+"?t=s", nil); a.StatusCode != http.StatusNotFound {
+		t.Errorf("a smaller film: %s", a.Status)
+	}
+}
+
+// What a picture does to whoever decodes it is done to a process of its own.
+func TestAServerStaysUpWhenTheProcessThatReadsAPictureDies(t *testing.T) {
+	w := newWorld(t, "--media-memory", fmt.Sprint(64<<20), "--media-workers", "1")
+	head := func(kind string, data []byte) []byte {
+		b := append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), kind...)
+		b = append(b, data...)
+		return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+	}
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	for range 6000 {
+		_, err := z.Write(make([]byte, 1+4*6000))
+		must(t, err)
+	}
+	must(t, z.Close())
+	bomb := bytes.Join([][]byte{[]byte("\x89PNG\r\n\x1a\n"), head("IHDR", []byte{0, 0, 0x17, 0x70, 0, 0, 0x17, 0x70, 8, 6, 0, 0, 0}), head("IDAT", packed.Bytes()), head("IEND", nil)}, nil)
+	file := w.upload("ann", "bomb.png", "image/png", bomb)
+	got, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": file})
+	if got["file"].(map[string]any)["media"] != nil {
+		t.Errorf("%v", got)
+	}
+	if a := w.do("ann", "GET", "/v1/files/"+file, nil); a.StatusCode != http.StatusOK || a.body != string(bomb) || !strings.HasPrefix(a.Header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%s %v", a.Status, a.Header)
+	}
+	// The next one is read as if nothing had been.
+	next, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": w.upload("ann", "sea.jpeg", "image/jpeg", photo(t, 300, 200))})
+	if next["file"].(map[string]any)["media"] == nil {
+		t.Errorf("%v", next)
 	}
 }

@@ -111,9 +111,16 @@ func (s *Service) store(ctx context.Context, u *upload, store blob.Store, f *sto
 // putClean stores the pieces of an object that are kept, and returns their hash.
 func putClean(ctx context.Context, store blob.Store, from string, f *stored, clean []media.Piece) ([]byte, error) {
 	digest := sha256.New()
+	var parts []*part
 	r := io.TeeReader(media.Reader(clean, func(at, n int64) io.Reader {
-		return &ranged{ctx: ctx, store: store, key: from, at: at, size: at + n}
+		parts = append(parts, &part{ctx: ctx, store: store, key: from, at: at, n: n})
+		return parts[len(parts)-1]
 	}), digest)
+	defer func() { // of which one is open, when not all was read
+		for _, p := range parts {
+			p.close()
+		}
+	}()
 	if f.size <= blob.MaxPut {
 		b := make([]byte, f.size)
 		if _, err := io.ReadFull(r, b); err != nil {
@@ -269,6 +276,47 @@ func dropMedia(tx db.Tx, since im.Micros) error {
 		}
 	}
 	return err
+}
+
+// part reads a part of an object, which it asks for when it is read and lets go
+// at its end.
+type part struct {
+	ctx   context.Context
+	store blob.Store
+	key   string
+	at, n int64
+	r     io.ReadCloser
+}
+
+// Read implements io.Reader.
+func (p *part) Read(b []byte) (n int, err error) {
+	if p.n == 0 {
+		return 0, io.EOF
+	}
+	if p.r == nil {
+		if p.r, err = p.store.Get(p.ctx, p.key, p.at, p.n); err != nil {
+			return 0, err
+		}
+	}
+	n, err = p.r.Read(b[:min(int64(len(b)), p.n)])
+	p.n -= int64(n)
+	switch {
+	case p.n == 0:
+		err = nil
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	if p.n == 0 || err != nil {
+		p.close()
+	}
+	return n, err
+}
+
+func (p *part) close() {
+	if p.r != nil {
+		_ = p.r.Close() // what was read is what was wanted
+		p.r = nil
+	}
 }
 
 // objectReader reads an object from anywhere.
