@@ -15,7 +15,12 @@ test("the README's code compiles against the sources", () => {
   try {
     mkdirSync(join(folder, "blocks"));
     for (const [i, block] of blocks.entries()) writeFileSync(join(folder, "blocks", `block${i}.ts`), `${block}\nexport {};\n`);
-    const compilerOptions = { rootDir: "/", paths: { "@skein/client": [join(root, "src/index.ts")], "@skein/client/modules": [join(root, "src/module.ts")] } };
+    const paths = {
+      "@skein/client": [join(root, "src/index.ts")],
+      "@skein/client/modules": [join(root, "src/module.ts")],
+      "@skein/client/*": [join(root, "src/modules/*/index.ts")],
+    };
+    const compilerOptions = { rootDir: "/", paths };
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: join(root, "tsconfig.json"), compilerOptions, include: ["blocks"] }));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
