@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -35,11 +36,8 @@ const uploadPath = "/v1/uploads/"
 // newFiles opens the store of files, and takes uploads in.
 func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Service, a *auth.Auth, master auth.MasterKey, limits *limits, log *slog.Logger) (*file.Service, error) {
 	clock, entropy := im.SystemClock{}, im.SystemEntropy()
-	if err := os.RemoveAll(spool(cfg)); err != nil { // what an earlier run left
+	if err := emptyFolder(spool(cfg)); err != nil { // of what an earlier run left
 		return nil, fmt.Errorf("empty the folder of uploads on their way: %w", err)
-	}
-	if err := os.MkdirAll(spool(cfg), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of uploads on their way: %w", err)
 	}
 	urls, err := master.Derive("file")
 	if err != nil {
@@ -77,6 +75,19 @@ func newFiles(ctx context.Context, s *server, cfg *config.Config, c *chat.Servic
 		}
 	}
 	return files, nil
+}
+
+// emptyFolder makes a folder that is empty. One that is there stays: it may be a
+// disk of its own.
+func emptyFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
 }
 
 // newStores knows where files lie; a command that serves none has no own.

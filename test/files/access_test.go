@@ -38,7 +38,12 @@ func newWorld(t *testing.T, args ...string) *world {
 // newWorldWith is newWorld with an environment.
 func newWorldWith(t *testing.T, env []string, args ...string) *world {
 	t.Helper()
-	dir := t.TempDir()
+	return newWorldIn(t, t.TempDir(), env, args...)
+}
+
+// newWorldIn is newWorldWith with what it stores in dir/data.
+func newWorldIn(t *testing.T, dir string, env []string, args ...string) *world {
+	t.Helper()
 	data := filepath.Join(dir, "data")
 	node, err := chaos.NewNode(chaos.NodeOptions{Bin: bin, Store: []string{"--data", data}, Args: args, Env: env, Log: filepath.Join(dir, "log")})
 	must(t, err)

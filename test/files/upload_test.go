@@ -39,6 +39,9 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	if code, child := chaos.Apart(); child { // small disks are mounted
+		os.Exit(code)
+	}
 	os.Exit(cluster.WithBinary("skein-files", func(binary string) int {
 		bin = binary
 		return m.Run()
