@@ -107,6 +107,7 @@ var backEndVerbs = merged(
 	},
 	backEndGroupVerbs,
 	backEndTending,
+	backEndFiles(),
 )
 
 // backEndTending is what the back end does with what hangs on messages and in groups.

@@ -89,6 +89,23 @@ const verbs = {
   dissolve: ({ conversation }) => server.dissolveGroup({ conversation }),
 
   send: ({ conversation, text: words, users }) => said({ conversation, sender: users?.[0] ?? "", body: text(words) }),
+  file: async ({ data }) => {
+    const file = await server.file(data.file);
+    return `${file.name} ${file.mime} ${file.size}`;
+  },
+  readFile: async ({ data }) => {
+    const { key } = await server.fileKey();
+    const answer = await fetch(`${endpoint}/v1/files/${data.file}?k=${encodeURIComponent(key)}`);
+    return answer.text();
+  },
+  passFile: async ({ conversation, data, users }) => {
+    const { name, mime, size, id: file } = await server.file(data.file);
+    return said({
+      conversation,
+      sender: users?.[0] ?? "",
+      body: { scheme: "content", content: { attachments: { items: [{ name, mime, size, file }] } } },
+    });
+  },
   notice: ({ conversation, type, text: words }) =>
     said({ conversation, body: { scheme: "content", content: { notice: { code: type, text: words } } } }),
   edit: ({ conversation, data, text: words }) => server.editMessage({ conversation, seq: data.seq, body: text(words) }),

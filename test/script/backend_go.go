@@ -19,6 +19,7 @@ import (
 // goServer drives the Go SDK of a back end. One step runs at a time.
 type goServer struct {
 	sdk *server.Client
+	url string
 	ids map[string][]byte // of imports and broadcasts, by their names
 }
 
@@ -29,7 +30,7 @@ func OpenServerGo(t *testing.T, endpoint, app, kid, secret string) Caller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &goServer{sdk: sdk, ids: map[string][]byte{}}
+	return &goServer{sdk: sdk, url: endpoint, ids: map[string][]byte{}}
 }
 
 // Close implements Caller.
@@ -97,7 +98,7 @@ func entryLine(e *pb.Entry) string {
 	return e.Sender + ": " + e.Body.GetContent().GetText().GetText()
 }
 
-var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages, goServerTending)
+var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages, goServerTending, goServerFiles)
 
 var goServerUsers = map[string]func(context.Context, *goServer, Command) (any, error){
 	"user": func(ctx context.Context, g *goServer, c Command) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -20,6 +21,7 @@ type goDriver struct {
 	store   *sqlitestore.Store
 	changed chan struct{}
 	code    *skein.SignInCode // that this device shows
+	files   *goFiles
 
 	mu     sync.Mutex // guards the rest
 	client *skein.Client
@@ -38,8 +40,8 @@ func OpenGo(t *testing.T, endpoint, app, user, device string) Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &goDriver{store: store, changed: make(chan struct{}, 1), typing: map[string]map[string]bool{}, online: map[string]bool{}}
-	d.options = skein.Options{Endpoint: endpoint, AppID: app, User: user, DeviceID: device, DeviceName: device, Platform: skein.Desktop,
+	d := &goDriver{store: store, changed: make(chan struct{}, 1), typing: map[string]map[string]bool{}, online: map[string]bool{}, files: newGoFiles(t.TempDir())}
+	d.options = skein.Options{HTTPClient: &http.Client{Transport: d.files}, Endpoint: endpoint, AppID: app, User: user, DeviceID: device, DeviceName: device, Platform: skein.Desktop,
 		Store: store, Token: func(context.Context) (string, error) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -53,7 +55,9 @@ func (d *goDriver) Changed() <-chan struct{} { return d.changed }
 
 // Close implements Driver.
 func (d *goDriver) Close() {
+	d.files.hold(false)
 	d.end()
+	d.files.CloseIdleConnections()
 	d.store.Close()
 }
 
@@ -102,6 +106,7 @@ func (d *goDriver) open() (*skein.Client, error) {
 		d.mu.Unlock()
 		d.poke()
 	})
+	c.OnUpload(func(skein.UploadEvent) { d.poke() })
 	c.OnCommand(func(e skein.CommandEvent) {
 		d.heard.add(e.Type + " " + string(e.Data) + " of " + e.User)
 		d.poke()
@@ -200,6 +205,7 @@ var goVerbs = merged[goVerb](
 	goBoardVerbs(),
 	goRoomVerbs(),
 	goThreadVerbs(),
+	filesGoVerbs,
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

@@ -28,6 +28,7 @@ var verbs = merged(
 	boardVerbs(),
 	roomVerbs(),
 	threadVerbs(),
+	filesVerbs(),
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.

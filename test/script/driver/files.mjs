@@ -12,6 +12,7 @@
 //   fileOf        conversation, message: {file, poster, seq} of data.index, to hand to somebody else
 //   readFile      conversation and message, or data.file with data.seq and conversation, or data.file alone; data.size
 //                 s | m | l, data.save, data.poster, data.range "0-3": {status, type, disposition, size, text, sha256}
+//   recaption     conversation, message, text: the same files with another caption
 //   uploads       how many uploads this device has begun so far: forwarding begins none
 import { createHash } from "node:crypto";
 import { files } from "@skein/client/files";
@@ -105,5 +106,9 @@ export const verbs = (d) => {
       return read(d.client, { conversation: c.conversation, seq: messageOf(c).seq, file: data.poster ? item.poster : item.file }, data);
     },
     uploads: async () => begun,
+    recaption: async (c) => {
+      const m = messageOf(c);
+      await d.at(c).edit(m, d.client.messages.attachments(m.content.items, c.text));
+    },
   };
 };
