@@ -24,6 +24,7 @@ type benchFlags struct {
 	members, online    int    // group
 	size               string // upload
 	parallel           int    // upload
+	rounds             int    // upload
 	viewers            int    // room
 	connections        int    // idle
 	conversations      int    // idle, sync; 0 = the kind's own
@@ -102,6 +103,7 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.Float64Var(&f.p2p.Rate, "rate", 0, "p2p: messages a second over all pairs (open loop); 0 = as the window allows; room: messages a second in it (1000)")
 	fs.StringVar(&f.size, "size", "200MB", "upload: of a file")
 	fs.IntVar(&f.parallel, "parallel", 8, "upload: files at once")
+	fs.IntVar(&f.rounds, "rounds", 3, "upload: how often, and the yardstick in turns; all of it lies on the disk at the end")
 	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/skein-im/skein/internal/bench"
 )
@@ -23,20 +24,19 @@ type uploadReport struct {
 	Ratio      float64 `json:"ratio_to_yardstick"`
 	Mismatches int     `json:"hash_mismatches"`
 	CPU        float64 `json:"server_cpu_s_per_gb"`
-	RSSGrowth  int64   `json:"server_rss_growth_bytes"` // from before the uploads to their end
+	// RSSGrowthMB is the most that the server had in memory during the uploads,
+	// over what it had before the first.
+	RSSGrowthMB float64 `json:"rss_growth_mb"`
 	engine
 }
-
-// uploadRounds is how often each of the two is measured, in turns.
-const uploadRounds = 3
 
 func benchUpload(ctx context.Context, f benchFlags, stdout, stderr io.Writer) error {
 	size, err := byteSize(f.size)
 	if err != nil {
 		return err
 	}
-	if f.endpoint != "" || f.parallel < 1 {
-		return fmt.Errorf("upload starts a server of its own; --parallel starts at 1")
+	if f.endpoint != "" || f.parallel < 1 || f.rounds < 1 {
+		return fmt.Errorf("upload starts a server of its own; --parallel and --rounds start at 1")
 	}
 	o := bench.UploadOptions{Size: size, Files: f.parallel}
 	r := uploadReport{Kind: "upload", Size: size, Parallel: f.parallel, engine: f.engine()}
@@ -46,17 +46,19 @@ func benchUpload(ctx context.Context, f benchFlags, stdout, stderr io.Writer) er
 	}
 	defer sv.end()
 	target := sv.target()
+	before := target.RSS()
 	gb := float64(size) * float64(f.parallel) / 1e9
-	for i := range uploadRounds {
-		fmt.Fprintf(stderr, "round %d of %d\n", i+1, uploadRounds)
+	for i := range f.rounds {
+		fmt.Fprintf(stderr, "round %d of %d\n", i+1, f.rounds)
 		sink, err := sinkYardstick(ctx, o)
 		if err != nil {
 			return err
 		}
-		rss, cpu := target.RSS(), target.TreeCPU()
+		cpu, most := target.TreeCPU(), watchRSS(ctx, target)
 		// Other files in each round: the same ones would be stored once.
 		o.First = i * o.Files
 		up, err := bench.Upload(ctx, target, o)
+		peak := most()
 		if err != nil {
 			return err
 		}
@@ -64,10 +66,31 @@ func benchUpload(ctx context.Context, f benchFlags, stdout, stderr io.Writer) er
 		r.Yardstick = max(r.Yardstick, 1e3*gb/sink.Took.Seconds())
 		r.Mismatches += up.Mismatches + sink.Mismatches
 		r.CPU = (target.TreeCPU() - cpu).Seconds() / gb
-		r.RSSGrowth = max(r.RSSGrowth, target.RSS()-rss)
+		r.RSSGrowthMB = max(r.RSSGrowthMB, float64(peak-before)/1e6)
 	}
 	r.Ratio = r.MBPerS / r.Yardstick
 	return printReport(stdout, r, nil)
+}
+
+// watchRSS looks at the server's memory ten times a second until the function
+// is called that it returns, which tells the most that there was.
+func watchRSS(ctx context.Context, t *bench.Target) func() int64 {
+	ctx, cancel := context.WithCancel(ctx)
+	out := make(chan int64)
+	go func() { // ends with the context
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		most := t.RSS()
+		for ctx.Err() == nil {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+			most = max(most, t.RSS())
+		}
+		out <- most
+	}()
+	return func() int64 { cancel(); return <-out }
 }
 
 // byteSize reads a size such as 200MB or 5GiB.

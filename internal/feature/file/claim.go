@@ -45,7 +45,6 @@ type claim struct {
 	end    *time.Timer               // loses it then
 	stop   atomic.Pointer[func()]    // ends the reading, for another who wants the upload
 	wanted atomic.Bool
-	done   chan struct{} // closed when the renewals have ended
 }
 
 // errWanted ends the reading of a claim that another waits for.
@@ -58,7 +57,7 @@ func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64
 	if _, err := io.ReadFull(s.d.Entropy, b[:]); err != nil {
 		return nil, err
 	}
-	c := &claim{s: s, holder: hex.EncodeToString(b[:]), done: make(chan struct{})}
+	c := &claim{s: s, holder: hex.EncodeToString(b[:])}
 	var began time.Time
 	for waited := time.Duration(0); ; waited += again {
 		began = s.d.Clock.Now()
@@ -83,7 +82,7 @@ func (s *Service) claim(ctx context.Context, a im.Actor, id string, offset int64
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.end = time.AfterFunc(lease, c.cancel)
 	c.extend(began)
-	go c.renew()
+	s.claims.add(c)
 	return c, nil
 }
 
@@ -142,27 +141,6 @@ func (c *claim) lost() bool {
 	return c.ctx.Err() != nil
 }
 
-// renew keeps the claim until it is released.
-func (c *claim) renew() {
-	defer close(c.done)
-	tick := time.NewTicker(renewal)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		ctx, cancel := context.WithTimeout(c.ctx, answer)
-		err := c.update(ctx, "held = $4", nil)
-		cancel()
-		if errors.Is(err, errLost) {
-			c.cancel()
-			return
-		}
-	}
-}
-
 // errLost says that the claim is another's by now.
 var errLost = im.Errorf(im.Unavailable, "the upload is another request's by now")
 
@@ -172,24 +150,29 @@ func (c *claim) update(ctx context.Context, set string, args []any) error {
 	var began time.Time
 	err := c.s.d.DB.Write(ctx, func(tx db.Tx) error {
 		began = c.s.d.Clock.Now()
-		now, err := tx.Now()
-		if err != nil {
-			return err
-		}
-		u := c.upload
-		var wanted int64
-		err = tx.QueryRow("UPDATE file_upload SET "+set+" WHERE app = $1 AND id = $2 AND holder = $3 RETURNING wanted",
-			append([]any{u.app, u.id, c.holder, now + im.Micros(lease.Microseconds())}, args...)...).Scan(&wanted)
-		if errors.Is(err, db.ErrNoRows) {
-			return errLost
-		}
-		if err == nil && wanted != 0 {
-			c.yield()
-		}
-		return err
+		return c.set(tx, set, args)
 	})
 	if err == nil && c.ctx.Err() == nil {
 		c.extend(began)
+	}
+	return err
+}
+
+// set is update within a transaction.
+func (c *claim) set(tx db.Tx, set string, args []any) error {
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	u := c.upload
+	var wanted int64
+	err = tx.QueryRow("UPDATE file_upload SET "+set+" WHERE app = $1 AND id = $2 AND holder = $3 RETURNING wanted",
+		append([]any{u.app, u.id, c.holder, now + im.Micros(lease.Microseconds())}, args...)...).Scan(&wanted)
+	if errors.Is(err, db.ErrNoRows) {
+		return errLost
+	}
+	if err == nil && wanted != 0 {
+		c.yield()
 	}
 	return err
 }
@@ -252,7 +235,7 @@ func (r *wantedReader) Read(b []byte) (int, error) {
 func (c *claim) release() {
 	c.cancel()
 	c.end.Stop()
-	<-c.done
+	c.s.claims.remove(c)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), answer)
 	defer cancel()
 	err := c.s.d.DB.Write(ctx, func(tx db.Tx) error {

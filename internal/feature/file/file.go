@@ -63,10 +63,13 @@ type Deps struct {
 }
 
 // Service keeps uploads and files. It is a tus.Uploads.
-type Service struct{ d Deps }
+type Service struct {
+	d      Deps
+	claims claims
+}
 
 // New returns the service. The tables must have been migrated.
-func New(d Deps) *Service { return &Service{d} }
+func New(d Deps) *Service { return &Service{d: d} }
 
 //go:embed migrations/*.sql
 var migrations embed.FS
