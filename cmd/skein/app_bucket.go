@@ -54,7 +54,7 @@ func changeBucket(ctx context.Context, cfg *config.Config, d *db.DB, a *auth.Aut
 		within, cancel := context.WithTimeout(ctx, bucketTimeout)
 		defer cancel()
 		if err := stores.SetBucket(within, app, bucket, who); err != nil {
-			return errors.Join(withHint(err), errors.Unwrap(err))
+			return withHint(err)
 		}
 	}
 	b, err := stores.Bucket(ctx, app)

@@ -121,11 +121,11 @@ func changeQuotas(ctx context.Context, d *db.DB, a *auth.Auth, app im.AppID, q q
 	if err != nil {
 		return err
 	}
-	stored, err := file.Stored(ctx, d, app)
-	if err != nil {
+	var files skeinv1.AppUsage
+	if err := file.Usage(ctx, d, app, &files); err != nil {
 		return err
 	}
-	use["stored_bytes"] = strconv.FormatUint(stored, 10)
+	use["stored_bytes"] = strconv.FormatUint(files.StoredBytes, 10)
 	use["users"], use["groups"] = strconv.FormatUint(users, 10), strconv.FormatUint(groups, 10)
 	if row.OwnQuotas.GetMessagesPerDay() > 0 || taken > 0 {
 		use["messages_per_day"] = strconv.FormatUint(taken, 10)

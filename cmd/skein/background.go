@@ -29,6 +29,7 @@ import (
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/page"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // background is what works without being asked: jobs, and the features whose
@@ -79,7 +80,9 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 		}
 	}
 	use := usage.New(usage.Deps{DB: s.db, Clock: limits.clock, Log: log, Quotas: a.Quotas, Users: a.Users, Online: online,
-		Stored: func(ctx context.Context, app im.AppID) (uint64, error) { return file.Stored(ctx, s.db, app) }, Refused: limits.refused})
+		Files: func(ctx context.Context, app im.AppID, use *skeinv1.AppUsage) error {
+			return file.Usage(ctx, s.db, app, use)
+		}, Refused: limits.refused})
 	s.onClose(use.Close)
 	back := &background{auth: a, usage: use, admin: admin.New(a, use.Usage, s.db)}
 	clock := im.SystemClock{}

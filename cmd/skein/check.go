@@ -30,6 +30,12 @@ func checkCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 			return fmt.Errorf("secret_key: %w", err)
 		}
 	}
+	if _, err := blobKeys(cfg); err != nil {
+		return err
+	}
+	if _, err := filesOrigin(cfg); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintln(stdout, "the options are good")
 	return err
 }

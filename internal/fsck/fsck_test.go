@@ -308,6 +308,43 @@ func TestAWrongCountOfGroupsIsFound(t *testing.T) {
 	})
 }
 
+func TestWrongCountsAndPlacesOfFilesAreFound(t *testing.T) {
+	engines(t, func(t *testing.T, target string) {
+		w := newWorld(t, target)
+		// As feature/file makes them, as far as they are looked at.
+		if err := w.d.Write(t.Context(), func(tx db.Tx) error {
+			for _, query := range []string{"CREATE TABLE file (app TEXT, id TEXT, owner TEXT, sum BIGINT, size BIGINT, refs BIGINT)", "CREATE TABLE file_ref (app TEXT, file TEXT)",
+				"CREATE TABLE file_upload (app TEXT, owner TEXT, size BIGINT, done BIGINT, store TEXT)", "CREATE TABLE file_bytes (app TEXT, uses BIGINT, store TEXT)",
+				"CREATE TABLE file_app (app TEXT, bytes BIGINT)", "CREATE TABLE file_user (app TEXT, owner TEXT, bytes BIGINT)", "CREATE TABLE file_store (id TEXT, app TEXT)",
+				"INSERT INTO file (app, id, owner, size, refs) VALUES ('demo', 'f', 'ann', 10, 0), ('demo', 'g', '', 5, 0)", "INSERT INTO file_bytes (app, uses, store) VALUES ('demo', 1, ''), ('demo', 1, 's')",
+				"INSERT INTO file_upload (app, owner, size, done, store) VALUES ('demo', 'bob', 3, 0, 's'), ('demo', 'ann', 10, 1, '')",
+				"INSERT INTO file_app (app, bytes) VALUES ('demo', 18), ('empty', 0)", "INSERT INTO file_user (app, owner, bytes) VALUES ('demo', 'ann', 10), ('demo', 'bob', 3)", "INSERT INTO file_store (id, app) VALUES ('s', 'demo')"} {
+				if _, err := tx.Exec(query); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.check(); !r.Sound() {
+			t.Fatalf("what is right: %v", r.Findings)
+		}
+		for i, wrong := range []struct{ broken, mend, check, says string }{
+			{"UPDATE file_app SET bytes = 19 WHERE app = 'demo'", "UPDATE file_app SET bytes = 18 WHERE app = 'demo'", "count", "19 bytes of files"},
+			{"UPDATE file_user SET bytes = 4 WHERE owner = 'bob'", "UPDATE file_user SET bytes = 3 WHERE owner = 'bob'", "count", "14 bytes of users' files"},
+			{"UPDATE file_store SET app = 'other'", "UPDATE file_store SET app = 'demo'", "reference", "1 rows of file_"},
+		} {
+			w.sql(wrong.broken)
+			r := w.check()
+			if len(r.Findings) == 0 || r.Findings[0].Check != wrong.check || r.Findings[0].App != "demo" || !strings.Contains(r.Findings[0].Detail, wrong.says) {
+				t.Errorf("%d: %v", i, r.Findings)
+			}
+			w.sql(wrong.mend)
+		}
+	})
+}
+
 func TestFindingsAreBounded(t *testing.T) {
 	w := newWorld(t, t.TempDir())
 	w.sql(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)

@@ -150,19 +150,20 @@ func TestEachAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 	// What does not work is refused with what is wrong, and changes nothing.
 	wrong := strings.Replace(s3[0].url, "shop-files", "nobodys-files", 1)
 	for what, try := range map[string]struct {
-		env  []string
-		args []string
+		env, args []string
+		says      string
 	}{
-		"a bucket that there is not": {s3[0].env, []string{"shop", wrong}},
-		"a wrong secret":             {[]string{"AWS_ACCESS_KEY_ID=" + cloudtest.S3Key, "AWS_SECRET_ACCESS_KEY=wrong"}, []string{"shop", s3[0].url}},
-		"no secret":                  {nil, []string{"shop", s3[0].url}},
-		"a secret in the URL":        {s3[0].env, []string{"shop", "s3://key:secret@bucket"}},
-		"a folder":                   {nil, []string{"shop", "/etc"}},
-		"another scheme":             {nil, []string{"shop", "http://127.0.0.1/"}},
-		"an app that there is not":   {s3[0].env, []string{"nobody", s3[0].url}},
-		"two of one":                 {s3[0].env, []string{"shop", s3[0].url, "--remove"}},
+		"a bucket that there is not": {s3[0].env, []string{"shop", wrong}, "nothing was changed: write: UNAVAILABLE: the store for files refuses the server (The specified bucket does not exist"},
+		"a wrong secret":             {[]string{"AWS_ACCESS_KEY_ID=" + cloudtest.S3Key, "AWS_SECRET_ACCESS_KEY=wrong"}, []string{"shop", s3[0].url}, "refuses the server"},
+		"no secret":                  {nil, []string{"shop", s3[0].url}, "AWS_SECRET_ACCESS_KEY"},
+		"a secret in the URL":        {s3[0].env, []string{"shop", "s3://key:secret@bucket"}, "without a secret in it"},
+		"a folder":                   {nil, []string{"shop", "/etc"}, "a bucket is"},
+		"another scheme":             {nil, []string{"shop", "http://127.0.0.1/"}, "a bucket is"},
+		"an app that there is not":   {s3[0].env, []string{"nobody", s3[0].url}, `there is no app "nobody"`},
+		"two of one":                 {s3[0].env, []string{"shop", s3[0].url, "--remove"}, "--remove goes without a URL"},
+		"a place that is down":       {s3[0].env, []string{"shop", "s3://shop-files?region=us-east-1&endpoint=" + url.QueryEscape("http://127.0.0.1:1")}, "does not answer"},
 	} {
-		if out, err := w.tool(try.env, append([]string{"app", "bucket"}, try.args...)...); err == nil || strings.Contains(out, "secret@") {
+		if out, err := w.tool(try.env, append([]string{"app", "bucket"}, try.args...)...); err == nil || strings.Contains(out, "secret@") || strings.Contains(out, cloudtest.S3Secret) || !strings.Contains(out, try.says) {
 			t.Errorf("%s: %v %s", what, err, out)
 		}
 	}

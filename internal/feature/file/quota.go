@@ -12,6 +12,7 @@ import (
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // The refusals of this package as its metrics call them.
@@ -204,12 +205,13 @@ const (
 	wasFile = 2
 )
 
-// Stored is how many bytes of files an app has, open uploads included.
-func Stored(ctx context.Context, d *db.DB, app im.AppID) (n uint64, err error) {
-	err = d.Read(ctx, func(tx db.Tx) error {
-		return tx.QueryRow("SELECT coalesce((SELECT bytes FROM file_app WHERE app = $1), 0)", app).Scan(&n)
+// Usage sets what an app uses that is about files: how many bytes of them it has,
+// open uploads included, and where new ones go.
+func Usage(ctx context.Context, d *db.DB, app im.AppID, use *skeinv1.AppUsage) error {
+	return d.Read(ctx, func(tx db.Tx) error {
+		return tx.QueryRow(`SELECT coalesce((SELECT bytes FROM file_app WHERE app = $1), 0),
+			coalesce((SELECT url FROM file_store WHERE app = $1 AND current = 1), '')`, app).Scan(&use.StoredBytes, &use.Bucket)
 	})
-	return n, err
 }
 
 // Recount counts the bytes of an app and of its users anew, for when an older

@@ -98,8 +98,9 @@ func TestAnAppAndItsUsersHaveRoomForSoManyBytes(t *testing.T) {
 		}))
 		must(t, file.Recount(t.Context(), w.db, "shop"))
 		w.counts("counted anew", 105_000, 70_000, 0)
-		if n, err := file.Stored(t.Context(), w.db, "shop"); err != nil || n != 105_000 {
-			t.Errorf("%d, %v", n, err)
+		var use skeinv1.AppUsage
+		if err := file.Usage(t.Context(), w.db, "shop", &use); err != nil || use.StoredBytes != 105_000 || use.Bucket != "" {
+			t.Errorf("%v, %v", &use, err)
 		}
 		// What is taken out of a picture takes no room.
 		photo := picture(t)

@@ -161,19 +161,20 @@ func (s *Stores) addKey(ctx context.Context, old storeRow) error {
 				return err
 			}
 		}
-		return r.insert(tx)
+		_, err := r.insert(tx)
+		return err
 	})
 }
 
 // insert stores a row as the current one of its app, unless there is one.
-func (r *storeRow) insert(tx db.Tx) error {
+func (r *storeRow) insert(tx db.Tx) (done bool, err error) {
 	now, err := tx.Now()
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = tx.Exec("INSERT INTO file_store ("+storeColumns+", current, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9) ON CONFLICT (app) WHERE current = 1 DO NOTHING",
+	n, err := tx.Exec("INSERT INTO file_store ("+storeColumns+", current, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9) ON CONFLICT (app) WHERE current = 1 DO NOTHING",
 		r.id, r.app, r.url, r.login, r.loginBy, r.data, r.keyBy, r.version, now)
-	return err
+	return n > 0, err
 }
 
 // open opens a row's store, or finds it open.
@@ -334,7 +335,7 @@ func (s *Stores) Bucket(ctx context.Context, app im.AppID) (b Bucket, err error)
 
 // SetBucket has new files of an app stored in a bucket; an empty url is the
 // server's own store. For the operator, never for the app: the server connects
-// to whatever address the URL names. The bucket is written, read and emptied
+// to whatever address the URL names. What the server will do there is tried
 // first, and when one of it fails nothing changes. Files that are elsewhere stay
 // there and are read there; where the app has files in a bucket of the same URL
 // already, they are read with the new credentials too. Errors: InvalidArgument,
@@ -351,7 +352,7 @@ func (s *Stores) SetBucket(ctx context.Context, app im.AppID, url string, who Lo
 			return err
 		}
 		if err := s.probe(ctx, store); err != nil {
-			return fmt.Errorf("%w (%w)", im.Errorf(im.FailedPrecondition, "the bucket can not be written, read and emptied; nothing was changed"), err)
+			return im.Errorf(im.FailedPrecondition, "the bucket does not work, and nothing was changed: %v", err)
 		}
 	}
 	if who != (Login{}) {
@@ -382,7 +383,11 @@ func (r *storeRow) makeCurrent(tx db.Tx) error {
 	case r.url == "": // that needs no row
 		return nil
 	}
-	return r.insert(tx)
+	done, err := r.insert(tx)
+	if err == nil && !done {
+		err = im.Errorf(im.Unavailable, "somebody else has changed it at the same moment: do it again")
+	}
+	return err
 }
 
 // probe does with a store what the server will do.
@@ -408,6 +413,13 @@ func (s *Stores) probe(ctx context.Context, store blob.Store) error {
 	}
 	if err := store.Delete(ctx, key); err != nil {
 		return fmt.Errorf("delete: %w", err)
+	}
+	u := blob.Upload{Key: key, Size: 1}
+	if u.ID, err = store.Create(ctx, key, u.Size); err != nil {
+		return fmt.Errorf("begin an upload of parts: %w", err)
+	}
+	if err := store.Abort(ctx, u); err != nil {
+		return fmt.Errorf("end an upload of parts: %w", err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
 // buckets are folders by a URL; whoever opens one has to know its password, and
@@ -238,6 +239,10 @@ func TestAnAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 			if err := operator.SetBucket(ctx, "shop", try.url, file.Login{Secret: try.pass}); err == nil {
 				t.Errorf("%s was taken", what)
 			}
+		}
+		var use skeinv1.AppUsage
+		if err := file.Usage(ctx, w.db, "shop", &use); err != nil || use.Bucket != "s3://two" {
+			t.Errorf("%v, %v", &use, err)
 		}
 		if got, err := operator.Bucket(ctx, "shop"); err != nil || got.URL != "s3://two" || got.Elsewhere != 2 {
 			t.Errorf("%+v %v", got, err)

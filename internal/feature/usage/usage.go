@@ -45,8 +45,8 @@ type Deps struct {
 	Quotas func(app im.AppID) *skeinv1.AppQuotas
 	// Users is how many users an app has.
 	Users func(ctx context.Context, app im.AppID) (uint64, error)
-	// Stored is how many bytes of files an app has.
-	Stored func(ctx context.Context, app im.AppID) (uint64, error)
+	// Files sets what an app uses that is about files.
+	Files func(ctx context.Context, app im.AppID, use *skeinv1.AppUsage) error
 	// Online is how many devices of an app have an open socket.
 	Online func(app im.AppID) int
 	// Refused counts refusals by the names that Names has.
@@ -90,7 +90,7 @@ func (s *Service) Usage(ctx context.Context, app im.AppID) (*skeinv1.AppUsage, e
 	if out.Users, err = s.Users(ctx, app); err != nil {
 		return nil, err
 	}
-	if out.StoredBytes, err = s.Stored(ctx, app); err != nil {
+	if err := s.Files(ctx, app, out); err != nil {
 		return nil, err
 	}
 	out.Groups, out.MessagesToday, err = Counts(ctx, s.DB, app, s.today())

@@ -130,7 +130,7 @@ func (w *world) node() *node {
 			return w.quotas[app]
 		},
 		Users:  func(context.Context, im.AppID) (uint64, error) { return 3, nil },
-		Online: func(im.AppID) int { return 2 }, Stored: func(context.Context, im.AppID) (uint64, error) { return 77, nil }})
+		Online: func(im.AppID) int { return 2 }, Files: func(_ context.Context, _ im.AppID, use *skeinv1.AppUsage) error { use.StoredBytes = 77; return nil }})
 	n.c = chat.New(chat.Deps{Journal: n.j, Signals: b, Limits: chat.DefaultLimits(), Clock: w.clock, Quota: n.use,
 		Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 	var once sync.Once

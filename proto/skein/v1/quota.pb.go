@@ -182,7 +182,10 @@ type AppUsage struct {
 	// counts every message.
 	MessagesToday uint64 `protobuf:"varint,4,opt,name=messages_today,json=messagesToday,proto3" json:"messages_today,omitempty"`
 	// Bytes of files, open uploads included.
-	StoredBytes   uint64 `protobuf:"varint,5,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	StoredBytes uint64 `protobuf:"varint,5,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	// Where new files go: the URL of a bucket of the app's own, without credentials,
+	// as the operator has set it. Empty = the server's own store.
+	Bucket        string `protobuf:"bytes,6,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +255,13 @@ func (x *AppUsage) GetStoredBytes() uint64 {
 	return 0
 }
 
+func (x *AppUsage) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
 var File_skein_v1_quota_proto protoreflect.FileDescriptor
 
 const file_skein_v1_quota_proto_rawDesc = "" +
@@ -278,13 +288,14 @@ const file_skein_v1_quota_proto_rawDesc = "" +
 	"\x11_calls_per_secondB\x0f\n" +
 	"\r_stored_bytesB\x14\n" +
 	"\x12_user_stored_bytesB\x1e\n" +
-	"\x1c_user_uploaded_bytes_per_day\"\xa9\x01\n" +
+	"\x1c_user_uploaded_bytes_per_day\"\xc1\x01\n" +
 	"\bAppUsage\x12\x14\n" +
 	"\x05users\x18\x01 \x01(\x04R\x05users\x12\x16\n" +
 	"\x06groups\x18\x02 \x01(\x04R\x06groups\x12%\n" +
 	"\x0edevices_online\x18\x03 \x01(\x04R\rdevicesOnline\x12%\n" +
 	"\x0emessages_today\x18\x04 \x01(\x04R\rmessagesToday\x12!\n" +
-	"\fstored_bytes\x18\x05 \x01(\x04R\vstoredBytesB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
+	"\fstored_bytes\x18\x05 \x01(\x04R\vstoredBytes\x12\x16\n" +
+	"\x06bucket\x18\x06 \x01(\tR\x06bucketB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
 var (
 	file_skein_v1_quota_proto_rawDescOnce sync.Once

@@ -72,6 +72,7 @@ export interface AppUsage {
   readonly devicesOnline: number;
   readonly messagesToday: number;
   readonly storedBytes: number;
+  readonly bucket: string;
 }
 
 export interface Attachment {
@@ -1611,7 +1612,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   App: "sid eloginPolicy:LoginPolicy SallowedOrigins lcreatedUs lmessageCount msettings:AppSettings mquotas:AppQuotas musage:AppUsage",
   AppQuotas: "lusers? lgroups? ngroupMembers? ldevicesOnline? lmessagesPerDay? nmessagesPerSecond? ncallsPerSecond? lstoredBytes? luserStoredBytes? luserUploadedBytesPerDay?",
   AppSettings: "nrecallWindowS? neditWindowS? econtactPolicy?:ContactPolicy mdirectoryFields:DirectoryFields oguests?",
-  AppUsage: "lusers lgroups ldevicesOnline lmessagesToday lstoredBytes",
+  AppUsage: "lusers lgroups ldevicesOnline lmessagesToday lstoredBytes sbucket",
   Attachment: "sname smime lsize surl nwidth nheight ndurationMs bthumb bsha256 sfile sposter bwaveform ovoice oanimated",
   Attachments: "Mitems:Attachment scaption",
   AttributeVersion: "lversion",

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/quota.proto.
  */
 export const file_skein_v1_quota: GenFile = /*@__PURE__*/
-  fileDesc("ChRza2Vpbi92MS9xdW90YS5wcm90bxIIc2tlaW4udjEi9QMKCUFwcFF1b3RhcxISCgV1c2VycxgBIAEoBEgAiAEBEhMKBmdyb3VwcxgCIAEoBEgBiAEBEhoKDWdyb3VwX21lbWJlcnMYAyABKA1IAogBARIbCg5kZXZpY2VzX29ubGluZRgEIAEoBEgDiAEBEh0KEG1lc3NhZ2VzX3Blcl9kYXkYBSABKARIBIgBARIgChNtZXNzYWdlc19wZXJfc2Vjb25kGAYgASgBSAWIAQESHQoQY2FsbHNfcGVyX3NlY29uZBgHIAEoAUgGiAEBEhkKDHN0b3JlZF9ieXRlcxgIIAEoBEgHiAEBEh4KEXVzZXJfc3RvcmVkX2J5dGVzGAkgASgESAiIAQESKAobdXNlcl91cGxvYWRlZF9ieXRlc19wZXJfZGF5GAogASgESAmIAQFCCAoGX3VzZXJzQgkKB19ncm91cHNCEAoOX2dyb3VwX21lbWJlcnNCEQoPX2RldmljZXNfb25saW5lQhMKEV9tZXNzYWdlc19wZXJfZGF5QhYKFF9tZXNzYWdlc19wZXJfc2Vjb25kQhMKEV9jYWxsc19wZXJfc2Vjb25kQg8KDV9zdG9yZWRfYnl0ZXNCFAoSX3VzZXJfc3RvcmVkX2J5dGVzQh4KHF91c2VyX3VwbG9hZGVkX2J5dGVzX3Blcl9kYXkibwoIQXBwVXNhZ2USDQoFdXNlcnMYASABKAQSDgoGZ3JvdXBzGAIgASgEEhYKDmRldmljZXNfb25saW5lGAMgASgEEhYKDm1lc3NhZ2VzX3RvZGF5GAQgASgEEhQKDHN0b3JlZF9ieXRlcxgFIAEoBEIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw");
+  fileDesc("ChRza2Vpbi92MS9xdW90YS5wcm90bxIIc2tlaW4udjEi9QMKCUFwcFF1b3RhcxISCgV1c2VycxgBIAEoBEgAiAEBEhMKBmdyb3VwcxgCIAEoBEgBiAEBEhoKDWdyb3VwX21lbWJlcnMYAyABKA1IAogBARIbCg5kZXZpY2VzX29ubGluZRgEIAEoBEgDiAEBEh0KEG1lc3NhZ2VzX3Blcl9kYXkYBSABKARIBIgBARIgChNtZXNzYWdlc19wZXJfc2Vjb25kGAYgASgBSAWIAQESHQoQY2FsbHNfcGVyX3NlY29uZBgHIAEoAUgGiAEBEhkKDHN0b3JlZF9ieXRlcxgIIAEoBEgHiAEBEh4KEXVzZXJfc3RvcmVkX2J5dGVzGAkgASgESAiIAQESKAobdXNlcl91cGxvYWRlZF9ieXRlc19wZXJfZGF5GAogASgESAmIAQFCCAoGX3VzZXJzQgkKB19ncm91cHNCEAoOX2dyb3VwX21lbWJlcnNCEQoPX2RldmljZXNfb25saW5lQhMKEV9tZXNzYWdlc19wZXJfZGF5QhYKFF9tZXNzYWdlc19wZXJfc2Vjb25kQhMKEV9jYWxsc19wZXJfc2Vjb25kQg8KDV9zdG9yZWRfYnl0ZXNCFAoSX3VzZXJfc3RvcmVkX2J5dGVzQh4KHF91c2VyX3VwbG9hZGVkX2J5dGVzX3Blcl9kYXkifwoIQXBwVXNhZ2USDQoFdXNlcnMYASABKAQSDgoGZ3JvdXBzGAIgASgEEhYKDmRldmljZXNfb25saW5lGAMgASgEEhYKDm1lc3NhZ2VzX3RvZGF5GAQgASgEEhQKDHN0b3JlZF9ieXRlcxgFIAEoBBIOCgZidWNrZXQYBiABKAlCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM");
 
 /**
  * AppQuotas bound what one app uses. The operator of the server sets them
@@ -157,6 +157,14 @@ export type AppUsage = Message<"skein.v1.AppUsage"> & {
    * @generated from field: uint64 stored_bytes = 5;
    */
   storedBytes: bigint;
+
+  /**
+   * Where new files go: the URL of a bucket of the app's own, without credentials,
+   * as the operator has set it. Empty = the server's own store.
+   *
+   * @generated from field: string bucket = 6;
+   */
+  bucket: string;
 };
 
 /**
