@@ -157,10 +157,33 @@ describe("a message with files", () => {
     await expect(bob.send({ files: [] })).rejects.toMatchObject({ code: "invalid_argument" });
     await expect(bob.send({ files: Array.from({ length: 21 }, () => file(1)) })).rejects.toMatchObject({ code: "invalid_argument" });
     await expect(bob.send({ file: file(1), caption: "é".repeat(2049) })).rejects.toMatchObject({ code: "too_large" });
+    await expect(bob.send({ file: { blob: file(1), name: "v", voice: { waveform: bytes(129), durationMs: 1 } } })).rejects.toMatchObject({ code: "too_large" });
     const elsewhere = alice.conversation.with("carol").sendLocal({ text: "x" });
     await expect(bob.send({ file: file(1), replyTo: elsewhere })).rejects.toMatchObject({ code: "invalid_argument" });
     expect(alice.files.transfers()).toEqual([]);
     expect(server.heard).toEqual([]);
+    await alice.close();
+    expect(() => alice.files.send(alicesBob, { files: [file(1)] })).toThrow(SkeinError);
+  });
+
+  test("is sent as well when it can not be found out what a file is", async () => {
+    for (const describe of [() => new Promise<undefined>(() => undefined), () => Promise.reject(new Error("no")), async () => ({ width: Number.NaN, height: 1.5, durationMs: Infinity })]) {
+      const alice = await online({ deviceId: "d" }, { describe });
+      const message = await outcome(alice.conversation.with("bob").send({ file: file(10, "a.mp4", "video/mp4") }));
+      expect(message.content).toMatchObject({ items: [{ duration: 0, poster: "" }] });
+      await alice.close();
+    }
+  });
+
+  test("asks nothing of a file of which everything is known", async () => {
+    let asked = 0;
+    const alice = await online({}, { describe: async () => void asked++ });
+    const bob = alice.conversation.with("bob");
+    const poster = file(1, "p", "image/jpeg");
+    await bob.send({ files: [{ blob: file(1), name: "a", width: 2, height: 3 }, { blob: file(2, "b", "video/mp4"), name: "b", width: 2.4, height: 3, poster }] });
+    expect(asked).toBe(0);
+    await bob.send({ files: [{ blob: file(2, "b", "video/mp4"), name: "b", width: 2, height: 3 }] });
+    expect(asked).toBe(1);
   });
 
   test("that is forwarded is not uploaded again", async () => {
@@ -210,6 +233,19 @@ describe("progress", () => {
     // A request that took no time is followed by a larger one.
     expect(server.heard).toEqual(["POST", `PATCH 1 ${chunk}`, `PATCH 1 ${2 * chunk}`]);
   });
+});
+
+test("an app's mistake in what hears of progress ends nothing", async () => {
+  const alice = await online();
+  const thrown: unknown[] = [];
+  process.once("uncaughtException", (error) => thrown.push(error));
+  let calls = 0;
+  const onProgress = (): void => {
+    if (calls++ === 2) throw new Error("an app's mistake");
+  };
+  await outcome(alice.conversation.with("bob").send({ file: file(10), onProgress }));
+  await world.until(() => thrown.length === 1, "the mistake");
+  expect(calls).toBeGreaterThan(3);
 });
 
 describe("trouble", () => {
@@ -284,6 +320,16 @@ describe("trouble", () => {
     expect(server.heard).toEqual(["POST", "POST", "PATCH 1 10"]);
   });
 
+  test("a page that answers in the server's place is not taken for it", async () => {
+    const alice = await online();
+    let others = 0;
+    server.before = () => (others++ < 3 ? { ...answer(200), header: () => null } : undefined);
+    const offline: boolean[] = [];
+    await outcome(alice.conversation.with("bob").send({ file: file(10), onProgress: (transfer) => offline.push(transfer.offline) }));
+    expect(offline).toContain(true);
+    expect(server.heard).toEqual(["POST", "POST", "POST", "POST", "PATCH 1 10"]);
+  });
+
   test("an upload that the server has forgotten begins anew, and a file that it has made does not", async () => {
     const alice = await online();
     const release = hold();
@@ -332,14 +378,18 @@ describe("trouble", () => {
   ])("%i fails with its own error, and a retry goes on", async (status, name, code) => {
     const alice = await online();
     server.before = ({ method }) => (method === "POST" ? answer(status, { "Skein-Error": name }, "no more") : undefined);
-    const failed = await outcome(settled(alice.conversation.with("bob").send({ files: [file(10), file(11)] })));
+    const seen: string[] = [];
+    const onProgress = ({ state }: Transfer): void => void seen.push(state);
+    const failed = await outcome(settled(alice.conversation.with("bob").send({ files: [file(10), file(11)], onProgress })));
     expect(failed).toBeInstanceOf(SkeinError);
     expect(failed).toMatchObject({ code, message: "no more" });
     const [transfer] = alice.files.transfers();
     expect(transfer).toMatchObject({ state: "failed", error: { code } });
+    expect(seen.at(-1)).toBe("failed");
     server.before = () => undefined;
     alice.files.retry(transfer?.id ?? "");
-    await world.until(() => entries().length === 1, "the message");
+    await world.until(() => seen.at(-1) === "sent", "the message");
+    expect(entries()).toHaveLength(1);
   });
 
   test("a server that is busy or broken is asked again later, when it says so not before", async () => {
@@ -436,6 +486,20 @@ describe("the user", () => {
     await turn();
     expect(heard).toHaveLength(before);
     expect(entries()).toHaveLength(0);
+  });
+
+  test("gives it up while the upload is being made: it is deleted, too", async () => {
+    const alice = await online();
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    server.after = ({ method }) => (method === "POST" ? gate : undefined);
+    const { id } = alice.files.send("~alice", { files: [file(10)] });
+    await world.until(() => server.uploads.size === 1, "the upload");
+    alice.files.cancel(id);
+    await world.until(() => alice.files.transfers().length === 0, "the end");
+    release();
+    await world.until(() => server.uploads.size === 0, "the deletion");
+    expect(server.heard).toEqual(["POST", "DELETE 1"]);
   });
 
   test("gives it up before it has begun, and nothing of it comes back", async () => {

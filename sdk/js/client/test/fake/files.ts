@@ -19,7 +19,7 @@ export interface Uploaded {
 export type Meddler = (request: HttpRequest, id: string) => Promise<Partial<HttpAnswer> | void> | Partial<HttpAnswer> | void;
 
 export function answer(status: number, headers: Readonly<Record<string, string>> = {}, text = ""): HttpAnswer {
-  return { status, header: (name) => headers[name] ?? null, text };
+  return { status, header: (name) => ({ "Tus-Resumable": "1.0.0", ...headers })[name] ?? null, text };
 }
 
 function userOf(request: HttpRequest): string {

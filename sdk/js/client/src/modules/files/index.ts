@@ -24,7 +24,7 @@ import { type Http, platformHttp } from "./http.js";
 import { Keys } from "./keys.js";
 import type { FilePlace, Files, Media, NewFile, NewFiles, OneNewFile, Transfer, TransferItem, UrlOptions } from "./types.js";
 import { type Attachment, calls, contentFields } from "./wire.js";
-import { type Kept, type KeptItem, type Report, type Verb, Worker } from "./worker.js";
+import { type Kept, type KeptItem, type Report, type Verb, Worker, whole } from "./worker.js";
 
 export type { Http, HttpAnswer, HttpRequest } from "./http.js";
 export type { FilePlace, Files, Media, NewFile, NewFiles, OneNewFile, Transfer, TransferItem, TransferState, UrlOptions, Voice } from "./types.js";
@@ -52,9 +52,10 @@ type Command =
 interface Own {
   readonly record: Kept;
   readonly blobs: UploadBlobs;
-  readonly message: NewFiles;
   /** The seq of the message, or why there is none. */
   readonly over: Deferred<number>;
+  /** Ends the telling of progress. */
+  readonly off: Unsubscribe | undefined;
 }
 
 interface View {
@@ -69,6 +70,7 @@ const recent = 200;
 const mostDecoded = 32 * 1024 * 1024;
 const mostFiles = 20;
 const maxCaption = 4096;
+const maxWaveform = 128;
 
 function refuse(code: ErrorCode, message: string): never {
   throw new SkeinError(code, message);
@@ -122,8 +124,9 @@ class FilesOfHost implements Files {
 
   #send(to: Conversation | string, message: NewFiles): { readonly own: Own; readonly transfer: Transfer } {
     const conversation = typeof to === "string" ? to : to.id;
-    const { files, caption = "", signal, options, content, fields, mentions = [] } = message;
+    const { files, caption = "", signal, onProgress, options, content, fields, mentions = [] } = message;
     if (signal?.aborted) throw abortedError(signal);
+    if (ended.has(this.#host.state)) refuse("closed", "the client was closed, replaced or signed out");
     if (files.length < 1 || files.length > mostFiles) refuse("invalid_argument", `a message has 1 to ${mostFiles} files`);
     if (new TextEncoder().encode(caption).length > maxCaption) refuse("too_large", `a caption has at most ${maxCaption} bytes of UTF-8`);
     const replyTo = bodyOf({ content: new Uint8Array(0), replyTo: message.replyTo, mentions }, conversation).content?.replyToSeq || undefined;
@@ -131,19 +134,21 @@ class FilesOfHost implements Files {
     const items = files.map((given, n): KeptItem => {
       const file: NewFile = given instanceof Blob ? { blob: given, name: "name" in given ? given.name : "file" } : given;
       const { blob, name, voice, plain = false, poster, width = 0, height = 0, durationMs = 0 } = file;
+      if ((voice?.waveform.length ?? 0) > maxWaveform) refuse("too_large", `a waveform has at most ${maxWaveform} bytes`);
+      const mime = blob.type.split(";")[0] || "application/octet-stream";
       blobs.set(2 * n, blob);
       if (poster) blobs.set(2 * n + 1, poster);
       return {
         name,
-        mime: blob.type.split(";")[0] || "application/octet-stream",
+        mime,
         size: blob.size,
-        width,
-        height,
-        durationMs: Math.round(voice?.durationMs ?? durationMs),
+        width: whole(width),
+        height: whole(height),
+        durationMs: whole(voice?.durationMs ?? durationMs),
         voice: voice !== undefined,
         waveform: voice?.waveform,
         plain,
-        prepared: voice !== undefined || plain,
+        prepared: voice !== undefined || plain || (width > 0 && (poster !== undefined || !mime.startsWith("video/"))),
         posterSize: poster?.size ?? 0,
       };
     });
@@ -165,7 +170,8 @@ class FilesOfHost implements Files {
       paused: false,
       error: undefined,
     };
-    const own: Own = { record, blobs, message, over: deferred() };
+    const off = onProgress && this.onChange((transfer) => transfer.id === id && onProgress(transfer));
+    const own: Own = { record, blobs, over: deferred(), off };
     own.over.promise.catch(() => undefined);
     this.#own.set(id, own);
     const transfer = this.#take({ record, state: "waiting", sent: {}, bytesPerSecond: 0, offline: false, kept: undefined, error: undefined, seq: 0, blobs });
@@ -307,13 +313,16 @@ class FilesOfHost implements Files {
 
   /** Asks the tab that does the work what there is. */
   #reload(): void {
+    const known = [...this.#views.keys()];
     this.#tabs?.ask({ type: "list" }, undefined).then(
       (answer) => {
         const reports = answer as readonly Report[];
         const there = new Set(reports.map(({ record }) => record.id));
         for (const report of reports) this.#take(report);
-        for (const [id, { kept, transfer }] of this.#views) {
-          if (there.has(id)) continue;
+        for (const id of known) {
+          const view = this.#views.get(id);
+          if (!view || there.has(id)) continue;
+          const { kept, transfer } = view;
           const own = this.#own.get(id);
           // One that the store did not have, when the tab that worked on it went.
           if (own && kept !== true) this.#ask({ type: "add", record: own.record, blobs: own.blobs });
@@ -375,8 +384,8 @@ class FilesOfHost implements Files {
     if (over) for (const map of [this.#views, this.#blobs, this.#own]) map.delete(id);
     this.#lists = new Map();
     if (transfer.state === "failed" && transfer.error) own?.over.reject(transfer.error);
-    own?.message.onProgress?.(transfer);
     this.#events.emit("change", transfer);
+    if (over) own?.off?.();
   }
 
   /** Nothing can be done until the client is online again, if ever. */

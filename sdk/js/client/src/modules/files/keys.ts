@@ -78,7 +78,8 @@ export class Keys {
       )
       .finally(() => {
         this.#asking = false;
-        this.#cancel = this.#core.clock.after(Math.max(next, 1000), () => this.#renew());
+        // When it is not, it asks once it is again.
+        if (this.#host.state === "online") this.#cancel = this.#core.clock.after(Math.max(next, 1000), () => this.#renew());
       });
   }
 }

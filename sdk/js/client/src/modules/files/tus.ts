@@ -34,8 +34,8 @@ export interface Source {
 /** Who uploads. */
 export interface Progress<T> {
   readonly signal: AbortSignal;
-  /** The upload is another one now; resolves when that is kept. */
-  begun(upload: string): Promise<void>;
+  /** The upload is another one now; empty = none. Called also when the signal has fired while one was being made. */
+  begun(upload: string): void;
   /** How many bytes have gone out. */
   sent(bytes: number): void;
   /** Whether it waits for the network. */
@@ -57,7 +57,7 @@ const doubtfulMs = 5_000;
 /** How often an upload that the server has forgotten is begun anew. */
 const mostAnew = 3;
 
-/** Nobody answered. */
+/** Nobody answered, or somebody else: the page of a network that wants to be paid, say. */
 class Unreached extends Error {}
 
 /** An answer that is not what was asked for. */
@@ -96,6 +96,8 @@ function passes(error: SkeinError): boolean {
   return error.code === "unavailable" || error.code === "rate_limited" || status === 401 || (status >= 500 && status !== 507);
 }
 
+const never = /* @__PURE__ */ new AbortController().signal;
+
 function encoded(text: string): string {
   return toBase64(new TextEncoder().encode(text));
 }
@@ -132,7 +134,10 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
           request.onProgress?.(sent);
         },
       });
-      if (answer.status < 300) return answer;
+      if (answer.status < 300) {
+        if (answer.header("Tus-Resumable")) return answer;
+        throw new Unreached("what answered is no server for uploads");
+      }
       const error = new Refused(answer);
       if (answer.status !== 401 || attempt > 1) throw error;
       tokens.drop(token);
@@ -149,7 +154,7 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
 
 /** Tells the server that an upload is given up. */
 export async function terminate(server: Server, upload: string): Promise<void> {
-  await ask(server, upload, { method: "DELETE", headers: {}, signal: new AbortController().signal });
+  await ask(server, upload, { method: "DELETE", headers: {}, signal: never });
 }
 
 function offsetOf(answer: HttpAnswer): number {
@@ -188,11 +193,13 @@ export async function upload<T>(server: Server, source: Source, progress: Progre
     try {
       if (!id) {
         const metadata = `filename ${encoded(source.name.slice(-255))},filetype ${encoded(source.mime)}`;
-        const answer = await ask(server, "", { method: "POST", headers: { "Upload-Length": String(blob.size), "Upload-Metadata": metadata }, signal });
+        const headers = { "Upload-Length": String(blob.size), "Upload-Metadata": metadata };
+        // Never given up half-way: an upload that nobody knows counts among the user's for a day.
+        const answer = await ask(server, "", { method: "POST", headers, signal: never });
         // Of an empty one a HEAD makes the file.
         at = blob.size ? 0 : Number.NaN;
         id = answer.header("Location")?.split("/").at(-1) ?? "";
-        await progress.begun(id);
+        progress.begun(id);
       } else if (Number.isNaN(at)) at = offsetOf(await ask(server, id, { method: "HEAD", headers: {}, signal }));
       else if (at < blob.size) {
         const begun = server.clock.now();
@@ -220,7 +227,7 @@ export async function upload<T>(server: Server, source: Source, progress: Progre
         if (!id || anew++ === mostAnew) throw error;
         id = "";
         progress.sent(0);
-        await progress.begun(id);
+        progress.begun(id);
         continue;
       }
       const narrowed = error instanceof Refused && error.narrow && chunk > leastChunk;

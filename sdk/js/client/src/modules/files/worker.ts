@@ -87,11 +87,18 @@ export interface WorkerHost extends Server {
 }
 
 const mostAtOnce = 3;
+/** How long it may take to find out what a file is. */
+const describeMs = 20_000;
 const tellEveryMs = 100;
 /** The rate is looked at so often, to fall when nothing goes out. */
 const lookEveryMs = 1000;
 /** Over which time the rate is taken. */
 const rateMs = 5000;
+
+/** What the wire takes of a number. */
+export function whole(value: number): number {
+  return Number.isFinite(value) ? Math.round(value) : 0;
+}
 
 /** How many bytes a second, over the last seconds. */
 class Meter {
@@ -239,7 +246,7 @@ export class Worker {
 
   #save(task: Task, record: Kept): void {
     task.record = { ...record, sent: { ...task.sent } };
-    if (task.kept !== false && !this.#stopped) this.#host.shelf?.update(task.record).catch(() => undefined);
+    if (task.kept !== false && this.#has(task)) this.#host.shelf?.update(task.record).catch(() => undefined);
   }
 
   #cancel(task: Task): void {
@@ -317,14 +324,19 @@ export class Worker {
     const blob = task.blobs.get(2 * n);
     if (!item || item.prepared || !blob) return;
     this.#change(task);
-    const media = await this.#host.describe(blob, item.mime).catch(() => undefined);
+    const { clock, describe } = this.#host;
+    let stop = (): void => undefined;
+    const late = new Promise<undefined>((resolve) => {
+      stop = clock.after(describeMs, () => resolve(undefined));
+    });
+    const media = await Promise.race([describe(blob, item.mime).catch(() => undefined), late]).finally(stop);
     if (!this.#has(task)) return;
     const { width = 0, height = 0, durationMs = 0, poster } = media ?? {};
     const found: KeptItem = {
       ...item,
-      width: item.width || width,
-      height: item.height || height,
-      durationMs: item.durationMs || durationMs,
+      width: item.width || whole(width),
+      height: item.height || whole(height),
+      durationMs: item.durationMs || whole(durationMs),
       posterSize: item.posterSize || (poster?.size ?? 0),
       prepared: true,
     };
@@ -354,8 +366,9 @@ export class Worker {
     this.#change(task);
     const made = await upload(this.#host, source, {
       signal,
-      begun: async (id) => {
+      begun: (id) => {
         this.#save(task, { ...task.record, uploads: { ...task.record.uploads, [number]: id } });
+        if (!this.#stopped && !this.#has(task)) terminate(this.#host, id).catch(() => undefined);
       },
       sent: (bytes) => {
         if (signal.aborted) return;
@@ -385,11 +398,11 @@ export class Worker {
   async #finish(task: Task): Promise<void> {
     task.late = "sending";
     this.#change(task);
-    const items = task.record.items.map((item, n) => attachmentOf(item, task.made.get(2 * n), task.made.get(2 * n + 1)));
     // Before it can be: what is settled is told once.
     const settled = this.#host.settled(task.record.id);
     settled.catch(() => undefined);
     try {
+      const items = task.record.items.map((item, n) => attachmentOf(item, task.made.get(2 * n), task.made.get(2 * n + 1)));
       await this.#host.enqueue(task.record, items);
       // From here on the outbox keeps it.
       this.#host.shelf?.remove(task.record.id).catch(() => undefined);
