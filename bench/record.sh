@@ -35,6 +35,7 @@ run group --members 100000 --online 200 --json
 run sync --conversations 100 --messages 10000 --quiet 5000 --json
 run search --messages 1000000 --json
 run upload --size 200MB --parallel 8 --json
+run upload --images 1000 --size 200KB --json
 run room --viewers 5000 --rate 1000 --json
 run idle --connections 10000 --conversations 50 --json
 run growth --messages "${MESSAGES:-1000000}" --json

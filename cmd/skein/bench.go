@@ -25,6 +25,7 @@ type benchFlags struct {
 	size               string // upload
 	parallel           int    // upload
 	rounds             int    // upload
+	images             int    // upload; 0 = files without meaning
 	viewers            int    // room
 	connections        int    // idle
 	conversations      int    // idle, sync; 0 = the kind's own
@@ -79,9 +80,14 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
 	case "upload":
+		if f.images > 0 {
+			return benchImages(ctx, f, stdout, stderr)
+		}
 		return benchUpload(ctx, f, stdout, stderr)
 	case "upload-sink": // the yardstick's other half, in a process of its own
 		return bench.ServeSink(ctx, f.data, stdout)
+	case "image-yardstick":
+		return bench.ImageYardstick(f.data)
 	case "echo-server": // the yardstick's other half, in a process of its own
 		return bench.ServeEcho(ctx, stdout)
 	}
@@ -101,9 +107,10 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.IntVar(&f.window, "window", 0, "p2p, group: messages in flight a sender (16, 8)")
 	fs.IntVar(&f.p2p.Pairs, "pairs", 500, "p2p: senders, and as many receivers")
 	fs.Float64Var(&f.p2p.Rate, "rate", 0, "p2p: messages a second over all pairs (open loop); 0 = as the window allows; room: messages a second in it (1000)")
-	fs.StringVar(&f.size, "size", "200MB", "upload: of a file")
+	fs.StringVar(&f.size, "size", "", "upload: of a file (200MB)")
 	fs.IntVar(&f.parallel, "parallel", 8, "upload: files at once")
 	fs.IntVar(&f.rounds, "rounds", 3, "upload: how often, and the yardstick in turns; all of it lies on the disk at the end")
+	fs.IntVar(&f.images, "images", 0, "upload: so many photographs of 1,280 × 960 and of about --size (200KB) instead, with their thumbnails")
 	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")
@@ -124,6 +131,10 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	defaults := map[string][2]int{"idle": {50, 0}, "sync": {100, 10_000}, "growth": {0, 1_000_000}, "search": {2000, 1_000_000}}[args[0]]
 	f.conversations, f.messages = cmp.Or(f.conversations, defaults[0]), cmp.Or(f.messages, defaults[1])
 	f.growth.Messages = f.messages
+	if f.size == "" && f.images > 0 {
+		f.size = "200KB"
+	}
+	f.size = cmp.Or(f.size, "200MB")
 	f.p2p.Window, f.p2p.Seconds = cmp.Or(f.window, 16), cmp.Or(f.seconds, 10)
 	return f, nil
 }
