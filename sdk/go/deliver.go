@@ -176,7 +176,7 @@ func (c *Client) up() {
 		flights = max(1, flights-spareFlights)
 	}
 	c.outbox(outEvent{Type: "up", MaxInFlight: flights, OffsetMS: c.offsetMS})
-	c.wakeUploads()
+	c.wakeUploads(true)
 	for _, id := range sortedKeys(c.st.convs) {
 		cv := c.st.convs[id]
 		if cv.readUnsent > 0 {
@@ -193,7 +193,7 @@ func (c *Client) up() {
 // down ends it.
 func (c *Client) down() {
 	c.outbox(outEvent{Type: "down"})
-	c.wakeUploads()
+	c.wakeUploads(false)
 	c.mu.Lock()
 	clear(c.presence)
 	c.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -20,9 +21,10 @@ import (
 
 // Constants of uploads (docs/sdk-spec.md §11).
 const (
-	// chunk is how many bytes a request brings: few enough for what stands
-	// between this client and the server to let them pass.
-	chunk = 32 << 20
+	// chunk is how many bytes a request brings, leastChunk how few they become
+	// when what stands between this client and the server lets no more pass.
+	chunk      = 32 << 20
+	leastChunk = 256 << 10
 	// idleTime is how long a request may bring nothing.
 	idleTime = 60 * time.Second
 	// answerTime is how long the server may take for a file once it has all bytes:
@@ -30,6 +32,8 @@ const (
 	answerTime = 150 * time.Second
 	// wrongOffsets is how many times in a row an upload may stand elsewhere.
 	wrongOffsets = 3
+	// maxAnew is how often an upload that the server forgets is begun in a process.
+	maxAnew = 4
 	// maxRefusal is how much of a refusal is read, in bytes.
 	maxRefusal = 1 << 10
 )
@@ -40,6 +44,7 @@ const octets = "application/offset+octet-stream"
 type progress struct {
 	at        atomic.Int64 // bytes that are there, or on their way
 	preparing atomic.Bool  // the file is being read for its hash
+	anew      atomic.Int32 // how often the upload was begun, since the user wanted it
 	tell      func(sent, size int64)
 }
 
@@ -74,6 +79,9 @@ func (c *Client) bring(ctx context.Context, p *part, save func(id string, sum []
 		}
 	}
 	if err := c.fill(ctx, p, src, id, at); err != nil {
+		if CodeOf(err) == NotFound { // the next attempt looks what became of it
+			err = errorf(Unavailable, err, "the server has forgotten the upload")
+		}
 		return nil, err
 	}
 	f, err := c.file(ctx, id)
@@ -90,6 +98,9 @@ func (c *Client) bring(ctx context.Context, p *part, save func(id string, sum []
 // it at the end, so that not a bit of it is another, however often the upload
 // broke off.
 func (c *Client) begin(ctx context.Context, p *part, src io.ReaderAt, save func(string, []byte) error) (string, error) {
+	if p.progress.anew.Add(1) > maxAnew {
+		return "", errorf(NotFound, nil, "the server forgets the upload again and again")
+	}
 	sum := p.sum
 	if sum == nil {
 		p.progress.preparing.Store(true)
@@ -139,14 +150,19 @@ func endOf(ctx context.Context) error {
 // fill sends the bytes behind at.
 func (c *Client) fill(ctx context.Context, p *part, src io.ReaderAt, id string, at int64) error {
 	p.progress.at.Store(at)
+	most := int64(chunk)
 	for wrong := 0; at < p.up.Size; {
-		n := min(chunk, p.up.Size-at)
+		n := min(most, p.up.Size-at)
 		now, err := c.tusPatch(ctx, p, io.NewSectionReader(src, at, n), id, at, n)
-		if CodeOf(err) == FailedPrecondition && wrong < wrongOffsets {
+		switch {
+		case errors.Is(err, errNarrow) && most > leastChunk:
+			most = max(leastChunk, most/4)
+			now, err = c.tusHead(ctx, id)
+		case CodeOf(err) == FailedPrecondition && wrong < wrongOffsets:
 			// It stands elsewhere, because an answer was lost: there it goes on.
 			wrong++
 			now, err = c.tusHead(ctx, id)
-		} else if err == nil && now <= at {
+		case err == nil && now <= at:
 			err = errorf(Internal, nil, "the upload does not grow")
 		}
 		if err != nil {
@@ -338,6 +354,10 @@ func (c *Client) identify(r *http.Request, token string) {
 	r.Header.Set("User-Agent", "skein-go/"+Version)
 }
 
+// errNarrow is why a request is too large for somebody who is not the server:
+// smaller ones pass.
+var errNarrow = errors.New("no answer of the server's")
+
 // refusal is an answer of tus or of a download that is an error.
 func refusal(resp *http.Response, text []byte) *Error {
 	e := &Error{Message: "the server answered with status " + resp.Status}
@@ -356,6 +376,10 @@ func refusal(resp *http.Response, text []byte) *Error {
 		e.Code = FailedPrecondition
 	case http.StatusInsufficientStorage:
 		e.Code = ResourceExhausted
+	case http.StatusRequestEntityTooLarge:
+		if e.Code = TooLarge; told == "" {
+			e.Cause = errNarrow
+		}
 	case http.StatusPreconditionFailed:
 		e.Code = Unsupported
 	default:

@@ -466,6 +466,24 @@ func TestWhatTheServerSaysOfAnUploadIsObeyed(t *testing.T) {
 			}
 			return nil
 		}, seen: "POST PATCH HEAD PATCH"},
+		"it is forgotten on its way": {fn: func(r *http.Request, n int) *http.Response {
+			if r.Method == http.MethodPatch && n == 1 || r.Method == http.MethodHead && n == 1 {
+				return answer(r, 404, "Skein-Error", "NOT_FOUND")
+			}
+			return nil
+		}, seen: "POST PATCH HEAD POST PATCH"},
+		"it is forgotten again and again": {fn: func(r *http.Request, n int) *http.Response {
+			if r.Method == http.MethodPatch || r.Method == http.MethodHead {
+				return answer(r, 404, "Skein-Error", "NOT_FOUND")
+			}
+			return nil
+		}, want: skein.NotFound, seen: "POST PATCH HEAD POST PATCH HEAD POST PATCH HEAD POST PATCH HEAD"},
+		"a proxy lets a megabyte pass": {fn: func(r *http.Request, n int) *http.Response {
+			if r.Method == http.MethodPatch && r.ContentLength > mib {
+				return answer(r, 413)
+			}
+			return nil
+		}, seen: "POST PATCH HEAD PATCH HEAD PATCH HEAD PATCH"},
 		"the token has expired": {fn: func(r *http.Request, n int) *http.Response {
 			if r.Method == http.MethodPost && n == 1 {
 				return answer(r, 401, "Skein-Error", "TOKEN_EXPIRED")

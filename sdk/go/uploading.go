@@ -13,6 +13,7 @@ const (
 	maxUploads  = 3 // files at a time
 	maxBlunders = 8 // internal errors in a row before an upload fails
 	tellEvery   = 500 * time.Millisecond
+	doubtTime   = 5 * time.Second // without a byte on a connection that may be lost
 )
 
 // uploading is what the loop owns of the files that are on their way.
@@ -227,6 +228,7 @@ func (c *Client) unready(it *item) {
 	c.mu.Unlock()
 	for _, p := range it.files.parts {
 		p.fails, p.internal, p.notBefore = 0, 0, 0
+		p.progress.anew.Store(0)
 	}
 	c.dirty.outbox[it.id] = true
 }
@@ -259,14 +261,29 @@ func (c *Client) giveUpPart(p *part) {
 	}
 }
 
-// wakeUploads has all that wait try again at once: there is a connection.
-func (c *Client) wakeUploads() {
+// wakeUploads has all that wait try again at once: there is a connection, or
+// none. What was under way over the connection before may wait for an answer
+// that never comes: where nothing moves, it begins anew.
+func (c *Client) wakeUploads(up bool) {
+	at := map[*part]int64{}
 	for _, it := range c.uploading.waiting {
 		for _, p := range it.files.parts {
-			p.notBefore = 0
+			if p.notBefore = 0; p.stop != nil {
+				at[p] = p.progress.at.Load()
+			}
 		}
 		c.tellUpload(it)
 	}
+	if !up || len(at) == 0 {
+		return
+	}
+	c.setTimer("uploads/doubt", doubtTime, func() {
+		for p, was := range at {
+			if p.stop != nil && p.progress.at.Load() == was {
+				p.stop()
+			}
+		}
+	})
 }
 
 // tellPace tells how far the uploads are, from time to time.
