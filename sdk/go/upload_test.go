@@ -531,7 +531,7 @@ func TestWhatTheServerSaysOfAnUploadIsObeyed(t *testing.T) {
 			var mu sync.Mutex
 			var seen []string
 			count := map[string]int{}
-			user := "u" + fmt.Sprint(len(name))
+			user := strings.ReplaceAll(name, " ", "-")
 			a := s.connected(user, through(t, func(r *http.Request) (*http.Response, error) {
 				if !uploads(r) {
 					return nil, nil
