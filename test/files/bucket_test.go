@@ -3,12 +3,17 @@ package files
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -79,6 +84,38 @@ func azureContainer(t *testing.T) cloud {
 		}}
 }
 
+// googleBucket makes a bucket of Google's protocol, and a service account that may
+// use it.
+func googleBucket(t *testing.T) cloud {
+	t.Helper()
+	server := cloudtest.GCS(t, "files")
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"access_token":"of-the-account","token_type":"Bearer","expires_in":3600}`)
+	}))
+	t.Cleanup(tokens.Close)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	must(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	must(t, err)
+	account, err := json.Marshal(map[string]string{"type": "service_account", "client_email": "skein@test.iam.gserviceaccount.com", "token_uri": tokens.URL,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))})
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "account.json")
+	must(t, os.WriteFile(file, account, 0o600))
+	return cloud{
+		url: "gs://files/skein?endpoint=" + url.QueryEscape(server.URL),
+		env: []string{"GOOGLE_APPLICATION_CREDENTIALS=" + file},
+		list: func() (keys []string) {
+			var list struct{ Items []struct{ Name string } }
+			must(t, json.Unmarshal([]byte(fetch(t, "GET", server.URL+"/storage/v1/b/files/o").body), &list))
+			for _, o := range list.Items {
+				keys = append(keys, o.Name)
+			}
+			return keys
+		}}
+}
+
 // tool runs an operator's command with an environment of its own.
 func (w *world) tool(env []string, args ...string) (string, error) {
 	w.t.Helper()
@@ -94,14 +131,14 @@ func TestEachAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	server := cloudtest.S3(t)
 	s3 := buckets(t, server, "shop-files", "club-files", "shop-later")
-	azure := azureContainer(t)
+	azure, google := azureContainer(t), googleBucket(t)
 	apps := map[string]*world{"shop": w}
-	for _, id := range []string{"club", "team"} {
+	for _, id := range []string{"club", "team", "hall"} {
 		app, err := chaos.CreateApp(t.Context(), w.node, id)
 		must(t, err)
 		apps[id] = &world{t: t, node: w.node, app: app, data: w.data}
 	}
-	places := map[string]cloud{"shop": s3[0], "club": s3[1], "team": azure}
+	places := map[string]cloud{"shop": s3[0], "club": s3[1], "team": azure, "hall": google}
 	body := bytes.Repeat([]byte("bytes of an app "), 4000)
 	files := map[string][]string{}
 	for id, a := range apps {
@@ -177,7 +214,7 @@ func TestEachAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 	if n := len(s3[2].list()); n != 1 {
 		t.Errorf("%d objects in a bucket that was left", n)
 	}
-	w.nowhere(w.data, cloudtest.S3Secret, cloudtest.AzureKey)
+	w.nowhere(w.data, cloudtest.S3Secret, cloudtest.AzureKey, "iam.gserviceaccount.com", "PRIVATE KEY")
 	if out, err := w.tool(nil, "fsck"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
