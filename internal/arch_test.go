@@ -60,7 +60,7 @@ var imports = []row{
 	{pkg: "internal/db", platform: true, may: []string{"internal/im", "internal/metrics"}},
 	{pkg: "internal/bus/...", platform: true, may: []string{"internal/im", "internal/trace", "internal/metrics", "internal/bus", "self"}, never: sql},
 	{pkg: "internal/blob/...", platform: true, may: []string{"internal/im", "self"}, never: sql},
-	{pkg: "internal/media", platform: true, may: []string{"internal/im"}, never: sql},
+	{pkg: "internal/media", platform: true, may: []string{"internal/im", "internal/metrics"}, never: sql},
 	{pkg: "internal/page", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/tus", platform: true, may: []string{"internal/im"}, never: sql},
 	{pkg: "internal/quota", platform: true, may: []string{"internal/im", "internal/metrics"}, never: sql},

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/media"
 )
 
@@ -29,6 +30,9 @@ func mediaCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	return media.Serve(os.Stdin, stdout, media.ServeOptions{Memory: *memory})
 }
 
+// maxMedia is the most processes that read media when no option says so.
+const maxMedia = 8
+
 // newMedia returns what reads media, in processes of its own. They run this very
 // program, also when its file was replaced by a newer one in between.
 func newMedia(s *server, o config.Media, log *slog.Logger) (*media.Pool, error) {
@@ -41,10 +45,10 @@ func newMedia(s *server, o config.Media, log *slog.Logger) (*media.Pool, error) 
 	}
 	workers := o.Workers
 	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = min(runtime.GOMAXPROCS(0), maxMedia)
 	}
 	pool := media.NewPool(media.PoolOptions{Command: []string{self, "media", "--memory", strconv.Itoa(o.Memory)}, Env: []string{"GOMAXPROCS=1"},
-		Workers: workers, Limits: media.Limits{Pixels: int64(o.Pixels)}, Log: log})
+		Workers: workers, Limits: media.Limits{Pixels: int64(o.Pixels)}, Clock: im.SystemClock{}, Log: log, Metrics: s.ops.metrics})
 	s.onClose(func(context.Context) error { pool.Close(); return nil })
 	return pool, nil
 }

@@ -71,7 +71,7 @@ type Config struct {
 type Media struct {
 	// Pixels bounds the pictures that smaller ones are made of, by what their header says. A larger one can only be saved.
 	Pixels int `yaml:"pixels" min:"1000000" max:"500000000"`
-	// Workers is how many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor.
+	// Workers is how many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor, and at most 8.
 	Workers int `yaml:"workers" min:"0" max:"256"`
 	// Memory is what each of these processes may have. A picture that needs more can only be saved.
 	Memory int `yaml:"memory" unit:"bytes" min:"67108864" max:"17179869184"`

@@ -30,7 +30,7 @@ func docOf(path string) string {
 	case "Media.Pixels":
 		return "Bounds the pictures that smaller ones are made of, by what their header says. A larger one can only be saved."
 	case "Media.Workers":
-		return "How many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor."
+		return "How many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor, and at most 8."
 	case "Media.Memory":
 		return "What each of these processes may have. A picture that needs more can only be saved."
 	case "Config.Shards":

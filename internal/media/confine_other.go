@@ -2,6 +2,5 @@
 
 package media
 
-// confine is what debug.SetMemoryLimit and the parent's clock do on systems that
-// have no limits of the kind that Linux has.
-func confine(int64) error { return nil }
+// confine does nothing on systems that have no limits of the kind that Linux has.
+func confine(int64) (bounded bool, err error) { return false, nil }

@@ -14,20 +14,23 @@ import (
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/metrics"
 )
 
-// PoolOptions say how a Pool works. All are needed but Log.
+// PoolOptions say how a Pool works. All are needed, but where it says otherwise.
 type PoolOptions struct {
 	// Command starts a child, which calls Serve on its standard input and output.
 	Command []string
-	// Env is the child's environment; it has no other.
+	// Env is the child's environment; it has no other. Can be empty.
 	Env []string
 	// Workers is the most children at once.
 	Workers int
 	Limits  Limits
 	// TimeLimit is how long a file may take; 0 = TimeLimit.
 	TimeLimit time.Duration
+	Clock     im.Clock
 	Log       *slog.Logger
+	Metrics   *metrics.Set // nil = counted for nobody
 }
 
 const (
@@ -50,6 +53,7 @@ const (
 type Pool struct {
 	o     PoolOptions
 	slots chan struct{} // one for each child that may be at work
+	files metrics.Vec
 
 	mu     sync.Mutex // guards what follows
 	idle   []*process
@@ -61,7 +65,8 @@ func NewPool(o PoolOptions) *Pool {
 	if o.TimeLimit == 0 {
 		o.TimeLimit = TimeLimit
 	}
-	return &Pool{o: o, slots: make(chan struct{}, o.Workers)}
+	return &Pool{o: o, slots: make(chan struct{}, o.Workers),
+		files: o.Metrics.Counters("media_files_total", "Pictures, sounds and films that were looked at, by what came of it: shown, saved because it could not be read, or killed because it took its reader with it.", "result", "shown", "saved", "killed")}
 }
 
 // Close ends the children that have nothing to do. Those at work end with their
@@ -102,11 +107,12 @@ func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime strin
 		if err != nil {
 			return Made{}, unable(err)
 		}
-		m, err := c.run(ctx, job{mime, size, p.o.Limits.Pixels}, src, p.o.TimeLimit)
+		m, err := c.run(ctx, job{mime, size, p.o.Limits.Pixels}, src, &clock{now: p.o.Clock, left: p.o.TimeLimit})
 		var bad *sourceError
 		switch {
 		case err == nil:
 			p.give(c)
+			p.files.Inc(map[bool]string{true: "shown", false: "saved"}[m.Shown])
 			return m, nil
 		case errors.As(err, &bad):
 			p.give(c)
@@ -127,6 +133,7 @@ func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime strin
 		}
 		p.o.Log.Warn("a process that reads media has died", "mime", mime, "size", size, "attempt", i, "err", err, "stderr", c.said())
 		if i == attempts || errors.Is(err, errTime) {
+			p.files.Inc("killed")
 			return Made{}, nil
 		}
 	}
@@ -216,15 +223,13 @@ func start(command, env []string) (*process, error) {
 	return c, cmd.Start()
 }
 
-// run has the child do a job.
-func (c *process) run(ctx context.Context, j job, src io.ReaderAt, limit time.Duration) (m Made, err error) {
-	late := make(chan struct{})
-	clock := time.AfterFunc(limit, func() { close(late); _ = c.cmd.Process.Kill() })
+// run has the child do a job. What it takes to read the source counts for nobody.
+func (c *process) run(ctx context.Context, j job, src io.ReaderAt, clock *clock) (m Made, err error) {
 	given := context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })
+	clock.start(func() { _ = c.cmd.Process.Kill() })
 	defer func() {
 		switch { // who has killed it, also when it was done a moment before
-		case !clock.Stop():
-			<-late
+		case !clock.stop():
 			err = fmt.Errorf("%w: %w", errTime, cmp.Or(err, errDead))
 		case !given():
 			err = cmp.Or(err, errDead)
@@ -243,7 +248,7 @@ func (c *process) run(ctx context.Context, j job, src io.ReaderAt, limit time.Du
 		c.spoke = true
 		switch kind {
 		case frameRead:
-			if lost, err = c.feed(data, src, j.Size); err != nil {
+			if lost, err = c.feed(data, src, j.Size, clock); err != nil {
 				return Made{}, err
 			}
 		case frameMade:
@@ -260,7 +265,7 @@ func (c *process) run(ctx context.Context, j job, src io.ReaderAt, limit time.Du
 }
 
 // feed answers a question for bytes; lost is why there are none.
-func (c *process) feed(ask []byte, src io.ReaderAt, size int64) (lost, err error) {
+func (c *process) feed(ask []byte, src io.ReaderAt, size int64, clock *clock) (lost, err error) {
 	if len(ask) != 16 {
 		return nil, errFrame
 	}
@@ -268,12 +273,41 @@ func (c *process) feed(ask []byte, src io.ReaderAt, size int64) (lost, err error
 	if at > uint64(size) || n > maxPicture {
 		return nil, fmt.Errorf("%w: %d bytes from %d on", errFrame, n, at)
 	}
+	if !clock.stop() {
+		return nil, errTime
+	}
 	b := make([]byte, min(n, uint64(size)-at))
 	got, lost := src.ReadAt(b, int64(at))
+	clock.start(func() { _ = c.cmd.Process.Kill() })
 	if lost == nil || errors.Is(lost, io.EOF) && got == len(b) {
 		return nil, writeFrame(c.in, frameData, b)
 	}
 	return lost, writeFrame(c.in, frameLost, []byte("the file can not be read"))
+}
+
+// clock counts down a time that may be interrupted. One goroutine has it.
+type clock struct {
+	now   im.Clock
+	left  time.Duration
+	since time.Time
+	timer *time.Timer
+	over  bool
+}
+
+// start goes on counting; late is called when the time is up.
+func (c *clock) start(late func()) {
+	c.since, c.timer = c.now.Now(), time.AfterFunc(max(c.left, 0), late)
+}
+
+// stop interrupts it; false when the time was up.
+func (c *clock) stop() bool {
+	if c.timer == nil {
+		return !c.over
+	}
+	c.over = !c.timer.Stop()
+	c.timer = nil
+	c.left -= c.now.Now().Sub(c.since)
+	return !c.over
 }
 
 // end lets a child go that waits for a job.

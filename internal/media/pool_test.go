@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,14 +35,14 @@ func TestMain(m *testing.M) {
 		in = &trap{in, 2000, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }}
 	case "hangs":
 		in = &trap{in, 2000, func() { select {} }}
-	case "small":
+	case "small", "alone":
 		memory = 64 << 20
 	case "lies":
 		lie()
 	case "chatters":
 		fmt.Print(strings.Repeat("no frame at all ", 100_000))
 	}
-	if err := media.Serve(in, os.Stdout, media.ServeOptions{Memory: memory}); err != nil {
+	if err := media.Serve(in, os.Stdout, media.ServeOptions{Memory: memory, Unbounded: mode == "alone"}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -86,7 +85,7 @@ func newPool(t testing.TB, mode string) (*media.Pool, *logged) {
 	self, err := os.Executable()
 	must(t, err)
 	log := &logged{}
-	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=" + mode}, Workers: 2, Limits: limits(),
+	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=" + mode}, Workers: 2, Limits: limits(), Clock: im.SystemClock{},
 		TimeLimit: 20 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
 	t.Cleanup(p.Close)
 	return p, log
@@ -162,7 +161,7 @@ func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
 	self, err := os.Executable()
 	must(t, err)
 	log := &logged{}
-	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(),
+	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
 		TimeLimit: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
 	b := jpegOf(t, noise(400, 300, 1))
 	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
@@ -194,18 +193,16 @@ func large(t testing.TB, w int) []byte {
 }
 
 func TestAPictureThatNeedsMoreMemoryThanThereIsIsSaved(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Log("only Linux bounds the memory of a process")
-		return
-	}
 	b := large(t, 7000) // 196 MB when it is unpacked
-	p, log := newPool(t, "small")
-	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png")
-	if err != nil || m.Shown || !strings.Contains(log.String(), "memory") {
-		t.Errorf("%+v %v %s", m.Info, err, log)
+	for _, mode := range []string{"small", "alone"} {
+		p, log := newPool(t, mode)
+		m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png")
+		if err != nil || m.Shown || !strings.Contains(log.String(), "memory") {
+			t.Errorf("%s: %+v %v %s", mode, m.Info, err, log)
+		}
 	}
-	p, log = newPool(t, "serve")
-	if m, err = p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png"); err != nil || !m.Shown || m.Width != 7000 || len(m.Previews) != 3 {
+	p, log := newPool(t, "serve")
+	if m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png"); err != nil || !m.Shown || m.Width != 7000 || len(m.Previews) != 3 {
 		t.Errorf("with more: %+v %v %s", m.Info, err, log)
 	}
 }
@@ -237,6 +234,30 @@ func (b broken) ReadAt(p []byte, at int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, at)
 }
 
+// slow is a file that comes slowly.
+type slow struct{ io.ReaderAt }
+
+// ReadAt implements io.ReaderAt.
+func (s slow) ReadAt(p []byte, at int64) (int, error) {
+	<-time.After(300 * time.Millisecond)
+	return s.ReaderAt.ReadAt(p, at)
+}
+
+func TestAFileMayComeSlowly(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=serve"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
+		TimeLimit: 2 * time.Second, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	defer p.Close()
+	film := mp4Film(t, 0)
+	for range 6 {
+		film = append(film, box("free", make([]byte, 1<<20))...)
+	}
+	if m, err := p.Make(t.Context(), slow{bytes.NewReader(film)}, int64(len(film)), "video/mp4"); err != nil || !m.Shown {
+		t.Errorf("%+v %v", m.Info, err)
+	}
+}
+
 func TestAFileThatCanNotBeReadIsNotTheFilesFault(t *testing.T) {
 	p, _ := newPool(t, "serve")
 	b := append(mp4Film(t, 0), make([]byte, 5<<20)...)
@@ -246,7 +267,7 @@ func TestAFileThatCanNotBeReadIsNotTheFilesFault(t *testing.T) {
 	if m, err := p.Make(t.Context(), bytes.NewReader(b[:len(b)-5<<20]), int64(len(b)-5<<20), "video/mp4"); err != nil || !m.Shown || p.KillIdle() != 1 {
 		t.Errorf("afterwards: %+v %v", m.Info, err)
 	}
-	none := media.NewPool(media.PoolOptions{Command: []string{"/does/not/exist"}, Workers: 1, Limits: limits(), Log: slog.New(slog.DiscardHandler)})
+	none := media.NewPool(media.PoolOptions{Command: []string{"/does/not/exist"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler)})
 	if _, err := none.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
 		t.Errorf("a child that can not be started: %v", err)
 	}

@@ -10,16 +10,23 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 )
 
-// TimeLimit is how long a file may take.
+// TimeLimit is how long a file may take, without what it takes to fetch it.
 const TimeLimit = 10 * time.Second
+
+// orphanTime is after how long of silence a child ends itself.
+const orphanTime = 2 * TimeLimit
 
 // ServeOptions say what a child may take.
 type ServeOptions struct {
 	// Memory is what it may have, in bytes.
 	Memory int64
+	// Unbounded leaves it to this process alone to keep to that, as on systems
+	// where nobody else does.
+	Unbounded bool
 }
 
 // Serve is the child: it does jobs, one after the other, until its input ends.
@@ -28,8 +35,15 @@ type ServeOptions struct {
 func Serve(in io.Reader, out io.Writer, o ServeOptions) error {
 	debug.SetMemoryLimit(o.Memory * 7 / 8)
 	debug.SetGCPercent(200)
-	if err := confine(o.Memory); err != nil {
-		return err
+	bounded := false
+	if !o.Unbounded {
+		var err error
+		if bounded, err = confine(o.Memory); err != nil {
+			return err
+		}
+	}
+	if !bounded {
+		go watchMemory(o.Memory)
 	}
 	w := &worker{in: bufio.NewReaderSize(in, 64<<10), out: bufio.NewWriterSize(out, 64<<10)}
 	for {
@@ -49,11 +63,26 @@ func Serve(in io.Reader, out io.Writer, o ServeOptions) error {
 	}
 }
 
+// watchMemory ends the process when it has more memory than it may. Pages that
+// nobody has touched are not there yet, so that it comes in time also when much
+// is asked for at once.
+func watchMemory(most int64) {
+	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	for range time.Tick(10 * time.Millisecond) {
+		metrics.Read(sample)
+		if has := sample[0].Value.Uint64() - sample[1].Value.Uint64(); has > uint64(most) {
+			fmt.Fprintln(os.Stderr, "it needs too much memory")
+			os.Exit(4)
+		}
+	}
+}
+
 // worker is a child at work. It is an io.ReaderAt of the file.
 type worker struct {
-	in   *bufio.Reader
-	out  *bufio.Writer
-	lost error // why the file can not be read on
+	in    *bufio.Reader
+	out   *bufio.Writer
+	watch *time.Timer // ends the process
+	lost  error       // why the file can not be read on
 }
 
 func (w *worker) do(data []byte) error {
@@ -61,12 +90,12 @@ func (w *worker) do(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	// The parent has a clock, too; this one is for when that has died.
-	watch := time.AfterFunc(TimeLimit+time.Second, func() {
+	// The parent has the clock that counts; this one is for when that has died.
+	w.watch = time.AfterFunc(orphanTime, func() {
 		fmt.Fprintln(os.Stderr, "it takes too long")
 		os.Exit(3)
 	})
-	defer watch.Stop()
+	defer w.watch.Stop()
 	w.lost = nil
 	m, err := Make(w, j.Size, j.Mime, Limits{Pixels: j.Pixels})
 	switch {
@@ -100,7 +129,9 @@ func (w *worker) ReadAt(p []byte, at int64) (int, error) {
 	if err := errors.Join(writeFrame(w.out, frameRead, ask[:]), w.out.Flush()); err != nil {
 		return 0, fmt.Errorf("%w: %w", errFrame, err)
 	}
+	w.watch.Stop() // for as long as somebody else is at work
 	kind, n, err := readHead(w.in, max(len(p), maxMade))
+	w.watch.Reset(orphanTime)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errFrame, err)
 	}
