@@ -75,6 +75,7 @@ red: ## plant a bug for each promise, and see its tests turn red (minutes)
 chaos: ## break servers at full length, and prove that nothing is lost (an hour; as root)
 	go run ./test/chaos/run all
 	SKEIN_CHAOS_LONG=1 go test ./test/chaos -count=1 -timeout 60m -run FailsOver -v
+	SKEIN_CHAOS_LONG=1 go test ./test/files -count=1 -timeout 20m -run Outlives -v
 	SKEIN_CHAOS_LONG=1 go test ./test/move -count=1 -timeout 60m -v
 
 .PHONY: sim

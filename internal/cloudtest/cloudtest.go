@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -185,7 +186,9 @@ func answers(path string) func(string) error {
 // system gives to outgoing connections.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for port := 21_000 + os.Getpid()%9000; port < 32_000; port++ {
+	// Not one after the other: the program that a port was found for listens later.
+	for range 1000 {
+		port := 21_000 + rand.IntN(11_000)
 		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
 			if err := l.Close(); err != nil {
