@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	if code, child := chaos.Apart(); child { // small disks are mounted
 		os.Exit(code)
 	}
+	if len(os.Args) > 1 && os.Args[1] == asGoClient {
+		os.Exit(goClient(os.Args[2:]))
+	}
 	os.Exit(cluster.WithBinary("skein-files", func(binary string) int {
 		bin = binary
 		return m.Run()
@@ -110,12 +113,14 @@ func TestAnUploadOutlivesDeadClientsDeadServersAndABrokenNetwork(t *testing.T) {
 	for name, of := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			outlives(t, of(t))
+			outlives(t, of(t), []string{"node", "upload.mjs"}, nil)
 		})
 	}
 }
 
-func outlives(t *testing.T, p place) {
+// outlives has a client upload through faults; program is what it is started as,
+// with its arguments behind. Then the bytes are compared, and after is called.
+func outlives(t *testing.T, p place, program []string, after func(w *world)) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
@@ -134,7 +139,7 @@ func outlives(t *testing.T, p place) {
 		}
 	})
 	net := newRelay(t, node.Addr())
-	c := &client{t: t, args: []string{"upload.mjs", "http://" + net.addr(), "shop", app.Token("ann"), source, filepath.Join(dir, "state")}}
+	c := &client{t: t, args: append(program, "http://"+net.addr(), "shop", app.Token("ann"), source, filepath.Join(dir, "state"))}
 	defer c.kill()
 	c.start(ctx)
 
@@ -171,6 +176,9 @@ func outlives(t *testing.T, p place) {
 	} else {
 		t.Logf("%d bytes were sent again after %v", again, faults)
 	}
+	if after != nil {
+		after(&world{t, node, app, data})
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -191,7 +199,7 @@ func write(t *testing.T, name string) (sum [32]byte) {
 	return [32]byte(h.Sum(nil))
 }
 
-// client is a process of tus-js-client.
+// client is a process that uploads.
 type client struct {
 	t    *testing.T
 	args []string
@@ -202,7 +210,7 @@ type client struct {
 
 func (c *client) start(ctx context.Context) {
 	c.t.Helper()
-	c.cmd, c.out, c.err = exec.CommandContext(ctx, "node", c.args...), &strings.Builder{}, &strings.Builder{}
+	c.cmd, c.out, c.err = exec.CommandContext(ctx, c.args[0], c.args[1:]...), &strings.Builder{}, &strings.Builder{}
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.err
 	must(c.t, c.cmd.Start())
 }
