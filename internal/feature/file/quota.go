@@ -47,7 +47,7 @@ func (s *Service) charge(tx db.Tx, u *upload, now im.Micros) error {
 	if err != nil {
 		return err
 	}
-	if most := q.GetStoredBytes(); most > 0 && uint64(bytes) > most {
+	if most := q.GetStoredBytes(); over(bytes, most) {
 		return errOver{refusedApp, most}
 	}
 	if u.owner == "" {
@@ -60,14 +60,18 @@ func (s *Service) charge(tx db.Tx, u *upload, now im.Micros) error {
 	if err != nil {
 		return err
 	}
-	if most := q.GetUserStoredBytes(); most > 0 && uint64(bytes) > most {
+	if most := q.GetUserStoredBytes(); over(bytes, most) {
 		return errOver{refusedUser, most}
 	}
-	if most := q.GetUserUploadedBytesPerDay(); most > 0 && uint64(today) > most {
+	if most := q.GetUserUploadedBytesPerDay(); over(today, most) {
 		return errOver{refusedDay, most}
 	}
 	return nil
 }
+
+// over tells whether a count is beyond a quota. One that an older program has
+// left too low can be negative.
+func over(n int64, most uint64) bool { return most > 0 && n > 0 && uint64(n) > most }
 
 // refuse makes the answer of an errOver, and counts it; another error stays.
 func (s *Service) refuse(err error, size int64) error {
@@ -209,7 +213,7 @@ const (
 // open uploads included, and where new ones go.
 func Usage(ctx context.Context, d *db.DB, app im.AppID, use *skeinv1.AppUsage) error {
 	return d.Read(ctx, func(tx db.Tx) error {
-		return tx.QueryRow(`SELECT coalesce((SELECT bytes FROM file_app WHERE app = $1), 0),
+		return tx.QueryRow(`SELECT coalesce((SELECT bytes FROM file_app WHERE app = $1 AND bytes > 0), 0),
 			coalesce((SELECT url FROM file_store WHERE app = $1 AND current = 1), '')`, app).Scan(&use.StoredBytes, &use.Bucket)
 	})
 }

@@ -89,13 +89,25 @@ func TestAnAppAndItsUsersHaveRoomForSoManyBytes(t *testing.T) {
 		w.quotas.Store(&skeinv1.AppQuotas{})
 		one.upload(t, "shop/bob", random(3, 35_000))
 		w.counts("twice the same", 105_000, 70_000, 5_000)
+		// What an older program left is too little or nothing; it refuses nobody, and can be counted anew.
 		must(t, w.db.Write(t.Context(), func(tx db.Tx) error {
-			_, err := tx.Exec("UPDATE file_app SET bytes = 7")
+			_, err := tx.Exec("UPDATE file_app SET bytes = -7")
 			if err == nil {
 				_, err = tx.Exec("DELETE FROM file_user")
 			}
 			return err
 		}))
+		w.quotas.Store(&skeinv1.AppQuotas{StoredBytes: proto.Uint64(100_000)})
+		var few skeinv1.AppUsage
+		if err := file.Usage(t.Context(), w.db, "shop", &few); err != nil || few.StoredBytes != 0 {
+			t.Errorf("%v, %v", &few, err)
+		}
+		if res, text := one.begin(t, "shop/cid", 5); res.StatusCode != http.StatusCreated {
+			t.Errorf("%s %s", res.Status, text)
+		} else if res, text := one.request(t, "shop/cid", "DELETE", res.Header.Get("Location"), nil); res.StatusCode != http.StatusNoContent {
+			t.Errorf("%s %s", res.Status, text)
+		}
+		w.quotas.Store(&skeinv1.AppQuotas{})
 		must(t, file.Recount(t.Context(), w.db, "shop"))
 		w.counts("counted anew", 105_000, 70_000, 0)
 		var use skeinv1.AppUsage

@@ -156,8 +156,11 @@ func (s *Stores) addKey(ctx context.Context, old storeRow) error {
 	r.keyBy = s.d.Keys[0].ID
 	return s.d.DB.Write(ctx, func(tx db.Tx) error {
 		if old.id != "" {
-			n, err := tx.Exec("UPDATE file_store SET current = 0 WHERE id = $1 AND current = 1", old.id)
-			if err != nil || n == 0 {
+			// Its credentials may have been renewed meanwhile.
+			err := tx.QueryRow("UPDATE file_store SET current = 0 WHERE id = $1 AND current = 1 RETURNING login, login_by", old.id).Scan(&r.login, &r.loginBy)
+			if errors.Is(err, db.ErrNoRows) {
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}
