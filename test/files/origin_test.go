@@ -11,7 +11,7 @@ const host = "files.example.com"
 
 func TestFilesAreReadAtAnOriginThatHasNothingElse(t *testing.T) {
 	w := newWorld(t, "--files-origin", "https://"+host)
-	film := "\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + strings.Repeat("frame after frame ", 1000)
+	film := film() + box("mdat", strings.Repeat("frame after frame ", 1000))
 	id := w.upload("ann", "film.mp4", "video/mp4", []byte(film))
 	out, code := w.call("ann", "FileService/CreateFileKey", map[string]any{})
 	if code != "" || out["origin"] != "https://"+host {
