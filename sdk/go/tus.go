@@ -19,7 +19,7 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// Constants of uploads (docs/sdk-spec.md §11).
+// Constants of uploads (docs/sdk-spec.md §8).
 const (
 	// chunk is how many bytes a request brings, leastChunk how few they become
 	// when what stands between this client and the server lets no more pass.

@@ -176,7 +176,7 @@ func (p *programs) runTS(t *testing.T, pg *page) {
 
 // goImports are the packages that Go blocks may use without saying so, as an
 // editor would add them.
-var goImports = map[string]string{"context": "context", "errors": "errors", "os": "os", "strings": "strings", "time": "time",
+var goImports = map[string]string{"context": "context", "errors": "errors", "io": "io", "os": "os", "strings": "strings", "time": "time",
 	"skein": "github.com/skein-im/skein/sdk/go", "sqlitestore": "github.com/skein-im/skein/sdk/go/sqlitestore"}
 
 func (p *programs) compileGo() (string, error) {
@@ -192,7 +192,7 @@ func (p *programs) compileGo() (string, error) {
 	}
 	var head bytes.Buffer
 	head.WriteString("package main\n\nimport (\n\"context\"\n")
-	for _, name := range []string{"errors", "os", "strings", "time", "skein", "sqlitestore"} {
+	for _, name := range []string{"errors", "io", "os", "strings", "time", "skein", "sqlitestore"} {
 		if uses(code.String(), name) {
 			fmt.Fprintf(&head, "%s %q\n", name, goImports[name])
 		}
