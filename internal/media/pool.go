@@ -39,8 +39,8 @@ const (
 	idleTime = 20 * time.Second
 	// maxJobs is how many files a child reads before another one takes its place.
 	maxJobs = 1000
-	// attempts is how many children a file may take with it. The first may have
-	// died of something else.
+	// attempts is how many children a file may take with it before it is only
+	// cleaned. The first may have died of something else.
 	attempts = 2
 	// maxStderr bounds what is kept of what a child says at its end, in bytes.
 	maxStderr = 2 << 10
@@ -82,9 +82,10 @@ func (p *Pool) Close() {
 	}
 }
 
-// Make is the function Make in a child. A file that kills children is one of
-// which nothing is known. Errors: those of src; Unavailable, when no child can
-// be started or ctx ends first.
+// Make is the function Make in a child. Of a file that kills children nothing is
+// known; where it is a picture, another child has cleaned it without decoding it.
+// Errors: those of src; Unavailable, when no child can be started or ctx ends
+// first.
 func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime string) (Made, error) {
 	if !Reads(mime) || size == 0 {
 		return Made{}, nil
@@ -92,7 +93,7 @@ func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime strin
 	select {
 	case p.slots <- struct{}{}:
 	case <-ctx.Done():
-		return Made{}, im.Errorf(im.Unavailable, "no time was left to look at the file")
+		return Made{}, errNoTime()
 	}
 	defer func() { <-p.slots }()
 	if size <= heldSource {
@@ -102,41 +103,58 @@ func (p *Pool) Make(ctx context.Context, src io.ReaderAt, size int64, mime strin
 		}
 		src = held
 	}
-	for i := 1; ; i++ {
+	j := job{mime, size, p.o.Limits.Pixels}
+	for attempt := 1; ; attempt++ {
+		m, err := p.try(ctx, j, src)
+		switch {
+		case err == nil:
+			p.files.Inc(map[bool]string{true: "shown", false: "saved"}[m.Shown])
+			return m, nil
+		case !errors.Is(err, errDied):
+			return Made{}, err
+		case j.Pixels == 0:
+			p.files.Inc("killed")
+			return Made{}, nil
+		case attempt == attempts || errors.Is(err, errTime):
+			j.Pixels = 0 // nothing is decoded then
+		}
+	}
+}
+
+// try has a child look at a file. Errors: those of src; Unavailable; errDied.
+func (p *Pool) try(ctx context.Context, j job, src io.ReaderAt) (Made, error) {
+	for {
 		c, err := p.take()
 		if err != nil {
 			return Made{}, unable(err)
 		}
-		m, err := c.run(ctx, job{mime, size, p.o.Limits.Pixels}, src, &clock{now: p.o.Clock, left: p.o.TimeLimit})
+		m, err := c.run(ctx, j, src, &clock{now: p.o.Clock, left: p.o.TimeLimit})
 		var bad *sourceError
 		switch {
 		case err == nil:
 			p.give(c)
-			p.files.Inc(map[bool]string{true: "shown", false: "saved"}[m.Shown])
 			return m, nil
 		case errors.As(err, &bad):
 			p.give(c)
 			return Made{}, bad.error
 		}
 		c.kill()
-		if ctx.Err() != nil {
-			return Made{}, im.Errorf(im.Unavailable, "no time was left to look at the file")
+		switch {
+		case ctx.Err() != nil:
+			return Made{}, errNoTime()
+		case c.spoke:
+			p.o.Log.Warn("a process that reads media has died", "mime", j.Mime, "size", j.Size, "decoding", j.Pixels > 0, "err", err, "stderr", c.said())
+			return Made{}, fmt.Errorf("%w: %w", errDied, err)
+		case c.jobs == 0:
+			// It was dead before it saw the file: this machine can not.
+			return Made{}, unable(fmt.Errorf("%w: %s", err, c.said()))
 		}
-		if !c.spoke {
-			// It was dead before it saw the file. One that had done others may be
-			// replaced; a new one that dies at once says that this machine can not.
-			if c.jobs == 0 {
-				return Made{}, unable(fmt.Errorf("%w: %s", err, c.said()))
-			}
-			i--
-			continue
-		}
-		p.o.Log.Warn("a process that reads media has died", "mime", mime, "size", size, "attempt", i, "err", err, "stderr", c.said())
-		if i == attempts || errors.Is(err, errTime) {
-			p.files.Inc("killed")
-			return Made{}, nil
-		}
+		// One that had done others has died meanwhile, and is replaced.
 	}
+}
+
+func errNoTime() error {
+	return im.Errorf(im.Unavailable, "no time was left to look at the file")
 }
 
 func unable(err error) error {
@@ -188,8 +206,10 @@ func (p *Pool) retire(c *process) {
 // sourceError is an error of the file's source, and nobody's fault here.
 type sourceError struct{ error }
 
-// errTime says that a file took too long, errDead that the child was killed.
+// errDied says that a file has taken its child with it, errTime that it took too
+// long, and errDead that the child was killed.
 var (
+	errDied = errors.New("the child has died")
 	errTime = errors.New("it takes too long")
 	errDead = errors.New("it was killed")
 )

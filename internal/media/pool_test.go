@@ -146,7 +146,7 @@ func TestAChildThatDiesTakesNothingWithIt(t *testing.T) {
 		if err != nil || m.Shown || m.Clean != nil {
 			t.Errorf("%s: %+v %v", mode, m.Info, err)
 		}
-		if n := strings.Count(log.String(), "has died"); n != 2 || !strings.Contains(log.String(), said) {
+		if n := strings.Count(log.String(), "has died"); n != 3 || !strings.Contains(log.String(), said) {
 			t.Errorf("%s: %d children were tried (want %q): %s", mode, n, said, log)
 		}
 	}
@@ -165,7 +165,7 @@ func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
 		TimeLimit: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
 	b := jpegOf(t, noise(400, 300, 1))
 	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
-	if err != nil || m.Shown || strings.Count(log.String(), "takes too long") != 1 {
+	if err != nil || m.Shown || strings.Count(log.String(), "takes too long") != 2 {
 		t.Errorf("%+v %v %s", m.Info, err, log)
 	}
 	// Whoever has no time left comes back; nothing is said about the file.
@@ -193,12 +193,17 @@ func large(t testing.TB, w int) []byte {
 }
 
 func TestAPictureThatNeedsMoreMemoryThanThereIsIsSaved(t *testing.T) {
-	b := large(t, 7000) // 196 MB when it is unpacked
+	b := pngWithNotes(large(t, 7000), 1) // 196 MB when it is unpacked
 	for _, mode := range []string{"small", "alone"} {
 		p, log := newPool(t, mode)
 		m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png")
 		if err != nil || m.Shown || !strings.Contains(log.String(), "memory") {
 			t.Errorf("%s: %+v %v %s", mode, m.Info, err, log)
+		}
+		// It was cleaned all the same.
+		clean, err := io.ReadAll(media.Reader(m.Clean, func(from, n int64) io.Reader { return bytes.NewReader(b[from : from+n]) }))
+		if err != nil || len(clean) < 10_000 || bytes.Contains(clean, []byte("Kilroy")) {
+			t.Errorf("%s: %d bytes are kept, %v", mode, len(clean), err)
 		}
 	}
 	p, log := newPool(t, "serve")

@@ -42,7 +42,8 @@ type preview struct {
 }
 
 // reservation is how long the objects that are made of an upload may be there
-// without a row that names them. Whoever has died then has left nothing.
+// without a row that names them, beside the time that it takes to copy them.
+// Whoever has died then has left nothing.
 const reservation = 30 * time.Minute
 
 // make makes of an upload that is complete what is kept: bytes without what is
@@ -91,7 +92,7 @@ func (s *Service) store(ctx context.Context, u *upload, store blob.Store, f *sto
 		f.previews = append(f.previews, v)
 		f.reserved = append(f.reserved, v.key)
 	}
-	if err := s.reserve(ctx, u.store, f.reserved); err != nil {
+	if err := s.reserve(ctx, u.store, f.reserved, reservation+time.Duration(u.size/copyRate)*time.Second); err != nil {
 		return err
 	}
 	for i, p := range m.Previews {
@@ -140,14 +141,14 @@ func putClean(ctx context.Context, store blob.Store, from string, f *stored, cle
 }
 
 // reserve notes objects that are about to be made, as ones to delete in a while.
-func (s *Service) reserve(ctx context.Context, store string, keys []string) error {
+func (s *Service) reserve(ctx context.Context, store string, keys []string, life time.Duration) error {
 	return s.d.DB.Write(ctx, func(tx db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
 		for _, key := range keys {
-			if _, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) VALUES ($1, '', $2, $3)", key, store, now+im.Micros(reservation.Microseconds())); err != nil {
+			if _, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) VALUES ($1, '', $2, $3)", key, store, now+im.Micros(life.Microseconds())); err != nil {
 				return err
 			}
 		}
