@@ -161,7 +161,7 @@ func TestAnObjectStoreThatIsDownForAWhileLosesNothing(t *testing.T) {
 	source := filepath.Join(dir, "source")
 	sum := write(t, source)
 	net := newRelay(t, w.node.Addr())
-	c := &client{t: t, args: []string{"upload.mjs", "http://" + net.addr(), "shop", w.app.Token("ann"), source, filepath.Join(dir, "state")}}
+	c := &client{t: t, args: []string{"node", "upload.mjs", "http://" + net.addr(), "shop", w.app.Token("ann"), source, filepath.Join(dir, "state")}}
 	defer c.kill()
 	c.start(ctx)
 	net.awaitBytes(ctx, t, size()/2)
