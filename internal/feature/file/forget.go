@@ -54,6 +54,11 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 		if _, err := tx.Exec("UPDATE file SET owner = '', touched = $3 WHERE app = $1 AND owner = $2", app, user, erased); err != nil {
 			return err
 		}
-		return dropUnused(tx, erased+1)
+		if err := dropUnused(tx, erased+1); err != nil {
+			return err
+		}
+		// What stays is the app's alone, as what its back end has brought.
+		_, err := tx.Exec("DELETE FROM file_user WHERE app = $1 AND owner = $2", app, user)
+		return err
 	})
 }

@@ -158,9 +158,10 @@ func TestAnErasedUserLeavesNoFilesButThoseThatOthersHaveSent(t *testing.T) {
 		w.has(said, true) // its message is emptied next
 		w.has(both, true)
 		w.has(other, true)
-		if mine := w.count("SELECT count(*) FROM file WHERE owner = 'ann' AND app = 'shop'") + w.count("SELECT count(*) FROM file_upload WHERE owner = 'ann' AND app = 'shop'"); mine != 0 {
+		if mine := w.count("SELECT count(*) FROM file WHERE owner = 'ann' AND app = 'shop'") + w.count("SELECT count(*) FROM file_upload WHERE owner = 'ann' AND app = 'shop'") + w.count("SELECT count(*) FROM file_user WHERE owner = 'ann' AND app = 'shop'"); mine != 0 {
 			t.Errorf("%d rows are the erased user's", mine)
 		}
+		w.counts("erased", 15_000, 0, 0) // said and both, and bob's
 		w.follow(im.Entry{App: "shop", Conv: "@3:ann:bob", Seq: 8, Kind: im.KindRecall, Target: 7})
 		w.has(said, false)
 		must(t, n.service.Collect(t.Context()))
@@ -177,6 +178,7 @@ func TestAnErasedUserLeavesNoFilesButThoseThatOthersHaveSent(t *testing.T) {
 		if !bytes.Equal(shared, w.stored(bobs)) {
 			t.Error("bob's bytes are others")
 		}
+		w.counts("all but bob's", 5_000, 0, 0)
 	})
 }
 
