@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -712,5 +713,86 @@ func TestAnUploadWithoutAMessageGoesIntoWhatIsScheduled(t *testing.T) {
 	go func() { <-g.there; cancel(); close(g.opened) }()
 	if _, err := a.Upload(ctx, g.upload("x"), nil); skein.CodeOf(err) != skein.Aborted {
 		t.Errorf("an upload that was given up: %v", err)
+	}
+}
+
+func TestAFileThatTheServerForgotBeforeItsMessageCameIsUploadedAgain(t *testing.T) {
+	s := serve(t)
+	var begun atomic.Int64
+	a, b := s.connected("alice", through(t, func(r *http.Request) (*http.Response, error) {
+		if uploads(r) && r.Method == http.MethodPost {
+			begun.Add(1)
+		}
+		return nil, nil
+	})), s.connected("bob")
+	first, second := noise(14, 5000), noise(15, 3*mib)
+	g := newGate(second, mib)
+	m, err := a.With("bob").Enqueue(soon(t), skein.Outgoing{Text: "both", Files: []skein.Upload{
+		{Reader: bytes.NewReader(first), Size: int64(len(first)), Name: "first.bin"}, g.upload("second.bin")}})
+	must(t, err)
+	within(t, "1 MiB", g.there)
+	until(t, a, "the first file", func() bool { return a.Uploads()[0].Items[0].Sent == int64(len(first)) })
+
+	// As the collector does, after a day.
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "skein.db")+"?_pragma=busy_timeout(5000)")
+	must(t, err)
+	defer db.Close()
+	until(t, a, "the file's row", func() bool {
+		gone, err := db.Exec("DELETE FROM file WHERE name = 'first.bin'")
+		must(t, err)
+		n, err := gone.RowsAffected()
+		must(t, err)
+		return n == 1
+	})
+	_, err = db.Exec("DELETE FROM file_upload WHERE name = 'first.bin'")
+	must(t, err)
+	_, err = db.Exec("DELETE FROM file_bytes WHERE size = 5000")
+	must(t, err)
+	close(g.opened)
+	got := only(t, b, b.With("alice"))
+	if got.ID != m.ID || begun.Load() != 3 {
+		t.Errorf("bob has %+v after %d uploads", got, begun.Load())
+	}
+	reads(t, b, got, 0, first)
+	reads(t, b, got, 1, second)
+}
+
+func TestWhatIsDoneToAMessageWaitsForItsFiles(t *testing.T) {
+	s := serve(t)
+	a, b := s.connected("alice"), s.connected("bob")
+	v := a.With("bob")
+	g := newGate(noise(16, 3*mib), mib)
+	m, err := v.Enqueue(soon(t), skein.Outgoing{Files: []skein.Upload{g.upload("x.bin")}})
+	must(t, err)
+	within(t, "1 MiB", g.there)
+	done := make(chan error, 2)
+	go func() { done <- v.React(soon(t), m, "👍") }()
+	until(t, a, "the reaction of one's own", func() bool {
+		list, err := v.Messages(soon(t), 1)
+		return err == nil && len(list) == 1 && list[0].Pending
+	})
+	_, err = v.Send(soon(t), skein.Outgoing{Text: "faster"}) // others do not wait for it
+	must(t, err)
+	close(g.opened)
+	must(t, <-done)
+	until(t, b, "all three", func() bool {
+		list, err := b.With("alice").Messages(soon(t), 10)
+		return err == nil && len(list) == 2 && list[0].Text == "faster" && len(list[1].Reactions) == 1
+	})
+
+	// With the message goes what waits for it.
+	g = newGate(noise(17, 3*mib), mib)
+	defer close(g.opened)
+	m, err = v.Enqueue(soon(t), skein.Outgoing{Files: []skein.Upload{g.upload("y.bin")}})
+	must(t, err)
+	within(t, "1 MiB", g.there)
+	go func() { done <- v.Recall(soon(t), m) }()
+	until(t, a, "the recall", func() bool {
+		list, err := v.Messages(soon(t), 1)
+		return err == nil && list[0].Recalled
+	})
+	must(t, v.Discard(soon(t), m))
+	if err := <-done; skein.CodeOf(err) != skein.FailedPrecondition {
+		t.Errorf("the recall of what was discarded: %v", err)
 	}
 }
