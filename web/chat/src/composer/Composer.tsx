@@ -2,7 +2,7 @@
 // in the empty field edits the last own message; an input method's keys are
 // its own.
 import type { Conversation, ConversationSnapshot, Message, Outgoing, OutgoingContent } from "@skein/client";
-import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from "react";
+import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref, type RefObject } from "react";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
 import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
@@ -10,6 +10,7 @@ import { useStrings } from "../i18n/strings.ts";
 import { useClient, useDrafts } from "../live/context.tsx";
 import { useFiles } from "../files/FilesContext.tsx";
 import type { NewFile } from "../files/sdk.ts";
+import { DropZone } from "../files/send/DropZone.tsx";
 import { filesOf } from "../files/send/filesOf.ts";
 import { strings as sendStrings } from "../files/send/strings.ts";
 import { SendFiles } from "../files/send/SendFiles.tsx";
@@ -41,8 +42,6 @@ export interface ComposerHandle {
   /** Adds a text to what is typed. */
   write(text: string): void;
   focus(): void;
-  /** Asks whether to send these files. */
-  attach(files: readonly File[]): void;
 }
 
 interface ComposerProps {
@@ -50,6 +49,8 @@ interface ComposerProps {
   readonly conversation: Conversation;
   readonly snapshot: ConversationSnapshot;
   readonly name: string;
+  /** Where one may drop files. */
+  readonly frame: RefObject<HTMLElement | null>;
   readonly onSent: () => void;
   /** The focus wants to go up into the messages. */
   readonly onLeaveUp: () => void;
@@ -73,7 +74,7 @@ function touchKeyboard(): boolean {
 }
 
 /** The composer of a conversation. */
-export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp, lastEditable, thread }: ComposerProps) {
+export function Composer({ ref, conversation, snapshot, name, frame, onSent, onLeaveUp, lastEditable, thread }: ComposerProps) {
   const { t, tag, language } = useSpeech();
   const when = useStrings(timedStrings);
   const client = useClient();
@@ -119,6 +120,25 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
     element.style.height = "auto";
     element.style.height = `${Math.min(element.scrollHeight, 240)}px`;
   }, [text]);
+
+  // A screenshot is pasted wherever the focus is in the conversation, but not into another field.
+  const pasteable = !editing && !block;
+  useEffect(() => {
+    const element = frame.current;
+    if (!pasteable || !element) return;
+    const onPaste = (event: ClipboardEvent) => {
+      const at = event.target instanceof HTMLElement ? event.target : document.body;
+      const other = at.closest("input, textarea, dialog, [contenteditable]");
+      const here = at === document.body ? element.matches("main") : element.contains(at);
+      const files = filesOf(event.clipboardData, send.pasted, new Date());
+      // A text that was copied with its looks brings a picture of itself along.
+      if (!here || (other && other !== field.current) || files.length === 0 || event.clipboardData?.types.includes("text/plain")) return;
+      event.preventDefault();
+      setAttaching(files);
+    };
+    document.addEventListener("paste", onPaste);
+    return () => document.removeEventListener("paste", onPaste);
+  }, [frame, pasteable, send]);
 
   // A draft is what is typed for a new message, not an edit.
   const toKeep = editing ? undefined : { text, replyTo: typeof replyTo === "number" ? replyTo : replyTo?.seq };
@@ -186,9 +206,6 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
         focus();
       },
       focus,
-      attach: (files) => {
-        if (files.length > 0) setAttaching(files);
-      },
     }),
     [editing, endEdit, startEdit, focus],
   );
@@ -377,7 +394,7 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
   if (block && block.reason !== "slow_mode") return <ComposerGate conversation={conversation} snapshot={snapshot} block={block} />;
   return (
     <div className="composer">
-      {waits ? <ComposerGate conversation={conversation} snapshot={snapshot} block={block} /> : null}
+      {waits ? <ComposerGate conversation={conversation} snapshot={snapshot} block={block} /> : editing ? null : <DropZone over={frame} name={name} onFiles={setAttaching} />}
       {matches.length > 0 ? <MentionList users={matches} members={members} roles={roles} picked={mention?.picked ?? 0} onPick={pickMention} /> : null}
       <ComposerContext
         conversation={conversation}
@@ -412,13 +429,6 @@ export function Composer({ ref, conversation, snapshot, name, onSent, onLeaveUp,
           enterKeyHint={touchKeyboard() ? "enter" : "send"}
           onChange={(event) => onChange(event.target.value, event.target.selectionStart)}
           onKeyDown={onKeyDown}
-          onPaste={(event) => {
-            const files = editing ? [] : filesOf(event.clipboardData, send.pasted, new Date());
-            // A text that was copied with its looks brings a picture of itself along.
-            if (files.length === 0 || event.clipboardData.types.includes("text/plain")) return;
-            event.preventDefault();
-            setAttaching(files);
-          }}
           onCompositionEnd={(event) => (composedAt.current = event.nativeEvent.timeStamp)}
           onSelect={(event) => setSelecting(event.currentTarget.selectionStart !== event.currentTarget.selectionEnd)}
           onBlur={() => {

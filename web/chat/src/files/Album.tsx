@@ -57,14 +57,15 @@ function TileButton({ item, caption, place, longer }: { item: Placed; caption: s
   const film = kindOf(file) === "film";
   const what = film ? s.filmNamed(file.name, file.duration > 0 ? playTime(file.duration) : "") : s.photoNamed(file.name);
   return (
-    <button type="button" className="tile" tabIndex={-1} aria-label={place ? s.ofAlbum(what, ...place) : what} onClick={() => openGallery({ owner, file, index, caption })}>
+    <button type="button" className="tile" onClick={() => openGallery({ owner, file, index, caption })}>
+      <span className="visually-hidden">{place ? s.ofAlbum(what, ...place) : what}</span>
       <Picture file={file} index={index} longer={longer} poster={film} />
       {film ? (
         <>
           <span className="tile-play">
             <Icon name="play" size={26} />
           </span>
-          <span className="tile-length">{file.duration > 0 ? playTime(file.duration) : s.film}</span>
+          <span className="tile-length" aria-hidden="true">{file.duration > 0 ? playTime(file.duration) : s.film}</span>
         </>
       ) : null}
     </button>

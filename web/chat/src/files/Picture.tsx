@@ -63,7 +63,7 @@ function Frame({ file, index }: { file: Attachment; index: number }) {
 }
 
 function PictureMark({ children }: { children: ReactNode }) {
-  return <span className="picture-mark">{children}</span>;
+  return <span className="picture-mark" aria-hidden="true">{children}</span>;
 }
 
 /** What is said of a picture that can not be had. */

@@ -3,7 +3,7 @@
 import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skein/client";
 import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
-import { detailsOf, type Attachment } from "@skein/client/messages";
+import { detailsOf, readContent, type Attachment } from "@skein/client/messages";
 import { inAlbum, kindOf } from "../files/kinds.ts";
 import { playTime } from "../files/sizes.ts";
 import type { Words } from "../i18n/en.ts";
@@ -131,20 +131,28 @@ function contentText(content: MessageContent, t: Words): string {
 
 /** Files on one line: a sign of what they are, then what was said with them, or the word for them. */
 export function filesText(items: readonly Attachment[], caption: string, t: Words): string {
-  const kinds = new Set(items.map(kindOf));
-  const [first] = items;
-  const [kind = "file"] = kinds;
   const said = caption.replace(/\s+/gu, " ").trim();
-  const with_ = (sign: string, word: string) => `${sign} ${said || word}`;
-  if (items.length === 1 || kinds.size === 1) {
-    if (kind === "picture") return with_("📷", t.previewPhotos(items.length));
-    if (kind === "film") return with_("🎬", t.previewFilms(items.length));
-    if (kind === "voice") return with_("🎤", t.previewVoice(playTime(first?.duration ?? 0)));
-    if (kind === "sound") return with_("🎵", first?.name ?? "");
-    return with_("📎", t.previewFiles(items.length, first?.name ?? ""));
-  }
-  if (items.every(inAlbum)) return with_("📷", t.previewMedia(items.length));
-  return with_("📎", t.previewFiles(items.length, first?.name ?? ""));
+  const [sign, word] = filesWords(items, t);
+  return `${sign} ${said || word}`;
+}
+
+/** What files are: a sign, and a word. */
+function filesWords(items: readonly Attachment[], t: Words): readonly [sign: string, word: string] {
+  const kinds = new Set(items.map(kindOf));
+  const [kind] = kinds;
+  const { name = "", duration = 0 } = items[0] ?? {};
+  if (kinds.size > 1 && items.every(inAlbum)) return ["📷", t.previewMedia(items.length)];
+  if (kinds.size > 1 || kind === "file" || kind === undefined) return ["📎", t.previewFiles(items.length, name)];
+  if (kind === "picture") return ["📷", t.previewPhotos(items.length)];
+  if (kind === "film") return ["🎬", t.previewFilms(items.length)];
+  if (kind === "voice") return ["🎤", t.previewVoice(playTime(duration))];
+  return ["🎵", items.length === 1 ? name : t.previewFiles(items.length, name)];
+}
+
+/** The sign of what a search has found; empty when it is no message with files. */
+export function foundSign(fields: Uint8Array | undefined, t: Words): string {
+  const content = fields && readContent(fields);
+  return content?.type === "attachments" ? `${filesWords(content.items, t)[0]} ` : "";
 }
 
 /** Whether a message is a line of the conversation itself, for `eventText`. */

@@ -2,7 +2,7 @@
 import type { Conversation } from "@skein/client";
 import type { FoundMessage, MessageQuery, SearchKind } from "@skein/client/search";
 import { useId, useMemo, useState } from "react";
-import { colourId, conversationName } from "../format/describe.ts";
+import { colourId, conversationName, foundSign } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
@@ -14,7 +14,7 @@ import { strings } from "./strings.ts";
 import { useServerSearch } from "./useServerSearch.ts";
 import "./search.css";
 
-const kinds = ["text", "link", "attachment", "location", "card", "poll"] as const satisfies readonly SearchKind[];
+const kinds = ["text", "link", "media", "file", "voice", "location", "card", "poll"] as const satisfies readonly SearchKind[];
 
 interface FoundOnServerProps {
   readonly query: string;
@@ -125,6 +125,7 @@ function FoundHit({ found, onChoose }: { readonly found: FoundMessage; readonly 
             <time dateTime={new Date(found.time).toISOString()}>{listTime(found.time, now, tag)}</time>
           </span>
           <span className="chat-preview" dir="auto">
+            {foundSign(found.fields, t)}
             {found.excerpt.map((piece, i) => (piece.hit ? <mark key={i}>{piece.text}</mark> : piece.text))}
           </span>
         </span>

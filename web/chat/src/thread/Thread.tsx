@@ -14,7 +14,6 @@ import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient, useConversation, useWatch } from "../live/context.tsx";
 import { useFileActions } from "../files/actions.ts";
-import { DropZone } from "../files/send/DropZone.tsx";
 import { useWithPending } from "../files/transfers/pending.ts";
 import { ForwardDialog } from "../messages/ForwardDialog.tsx";
 import { useOwnActions } from "../own/useOwn.ts";
@@ -313,10 +312,9 @@ export function Thread({ conversation }: { conversation: Conversation }) {
         ) : gone ? null : snapshot.known && snapshot.kind === "group" && snapshot.myRole === undefined ? (
           <p className="composer-left">{t.leftGroup}</p>
         ) : (
-          <>
-          <DropZone over={frame} name={name} onFiles={(files) => composer.current?.attach(files)} />
           <Composer
             ref={composer}
+            frame={frame}
             conversation={conversation}
             snapshot={snapshot}
             name={name}
@@ -327,7 +325,6 @@ export function Thread({ conversation }: { conversation: Conversation }) {
             onLeaveUp={() => list.current?.focus()}
             lastEditable={() => conversation.messages.findLast((m) => mayEdit(m))}
           />
-          </>
         )}
       </main>
       {openRoot === undefined ? null : (

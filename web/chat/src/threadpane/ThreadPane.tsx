@@ -9,7 +9,6 @@ import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
 import { useNow } from "../live/now.ts";
-import { DropZone } from "../files/send/DropZone.tsx";
 import { useWithPending } from "../files/transfers/pending.ts";
 import { SelectionContext } from "../messages/Selection.tsx";
 import { useNames } from "../people/names.tsx";
@@ -138,10 +137,9 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
         </SelectionContext>
       </MessageActionsContext>
       {root && thread && member && !closed && !root.recalled ? (
-       <>
-        <DropZone over={frame} name={topic ? title : `${s.thread}: ${previewText(root, t).slice(0, 40)}`} onFiles={(files) => composer.current?.attach(files)} />
         <Composer
           ref={composer}
+          frame={frame}
           conversation={conversation}
           snapshot={snapshot}
           thread={thread}
@@ -153,7 +151,6 @@ export function ThreadPane({ conversation, snapshot, root: seq, actions, compose
           onLeaveUp={() => list.current?.querySelector<HTMLElement>("[data-message]:last-of-type")?.focus()}
           lastEditable={() => replies.findLast((reply) => mayEdit(reply))}
         />
-       </>
       ) : null}
     </aside>
   );

@@ -103,7 +103,7 @@ export function Gallery({ start, onClose }: GalleryProps) {
       onKeyDown={onKeyDown}
     >
       <div className="gallery-stage">
-        {film ? <Film key={key} item={item} label={f.filmNamed(file.name, "")} /> : <ZoomPicture key={key} ref={zoom} item={item} alt={alt} onSwipe={onSwipe} onScale={setScale} />}
+        {film ? <Film key={key} item={item} label={f.filmNamed(file.name, "")} onSwipe={onSwipe} /> : <ZoomPicture key={key} ref={zoom} item={item} alt={alt} onSwipe={onSwipe} onScale={setScale} />}
       </div>
       <header className="gallery-head">
         <div className="gallery-who">

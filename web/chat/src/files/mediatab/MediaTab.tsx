@@ -142,10 +142,11 @@ function Cell({ item }: { item: GalleryItem }) {
   const length = file.duration > 0 ? playTime(file.duration) : "";
   const longer = (cellSide * Math.max(file.width, file.height)) / Math.min(file.width, file.height);
   return (
-    <button type="button" className="tile mediatab-cell" aria-label={film ? s.filmNamed(file.name, length) : s.photoNamed(file.name)} onClick={() => openGallery(item)}>
+    <button type="button" className="tile mediatab-cell" onClick={() => openGallery(item)}>
+      <span className="visually-hidden">{film ? s.filmNamed(file.name, length) : s.photoNamed(file.name)}</span>
       <Picture file={file} index={index} longer={longer} poster={film} />
       {film ? (
-        <span className="tile-length">
+        <span className="tile-length" aria-hidden="true">
           <Icon name="play" size={12} /> {length}
         </span>
       ) : null}

@@ -4,7 +4,7 @@ import { useClient } from "../../live/context.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import type { Transfer } from "../sdk.ts";
-import { percent, sizeOf } from "../sizes.ts";
+import { fileSize, percent, sizeOf } from "../sizes.ts";
 import { strings as sizeStrings } from "../strings.ts";
 import { Ring } from "./Ring.tsx";
 import { strings } from "./strings.ts";
@@ -19,8 +19,10 @@ export function useTransferOf(conversation: string, id: string): Transfer | unde
 /** How far one file of it has come; undefined while nothing has been sent. */
 function part(transfer: Transfer, index: number): number | undefined {
   const item = transfer.items[index];
-  if (!item || transfer.state === "waiting" || transfer.state === "preparing") return undefined;
-  return transfer.state === "sending" ? 100 : percent(item.sent, item.size);
+  if (!item) return undefined;
+  if (transfer.state === "sending") return 100;
+  // What waits for a network does not look as if something were going on.
+  return item.sent === 0 && !transfer.offline && transfer.state !== "paused" && transfer.state !== "uploading" ? undefined : percent(item.sent, item.size);
 }
 
 /** The ring of one file. */
@@ -46,11 +48,12 @@ export function TransferOver({ transfer, index }: { transfer: Transfer; index: n
   );
 }
 
-/** How much of one file has gone. */
+/** How much of one file has gone; of a single one the line below says it. */
 export function ItemLine({ transfer, index }: { transfer: Transfer; index: number }) {
   const s = useStrings(sizeStrings);
   const item = transfer.items[index];
-  return item ? sizeOf(item.sent, item.size, s.of) : null;
+  if (!item) return null;
+  return transfer.items.length === 1 ? fileSize(item.size) : sizeOf(item.sent, item.size, s.of);
 }
 
 /** Below all files: how it goes, and what one can do about it. */

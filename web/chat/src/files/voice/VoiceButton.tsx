@@ -55,10 +55,16 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
     setSlid(0);
     setPhase({ at: "idle" });
   };
+  // A dialog that opens below a finger would be closed by the press that opened it.
+  const later = useRef<RecordProblem>(undefined);
+  const explain = (what: RecordProblem) => {
+    if (press.current.down) later.current = what;
+    else setProblem(what);
+  };
   const begin = async () => {
     const missing = recordable();
     if (missing) {
-      setProblem(missing);
+      explain(missing);
       return;
     }
     setPhase({ at: "asking" });
@@ -69,7 +75,7 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
       setPhase({ at: "recording", recorder, held: press.current.down });
     } catch (error) {
       end();
-      setProblem(problemOf(error));
+      explain(problemOf(error));
     }
   };
   const discard = () => {
@@ -164,6 +170,8 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
           onPointerCancel={onUp}
           onContextMenu={(event) => event.preventDefault()}
           onClick={(event) => {
+            if (later.current) setProblem(later.current);
+            later.current = undefined;
             // By the keyboard: there is nothing to hold.
             if (event.detail === 0 && phase.at === "idle") {
               press.current.down = false;
