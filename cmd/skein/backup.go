@@ -20,7 +20,7 @@ import (
 const backupHelp = `skein backup writes what a store holds at one moment into one file, while the server runs. The file can be
 restored into SQLite and into PostgreSQL.
 
-  skein backup --data ./data --out skein.backup
+  skein backup --data ./data --out skein.backup --files ./files
   skein backup --data ./data --out - | ssh backup 'cat > skein.backup'
   skein backup --data ./data --out ./backups --every 60s --keep 60
   skein backup --verify skein.backup
@@ -30,6 +30,7 @@ Options:`
 // backupFlags are the options of backup and no other command.
 type backupFlags struct {
 	out, verify string
+	files       string
 	withKey     bool
 	every       time.Duration
 	keep        int
@@ -40,11 +41,12 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	var o backupFlags
 	fs := flag.NewFlagSet("backup", flag.ContinueOnError)
 	fs.StringVar(&o.out, "out", "", "the file to write; - is standard output; with --every a folder")
+	fs.StringVar(&o.files, "files", "", "the folder that users' files are copied to, those that it does not have")
 	fs.StringVar(&o.verify, "verify", "", "read this backup to its end, compare all sums and tell what is in it")
 	fs.BoolVar(&o.withKey, "with-key", false, "put the key that seals the apps' secrets into the backup: who has the file then has the secrets")
 	fs.DurationVar(&o.every, "every", 0, "make a new backup this often, until the program is ended")
 	fs.IntVar(&o.keep, "keep", 24, "with --every, how many of the newest backups to keep")
-	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
+	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db", "blobs"}}
 	cfg, operands, err := readOptions(config.Read, src, backupHelp+"\n", stdout)
 	switch {
 	case err != nil || cfg == nil:
@@ -74,17 +76,37 @@ func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		fmt.Fprintln(stderr, "the key that seals the apps' secrets is not in the backup: keep secret.key elsewhere, or add --with-key")
 	}
 	bo := move.BackupOptions{Program: version, Key: key, Progress: progressLine(stderr)}
-	if o.every > 0 {
-		return backupEvery(ctx, d, &o, bo, stdout, stderr)
+	files := func() error { return nil }
+	if o.files != "" {
+		// Before it all that there is, which may take long; after it what has come
+		// meanwhile. What is deleted is so only after limits.file_keep.
+		files = func() error { return filesTo(ctx, cfg, d, o.files, stderr) }
+	} else if err := tellFiles(ctx, cfg, d, stderr); err != nil {
+		return err
 	}
-	if o.out == "-" {
+	if o.every > 0 {
+		return backupEvery(ctx, d, &o, bo, files, stdout, stderr)
+	}
+	return around(files, func() error {
+		if o.out != "-" {
+			return backupTo(ctx, d, o.out, bo, stdout)
+		}
 		m, err := move.Backup(ctx, d, stdout, bo)
 		if err == nil {
 			tellBackup(stderr, "-", m)
 		}
 		return err
+	})
+}
+
+// around copies files before and after a backup. One that is missing stops no
+// backup; it is told at the end.
+func around(files func() error, backup func() error) error {
+	before := files()
+	if err := backup(); err != nil {
+		return errors.Join(before, err)
 	}
-	return backupTo(ctx, d, o.out, bo, stdout)
+	return files()
 }
 
 func tellBackup(w io.Writer, name string, m move.Manifest) {
@@ -131,7 +153,7 @@ func syncFolder(dir string) error {
 
 // backupEvery makes one backup after the other. One that fails is said and
 // tried again when the next is due; older ones stay.
-func backupEvery(ctx context.Context, d *db.DB, o *backupFlags, bo move.BackupOptions, stdout, stderr io.Writer) error {
+func backupEvery(ctx context.Context, d *db.DB, o *backupFlags, bo move.BackupOptions, files func() error, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(o.out, 0o700); err != nil {
 		return err
 	}
@@ -140,7 +162,7 @@ func backupEvery(ctx context.Context, d *db.DB, o *backupFlags, bo move.BackupOp
 	defer tick.Stop()
 	for {
 		name := filepath.Join(o.out, "skein-"+time.Now().UTC().Format("20060102T150405.000")+".backup")
-		err := backupTo(ctx, d, name, bo, stdout)
+		err := around(files, func() error { return backupTo(ctx, d, name, bo, stdout) })
 		if err == nil {
 			err = prune(o.out, o.keep)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/fsck"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/move"
@@ -63,7 +64,7 @@ func migrateCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	fs.BoolVar(&o.restart, "restart", false, "throw away what an interrupted migration has left in the target")
 	fs.BoolVar(&o.undo, "undo", false, "let a store that was left behind be served again, without what the other one has stored since")
 	fs.BoolVar(&o.thenServe, "then-serve", false, "when all is there, serve the target from this process")
-	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
+	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db", "blobs"}}
 	cfg, operands, err := readOptions(config.Read, src, migrateHelp+"\n", stdout)
 	switch {
 	case err != nil || cfg == nil:
@@ -202,6 +203,9 @@ func migrate(ctx context.Context, cfg *config.Config, o *migrateFlags, stdout, s
 	if err := m.Copy(ctx); err != nil {
 		return err
 	}
+	if err := moveFiles(ctx, cfg, from, o.to, stderr); err != nil {
+		return err
+	}
 	fmt.Fprintln(stderr, "all is copied and compared; handing over")
 	r, err := m.Switch(ctx, func(ctx context.Context) error { return stopServers(ctx, s, cfg, from, stderr) })
 	if err != nil {
@@ -214,7 +218,29 @@ func migrate(ctx context.Context, cfg *config.Config, o *migrateFlags, stdout, s
 	if r.Damaged > 0 {
 		fmt.Fprintf(stdout, "%d entries were damaged and are damaged in the copy: see skein fsck\n", r.Damaged)
 	}
-	return keyFor(cfg, o.to, stdout)
+	return errors.Join(keyFor(cfg, o.to, stdout), moveFiles(ctx, cfg, to, o.to, stdout))
+}
+
+// moveFiles copies the folder of users' files into a new data folder: before the
+// server is stopped what there is, afterwards what has come since. On PostgreSQL
+// the nodes keep their folder, and a bucket stays where it is.
+func moveFiles(ctx context.Context, cfg *config.Config, d *db.DB, to string, w io.Writer) error {
+	if isURL(to) || cfg.Blobs != "" || shown(cfg.Data) == shown(to) {
+		return nil
+	}
+	if n, _, err := fsck.OwnFiles(ctx, d); err != nil || n == 0 {
+		return err
+	}
+	err := filesTo(ctx, cfg, d, filepath.Join(to, "blobs"), w)
+	if errors.Is(err, errNoBlobs) {
+		fmt.Fprintf(w, "copy the folder blobs of a node into %s, or serve it with its --blobs: users' files are there\n", to)
+		return nil
+	}
+	if errors.Is(err, errMissing) { // here as there
+		fmt.Fprintln(w, err)
+		return nil
+	}
+	return err
 }
 
 // keyFor copies the key that seals the apps' secrets into a new data folder.

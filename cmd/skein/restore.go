@@ -18,7 +18,7 @@ import (
 const restoreHelp = `skein restore fills an empty store from a backup, proves it, and gives it a new incarnation, by which every
 device compares what it holds with what is stored.
 
-  skein restore skein.backup --data ./data
+  skein restore skein.backup --data ./data --files ./files
   ssh backup cat skein.backup | skein restore - --db postgres://skein@db/skein
 
 Options:`
@@ -27,7 +27,8 @@ Options:`
 func restoreCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	fs := flag.NewFlagSet("restore", flag.ContinueOnError)
 	overwrite := fs.Bool("overwrite", false, "when the store is not empty: set SQLite's file aside, empty a PostgreSQL database for good")
-	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db"}}
+	files := fs.String("files", "", "the folder that backup --files has copied users' files to: they are copied into the server's store")
+	src := config.Source{Args: args, Environ: os.Environ(), Extra: fs, Only: []string{"data", "db", "blobs"}}
 	cfg, operands, err := readOptions(config.Read, src, restoreHelp+"\n", stdout)
 	switch {
 	case err != nil || cfg == nil:
@@ -59,6 +60,15 @@ func restoreCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	tellBackup(stdout, operands[0], r.Manifest)
 	if _, err := os.Stat(filepath.Join(cfg.Data, "secret.key")); err != nil && cfg.SecretKey == "" {
 		fmt.Fprintf(stderr, "put the secret.key of the old server into %s before you serve: without it the apps' secrets cannot be opened\n", cfg.Data)
+	}
+	if *files != "" {
+		if err := filesFrom(ctx, cfg, d, *files, stdout); err != nil {
+			return err
+		}
+	} else if n, _, err := fsck.OwnFiles(ctx, d); err != nil {
+		return err
+	} else if n > 0 {
+		fmt.Fprintf(stderr, "%d objects of users' files are named: give the new server the store of the old one, or restore with --files\n", n)
 	}
 	report, err := fsck.Check(ctx, d)
 	if err != nil {

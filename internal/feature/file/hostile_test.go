@@ -14,7 +14,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -389,5 +391,25 @@ func TestAServerThatIsAloneNeedsNotWaitForTheOneThatDied(t *testing.T) {
 			t.Errorf("%s %s", res.Status, text)
 		}
 		w.whole(path, body)
+	})
+}
+
+func TestAnUploadWhoseBytesTheStoreHasLostIsGoneAndBeginsAnew(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		n, body := w.nodes[0], random(28, 3000)
+		path := n.create(t, ann, len(body))
+		n.patch(t, ann, path, 0, body[:2000])
+		must(t, os.RemoveAll(filepath.Join(w.blobs, "uploads"))) // a restore brings rows, and none of these
+		must(t, os.Mkdir(filepath.Join(w.blobs, "uploads"), 0o700))
+		if res, text := n.patch(t, ann, path, 2000, body[2000:]); res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s %s", res.Status, text)
+		}
+		if at := n.head(t, ann, path); at != -1 {
+			t.Errorf("it stands at %d", at)
+		}
+		w.whole(n.upload(t, ann, body), body)
+		if left := w.count("SELECT count(*) FROM file_upload WHERE done = 0"); left != 0 {
+			t.Errorf("%d uploads are left", left)
+		}
 	})
 }

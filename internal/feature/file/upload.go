@@ -194,6 +194,12 @@ func (s *Service) Write(ctx context.Context, a im.Actor, id string, offset int64
 	if u.at < u.size {
 		err = store.Append(c.ctx, u.blob(), io.TeeReader(c.reading(r), &first{digest, u.size - u.at}), func(at int64) error { return c.durable(at, digest) })
 	}
+	if code := im.CodeOf(err); code == im.NotFound || code == im.DataLoss {
+		// The store does not have what it had, as after a restore into another
+		// one: nobody can go on, and the client begins anew.
+		s.d.Log.Warn("an upload is not in the store any more", "app", u.app, "err", err)
+		return u.info(), errors.Join(im.ErrNotFound, s.giveUp(c.ctx, c))
+	}
 	if u.at == u.size && errors.Is(err, errWanted) {
 		err = nil // by whoever asks where it stands: it is whole
 	}

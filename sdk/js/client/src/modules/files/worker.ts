@@ -165,13 +165,9 @@ export class Worker {
     for (const task of this.#tasks.values()) task.stop.abort();
   }
 
-  /** Tells of all of them, with their bytes, in turn with what else is told; and returns their ids. */
-  tellAll(): readonly string[] {
-    for (const task of this.#tasks.values()) {
-      task.fresh = true;
-      this.#tell(task);
-    }
-    return [...this.#tasks.keys()];
+  /** All of them, with their bytes. */
+  reports(): readonly Report[] {
+    return [...this.#tasks.values()].map((task) => this.#report(task, true));
   }
 
   /** Takes a new one. */
@@ -447,7 +443,7 @@ export class Worker {
     return active.size ? "preparing" : "waiting";
   }
 
-  #report(task: Task): Report {
+  #report(task: Task, whole: boolean): Report {
     const { record, sent, offline, kept, error, seq, blobs } = task;
     const state = this.#state(task);
     const moving = state === "uploading" && !offline;
@@ -460,7 +456,7 @@ export class Worker {
       kept,
       error,
       seq,
-      blobs: task.fresh ? new Map(blobs) : undefined,
+      blobs: whole ? new Map(blobs) : undefined,
     };
   }
 
@@ -488,9 +484,9 @@ export class Worker {
   }
 
   #tell(task: Task): void {
-    const report = this.#report(task);
+    const { fresh } = task;
     task.fresh = false;
-    this.#host.tell(report);
+    this.#host.tell(this.#report(task, fresh));
   }
 
   /** Lets the rate fall while nothing goes out. */
