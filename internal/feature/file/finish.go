@@ -27,7 +27,15 @@ func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 		}
 		return im.Errorf(im.InvalidArgument, "the bytes are not those of the sha256 that was told; the upload is gone")
 	}
-	f, err := s.known(ctx, u.app, sum, u.mime)
+	current, err := s.d.Stores.current(ctx, u.app)
+	if err != nil {
+		return err
+	}
+	// What the app has elsewhere than where its files go now is moved there by
+	// whoever brings it again: so a bucket that was left empties, and what was
+	// stored before encryption does not stay as it was for ever.
+	moves := u.store == current
+	f, err := s.known(ctx, u, sum, moves)
 	if err != nil {
 		return err
 	}
@@ -42,11 +50,11 @@ func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 	}
 	var spare []string
 	err = s.d.DB.Write(ctx, func(tx db.Tx) error {
-		var key string
+		var key, where string
 		var uses int64
 		spare = nil
 		err := tx.QueryRow(`INSERT INTO file_bytes (app, sum, size, key, store, uses) VALUES ($1, $2, $3, $4, $5, 1)
-			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key, uses`, u.app, f.sum, f.size, f.key, u.store).Scan(&key, &uses)
+			ON CONFLICT (app, sum) DO UPDATE SET uses = file_bytes.uses + 1 RETURNING key, store, uses`, u.app, f.sum, f.size, f.key, u.store).Scan(&key, &where, &uses)
 		switch {
 		case err != nil:
 			return err
@@ -54,6 +62,11 @@ func (s *Service) finish(c *claim, store blob.Store, sum []byte) error {
 			return errGone
 		case uses == 1:
 			err = f.keep(tx, u.app)
+		case moves && !had && where != u.store:
+			key = f.key
+			if err = f.move(tx, u); err == nil {
+				err = f.keep(tx, u.app)
+			}
 		default:
 			spare = f.reserved // somebody else brought the same
 		}

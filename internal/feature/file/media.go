@@ -187,14 +187,15 @@ func (f *stored) keep(tx db.Tx, app im.AppID) error {
 	return err
 }
 
-// known finds bytes that an app has already; nil when it has not.
-func (s *Service) known(ctx context.Context, app im.AppID, sum []byte, told string) (f *stored, err error) {
+// known finds the bytes of an upload that its app has already; nil when it has
+// not, or, with moves, when it has them in another store.
+func (s *Service) known(ctx context.Context, u *upload, sum []byte, moves bool) (f *stored, err error) {
 	var where string
 	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
 		f = &stored{sum: sum}
 		err := tx.QueryRow(`SELECT b.key, b.store, b.size, coalesce(m.mime, '') FROM file_bytes b LEFT JOIN file_media m ON m.app = b.app AND m.sum = b.sum
-			WHERE b.app = $1 AND b.sum = $2`, app, sum).Scan(&f.key, &where, &f.size, &f.mime)
-		if errors.Is(err, db.ErrNoRows) {
+			WHERE b.app = $1 AND b.sum = $2`, u.app, sum).Scan(&f.key, &where, &f.size, &f.mime)
+		if errors.Is(err, db.ErrNoRows) || err == nil && moves && where != u.store {
 			f, err = nil, nil
 		}
 		return err
@@ -211,10 +212,38 @@ func (s *Service) known(ctx context.Context, app im.AppID, sum []byte, told stri
 		if err != nil {
 			return nil, err
 		}
-		f.mime, _ = mediaOf(first, told)
+		f.mime, _ = mediaOf(first, u.mime)
 	}
 	return f, nil
 }
+
+// move gives bytes that lie elsewhere the place of an upload, with what was made
+// of them there. What they leave is deleted when those have ended who read it.
+func (f *stored) move(tx db.Tx, u *upload) error {
+	now, err := tx.Now()
+	if err != nil {
+		return err
+	}
+	later := now + im.Micros(readers.Microseconds())
+	for _, query := range []string{
+		"INSERT INTO file_trash (key, place, store, since) SELECT key, '', store, $3 FROM file_bytes WHERE app = $1 AND sum = $2",
+		"INSERT INTO file_trash (key, place, store, since) SELECT p.key, '', b.store, $3 FROM file_preview p JOIN file_bytes b ON b.app = p.app AND b.sum = p.sum WHERE p.app = $1 AND p.sum = $2",
+	} {
+		if _, err := tx.Exec(query, u.app, f.sum, later); err != nil {
+			return err
+		}
+	}
+	for _, table := range []string{"file_preview", "file_media"} {
+		if _, err := tx.Exec("DELETE FROM "+table+" WHERE app = $1 AND sum = $2", u.app, f.sum); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec("UPDATE file_bytes SET key = $3, store = $4 WHERE app = $1 AND sum = $2", u.app, f.sum, f.key, u.store)
+	return err
+}
+
+// readers is how long bytes that were moved stay where they were.
+const readers = time.Hour
 
 // loadMedia reads what bytes are as a picture, a sound or a film; nil when they
 // are none.

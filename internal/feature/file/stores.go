@@ -135,6 +135,14 @@ func (s *Stores) ForNew(ctx context.Context, app im.AppID) (id string, store blo
 	return "", nil, im.Errorf(im.Unavailable, "where files go is being changed, come back")
 }
 
+// current is where new objects of an app go by now.
+func (s *Stores) current(ctx context.Context, app im.AppID) (id string, err error) {
+	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
+		return tx.QueryRow("SELECT coalesce((SELECT id FROM file_store WHERE app = $1 AND current = 1), '')", app).Scan(&id)
+	})
+	return id, err
+}
+
 // addKey makes a row with a key, which takes the place of the current row old.
 // When that is not current any more it does nothing.
 func (s *Stores) addKey(ctx context.Context, old storeRow) error {

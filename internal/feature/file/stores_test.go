@@ -410,3 +410,74 @@ func TestFilesAreEncryptedWithAKeyForEachApp(t *testing.T) {
 		}
 	})
 }
+
+func TestBytesThatComeAgainMoveToWhereNewFilesGo(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		ctx, b := t.Context(), newBuckets(t)
+		operator := w.with(b)
+		one, two := w.nodes[0], w.nodes[1]
+		text := bytes.Repeat([]byte("a letter that everybody sends on\n"), 3000)
+		plain, photo := one.upload(t, ann, text), one.upload(t, ann, picture(t))
+		open := one.create(t, "shop/cid", len(text))
+		must(t, operator.SetBucket(ctx, "shop", "s3://one", file.Login{Secret: "pass-one"}))
+		// Whoever brings the same again, in two places at once, has one file more and the bytes are there once.
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				w.nodes[i%2].upload(t, fmt.Sprint("shop/bob", i), text)
+				w.nodes[i%2].upload(t, fmt.Sprint("shop/bob", i), picture(t))
+			})
+		}
+		all.Wait()
+		// An upload that began before the change finds them, and does not take them back.
+		if res, said := two.patch(t, "shop/cid", open, 0, text); res.StatusCode != http.StatusNoContent {
+			t.Fatalf("%s %s", res.Status, said)
+		}
+		if n, m := w.count("SELECT count(*) FROM file_bytes WHERE store = ''"), w.count("SELECT count(*) FROM file_bytes"); n != 0 || m != 2 {
+			t.Errorf("%d of %d are where they were", n, m)
+		}
+		// For a while they lie in the old place too, for those who read them there.
+		if n := w.files("objects"); n != 4 { // the letter, the picture, and two smaller ones
+			t.Errorf("%d objects in the old place", n)
+		}
+		must(t, w.db.Write(ctx, func(tx db.Tx) error { _, err := tx.Exec("UPDATE file_trash SET since = 1"); return err }))
+		must(t, one.service.Collect(ctx))
+		if n := w.files("objects"); n != 0 {
+			t.Errorf("%d objects are left in the old place", n)
+		}
+		if n := objects(t, filepath.Join(b.dir, "one/objects")); n != 4 {
+			t.Errorf("%d objects in the new place", n)
+		}
+		for _, n := range w.nodes {
+			for who, upload := range map[string]string{ann: plain, "shop/cid": open} {
+				if status, got := n.read(t, who, upload); status != 200 || got != string(text) {
+					t.Errorf("%s reads %d", who, status)
+				}
+			}
+			for _, size := range []string{"", "s", "m"} {
+				status, got := n.readAs(t, ann, photo, "?t="+size)
+				if _, _, err := image.DecodeConfig(strings.NewReader(got)); status != 200 || err != nil {
+					t.Errorf("the picture at size %q: %d, %v", size, status, err)
+				}
+			}
+		}
+		// With encryption they do not stay in the clear.
+		w.with(b, masterKey(t, "a"))
+		w.nodes[0].upload(t, "shop/dan", text)
+		must(t, w.db.Write(ctx, func(tx db.Tx) error { _, err := tx.Exec("UPDATE file_trash SET since = 1"); return err }))
+		must(t, w.nodes[0].service.Collect(ctx))
+		if status, got := w.nodes[1].read(t, ann, plain); status != 200 || got != string(text) {
+			t.Errorf("encrypted it is read as %d", status)
+		}
+		must(t, filepath.WalkDir(b.dir, func(name string, e os.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			got, err := os.ReadFile(name)
+			if bytes.Contains(got, []byte("letter")) {
+				t.Errorf("%s is in the clear", name)
+			}
+			return err
+		}))
+	})
+}
