@@ -67,12 +67,21 @@ func gps() []byte {
 		box("meta", box("hdlr", be(8, 0), []byte("mdta"), make([]byte, 12)), box("keys", []byte("com.apple.quicktime.location.ISO6709")), box("ilst", []byte(secret)))...)
 }
 
+// telemetry are the tables of a track of two chunks, at a place, of two and one
+// frames of 24 bytes.
+func telemetry(at int) []byte {
+	return bytes.Join([][]byte{box("stsz", be(4, 0), be(4, 24), be(4, 3)), box("stsc", be(4, 0), be(4, 2), be(4, 1), be(4, 2), be(4, 1), be(4, 2), be(4, 1), be(4, 1)),
+		box("stco", be(4, 0), be(4, 2), be(4, uint64(at)), be(4, uint64(at+100)))}, nil)
+}
+
 // mp4Film is a film of 640 × 360, turned, of 12.5 s.
 func mp4Film(_ testing.TB, degrees int) []byte {
 	ftyp := box("ftyp", []byte("isom\x00\x00\x02\x00isomiso2"))
+	went := []byte("52.5163N 13.3777E Kilroy")
+	mdat := box("mdat", went, went, bytes.Repeat([]byte("frame"), 10), []byte("xx"), went, bytes.Repeat([]byte("frame"), 100))
 	moov := box("moov", mvhd(1000, 12_500), trak(1, "vide", 640, 360, degrees, 90_000, 12*90_000, nil, gps()), trak(2, "soun", 0, 0, 0, 48_000, 12*48_000, stsz(600)),
-		trak(3, "meta", 0, 0, 0, 1000, 12_000, box("gpmd", []byte(secret))), gps())
-	return bytes.Join([][]byte{ftyp, moov, box("uuid", []byte("\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8"+secret)), box("mdat", bytes.Repeat([]byte("frame"), 100))}, nil)
+		trak(3, "meta", 0, 0, 0, 1000, 12_000, telemetry(len(ftyp)+8)), gps())
+	return bytes.Join([][]byte{ftyp, mdat, moov, box("uuid", []byte("\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8"+secret))}, nil)
 }
 
 func TestAFilmTellsItsSizeAndItsLengthAndNotWhereItWasMade(t *testing.T) {
@@ -85,7 +94,7 @@ func TestAFilmTellsItsSizeAndItsLengthAndNotWhereItWasMade(t *testing.T) {
 		if len(clean) != len(b) || bytes.Contains(clean, []byte("Kilroy")) || bytes.Contains(clean, []byte("location")) || bytes.Contains(clean, then) {
 			t.Errorf("%d°: of %d bytes %d are left, with what nobody should know", degrees, len(b), len(clean))
 		}
-		if !bytes.Contains(clean, []byte("frameframe")) || !bytes.HasPrefix(clean, []byte("\x00\x00\x00\x18ftypisom")) {
+		if bytes.Count(clean, []byte("frame")) != 110 || !bytes.HasPrefix(clean, []byte("\x00\x00\x00\x18ftypisom")) {
 			t.Error("the film itself was touched")
 		}
 		if again, _ := makeOf(t, clean, "video/mp4"); !again.Shown || again.Width != m.Width || again.Duration != m.Duration {

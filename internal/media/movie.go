@@ -3,6 +3,7 @@ package media
 import (
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +14,8 @@ const (
 	maxMoov = 48 << 20
 	// maxFragments bounds the fragments of a film that are looked at.
 	maxFragments = 100_000
+	// maxMdats bounds the boxes of frames in which some are looked for.
+	maxMdats = 100
 	// maxSounds bounds the sound frames that a waveform is made of.
 	maxSounds = 4_000_000
 )
@@ -20,6 +23,8 @@ const (
 // film is what is found out of an MP4 or a QuickTime file.
 type film struct {
 	patches   patches
+	blanks    patches // of frames, which are in one of the following
+	mdats     []box
 	scale     uint64 // parts of a second
 	length    uint64 // in such parts
 	tracks    []*track
@@ -38,6 +43,10 @@ type track struct {
 	frameLength   uint32   // of fragments, where those do not tell
 	frameSize     uint32
 	until         uint64 // where the last fragment ends
+	chunks        space  // where the frames are: stco or co64
+	wide          int    // of an entry of that, in bytes
+	perChunk      space  // stsc
+	frames        space  // stsz
 }
 
 // movie reads an MP4 or a QuickTime file. Its description may come first or last;
@@ -59,6 +68,10 @@ func movie(s source, mime string, _ Limits) (Made, error) {
 			return f.readMoov(in)
 		case "uuid", "udta", "meta":
 			f.blank(b.at, b.data, b.end)
+		case "mdat":
+			if len(f.mdats) < maxMdats {
+				f.mdats = append(f.mdats, b)
+			}
 		case "moof":
 			if f.fragments++; f.fragments > maxFragments {
 				return errBad
@@ -71,7 +84,7 @@ func movie(s source, mime string, _ Limits) (Made, error) {
 		}
 		return nil
 	})
-	m := Made{Clean: f.patches.of(s.size)}
+	m := Made{Clean: append(f.patches, f.inside()...).of(s.size)}
 	if err != nil {
 		return m, err
 	}
@@ -219,6 +232,7 @@ func (f *film) trak(moov, in space) error {
 	if t.kind == "meta" || t.kind == "camm" { // where it went, told every second
 		f.patches = f.patches[:before]
 		f.blankIn(moov, in)
+		f.blankFrames(t)
 		return nil
 	}
 	f.tracks = append(f.tracks, t)
@@ -249,14 +263,62 @@ func (f *film) mdia(t *track, in space) error {
 	})
 }
 
+// maxBlanks bounds the chunks of a track that are overwritten.
+const maxBlanks = 2000
+
+// blankFrames overwrites what a track has in the film, chunk by chunk. One with
+// more chunks than are overwritten keeps its frames, which nothing leads to.
+func (f *film) blankFrames(t *track) {
+	n := int(t.chunks.u(4, 4))
+	if t.wide == 0 || n > maxBlanks {
+		return
+	}
+	each, all := t.frames.u(4, 4), int(t.frames.u(8, 4)) // the size of all, or 0
+	frame, run, count := 0, 0, 0
+	for c := 1; c <= n; c++ {
+		// stsc tells from which chunk on there are how many frames in each.
+		for runs := int(t.perChunk.u(4, 4)); run < runs && int(t.perChunk.u(8+12*run, 4)) <= c; run++ {
+			count = int(t.perChunk.u(8+12*run+4, 4))
+		}
+		size := uint64(0)
+		for i := 0; i < count && frame < all && frame < len(t.frames.b); i++ {
+			if size += each; each == 0 {
+				size += t.frames.u(12+4*frame, 4)
+			}
+			frame++
+		}
+		at := t.chunks.u(8+(c-1)*t.wide, t.wide)
+		if at < math.MaxInt64/2 && size < math.MaxInt32 {
+			f.blanks = append(f.blanks, patch{at: int64(at), n: int64(size)})
+		}
+	}
+}
+
+// inside are the blanks that are in the film, and not in what describes it.
+func (f *film) inside() (out patches) {
+	for _, p := range f.blanks {
+		if slices.ContainsFunc(f.mdats, func(b box) bool { return p.at >= b.data && p.at+p.n <= b.end }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // stbl reads the tables of a track.
 func (t *track) stbl(kind string, b space) error {
 	switch kind {
+	case "stco":
+		t.chunks, t.wide = b, 4
+	case "co64":
+		t.chunks, t.wide = b, 8
+	case "stsc":
+		t.perChunk = b
 	case "stsd":
 		if t.kind == "vide" && t.width == 0 {
 			t.width, t.height = int(b.u(8+32, 2)), int(b.u(8+34, 2))
 		}
 	case "stsz":
+		t.frames = b
 		n := min(int(b.u(8, 4)), (len(b.b)-12)/4, maxSounds)
 		if t.kind != "soun" || b.u(4, 4) != 0 || n <= 0 {
 			return nil

@@ -54,7 +54,7 @@ func (p pieces) whole(size int) bool {
 
 // maxPieces bounds the pieces that are handed over; what has more is put
 // together.
-const maxPieces = 1000
+const maxPieces = 5000
 
 // of returns the bytes of the pieces, and the pieces as they are handed over: nil
 // when nothing was changed.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"net/http"
@@ -250,13 +251,13 @@ func (r *FileReader) Read(b []byte) (int, error) {
 		case CodeOf(err) != Unavailable || tries >= readAttempts:
 			return 0, err
 		}
-		if err := r.f.c.pause(r.ctx, "read/"+r.a.File+r.etag, r.f.c.readPause(tries)); err != nil {
+		if err := r.f.c.pause(r.ctx, fmt.Sprintf("read/%p", r), readPause(tries)); err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (c *Client) readPause(tries int) time.Duration {
+func readPause(tries int) time.Duration {
 	return min(100*time.Millisecond<<tries, 5*time.Second)
 }
 

@@ -223,6 +223,7 @@ func (c *Client) again(it *item) error {
 	if it.files != nil {
 		it.files.rechecked = false
 		c.unready(it)
+		c.tellUpload(it)
 	}
 	c.putBack(it)
 	return nil
@@ -258,6 +259,9 @@ func (v *Conversation) Discard(ctx context.Context, m Message) error {
 }
 
 func (c *Client) discard(m Message) {
+	if _, it := c.st.itemByID(m.ID); it != nil && it.files != nil && it.state == Failed {
+		c.dropUpload(it)
+	}
 	c.outbox(outEvent{Type: "discard", ID: m.ID})
 	c.apply(discardEvent{m.ID})
 	c.resolve(m.ID, outcome{m, errorf(Aborted, nil, "the message was discarded")})

@@ -129,19 +129,18 @@ func (t Transfer) hold(ctx context.Context, paused bool) error {
 	var missing error
 	err := c.do(ctx, func() {
 		_, it := c.st.itemByID(t.ID)
-		if it == nil || it.files == nil || it.state == Sent || it.files.ready && it.state == Sending {
+		if it == nil || it.files == nil || it.state == Sent || it.state == Failed && paused || it.files.ready && it.state == Sending {
 			missing = errorf(NotFound, nil, "the transfer is not under way")
+			return
+		}
+		if it.state == Failed {
+			missing = c.again(it)
 			return
 		}
 		c.mu.Lock()
 		it.files.paused = paused
 		c.mu.Unlock()
 		c.dirty.outbox[it.id] = true
-		if it.state == Failed && !paused {
-			if missing = c.again(it); missing != nil {
-				return
-			}
-		}
 		for _, p := range it.files.parts {
 			p.notBefore = 0
 		}

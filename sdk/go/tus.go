@@ -196,14 +196,23 @@ func (c *Client) tusCreate(ctx context.Context, p *part, sum []byte) (string, er
 
 // tusHead returns how far an upload is. NotFound also for one that has expired.
 func (c *Client) tusHead(ctx context.Context, id string) (int64, error) {
-	ctx, over := context.WithCancel(ctx)
+	within, over := context.WithCancel(ctx)
 	defer over()
 	defer c.opt.Clock.AfterFunc(answerTime, over)()
-	resp, err := c.tus(ctx, http.MethodHead, id, nil, nil, 0)
+	resp, err := c.tus(within, http.MethodHead, id, nil, nil, 0)
 	if err != nil {
-		return 0, err
+		return 0, tooLong(ctx, err)
 	}
 	return offsetOf(resp)
+}
+
+// tooLong tells the end of a request that nothing came for from the end of the
+// caller's ctx.
+func tooLong(ctx context.Context, err error) error {
+	if CodeOf(err) == Aborted && ctx.Err() == nil {
+		return errorf(Unavailable, err, "the server does not answer")
+	}
+	return err
 }
 
 func offsetOf(resp *http.Response) (int64, error) {
@@ -216,16 +225,16 @@ func offsetOf(resp *http.Response) (int64, error) {
 
 // tusPatch sends n bytes for the place at, and returns how far the upload is then.
 func (c *Client) tusPatch(ctx context.Context, p *part, r io.Reader, id string, at, n int64) (int64, error) {
-	ctx, over := context.WithCancel(ctx)
+	within, over := context.WithCancel(ctx)
 	defer over()
-	defer c.watch1(over, func() (int64, bool) { now := p.progress.at.Load(); return now, now >= at+n })()
-	resp, err := c.tus(ctx, http.MethodPatch, id, http.Header{
+	defer c.watchOver(over, func() (int64, bool) { now := p.progress.at.Load(); return now, now >= at+n })()
+	resp, err := c.tus(within, http.MethodPatch, id, http.Header{
 		"Upload-Offset": {strconv.FormatInt(at, 10)}, "Content-Type": {octets},
 		// Who is refused has not to send what nobody reads.
 		"Expect": {"100-continue"},
 	}, &counted{r, p}, n)
 	if err != nil {
-		return 0, err
+		return 0, tooLong(ctx, err)
 	}
 	return offsetOf(resp)
 }
@@ -246,9 +255,9 @@ func (r *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// watch1 ends a request that brings nothing any more; moved tells how far it
+// watchOver ends a request that brings nothing any more; moved tells how far it
 // is, and whether only the answer is missing.
-func (c *Client) watch1(over func(), moved func() (int64, bool)) (stop func()) {
+func (c *Client) watchOver(over func(), moved func() (int64, bool)) (stop func()) {
 	var end atomic.Bool
 	var idle time.Duration
 	last := int64(-1)

@@ -1,7 +1,9 @@
 package skein
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"mime"
 	"os"
@@ -134,13 +136,9 @@ func newPart(up Upload) (*part, error) {
 		_, n := utf8.DecodeLastRuneInString(p.up.Name)
 		p.up.Name = p.up.Name[:len(p.up.Name)-n]
 	}
-	if p.up.MIME == "" {
-		// Without its parameters: what charset a text has is not a file's business.
-		p.up.MIME, _, _ = mime.ParseMediaType(mime.TypeByExtension(filepath.Ext(p.up.Name)))
-	}
-	if p.up.MIME == "" {
-		p.up.MIME = "application/octet-stream"
-	}
+	// Without parameters: what charset a text has is not a file's business.
+	p.up.MIME, _, _ = mime.ParseMediaType(cmp.Or(up.MIME, mime.TypeByExtension(filepath.Ext(p.up.Name))))
+	p.up.MIME = cmp.Or(p.up.MIME, "application/octet-stream")
 	return p, nil
 }
 
@@ -250,8 +248,8 @@ func itemsOf(ps []*part) []*skeinv1.Attachment {
 // Upload uploads one file and returns what a message says of it, for what Send
 // does not send: Schedule, Edit, or the same file in many messages. It goes on
 // over lost connections until ctx ends, and begins anew after a restart.
-// progress, if it is not nil, is called on the caller's goroutine's behalf with
-// the bytes that are there.
+// onProgress, if it is not nil, is told how many bytes are there, on a goroutine
+// of the client's.
 //
 // A file that no message has is forgotten after a time that the operator sets,
 // usually a day.
@@ -298,7 +296,7 @@ func (c *Client) bringWhole(ctx context.Context, p *part) error {
 			if final != nil {
 				return final
 			}
-			_ = c.pause(ctx, "upload/"+p.up.Name+p.id, again) // its error is that of ctx
+			_ = c.pause(ctx, fmt.Sprintf("upload/%p", p), again) // its error is that of ctx
 		}
 		switch {
 		case c.ctx.Err() != nil:

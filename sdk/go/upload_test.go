@@ -796,3 +796,32 @@ func TestWhatIsDoneToAMessageWaitsForItsFiles(t *testing.T) {
 		t.Errorf("the recall of what was discarded: %v", err)
 	}
 }
+
+// hasty is a clock on which a quarter of a minute is over at once: that is how
+// often a request is looked at.
+type hasty struct{ skein.SystemClock }
+
+func (h hasty) AfterFunc(d time.Duration, f func()) func() {
+	if d == 15*time.Second {
+		d = 10 * time.Millisecond
+	}
+	return h.SystemClock.AfterFunc(d, f)
+}
+
+func TestARequestThatBringsNothingIsEnded(t *testing.T) {
+	s := serve(t)
+	var hung atomic.Int64
+	a := s.connected("alice", func(o *skein.Options) { o.Clock = hasty{} }, through(t, func(r *http.Request) (*http.Response, error) {
+		if uploads(r) && r.Method == http.MethodPatch && hung.Add(1) == 1 {
+			<-r.Context().Done() // a network that says nothing
+			return nil, r.Context().Err()
+		}
+		return nil, nil
+	}))
+	m, err := a.With("bob").Send(soon(t), skein.Outgoing{Files: []skein.Upload{{Reader: strings.NewReader("words"), Size: 5, Name: "x.txt"}}})
+	must(t, err)
+	reads(t, a, m, 0, []byte("words"))
+	if hung.Load() != 2 {
+		t.Errorf("%d requests", hung.Load())
+	}
+}

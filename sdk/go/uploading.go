@@ -221,7 +221,7 @@ func (c *Client) recheck(it *item) bool {
 // unready has the files of a message looked at again.
 func (c *Client) unready(it *item) {
 	c.mu.Lock()
-	it.files.ready = false
+	it.files.ready, it.files.paused = false, false
 	for _, p := range it.files.parts {
 		p.whole = nil
 	}

@@ -54,6 +54,16 @@ func newWorldIn(t *testing.T, dir string, env []string, args ...string) *world {
 	return &world{t, node, app, data}
 }
 
+// newNode starts another server on what an ended one has stored.
+func newNode(t *testing.T, w *world, env []string, args ...string) *world {
+	t.Helper()
+	node, err := chaos.NewNode(chaos.NodeOptions{Bin: bin, Store: []string{"--data", w.data}, Args: args, Env: env, Log: filepath.Join(filepath.Dir(w.data), "log")})
+	must(t, err)
+	must(t, node.Start(t.Context()))
+	t.Cleanup(func() { node.Kill() })
+	return &world{t, node, w.app, w.data}
+}
+
 type answer struct {
 	*http.Response
 	body string
@@ -196,6 +206,9 @@ func TestAFileIsReadByThoseWhoMayReadItsMessage(t *testing.T) {
 	}
 	if a := w.do("", "GET", link(file, "team", seq, bob), nil, "Range", "bytes=-6"); a.StatusCode != 206 || a.body != "words " {
 		t.Errorf("a range from the end: %s %q", a.Status, a.body)
+	}
+	if a := w.do("", "GET", link(file, "team", seq, bob), nil, "Range", "bytes=0-5,7-11"); a.StatusCode != 200 || a.body != string(body) {
+		t.Errorf("two ranges: %s, %d bytes", a.Status, len(a.body))
 	}
 	if a := w.do("", "GET", link(file, "team", seq, bob), nil, "Range", "bytes=999999-"); a.StatusCode != 416 {
 		t.Errorf("a range behind the end: %s", a.Status)

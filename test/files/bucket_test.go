@@ -214,7 +214,7 @@ func TestEachAppHasItsFilesInABucketOfItsOwn(t *testing.T) {
 	if n := len(s3[2].list()); n != 1 {
 		t.Errorf("%d objects in a bucket that was left", n)
 	}
-	w.nowhere(w.data, cloudtest.S3Secret, cloudtest.AzureKey, "iam.gserviceaccount.com", "PRIVATE KEY")
+	w.nowhere(filepath.Dir(w.data), cloudtest.S3Secret, cloudtest.AzureKey, "iam.gserviceaccount.com", "PRIVATE KEY")
 	if out, err := w.tool(nil, "fsck"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

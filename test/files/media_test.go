@@ -12,8 +12,14 @@ import (
 	"image/color"
 	"image/jpeg"
 	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // photo is a picture that lies on its side, with a note on where it was taken.
@@ -163,6 +169,63 @@ func TestAServerStaysUpWhenTheProcessThatReadsAPictureDies(t *testing.T) {
 	}
 	// The next one is read as if nothing had been.
 	next, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": w.upload("ann", "sea.jpeg", "image/jpeg", photo(t, 300, 200))})
+	if next["file"].(map[string]any)["media"] == nil {
+		t.Errorf("%v", next)
+	}
+}
+
+// children are the processes that a process has started.
+func children(pid int) (out []int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range tasks {
+		b, _ := os.ReadFile(name)
+		for _, f := range strings.Fields(string(b)) {
+			if id, err := strconv.Atoi(f); err == nil {
+				out = append(out, id)
+			}
+		}
+	}
+	return out
+}
+
+func TestAPictureIsMadeThoughItsReadersAreKilledAtAnyMoment(t *testing.T) {
+	w := newWorld(t)
+	raw := photo(t, 3000, 2200)
+	at := w.do("ann", "POST", "/v1/uploads/", nil, "Tus-Resumable", "1.0.0", "Upload-Length", fmt.Sprint(len(raw))).Header.Get("Location")
+	killed, stop, done := 0, make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(15 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			for _, pid := range children(w.node.PID()) {
+				if syscall.Kill(pid, syscall.SIGKILL) == nil {
+					killed++
+				}
+			}
+		}
+	}()
+	a := w.do("ann", "PATCH", at, raw, "Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
+	close(stop)
+	<-done
+	if a.StatusCode != http.StatusNoContent && a.StatusCode != http.StatusServiceUnavailable || killed == 0 {
+		t.Fatalf("%s %s, %d were killed", a.Status, a.body, killed)
+	}
+	// Who comes back finds it whole, whatever was reached before.
+	if again := w.do("ann", "HEAD", at, nil, "Tus-Resumable", "1.0.0"); again.Header.Get("Upload-Offset") != fmt.Sprint(len(raw)) {
+		t.Fatalf("%s %v", again.Status, again.Header)
+	}
+	read := w.do("ann", "GET", "/v1/files/"+path.Base(at), nil)
+	if read.StatusCode != http.StatusOK || len(read.body) == 0 {
+		t.Errorf("%s", read.Status)
+	}
+	// The server itself has lost nothing.
+	next, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": w.upload("ann", "sea.jpeg", "image/jpeg", photo(t, 500, 400))})
 	if next["file"].(map[string]any)["media"] == nil {
 		t.Errorf("%v", next)
 	}

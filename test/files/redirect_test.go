@@ -150,3 +150,35 @@ func TestABucketGivesAFileOutForAMinuteToWhoeverMayReadIt(t *testing.T) {
 	}
 	none("a device that was signed out", link(other, "team", later, bob), 401)
 }
+
+func TestWhatIsInABucketOfTheAppsOwnIsReadThereUnlessItIsEncrypted(t *testing.T) {
+	server := cloudtest.S3(t)
+	all := buckets(t, server, "files", "shop-files")
+	w := newWorldWith(t, append(all[0].env, "SKEIN_BLOBS_KEY="), "--blobs", all[0].url, "--blobs-redirect")
+	if out, err := w.tool(all[1].env, "app", "bucket", "shop", all[1].url); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	words := strings.Repeat("words ", 1000)
+	plain := w.upload("ann", "a", "", []byte(words))
+	to := w.redirected("/v1/files/" + plain + "?k=" + url.QueryEscape(w.key("ann")))
+	if a := fetch(t, "GET", to); a.StatusCode != 200 || a.body != words || !strings.HasPrefix(to, server.URL+"/shop-files/skein/") {
+		t.Errorf("%s from %s", a.Status, to)
+	}
+	// From now on encrypted: what is there is read as before, what comes passes through the server.
+	w.node.Kill()
+	key := "SKEIN_BLOBS_KEY=" + strings.Repeat("0f", 32)
+	again := newNode(t, w, append(all[0].env, key), "--blobs", all[0].url, "--blobs-redirect")
+	secret := again.upload("ann", "b", "", []byte(words+"."))
+	if a := again.do("", "GET", "/v1/files/"+secret+"?k="+url.QueryEscape(again.key("ann")), nil); a.StatusCode != 200 || a.body != words+"." {
+		t.Errorf("what is encrypted: %s to %q", a.Status, a.Header.Get("Location"))
+	}
+	if a := fetch(t, "GET", again.redirected("/v1/files/"+plain+"?k="+url.QueryEscape(again.key("ann")))); a.StatusCode != 200 || a.body != words {
+		t.Errorf("what was there before: %s", a.Status)
+	}
+	if out, err := again.tool([]string{key}, "app", "bucket", "shop"); err != nil || !strings.Contains(out, "encrypted: yes") || !strings.Contains(out, "elsewhere: 1 ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if n := len(all[0].list()); n != 0 {
+		t.Errorf("%d objects in the server's own bucket", n)
+	}
+}

@@ -52,6 +52,8 @@ export interface Parts extends Omit<Caller, "deviceId"> {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly ids: IdMaker;
+  /** Whether it has ended for good; a state that says so may pass. */
+  readonly closed: () => boolean;
 }
 
 export const systemClock: Clock = {
@@ -126,6 +128,7 @@ export class SkeinClient implements Client {
       clock: this.#clock,
       random: uniform(random),
       ids: this.#ids,
+      closed: () => this.#closed,
     };
     this.#ephemeral = new Ephemeral(this.#clock, {
       typing: (id, user, typing) => {
@@ -231,21 +234,18 @@ export class SkeinClient implements Client {
       environment: this.#options.environment,
       waiting: (error: SkeinError, retryAt: number) => this.#setState("waiting", error, retryAt),
       error: (error: SkeinError) => this.#events.emit("error", error),
-      closed: () => this.#closed,
     };
     const userId = await findUser(boot);
     this.#tokens.user = userId;
     const key: PartitionKey = { endpoint, appId, userId };
     const partition = await openPartition(boot, key);
-    if (this.#closed) {
-      await partition.close();
-      throw this.#closedError();
-    }
+    if (this.#closed) return partition.close();
     const ledger = this.#makeLedger(userId, partition);
     // Before the store is read: what another tab stores after that, it tells.
     const crew = (this.#options.crew ?? alone)(this.#crewHost(ledger, `skein ${JSON.stringify([endpoint, appId, userId])}`));
     this.#crew = crew;
     await ledger.load();
+    if (this.#closed) return ledger.close();
     this.#ledger = ledger;
     this.#set({ userId, tab: crew.shared ? "follower" : "alone", deviceId: ledger.deviceId });
     this.#reloaded(ledger);
@@ -342,7 +342,8 @@ export class SkeinClient implements Client {
     const engine = new Engine(options, ledger, {
       state: (state, error, retryAt) => {
         this.#setState(state, error, retryAt);
-        this.#crew?.tellStatus();
+        // That this tab ends is not how the others are.
+        if (!this.#closed) this.#crew?.tellStatus();
       },
       news: (news) => {
         this.#crew?.tell(news);

@@ -126,7 +126,7 @@ class FilesOfHost implements Files {
     const conversation = typeof to === "string" ? to : to.id;
     const { files, caption = "", signal, onProgress, options, content, fields, mentions = [] } = message;
     if (signal?.aborted) throw abortedError(signal);
-    if (ended.has(this.#host.state)) refuse("closed", "the client was closed, replaced or signed out");
+    if (this.#core.closed()) refuse("closed", "the client was closed");
     if (files.length < 1 || files.length > mostFiles) refuse("invalid_argument", `a message has 1 to ${mostFiles} files`);
     if (new TextEncoder().encode(caption).length > maxCaption) refuse("too_large", `a caption has at most ${maxCaption} bytes of UTF-8`);
     const replyTo = bodyOf({ content: new Uint8Array(0), replyTo: message.replyTo, mentions }, conversation).content?.replyToSeq || undefined;
@@ -248,7 +248,7 @@ class FilesOfHost implements Files {
       told: (report) => void this.#take(report as Report),
       command: async (command) => {
         await this.#begun;
-        if (command.type === "list") return this.#worker?.reports();
+        if (command.type === "list") return this.#worker?.tellAll();
         if (command.type === "add") this.#worker?.add(command.record, command.blobs);
         else this.#worker?.do(command.id, command.verb);
         return undefined;
@@ -316,9 +316,7 @@ class FilesOfHost implements Files {
     const known = [...this.#views.keys()];
     this.#tabs?.ask({ type: "list" }, undefined).then(
       (answer) => {
-        const reports = answer as readonly Report[];
-        const there = new Set(reports.map(({ record }) => record.id));
-        for (const report of reports) this.#take(report);
+        const there = new Set(answer as readonly string[]);
         for (const id of known) {
           const view = this.#views.get(id);
           if (!view || there.has(id)) continue;
@@ -394,6 +392,7 @@ class FilesOfHost implements Files {
     this.#tabs?.leave();
     this.#worker = undefined;
     this.#tabs = undefined;
+    if (!this.#core.closed()) return;
     for (const { over } of this.#own.values()) over.reject(new SkeinError("closed", "the client was closed"));
   }
 }

@@ -90,13 +90,14 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   507: "resource_exhausted",
 };
 
-/** Errors that pass by themselves: a token that is refused too, or the client ends. No place to put the bytes does not. */
+/**
+ * Errors that pass by themselves. `closed` is what the tab that holds the connection says as it ends, and another takes
+ * over; a token that is refused comes new, or this client ends. No place to put the bytes does not pass.
+ */
 function passes(error: SkeinError): boolean {
   const status = error instanceof Refused ? error.status : 0;
-  return error.code === "unavailable" || error.code === "rate_limited" || status === 401 || (status >= 500 && status !== 507);
+  return ["unavailable", "rate_limited", "closed"].includes(error.code) || status === 401 || (status >= 500 && status !== 507);
 }
-
-const never = /* @__PURE__ */ new AbortController().signal;
 
 function encoded(text: string): string {
   return toBase64(new TextEncoder().encode(text));
@@ -154,7 +155,7 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
 
 /** Tells the server that an upload is given up. */
 export async function terminate(server: Server, upload: string): Promise<void> {
-  await ask(server, upload, { method: "DELETE", headers: {}, signal: never });
+  await ask(server, upload, { method: "DELETE", headers: {}, signal: new AbortController().signal });
 }
 
 function offsetOf(answer: HttpAnswer): number {
@@ -195,7 +196,7 @@ export async function upload<T>(server: Server, source: Source, progress: Progre
         const metadata = `filename ${encoded(source.name.slice(-255))},filetype ${encoded(source.mime)}`;
         const headers = { "Upload-Length": String(blob.size), "Upload-Metadata": metadata };
         // Never given up half-way: an upload that nobody knows counts among the user's for a day.
-        const answer = await ask(server, "", { method: "POST", headers, signal: never });
+        const answer = await ask(server, "", { method: "POST", headers, signal: new AbortController().signal });
         // Of an empty one a HEAD makes the file.
         at = blob.size ? 0 : Number.NaN;
         id = answer.header("Location")?.split("/").at(-1) ?? "";

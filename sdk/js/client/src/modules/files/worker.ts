@@ -165,9 +165,13 @@ export class Worker {
     for (const task of this.#tasks.values()) task.stop.abort();
   }
 
-  /** All of them, with their bytes. */
-  reports(): readonly Report[] {
-    return [...this.#tasks.values()].map((task) => this.#report(task, true));
+  /** Tells of all of them, with their bytes, in turn with what else is told; and returns their ids. */
+  tellAll(): readonly string[] {
+    for (const task of this.#tasks.values()) {
+      task.fresh = true;
+      this.#tell(task);
+    }
+    return [...this.#tasks.keys()];
   }
 
   /** Takes a new one. */
@@ -443,7 +447,7 @@ export class Worker {
     return active.size ? "preparing" : "waiting";
   }
 
-  #report(task: Task, whole: boolean): Report {
+  #report(task: Task): Report {
     const { record, sent, offline, kept, error, seq, blobs } = task;
     const state = this.#state(task);
     const moving = state === "uploading" && !offline;
@@ -456,7 +460,7 @@ export class Worker {
       kept,
       error,
       seq,
-      blobs: whole ? new Map(blobs) : undefined,
+      blobs: task.fresh ? new Map(blobs) : undefined,
     };
   }
 
@@ -484,9 +488,9 @@ export class Worker {
   }
 
   #tell(task: Task): void {
-    const { fresh } = task;
+    const report = this.#report(task);
     task.fresh = false;
-    this.#host.tell(this.#report(task, fresh));
+    this.#host.tell(report);
   }
 
   /** Lets the rate fall while nothing goes out. */
