@@ -229,9 +229,9 @@ func Recount(ctx context.Context, d *db.DB, app im.AppID) error {
 		}
 		for _, query := range []string{
 			"UPDATE file_app SET bytes = (SELECT CAST(coalesce(sum(o.size), 0) AS BIGINT) FROM " + there + ") WHERE app = $1",
-			"UPDATE file_user SET bytes = (SELECT CAST(coalesce(sum(o.size), 0) AS BIGINT) FROM " + there + " WHERE o.owner = file_user.owner) WHERE app = $1",
+			"UPDATE file_user SET bytes = 0 WHERE app = $1",
 			`INSERT INTO file_user (app, owner, bytes, day, today) SELECT o.app, o.owner, CAST(sum(o.size) AS BIGINT), 0, 0 FROM ` + there + `
-				WHERE o.owner <> '' GROUP BY o.app, o.owner ON CONFLICT (app, owner) DO NOTHING`,
+				WHERE o.owner <> '' GROUP BY o.app, o.owner ON CONFLICT (app, owner) DO UPDATE SET bytes = excluded.bytes`,
 		} {
 			if _, err := tx.Exec(query, app); err != nil {
 				return err

@@ -93,7 +93,10 @@ func TestAnAppAndItsUsersHaveRoomForSoManyBytes(t *testing.T) {
 		must(t, w.db.Write(t.Context(), func(tx db.Tx) error {
 			_, err := tx.Exec("UPDATE file_app SET bytes = -7")
 			if err == nil {
-				_, err = tx.Exec("DELETE FROM file_user")
+				_, err = tx.Exec("DELETE FROM file_user WHERE owner = 'ann'")
+			}
+			if err == nil {
+				_, err = tx.Exec("UPDATE file_user SET bytes = 3")
 			}
 			return err
 		}))
@@ -110,6 +113,9 @@ func TestAnAppAndItsUsersHaveRoomForSoManyBytes(t *testing.T) {
 		w.quotas.Store(&skeinv1.AppQuotas{})
 		must(t, file.Recount(t.Context(), w.db, "shop"))
 		w.counts("counted anew", 105_000, 70_000, 0)
+		if n := w.count("SELECT bytes FROM file_user WHERE app = 'shop' AND owner = 'bob'"); n != 35_000 {
+			t.Errorf("bob has %d", n)
+		}
 		var use skeinv1.AppUsage
 		if err := file.Usage(t.Context(), w.db, "shop", &use); err != nil || use.StoredBytes != 105_000 || use.Bucket != "" {
 			t.Errorf("%v, %v", &use, err)
