@@ -82,6 +82,11 @@ func (s *Service) SayInLivestream(ctx context.Context, actor im.Actor, l RoomLin
 	if err != nil {
 		return 0, 0, err
 	}
+	for _, a := range content.GetAttachments().GetItems() {
+		if a.File != "" || a.Poster != "" { // who may read one is asked of the message that has it, and none will
+			return 0, 0, &im.Error{Code: im.FailedPrecondition, Message: "a livestream keeps no messages, and so no uploaded files", Hint: "name a url"}
+		}
+	}
 	now := s.Now()
 	if _, in := room.Member(actor.User); in || actor.Server {
 		if err = s.decide(ctx, &Action{Verb: VerbSend, Actor: actor, Room: room, Content: content}); err != nil {

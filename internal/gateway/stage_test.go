@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,6 +116,11 @@ func TestWhoMayWatchALivestreamAndSayWhat(t *testing.T) {
 	custom := &skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: &skeinv1.Content{Kind: &skeinv1.Content_Custom{Custom: &skeinv1.Custom{Type: "gift", Data: []byte("{}")}}}}
 	if f := ann.ask(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_RoomMessage{RoomMessage: &skeinv1.RoomMessage{Conversation: "open", Body: custom}}}); code(f) != skeinv1.ErrorCode_ERROR_CODE_PERMISSION_DENIED {
 		t.Errorf("other than text: %v", f)
+	}
+	file := &skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT, Content: &skeinv1.Content{Kind: &skeinv1.Content_Attachments{Attachments: &skeinv1.Attachments{
+		Items: []*skeinv1.Attachment{{Name: "x.txt", Mime: "text/plain", Size: 1, File: strings.Repeat("0", 32)}}}}}}
+	if f := ann.ask(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_RoomMessage{RoomMessage: &skeinv1.RoomMessage{Conversation: "open", Body: file}}}); code(f) != skeinv1.ErrorCode_ERROR_CODE_FAILED_PRECONDITION {
+		t.Errorf("a file, which no message would have: %v", f)
 	}
 	if f := ann.ask(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_RoomMessage{RoomMessage: &skeinv1.RoomMessage{Conversation: "open"}}}); code(f) != skeinv1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT {
 		t.Errorf("without a body: %v", f)

@@ -821,7 +821,7 @@ func TestARequestThatBringsNothingIsEnded(t *testing.T) {
 	m, err := a.With("bob").Send(soon(t), skein.Outgoing{Files: []skein.Upload{{Reader: strings.NewReader("words"), Size: 5, Name: "x.txt"}}})
 	must(t, err)
 	reads(t, a, m, 0, []byte("words"))
-	if hung.Load() != 2 {
+	if hung.Load() < 2 {
 		t.Errorf("%d requests", hung.Load())
 	}
 }
