@@ -1,5 +1,6 @@
 // The service worker: keeps the app's own files, so that the page loads while
-// the server is stopped. Messages are not its business; the SDK's store has
+// the server is stopped, and small pictures of messages that were seen, so that
+// they are seen then, too. Messages are not its business; the SDK's store has
 // them. The build puts the list of files and its hash in place of the two
 // declared constants.
 declare const SHELL_FILES: readonly string[];
@@ -29,6 +30,11 @@ const prefix = "skein-shell-";
 const cacheName = prefix + SHELL_VERSION;
 const patienceMs = 3000;
 
+/** The page deletes it when somebody signs out. */
+const seenName = "skein-seen";
+const mostSeen = 400;
+const sizes = ["l", "m", "s"] as const;
+
 self.addEventListener("install", (event) => {
   event.waitUntil(install());
 });
@@ -51,6 +57,7 @@ self.addEventListener("fetch", (event) => {
     return;
   }
   if (SHELL_FILES.includes(url.pathname)) event.respondWith(asset(request));
+  if (request.destination === "image" && url.pathname.startsWith("/v1/files/")) event.respondWith(picture(event, url));
   // Everything else (the API, the socket, developer endpoints) never comes from here.
 });
 
@@ -84,6 +91,47 @@ async function page(request: Request): Promise<Response> {
 async function asset(request: Request): Promise<Response> {
   const kept = await caches.match(request, { cacheName, ignoreSearch: true });
   return kept ?? fetch(request);
+}
+
+/** What a picture is kept under: its message, whose readers alone it was given to, without the key that ends. */
+function seenKey({ pathname, searchParams }: URL, size: string | null): string | undefined {
+  const [conversation, seq] = [searchParams.get("c"), searchParams.get("s")];
+  return conversation && seq && size ? `${pathname}?${new URLSearchParams({ c: conversation, s: seq, t: size })}` : undefined;
+}
+
+/** A picture of a message. The server is asked each time, and what it refuses is forgotten; what was seen is for when it can not be asked. */
+async function picture(event: FetchEvent, url: URL): Promise<Response> {
+  const size = url.searchParams.get("t");
+  const key = seenKey(url, size);
+  try {
+    const fresh = await fetch(event.request);
+    if (key !== undefined && fresh.status === 404) event.waitUntil(forget(url));
+    else if (key !== undefined && fresh.status === 200) event.waitUntil(keep(key, fresh.clone()));
+    return fresh;
+  } catch (error) {
+    const cache = await caches.open(seenName);
+    for (const other of [size, ...sizes]) {
+      const kept = seenKey(url, other);
+      const found = kept && (await cache.match(kept));
+      if (found) return found;
+    }
+    throw error;
+  }
+}
+
+async function keep(key: string, response: Response): Promise<void> {
+  const cache = await caches.open(seenName);
+  await cache.put(key, response);
+  const keys = await cache.keys();
+  for (const old of keys.slice(0, Math.max(0, keys.length - mostSeen))) await cache.delete(old);
+}
+
+async function forget(url: URL): Promise<void> {
+  const cache = await caches.open(seenName);
+  for (const size of sizes) {
+    const key = seenKey(url, size);
+    if (key) await cache.delete(key);
+  }
 }
 
 export {};

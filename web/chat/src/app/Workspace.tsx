@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo, useState } from "react";
 import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
 import { FilesProvider } from "../files/FilesContext.tsx";
 import { useNoStrayDrop } from "../files/send/DropZone.tsx";
+import { forgetSeen } from "../files/seen.ts";
 import { Tray } from "../files/transfers/Tray.tsx";
 import { DevicesDialog } from "../devices/DevicesDialog.tsx";
 import { NewDirectDialog } from "../group/NewDirectDialog.tsx";
@@ -58,7 +59,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
 
   const leave = useCallback<Workspace["leave"]>(
     (how) => {
-      const end = how === "erase" ? client.signOut({ signal: AbortSignal.timeout(5000) }) : client.close();
+      const end = how === "erase" ? client.signOut({ signal: AbortSignal.timeout(5000) }).finally(forgetSeen) : client.close();
       end.catch(() => undefined).finally(onLeave);
     },
     [client, onLeave],

@@ -4,6 +4,7 @@ import { createContext, lazy, Suspense, useCallback, useContext, useEffect, useM
 import { useClient } from "../live/context.tsx";
 import type { GalleryItem } from "./gallery/items.ts";
 import { LocalFiles } from "./local.ts";
+import { forgetSeen } from "./seen.ts";
 import { Player } from "./voice/player.ts";
 
 // Nobody needs it to read messages.
@@ -34,6 +35,8 @@ export function FilesProvider({ children }: { children: ReactNode }) {
       player.stop();
     };
   }, [client, local, player]);
+  // A device that is signed out elsewhere keeps nothing either.
+  useEffect(() => client.on("state", ({ state }) => void (state === "signedOut" && forgetSeen())), [client]);
   const shared = useMemo(() => ({ local, player, openGallery }), [local, player, openGallery]);
   return (
     <FilesContext value={shared}>

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "
 import { useClient, useConnection } from "../live/context.tsx";
 import { useFileOwner, type Owner } from "./FileOwner.ts";
 import { useFiles } from "./FilesContext.tsx";
+import { seenUrl } from "./seen.ts";
 
 /** The size of a picture that the server keeps. */
 export type Preview = "s" | "m" | "l";
@@ -46,13 +47,25 @@ export function useSourceOf(owner: Pick<Owner, "conversation" | "seq" | "id">, f
   const own = poster ? local.poster(owner.id, index) : local.url(owner.id, index);
   // The second try asks for the file itself: a preview may never have been made.
   const remote = useHeld(useFileUrl(owner, file, { size: failed === 0 ? size : undefined }), `${owner.conversation} ${owner.seq} ${file} ${size} ${failed}`);
-  const over = failed > (size === undefined ? 0 : 1);
+  const seen = useSeen(owner, file, failed === 0 ? size : undefined, remote === undefined);
+  const over = failed > (size === undefined || remote === undefined ? 0 : 1);
   const again = useCallback(() => setFailed(0), []);
   const onError = useCallback(() => setFailed((n) => n + 1), []);
   useEffect(() => {
     if (online) setFailed(0);
   }, [online, file]);
-  return { src: own ?? (over ? undefined : remote), state: own !== undefined || !over ? "fine" : online ? "gone" : "offline", onError, again };
+  return { src: own ?? (over ? undefined : (remote ?? seen)), state: own !== undefined || !over ? "fine" : online ? "gone" : "offline", onError, again };
+}
+
+/** Where a picture that was seen is found while the server can not be reached, and there is no key since the page was loaded. */
+function useSeen({ conversation, seq }: Pick<Owner, "conversation" | "seq">, file: string, size: Preview | undefined, wanted: boolean): string | undefined {
+  const waiting = useConnection(useClient()).state === "waiting";
+  const [away, setAway] = useState(waiting);
+  useEffect(() => {
+    // It tries to connect now and then, which is no reason to take the picture away.
+    if (waiting) setAway(true);
+  }, [waiting]);
+  return wanted && away && size && seq !== undefined && file !== "" ? seenUrl(conversation, seq, file, size) : undefined;
 }
 
 /** An address as it was first known: a new key makes another one, which is no reason to load a picture again. */

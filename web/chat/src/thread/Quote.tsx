@@ -1,6 +1,10 @@
 // The message that another one answers, in short.
 import type { Conversation, Message } from "@skein/client";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
+import { FileOwner } from "../files/FileOwner.ts";
+import { ownerOf } from "../files/gallery/items.ts";
+import { inAlbum, kindOf } from "../files/kinds.ts";
+import { Picture } from "../files/Picture.tsx";
 import { previewText } from "../format/describe.ts";
 import { hue } from "../format/names.ts";
 import { useWords } from "../i18n/context.tsx";
@@ -52,8 +56,26 @@ export function Quote({ conversation, seq }: QuoteProps) {
   const quoted = useQuoted(conversation, seq);
   return (
     <button type="button" className={`quote hue-${quoted ? hue(quoted.sender) : 5}`} tabIndex={-1} title={t.goToMessage} onClick={() => jump(seq)}>
+      {quoted ? <QuoteThumb quoted={quoted} /> : null}
       <QuoteBody quoted={quoted} />
     </button>
+  );
+}
+
+/** The first picture of a quoted message. */
+function QuoteThumb({ quoted }: { quoted: Message }) {
+  const owner = useMemo(() => ownerOf(quoted), [quoted]);
+  const { content, recalled } = quoted;
+  const items = !recalled && content?.type === "attachments" ? content.items : [];
+  const index = items.findIndex((file) => inAlbum(file) && file.url === "");
+  const file = items[index];
+  if (!file) return null;
+  return (
+    <FileOwner value={owner}>
+      <span className="quote-thumb">
+        <Picture file={file} index={index} longer={40} poster={kindOf(file) === "film"} />
+      </span>
+    </FileOwner>
   );
 }
 

@@ -34,9 +34,11 @@ export function useItems(start: GalleryItem): Row {
     const oldest = found.messages.at(-1)?.seq ?? Infinity;
     const joined = found.state === "end" || loaded.length === 0 || (loaded.at(-1)?.owner.seq ?? 0) >= oldest;
     const all = joined ? merged(loaded, fromServer) : loaded;
-    return all.some((item) => itemKey(item) === itemKey(start)) ? all : merged([start], all.length > 0 && joined ? all : loaded);
+    return all.some((item) => itemKey(item) === itemKey(start) || (item.owner.id === start.owner.id && item.index === start.index)) ? all : merged([start], all);
   }, [messages, found, start]);
-  const at = Math.max(0, items.findIndex((item) => itemKey(item) === itemKey(current)));
+  // What is stored while one looks at it has a place of its own from then on.
+  const same = (item: GalleryItem) => itemKey(item) === itemKey(current) || (item.owner.id === current.owner.id && item.index === current.index);
+  const at = Math.max(0, items.findIndex(same));
   const oldest = found.messages.at(-1)?.seq ?? Infinity;
   const wanted = found.state === "more" && (at < ahead || (current.owner.seq ?? Infinity) <= oldest);
   const { more } = found;

@@ -1,4 +1,5 @@
 // What lies on and below the files of a message that is on its way.
+import { useSyncExternalStore } from "react";
 import { useStrings } from "../../i18n/strings.ts";
 import { useClient } from "../../live/context.tsx";
 import { IconButton } from "../../ui/Button.tsx";
@@ -8,12 +9,15 @@ import { fileSize, percent, sizeOf } from "../sizes.ts";
 import { strings as sizeStrings } from "../strings.ts";
 import { Ring } from "./Ring.tsx";
 import { strings } from "./strings.ts";
-import { useTransfers } from "./useTransfers.ts";
 import { transferLine, uploadError } from "./words.ts";
 
 /** The transfer that a message of this device came from, while it is on its way; an empty id is of none. */
 export function useTransferOf(conversation: string, id: string): Transfer | undefined {
-  return useTransfers(conversation).find(({ clientId }) => clientId === id);
+  const { files } = useClient();
+  return useSyncExternalStore(
+    (listener) => files.onChange(listener),
+    () => (id === "" ? undefined : files.transfers(conversation).find(({ clientId }) => clientId === id)),
+  );
 }
 
 /** How far one file of it has come; undefined while nothing has been sent. */

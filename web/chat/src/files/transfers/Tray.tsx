@@ -13,28 +13,11 @@ import { percent } from "../sizes.ts";
 import { strings as sizeStrings } from "../strings.ts";
 import { Ring } from "./Ring.tsx";
 import { strings } from "./strings.ts";
+import { together } from "./together.ts";
 import { TransferBar } from "./TransferParts.tsx";
 import { useTransfers } from "./useTransfers.ts";
 import { transferLine } from "./words.ts";
 import "../files.css";
-
-/** Several transfers as one. */
-export function together(transfers: readonly Transfer[]): Pick<Transfer, "state" | "offline" | "sent" | "size" | "bytesPerSecond" | "secondsLeft"> {
-  const live = transfers.filter(({ state }) => state !== "failed");
-  const sum = (of: (transfer: Transfer) => number) => live.reduce((total, transfer) => total + of(transfer), 0);
-  const size = sum((transfer) => transfer.size);
-  const sent = sum((transfer) => transfer.sent);
-  const bytesPerSecond = sum((transfer) => transfer.bytesPerSecond);
-  const uploading = live.filter(({ state }) => state === "uploading");
-  return {
-    state: live.length === 0 ? "failed" : uploading.length > 0 ? "uploading" : (live[0]?.state ?? "waiting"),
-    offline: live.some(({ offline }) => offline),
-    sent,
-    size,
-    bytesPerSecond,
-    secondsLeft: bytesPerSecond > 0 ? (size - sent) / bytesPerSecond : undefined,
-  };
-}
 
 /** The strip; nothing when there is nothing. */
 export function Tray({ current }: { current: string | undefined }) {
