@@ -7,16 +7,19 @@ import type { Client } from "@skein/client";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { App } from "../src/app.ts";
-import { launch, profile } from "../src/browser.ts";
+import { fakeDevices, launch, profile } from "../src/browser.ts";
+import { picture, type TestFile } from "../src/media.ts";
 import { Server } from "../src/server.ts";
 
 const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 let server: Server;
 let browser: Browser;
+/** One with a microphone. */
+let fake: Browser;
 
 beforeAll(async () => {
   await mkdir(images, { recursive: true });
-  [server, browser] = await Promise.all([Server.start(), launch()]);
+  [server, browser, fake] = await Promise.all([Server.start(), launch(), launch(...fakeDevices)]);
   const [alice, bob, carol, ming, dave, erin] = await Promise.all(
     ["alice", "bob", "carol", "王小明", "dave", "erin"].map((user) => server.client(user)),
   );
@@ -34,6 +37,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser.close();
+  await fake.close();
   await server.stop();
 });
 
@@ -117,6 +121,34 @@ test("a group with its details, dark", async () => {
   await app.page.locator(".person").nth(3).waitFor();
   await draw(app, "group-dark");
   await app.page.context().close();
+});
+
+test("pictures, a voice message and the list of what was sent, light", async () => {
+  const { context } = await profile(fake, { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
+  const app = await App.open(context, server, "alice");
+  await app.row("carol").click();
+  const send = async (files: readonly TestFile[], caption: string) => {
+    await app.page.getByRole("button", { name: "Attach" }).click();
+    const chooser = app.page.waitForEvent("filechooser");
+    await app.page.getByRole("menuitem", { name: "Photo or video" }).click();
+    await (await chooser).setFiles(files.map((file) => ({ ...file })));
+    const dialog = app.page.getByRole("dialog");
+    await dialog.locator("img, video").last().waitFor();
+    await dialog.getByRole("textbox").fill(caption);
+    await dialog.getByRole("button", { name: "Send" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await app.page.locator(".transfer-bar").waitFor({ state: "detached" });
+  };
+  await send([picture("coast.png", 1600, 1000, 200), picture("wood.png", 900, 1400, 100), picture("evening.png", 1200, 1200, 20), picture("fields.png", 2000, 900, 60)], "Where the sheep live");
+  await app.page.getByRole("button", { name: "Record a voice message" }).click();
+  await app.page.locator(".recorder-time", { hasText: "0:03" }).waitFor();
+  await app.page.getByRole("button", { name: "Send the voice message" }).click();
+  await app.page.getByRole("group", { name: "Voice message" }).waitFor();
+  await app.page.locator(".thread-info").click();
+  await app.page.getByRole("button", { name: "Media, files, voice, links" }).click();
+  await app.page.locator(".mediatab-cell").nth(3).waitFor();
+  await draw(app, "files-light");
+  await context.close();
 });
 
 test("the developer panel, light", async () => {

@@ -378,11 +378,34 @@ test("a caption is edited, an answer and the list say what it is, and what is go
   await bob.page.locator(".quote-text", { hasText: "📷 by the sea" }).waitFor();
 
   // The file is gone although the message is there: no broken picture.
-  await bob.page.route(/\/v1\/files\//, (route) => route.fulfill({ status: 404, body: "" }));
+  await bob.page.context().route(/\/v1\/files\//, (route) => route.fulfill({ status: 404, body: "" }));
   await bob.page.reload();
   await bob.page.locator(".picture-missing", { hasText: "已不可用" }).first().waitFor();
   await shot(bob.page, "gone-phone");
   expect(await findings(bob.page)).toEqual([]);
-  await bob.page.unroute(/\/v1\/files\//);
+  await bob.page.context().unroute(/\/v1\/files\//);
+});
+
+test("pictures that were seen are there without a server, and gone with who signs out", async () => {
+  await bob.page.reload();
+  const tile = bob.page.locator("[data-message]", { hasText: "by the sea" }).locator(".album-tile");
+  await drawn(tile, /\/v1\/files\//);
+  const kept = () => bob.page.evaluate(async () => ((await caches.has("skein-seen")) ? (await (await caches.open("skein-seen")).keys()).length : 0));
+  await eventually(kept, (count) => count > 0);
+  await server.kill();
+  await bob.page.reload();
+  await bob.away();
+  await drawn(tile, /\/v1\/files\/[0-9a-f]{32}\?c=[^&]+&s=\d+&t=[ml]$/);
+  await shot(bob.page, "offline-phone");
+  await server.restart();
+  await bob.online();
+  await drawn(tile, /&k=/);
+
+  await bob.page.getByRole("button", { name: "返回" }).tap();
+  await bob.page.getByRole("button", { name: "菜单", exact: true }).tap();
+  await bob.page.getByRole("menuitem", { name: "退出登录" }).tap();
+  await bob.page.getByRole("dialog").getByRole("button", { name: "退出登录" }).tap();
+  await bob.page.getByRole("button", { name: "bob", exact: true }).waitFor();
+  await eventually(kept, (count) => count === 0);
   expect(problems.flat()).toEqual([]);
 });
