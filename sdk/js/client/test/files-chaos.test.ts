@@ -86,7 +86,9 @@ async function run(steps: readonly Step[]): Promise<void> {
         }
       }
     }
+    // What was not answered is asked again on the next connection.
     world.server.mute = false;
+    world.server.cut();
     [server.before, server.after] = [() => undefined, () => undefined];
     const rest = all.filter(lives);
     for (const t of rest) await t.client.ready;

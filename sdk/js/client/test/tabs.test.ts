@@ -53,6 +53,41 @@ describe("tabs of a profile", () => {
     expect(world.server.log(alicesBob).entries).toHaveLength(4);
   });
 
+  test("go on when the one that leads is closed, at whatever moment, and are never told that they are closed", async () => {
+    const pass = async (turns: number): Promise<void> => {
+      for (let n = 0; n < turns; n++) {
+        await turn();
+        world.clock.advance(20);
+      }
+    };
+    for (let moment = 0; moment < 12; moment++) {
+      profile = new Profile(world);
+      const first = profile.tab();
+      await pass(4);
+      const second = profile.tab();
+      tabs.push(first, second);
+      const states: string[] = [];
+      second.client.on("state", ({ state }) => states.push(state));
+      await pass(moment);
+      await first.client.close();
+      await world.until(() => second.client.state === "online", "the second one leads");
+      expect(states).not.toContain("closed");
+      await second.client.close();
+    }
+  });
+
+  test("that are closed while they start stay closed", async () => {
+    await open(1);
+    for (let turns = 0; turns < 8; turns++) {
+      const tab = profile.tab();
+      tabs.push(tab);
+      for (let n = 0; n < turns; n++) await turn();
+      await tab.client.close();
+      for (let n = 0; n < 20; n++) await turn();
+      expect(tab.client.state).toBe("closed");
+    }
+  });
+
   test("hear the same news once each", async () => {
     const all = await open(2);
     const heard: string[] = [];
