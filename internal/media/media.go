@@ -5,9 +5,9 @@
 // lies behind its end, so that no file is a picture and a program at once. It is
 // turned upright, and smaller ones are made of it. Where nothing has to be
 // turned, its pixels are not touched: the parts of the file that say how to show
-// it are kept, all others are left out (an allow-list). The colour profile
-// always stays. A film loses the places that it was taken at, without being
-// moved: its boxes keep their sizes.
+// it are kept, all others are left out. The colour profile stays, but where it is
+// one for print and the picture had to be turned. A film loses where, when and
+// with what it was made, in its place: its boxes keep their sizes.
 //
 // All that reads bytes of strangers is made to run in a process of its own
 // (Pool, Serve), which may use up its time or its memory and die. Then the file
@@ -15,6 +15,7 @@
 package media
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -132,6 +133,15 @@ func Make(src io.ReaderAt, size int64, mime string, l Limits) (Made, error) {
 		m = Made{}
 	}
 	return m, err
+}
+
+// InProcess makes everything in this process, within its limits: for tests of
+// what is made, which need no child.
+type InProcess Limits
+
+// Make is the function Make.
+func (p InProcess) Make(_ context.Context, src io.ReaderAt, size int64, mime string) (Made, error) {
+	return Make(src, size, mime, Limits(p))
 }
 
 // Reads tells whether Make makes anything of a type.

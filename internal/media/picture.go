@@ -169,11 +169,11 @@ func fits(profile []byte, gray bool) bool {
 	if len(profile) < 20 {
 		return false
 	}
-	if space := string(profile[16:20]); gray {
-		return space == "GRAY"
-	} else {
-		return space == "RGB "
+	want := "RGB "
+	if gray {
+		want = "GRAY"
 	}
+	return string(profile[16:20]) == want
 }
 
 // encodeWebP writes a WebP without loss.

@@ -2,7 +2,6 @@ package media
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -151,18 +150,4 @@ func (w *worker) ReadAt(p []byte, at int64) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
-}
-
-// Here makes everything in this process: for tests of what is made, which need
-// no child.
-func Here(l Limits) interface {
-	Make(ctx context.Context, src io.ReaderAt, size int64, mime string) (Made, error)
-} {
-	return here(l)
-}
-
-type here Limits
-
-func (h here) Make(_ context.Context, src io.ReaderAt, size int64, mime string) (Made, error) {
-	return Make(src, size, mime, Limits(h))
 }

@@ -94,7 +94,7 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
 	known := stores(store)
 	must(w.t, known.Start(w.t.Context()))
-	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.Here(media.Limits{Pixels: media.DefaultPixels}), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.InProcess{Pixels: media.DefaultPixels}, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
 		Uncounted: func(context.Context) (im.Micros, bool, error) { return w.uncounted, w.uncounted != 0, nil },
 
 		Quotas: func(im.AppID) *skeinv1.AppQuotas { return w.quotas.Load() }})}
