@@ -1,8 +1,10 @@
 // The real server, as a child process on a folder of its own. It can be killed
 // the hard way and started again on the same folder and port.
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -40,6 +42,19 @@ export class Server {
     const data = await mkdtemp(join(tmpdir(), "skein-e2e-"));
     const { child, url } = await run(data, "127.0.0.1:0", flags);
     return new Server(url, data, flags, child);
+  }
+
+  /** Starts one whose options name the port that it listens on. */
+  static async startOn(flags: (port: number) => readonly string[]): Promise<Server> {
+    const probe = createServer().listen(0, "127.0.0.1");
+    await once(probe, "listening");
+    const address = probe.address();
+    if (address === null || typeof address === "string") throw new Error("no port is free");
+    probe.close();
+    await once(probe, "close");
+    const data = await mkdtemp(join(tmpdir(), "skein-e2e-"));
+    const { child, url } = await run(data, `127.0.0.1:${address.port}`, flags(address.port));
+    return new Server(url, data, flags(address.port), child);
   }
 
   /** Kills it as a power cut would. Resolves when it is gone. */
