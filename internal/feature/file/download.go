@@ -155,12 +155,10 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 	if _, ok := store.(*sealed.Store); ok && f.variant == "" { // of a smaller picture no hash is kept
 		body.check(f.sum)
 	}
-	// Several ranges at once nobody needs, and reading them goes on behind the
-	// answer when a client goes away: they are answered with the whole (RFC 9110, 14.2).
-	if strings.Contains(r.Header.Get("Range"), ",") {
+	if !plain(r.Header.Get("Range"), f.size) {
 		r.Header.Del("Range")
 	}
-	answer := &late{ResponseWriter: w}
+	answer := &late{ResponseWriter: w, body: body, clock: s.d.Clock}
 	http.ServeContent(answer, r, "", time.Time{}, body)
 	err := body.close()
 	if err != nil && !answer.begun {
@@ -169,27 +167,50 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, f *row, store bl
 		}
 		return err
 	}
-	answer.begin()
+	answer.end()
 	if err != nil && r.Context().Err() == nil {
 		s.d.Log.Warn("a file was not served to its end", "err", err)
 	}
 	return nil
 }
 
+// plain tells whether a Range is answered with a part; any may be answered with
+// the whole (RFC 9110, 14.2). Several at once nobody needs, and reading them
+// goes on behind the answer when a client goes away. Of nothing, and of the last
+// 0 bytes, there is no part.
+func plain(ranges string, size int64) bool {
+	last, ok := strings.CutPrefix(ranges, "bytes=-")
+	return size > 0 && !strings.Contains(ranges, ",") && (!ok || strings.Trim(last, "0 \t") != "")
+}
+
+// stalled is how long somebody may take nothing of what they asked for. A player
+// that was paused asks again for what it lacks.
+const stalled = time.Minute
+
 // late begins an answer with its first byte, so that a store which gives none is
-// answered as that.
+// answered as that, and ends one that nobody reads.
 type late struct {
 	http.ResponseWriter
+	body   *ranged
+	clock  im.Clock
 	status int
 	begun  bool
+	wrote  bool
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (l *late) WriteHeader(status int) { l.status = status }
+func (l *late) WriteHeader(status int) {
+	l.status = status
+	if n, err := strconv.ParseInt(l.Header().Get("Content-Length"), 10, 64); err == nil {
+		l.body.want = n
+	}
+}
 
 // Write implements http.ResponseWriter.
 func (l *late) Write(b []byte) (int, error) {
 	l.begin()
+	l.wrote = true
+	_ = http.NewResponseController(l.ResponseWriter).SetWriteDeadline(l.clock.Now().Add(stalled)) // a test's connection may know none
 	return l.ResponseWriter.Write(b)
 }
 
@@ -198,6 +219,18 @@ func (l *late) begin() {
 		l.ResponseWriter.WriteHeader(l.status)
 	}
 	l.begun = true
+}
+
+// end sends what is left. The connection may be used for other requests then,
+// to which the deadline does not apply.
+func (l *late) end() {
+	l.begin()
+	if l.wrote {
+		conn := http.NewResponseController(l.ResponseWriter)
+		if conn.Flush() == nil {
+			_ = conn.SetWriteDeadline(time.Time{})
+		}
+	}
 }
 
 // Unwrap lets http.ResponseController find the connection.
@@ -220,6 +253,8 @@ type ranged struct {
 	key   string
 	size  int64
 	at    int64
+	want  int64         // how many bytes will be read; 0 = not known
+	from  int64         // where r began
 	r     io.ReadCloser // from at on; nil = not asked for
 	err   error         // what was not the end
 
@@ -261,7 +296,8 @@ func (b *ranged) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if b.r == nil {
-		if b.r, b.err = b.store.Get(b.ctx, b.key, b.at, -1); b.err != nil {
+		b.from = b.at
+		if b.r, b.err = b.store.Get(b.ctx, b.key, b.at, b.length()); b.err != nil {
 			return 0, b.err
 		}
 	}
@@ -274,13 +310,21 @@ func (b *ranged) Read(p []byte) (int, error) {
 		}
 	}
 	b.at += int64(n)
-	if err == io.EOF && b.at < b.size {
+	if err == io.EOF && b.at < b.size && (b.want == 0 || b.at < b.from+b.want) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil && err != io.EOF {
 		b.err = err
 	}
 	return n, err
+}
+
+// length is how much is asked of the store: of a cloud no more than is sent.
+func (b *ranged) length() int64 {
+	if b.want > 0 {
+		return b.want
+	}
+	return -1
 }
 
 func (b *ranged) close() error {

@@ -47,6 +47,7 @@ type world struct {
 	limits file.Limits
 	// uncounted is the time of the oldest entry that no follower has seen; 0 = none.
 	uncounted im.Micros
+	clock     im.Clock // of nodes that are started from now on
 	quotas    atomic.Pointer[skeinv1.AppQuotas]
 	nodes     [2]*node
 }
@@ -67,7 +68,7 @@ func eachEngine(t *testing.T, test func(t *testing.T, w *world)) {
 
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
-	w := &world{t: t, blobs: t.TempDir(), limits: file.Limits{Size: 100 << 20, Open: 5, Keep: time.Hour}}
+	w := &world{t: t, blobs: t.TempDir(), clock: im.SystemClock{}, limits: file.Limits{Size: 100 << 20, Open: 5, Keep: time.Hour}}
 	var err error
 	w.db, err = db.Open(t.Context(), url, db.Options{Conns: 8})
 	must(t, err)
@@ -94,7 +95,7 @@ func (w *world) startWith(stores func(own blob.Store) *file.Stores) *node {
 	w.t.Cleanup(func() { must(w.t, store.Close()) })
 	known := stores(store)
 	must(w.t, known.Start(w.t.Context()))
-	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.InProcess{Pixels: media.DefaultPixels}, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
+	n := &node{service: file.New(file.Deps{DB: w.db, Stores: known, Media: media.InProcess{Pixels: media.DefaultPixels}, Clock: w.clock, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Limits: w.limits,
 		Uncounted: func(context.Context) (im.Micros, bool, error) { return w.uncounted, w.uncounted != 0, nil },
 
 		Quotas: func(im.AppID) *skeinv1.AppQuotas { return w.quotas.Load() }})}
