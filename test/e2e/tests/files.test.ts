@@ -356,6 +356,28 @@ test("everything that was sent is found by kind and month, and leads to its mess
   expect(await findings(bob.page)).toEqual([]);
   await bob.page.getByRole("button", { name: "返回" }).last().tap();
   await bob.page.getByRole("button", { name: "关闭" }).tap();
+
+  // What lies far back is not loaded: the server knows of it, page by page.
+  const writer = await server.client("alice");
+  for (let i = 1; i <= 70; i++) writer.conversation.with("bob").sendLocal({ text: `https://links.example/${i}` });
+  await bob.sees("links.example/70");
+  await bob.page.reload();
+  await bob.sees("links.example/70");
+  await bob.page.locator(".thread-who").tap();
+  await bob.page.getByRole("button", { name: "媒体、文件、语音、链接" }).tap();
+  await bob.page.locator(".mediatab-cell").nth(4).waitFor();
+  await bob.page.locator(".mediatab-cell").nth(1).tap();
+  const gallery = bob.page.getByRole("dialog", { name: "图片和视频" });
+  await gallery.locator(".gallery-position", { hasText: "第 4 项，共 5 项" }).waitFor();
+  await bob.page.keyboard.press("Home");
+  await gallery.locator(".gallery-position", { hasText: "第 1 项，共 5 项" }).waitFor();
+  await gallery.getByRole("button", { name: "关闭" }).tap();
+  await bob.page.getByRole("tab", { name: "链接" }).tap();
+  await bob.page.getByRole("link", { name: "https://links.example/70" }).waitFor();
+  await bob.page.locator(".info-body").evaluate((body) => (body.scrollTop = body.scrollHeight));
+  await bob.page.getByRole("link", { name: "https://a.example/plan" }).waitFor();
+  await bob.page.getByRole("button", { name: "返回" }).last().tap();
+  await bob.page.getByRole("button", { name: "关闭" }).tap();
 });
 
 test("a caption is edited, an answer and the list say what it is, and what is gone says so", async () => {
@@ -376,6 +398,13 @@ test("a caption is edited, an answer and the list say what it is, and what is go
   await alice.page.getByRole("menuitem", { name: "Reply", exact: true }).click();
   await alice.send("lovely");
   await bob.page.locator(".quote-text", { hasText: "📷 by the sea" }).waitFor();
+
+  // Where there is no preview, the picture itself is shown.
+  await bob.page.context().route(/\/v1\/files\/.*[?&]t=/, (route) => route.fulfill({ status: 404, body: "" }));
+  await bob.page.reload();
+  const shown = bob.page.locator("[data-message]", { hasText: "by the sea" }).locator(".album-tile");
+  await drawn(shown, /^[^?]*\?(?!.*[?&]t=)/);
+  await bob.page.context().unroute(/\/v1\/files\/.*[?&]t=/);
 
   // The file is gone although the message is there: no broken picture.
   await bob.page.context().route(/\/v1\/files\//, (route) => route.fulfill({ status: 404, body: "" }));

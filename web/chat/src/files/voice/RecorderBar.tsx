@@ -48,10 +48,12 @@ export function RecorderBar({ recorder, held = false, recording, slid, cancellin
       {recording ? <Preview recording={recording} /> : null}
       {held ? (
         <span className="recorder-hint" data-cancelling={cancelling} style={{ transform: `translateX(${-Math.min(slid, 120) / 2}px)` }}>
-          {cancelling ? s.release : `‹ ${s.slide}`}
-          <span className="recorder-lock">
-            <Icon name="up" size={14} /> {s.lock}
-          </span>
+          <span>{cancelling ? s.release : `‹ ${s.slide}`}</span>
+          {cancelling ? null : (
+            <span className="recorder-lock">
+              <Icon name="up" size={14} /> {s.lock}
+            </span>
+          )}
         </span>
       ) : null}
       {recorder && !held ? <IconButton icon="stop" size={22} label={s.stop} onClick={onStop} /> : null}

@@ -6,7 +6,6 @@ import { useWords } from "../../i18n/context.tsx";
 import { useStrings } from "../../i18n/strings.ts";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
-import { useToasts } from "../../ui/Toasts.tsx";
 import { longestMs, problemOf, recordable, Recorder, type Recording, type RecordProblem } from "./recorder.ts";
 import { strings } from "./strings.ts";
 import "../files.css";
@@ -21,34 +20,34 @@ interface VoiceButtonProps {
 
 type Phase = { readonly at: "idle" | "asking" } | { readonly at: "recording"; readonly recorder: Recorder; readonly held: boolean } | { readonly at: "preview"; readonly recording: Recording };
 
-/** Held shorter than this it is a press. */
-const pressMs = 300;
+/** Held shorter than this it is a press, and nobody has said anything yet. */
+const pressMs = 600;
 const cancelPx = 90;
 const lockPx = 70;
-const shortestMs = 600;
 
 /** The button with the bar beside it. */
 export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
   const t = useWords();
   const s = useStrings(strings);
-  const { show } = useToasts();
   const [phase, setPhase] = useState<Phase>({ at: "idle" });
   const [slid, setSlid] = useState(0);
   const [problem, setProblem] = useState<RecordProblem>();
-  const press = useRef({ x: 0, y: 0, at: 0, down: false });
+  const press = useRef({ x: 0, y: 0, down: false });
   const live = useRef<Recorder>(undefined);
   const active = phase.at === "recording" || phase.at === "preview";
 
   const tell = useRef(onActive);
   tell.current = onActive;
   useEffect(() => tell.current(active), [active]);
-  useEffect(
-    () => () => {
+  const gone = useRef(false);
+  useEffect(() => {
+    gone.current = false;
+    return () => {
+      gone.current = true;
       live.current?.discard();
       tell.current(false);
-    },
-    [],
-  );
+    };
+  }, []);
 
   const end = () => {
     live.current = undefined;
@@ -70,6 +69,11 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
     setPhase({ at: "asking" });
     try {
       const recorder = await Recorder.start();
+      // Who went on elsewhere while the browser asked is not listened to.
+      if (gone.current) {
+        recorder.discard();
+        return;
+      }
       live.current = recorder;
       // Who let go while the browser asked goes on with free hands.
       setPhase({ at: "recording", recorder, held: press.current.down });
@@ -85,11 +89,6 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
   const finish = async (what: "send" | "preview") => {
     const recorder = live.current;
     if (!recorder) return;
-    if (what === "send" && recorder.elapsed() < shortestMs) {
-      discard();
-      show({ text: s.tooShort });
-      return;
-    }
     live.current = undefined;
     const recording = await recorder.stop();
     if (what === "preview") setPhase({ at: "preview", recording });
@@ -114,7 +113,7 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
     // The keyboard of a phone stays as it is, and the button keeps the pointer.
     event.preventDefault();
     event.currentTarget.setPointerCapture(event.pointerId);
-    press.current = { x: event.clientX, y: event.clientY, at: event.timeStamp, down: true };
+    press.current = { x: event.clientX, y: event.clientY, down: true };
     void begin();
   };
   const held = phase.at === "recording" && phase.held;
@@ -133,7 +132,7 @@ export function VoiceButton({ onActive, onSend }: VoiceButtonProps) {
     press.current.down = false;
     if (!held || phase.at !== "recording") return;
     if (event.type === "pointercancel" || slid > cancelPx) discard();
-    else if (event.timeStamp - press.current.at < pressMs + 100 && phase.recorder.elapsed() < pressMs) setPhase({ ...phase, held: false });
+    else if (phase.recorder.elapsed() < pressMs) setPhase({ ...phase, held: false });
     else void finish("send");
   };
 
