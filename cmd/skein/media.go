@@ -47,7 +47,7 @@ func newMedia(s *server, o config.Media, log *slog.Logger) (*media.Pool, error) 
 	if workers == 0 {
 		workers = min(runtime.GOMAXPROCS(0), maxMedia)
 	}
-	pool := media.NewPool(media.PoolOptions{Command: []string{self, "media", "--memory", strconv.Itoa(o.Memory)}, Env: []string{"GOMAXPROCS=1"},
+	pool := media.NewPool(media.PoolOptions{Program: self, Args: []string{"skein", "media", "--memory", strconv.Itoa(o.Memory)}, Env: []string{"GOMAXPROCS=1"},
 		Workers: workers, Limits: media.Limits{Pixels: int64(o.Pixels)}, Clock: im.SystemClock{}, Log: log, Metrics: s.ops.metrics})
 	s.onClose(func(context.Context) error { pool.Close(); return nil })
 	return pool, nil

@@ -9,3 +9,10 @@ func (p *Pool) KillIdle() int {
 	}
 	return len(p.idle)
 }
+
+// Idle tells how many children have nothing to do.
+func (p *Pool) Idle() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle)
+}

@@ -109,6 +109,17 @@ func TestWhatIsMadeToHurtIsSavedAndNothingElseHappens(t *testing.T) {
 	}
 }
 
+func TestAnEXIFThatLeadsNowhereTellsNothing(t *testing.T) {
+	for name, tiff := range map[string]string{"a directory beyond the end": "II*\x00\xff\xff\xff\xff", "one that is cut off": "MM\x00*\x00\x00\x00\x08\xff\xff\x01\x12",
+		"another order": "IM*\x00\x08\x00\x00\x00", "nothing": "", "an orientation of 9": string(exif(9)), "one of 0": string(exif(0))} {
+		b := jpegOf(t, corners(60, 40))
+		b = append(append(bytes.Clone(b[:2]), segment(0xe1, []byte("Exif\x00\x00"+tiff))...), b[2:]...)
+		if m, clean := makeOf(t, b, "image/jpeg"); !m.Shown || m.Width != 60 || bytes.Contains(clean, []byte("Exif")) {
+			t.Errorf("%s: %+v", name, m.Info)
+		}
+	}
+}
+
 func TestAPolyglotIsAPictureAndNothingElse(t *testing.T) {
 	jar := "PK\x03\x04\x14\x00\x00\x00\x08\x00META-INF/MANIFEST.MF PK\x05\x06" + strings.Repeat("\x00", 18)
 	for mime, b := range map[string][]byte{"image/gif": gifOf(t, 3), "image/png": pngOf(t, corners(50, 50)), "image/jpeg": jpegOf(t, corners(50, 50)), "image/webp": webpOf(t, corners(50, 50))} {

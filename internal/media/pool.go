@@ -19,8 +19,10 @@ import (
 
 // PoolOptions say how a Pool works. All are needed, but where it says otherwise.
 type PoolOptions struct {
-	// Command starts a child, which calls Serve on its standard input and output.
-	Command []string
+	// Program is the file that a child runs, and Args what it is called with, its
+	// name first. It calls Serve on its standard input and output.
+	Program string
+	Args    []string
 	// Env is the child's environment; it has no other. Can be empty.
 	Env []string
 	// Workers is the most children at once.
@@ -28,14 +30,15 @@ type PoolOptions struct {
 	Limits  Limits
 	// TimeLimit is how long a file may take; 0 = TimeLimit.
 	TimeLimit time.Duration
-	Clock     im.Clock
-	Log       *slog.Logger
-	Metrics   *metrics.Set // nil = counted for nobody
+	// Idle is how long a child is kept that has nothing to do: its memory is needed
+	// elsewhere; 0 = 20 s.
+	Idle    time.Duration
+	Clock   im.Clock
+	Log     *slog.Logger
+	Metrics *metrics.Set // nil = counted for nobody
 }
 
 const (
-	// idleTime is how long a child is kept that has nothing to do: its memory is
-	// needed elsewhere.
 	idleTime = 20 * time.Second
 	// maxJobs is how many files a child reads before another one takes its place.
 	maxJobs = 1000
@@ -62,9 +65,7 @@ type Pool struct {
 
 // NewPool returns a pool; it starts a child when there is something to do.
 func NewPool(o PoolOptions) *Pool {
-	if o.TimeLimit == 0 {
-		o.TimeLimit = TimeLimit
-	}
+	o.TimeLimit, o.Idle = cmp.Or(o.TimeLimit, TimeLimit), cmp.Or(o.Idle, idleTime)
 	return &Pool{o: o, slots: make(chan struct{}, o.Workers),
 		files: o.Metrics.Counters("media_files_total", "Pictures, sounds and films that were looked at, by what came of it: shown, saved because it could not be read, or killed because it took its reader with it.", "result", "shown", "saved", "killed")}
 }
@@ -174,7 +175,7 @@ func (p *Pool) take() (*process, error) {
 		return p.take() // its time was up
 	}
 	p.mu.Unlock()
-	return start(p.o.Command, p.o.Env)
+	return start(&p.o)
 }
 
 // give keeps a child for what comes next.
@@ -186,7 +187,7 @@ func (p *Pool) give(c *process) {
 		go c.end()
 		return
 	}
-	c.rest = time.AfterFunc(idleTime, func() { p.retire(c) })
+	c.rest = time.AfterFunc(p.o.Idle, func() { p.retire(c) })
 	p.idle = append(p.idle, c)
 }
 
@@ -225,12 +226,11 @@ type process struct {
 	rest   *time.Timer // ends it when it has nothing to do
 }
 
-func start(command, env []string) (*process, error) {
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = append([]string{}, env...) // and nothing of ours
-	cmd.Dir = "/"
-	c := &process{cmd: cmd, stderr: &tail{}}
-	cmd.Stderr = c.stderr
+func start(o *PoolOptions) (*process, error) {
+	c := &process{stderr: &tail{}}
+	// An empty environment is no environment; nil would be ours.
+	cmd := &exec.Cmd{Path: o.Program, Args: o.Args, Env: append([]string{}, o.Env...), Dir: "/", Stderr: c.stderr}
+	c.cmd = cmd
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

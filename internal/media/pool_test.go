@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +86,7 @@ func newPool(t testing.TB, mode string) (*media.Pool, *logged) {
 	self, err := os.Executable()
 	must(t, err)
 	log := &logged{}
-	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=" + mode}, Workers: 2, Limits: limits(), Clock: im.SystemClock{},
+	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=" + mode}, Workers: 2, Limits: limits(), Clock: im.SystemClock{},
 		TimeLimit: 20 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
 	t.Cleanup(p.Close)
 	return p, log
@@ -161,7 +162,7 @@ func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
 	self, err := os.Executable()
 	must(t, err)
 	log := &logged{}
-	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
+	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
 		TimeLimit: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
 	b := jpegOf(t, noise(400, 300, 1))
 	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
@@ -226,6 +227,22 @@ func TestAChildThatDiedWhileItHadNothingToDoIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAChildThatHasNothingToDoEnds(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=serve"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{}, Idle: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	b := jpegOf(t, noise(40, 30, 1))
+	for range 2 {
+		if m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg"); err != nil || !m.Shown {
+			t.Fatalf("%+v %v", m.Info, err)
+		}
+		for p.Idle() > 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
 // broken is a file that can not be read on.
 type broken struct{ io.ReaderAt }
 
@@ -251,7 +268,7 @@ func (s slow) ReadAt(p []byte, at int64) (int, error) {
 func TestAFileMayComeSlowly(t *testing.T) {
 	self, err := os.Executable()
 	must(t, err)
-	p := media.NewPool(media.PoolOptions{Command: []string{self}, Env: []string{childMode + "=serve"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
+	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=serve"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
 		TimeLimit: 2 * time.Second, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	defer p.Close()
 	film := mp4Film(t, 0)
@@ -272,7 +289,7 @@ func TestAFileThatCanNotBeReadIsNotTheFilesFault(t *testing.T) {
 	if m, err := p.Make(t.Context(), bytes.NewReader(b[:len(b)-5<<20]), int64(len(b)-5<<20), "video/mp4"); err != nil || !m.Shown || p.KillIdle() != 1 {
 		t.Errorf("afterwards: %+v %v", m.Info, err)
 	}
-	none := media.NewPool(media.PoolOptions{Command: []string{"/does/not/exist"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler)})
+	none := media.NewPool(media.PoolOptions{Program: "/does/not/exist", Workers: 1, Limits: limits(), Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler)})
 	if _, err := none.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
 		t.Errorf("a child that can not be started: %v", err)
 	}
