@@ -314,9 +314,11 @@ func TestWrongCountsAndPlacesOfFilesAreFound(t *testing.T) {
 		// As feature/file makes them, as far as they are looked at.
 		if err := w.d.Write(t.Context(), func(tx db.Tx) error {
 			for _, query := range []string{"CREATE TABLE file (app TEXT, id TEXT, owner TEXT, sum BIGINT, size BIGINT, refs BIGINT)", "CREATE TABLE file_ref (app TEXT, file TEXT)",
-				"CREATE TABLE file_upload (app TEXT, owner TEXT, size BIGINT, done BIGINT, store TEXT)", "CREATE TABLE file_bytes (app TEXT, uses BIGINT, store TEXT)",
+				"CREATE TABLE file_upload (app TEXT, owner TEXT, size BIGINT, done BIGINT, store TEXT)", "CREATE TABLE file_bytes (app TEXT, sum BIGINT, uses BIGINT, store TEXT)",
 				"CREATE TABLE file_app (app TEXT, bytes BIGINT)", "CREATE TABLE file_user (app TEXT, owner TEXT, bytes BIGINT)", "CREATE TABLE file_store (id TEXT, app TEXT)",
-				"INSERT INTO file (app, id, owner, size, refs) VALUES ('demo', 'f', 'ann', 10, 0), ('demo', 'g', '', 5, 0)", "INSERT INTO file_bytes (app, uses, store) VALUES ('demo', 1, ''), ('demo', 1, 's')",
+				"INSERT INTO file (app, id, owner, size, refs) VALUES ('demo', 'f', 'ann', 10, 0), ('demo', 'g', '', 5, 0)", "INSERT INTO file_bytes (app, sum, uses, store) VALUES ('demo', 7, 1, ''), ('demo', 8, 1, 's')",
+				"CREATE TABLE file_media (app TEXT, sum BIGINT)", "CREATE TABLE file_preview (app TEXT, sum BIGINT)",
+				"INSERT INTO file_media (app, sum) VALUES ('demo', 7)", "INSERT INTO file_preview (app, sum) VALUES ('demo', 7), ('demo', 7)",
 				"INSERT INTO file_upload (app, owner, size, done, store) VALUES ('demo', 'bob', 3, 0, 's'), ('demo', 'ann', 10, 1, '')",
 				"INSERT INTO file_app (app, bytes) VALUES ('demo', 18), ('empty', 0)", "INSERT INTO file_user (app, owner, bytes) VALUES ('demo', 'ann', 10), ('demo', 'bob', 3)", "INSERT INTO file_store (id, app) VALUES ('s', 'demo')"} {
 				if _, err := tx.Exec(query); err != nil {
@@ -333,6 +335,8 @@ func TestWrongCountsAndPlacesOfFilesAreFound(t *testing.T) {
 		for i, wrong := range []struct{ broken, mend, check, says string }{
 			{"UPDATE file_app SET bytes = 19 WHERE app = 'demo'", "UPDATE file_app SET bytes = 18 WHERE app = 'demo'", "count", "19 bytes of files"},
 			{"UPDATE file_user SET bytes = 4 WHERE owner = 'bob'", "UPDATE file_user SET bytes = 3 WHERE owner = 'bob'", "count", "14 bytes of users' files"},
+			{"UPDATE file_preview SET sum = 9", "UPDATE file_preview SET sum = 7", "reference", "2 rows of file_preview"},
+			{"UPDATE file_media SET sum = 9", "UPDATE file_media SET sum = 7", "reference", "1 rows of file_media"},
 			{"UPDATE file_store SET app = 'other'", "UPDATE file_store SET app = 'demo'", "reference", "1 rows of file_"},
 		} {
 			w.sql(wrong.broken)

@@ -79,7 +79,9 @@ func (p *Pool) Close() {
 	p.idle = nil
 	p.mu.Unlock()
 	for _, c := range idle {
-		c.end()
+		if c.rest.Stop() { // else it ends already
+			c.end()
+		}
 	}
 }
 
