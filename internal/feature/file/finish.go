@@ -253,10 +253,10 @@ func expireUploads(tx db.Tx, now im.Micros) error {
 
 // dropUnused takes the bytes from files that are in no message.
 func dropUnused(tx db.Tx, before im.Micros) error {
-	const which = " FROM file f WHERE f.refs = 0 AND f.touched < $1"
 	for _, q := range []string{
-		`UPDATE file_bytes SET uses = uses - (SELECT count(*)` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)
-			WHERE EXISTS (SELECT 1` + which + ` AND f.app = file_bytes.app AND f.sum = file_bytes.sum)`,
+		// From those that are unused, which have an index, to their bytes.
+		`UPDATE file_bytes SET uses = uses - gone.n FROM (SELECT app, sum, count(*) AS n FROM file WHERE refs = 0 AND touched < $1 GROUP BY app, sum) AS gone
+			WHERE file_bytes.app = gone.app AND file_bytes.sum = gone.sum`,
 		"INSERT INTO file_trash (key, place, store, since) SELECT key, '', store, $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
 	} {
 		if _, err := tx.Exec(q, before); err != nil {

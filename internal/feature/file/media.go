@@ -302,7 +302,7 @@ func dropMedia(tx db.Tx, since im.Micros) error {
 	_, err := tx.Exec("INSERT INTO file_trash (key, place, store, since) SELECT file_preview.key, '', b.store, $1 FROM file_preview JOIN file_bytes b ON b.app = file_preview.app AND b.sum = file_preview.sum WHERE b.uses = 0 ON CONFLICT (key) DO NOTHING", since)
 	for _, table := range []string{"file_preview", "file_media"} {
 		if err == nil {
-			_, err = tx.Exec("DELETE FROM " + table + " WHERE EXISTS (SELECT 1 FROM file_bytes b WHERE b.uses = 0 AND b.app = " + table + ".app AND b.sum = " + table + ".sum)")
+			_, err = tx.Exec("DELETE FROM " + table + " WHERE (app, sum) IN (SELECT app, sum FROM file_bytes WHERE uses = 0)")
 		}
 	}
 	return err

@@ -90,7 +90,11 @@ func drop(tx db.Tx, app im.AppID, conv im.ConvID, message im.Seq) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	if _, err = tx.Exec("DELETE FROM file_ref WHERE "+which, app, conv, message); err != nil {
+	var nobodys int
+	if _, err = tx.Exec("DELETE FROM file_ref WHERE "+which, app, conv, message); err == nil {
+		err = tx.QueryRow("SELECT count(*) FROM file WHERE refs = 0 AND touched = $1", erased).Scan(&nobodys)
+	}
+	if err != nil || nobodys == 0 {
 		return err
 	}
 	return dropUnused(tx, erased+1)
