@@ -12,6 +12,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/skein-im/skein/internal/cloudtest"
 )
 
 // photo is a picture that lies on its side, with a note on where it was taken.
@@ -228,5 +231,25 @@ func TestAPictureIsMadeThoughItsReadersAreKilledAtAnyMoment(t *testing.T) {
 	next, _ := w.call("ann", "FileService/GetFile", map[string]any{"id": w.upload("ann", "sea.jpeg", "image/jpeg", photo(t, 500, 400))})
 	if next["file"].(map[string]any)["media"] == nil {
 		t.Errorf("%v", next)
+	}
+}
+
+func TestSmallerPicturesAreReadInTheBucketToo(t *testing.T) {
+	b := buckets(t, cloudtest.S3(t), "pictures")[0]
+	w := newWorldWith(t, b.env, "--blobs", b.url, "--blobs-redirect")
+	file := w.upload("ann", "sea.jpeg", "image/jpeg", photo(t, 1600, 1200))
+	for size, side := range map[string]int{"": 1600, "s": 160, "l": 1280} {
+		a := fetch(t, "GET", w.redirected("/v1/files/"+file+"?k="+url.QueryEscape(w.key("ann"))+"&t="+size))
+		c, err := jpeg.DecodeConfig(strings.NewReader(a.body))
+		if err != nil || c.Height != side || a.Header.Get("Content-Type") != "image/jpeg" || strings.Contains(a.body, "GPS") {
+			t.Errorf("%q: %s, %d × %d, %v", size, a.Status, c.Width, c.Height, err)
+		}
+	}
+	// A film is cleaned by copying it within the bucket, in parts.
+	long := film() + box("free", strings.Repeat("x", 12<<20)) + box("uuid", strings.Repeat("GPS 52.5163N", 10))
+	id := w.upload("ann", "a.mp4", "video/mp4", []byte(long))
+	a := fetch(t, "GET", w.redirected("/v1/files/"+id+"?k="+url.QueryEscape(w.key("ann"))))
+	if len(a.body) != len(long) || strings.Contains(a.body, "GPS") {
+		t.Errorf("%s, %d bytes", a.Status, len(a.body))
 	}
 }
