@@ -161,7 +161,8 @@ test("a film has its poster and its length, plays in the gallery, and reads from
   await eventually(() => video.evaluate((element: HTMLVideoElement) => element.currentTime), (at) => at > 0.2);
   await video.evaluate((element: HTMLVideoElement) => (element.currentTime = 4));
   await eventually(() => video.evaluate((element: HTMLVideoElement) => [element.currentTime, element.readyState, element.seeking] as const), ([at, ready, seeking]) => at >= 4 && ready >= 2 && !seeking);
-  expect(asked[0]).toMatch(/^bytes=\d+-/);
+  // Not from the beginning on: from where the film goes on.
+  expect(asked.filter((range) => /^bytes=[1-9]\d*-/.test(range)).length).toBeGreaterThan(0);
   await shot(bob.page, "film-gallery-phone");
   expect(await findings(bob.page)).toEqual([]);
   await bob.page.getByRole("button", { name: "关闭" }).tap();

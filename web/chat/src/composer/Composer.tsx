@@ -4,6 +4,7 @@
 import type { Conversation, ConversationSnapshot, Message, Outgoing, OutgoingContent } from "@skein/client";
 import { useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref, type RefObject } from "react";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
+import { writtenIn } from "../format/describe.ts";
 import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
@@ -63,11 +64,6 @@ interface ComposerProps {
 /** What the server takes; it tells longer ones apart by its own limit. */
 const maxBytes = 16_384;
 const draftMs = 400;
-
-/** What of a message can be edited: its text, or what was said with its files. */
-function writtenIn({ text, content }: Message): string {
-  return text ?? (content?.type === "attachments" ? content.caption : "");
-}
 
 function touchKeyboard(): boolean {
   return matchMedia("(hover: none) and (pointer: coarse)").matches;

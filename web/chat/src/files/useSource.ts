@@ -28,8 +28,6 @@ export interface Source {
   readonly state: "fine" | "offline" | "gone";
   /** What was at `src` could not be read. */
   readonly onError: () => void;
-  /** Tries again. */
-  readonly again: () => void;
 }
 
 /** The source of the file at a place of the message around; `size` is for pictures. */
@@ -49,12 +47,11 @@ export function useSourceOf(owner: Pick<Owner, "conversation" | "seq" | "id">, f
   const remote = useHeld(useFileUrl(owner, file, { size: failed === 0 ? size : undefined }), `${owner.conversation} ${owner.seq} ${file} ${size} ${failed}`);
   const seen = useSeen(owner, file, failed === 0 ? size : undefined, remote === undefined);
   const over = failed > (size === undefined || remote === undefined ? 0 : 1);
-  const again = useCallback(() => setFailed(0), []);
   const onError = useCallback(() => setFailed((n) => n + 1), []);
   useEffect(() => {
     if (online) setFailed(0);
   }, [online, file]);
-  return { src: own ?? (over ? undefined : (remote ?? seen)), state: own !== undefined || !over ? "fine" : online ? "gone" : "offline", onError, again };
+  return { src: own ?? (over ? undefined : (remote ?? seen)), state: own !== undefined || !over ? "fine" : online ? "gone" : "offline", onError };
 }
 
 /** Where a picture that was seen is found while the server can not be reached, and there is no key since the page was loaded. */

@@ -91,6 +91,11 @@ export function recalledText(message: Message, kind: ConversationKind, t: Words,
   return message.mine ? t.recalledYou : t.recalledOther(nameOf(message.sender));
 }
 
+/** What was written in a message: its text, or what was said with its files. */
+export function writtenIn({ text, content }: Pick<Message, "text" | "content">): string {
+  return text ?? (content?.type === "attachments" ? content.caption : "");
+}
+
 /** A message on one line, as a list or a quote shows it. */
 export function previewText(message: Message, t: Words): string {
   if (message.recalled) return t.previewRecalled;

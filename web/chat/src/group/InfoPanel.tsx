@@ -74,36 +74,36 @@ export function InfoPanel({ conversation, snapshot, onClose }: InfoPanelProps) {
           <MediaTab conversation={conversation} />
         </div>
       ) : (
-      <div className="info-body scroll" tabIndex={-1}>
-        <div className="info-card">
-          <Picture conversation={conversation}>
-            <Avatar id={colourId(snapshot)} name={name} size="xl" notes={snapshot.kind === "self"} />
-          </Picture>
-          <RenameForm conversation={conversation} snapshot={snapshot} name={name} />
-          {group && snapshot.memberCount > 0 ? <span className="hint">{t.members(snapshot.memberCount)}</span> : null}
-          {group ? <Description conversation={conversation} /> : null}
-          {snapshot.kind === "self" ? <span className="hint">{t.notesHint}</span> : null}
+        <div className="info-body scroll" tabIndex={-1}>
+          <div className="info-card">
+            <Picture conversation={conversation}>
+              <Avatar id={colourId(snapshot)} name={name} size="xl" notes={snapshot.kind === "self"} />
+            </Picture>
+            <RenameForm conversation={conversation} snapshot={snapshot} name={name} />
+            {group && snapshot.memberCount > 0 ? <span className="hint">{t.members(snapshot.memberCount)}</span> : null}
+            {group ? <Description conversation={conversation} /> : null}
+            {snapshot.kind === "self" ? <span className="hint">{t.notesHint}</span> : null}
+          </div>
+          {snapshot.kind === "self" ? null : (
+            <dl className="facts">
+              <dt>{group ? t.groupId : t.userId}</dt>
+              <dd>
+                <code>{snapshot.peer ?? snapshot.id}</code>
+                <IconButton icon="copy" size={18} label={t.copy} onClick={() => copy(snapshot.peer ?? snapshot.id)} />
+              </dd>
+            </dl>
+          )}
+          {snapshot.kind === "direct" && snapshot.peer !== undefined ? (
+            <Button kind="soft" className="info-add" onClick={() => open({ dialog: "profile", user: snapshot.peer ?? "" })}>
+              {s.profile}
+            </Button>
+          ) : null}
+          <button type="button" className="info-media" onClick={() => setMedia(true)}>
+            <Icon name="image" size={20} /> <span>{m.open}</span>
+          </button>
+          {group && snapshot.myRole !== undefined ? <GroupAccess conversation={conversation} snapshot={snapshot} /> : null}
+          {group ? <GroupPart conversation={conversation} snapshot={snapshot} /> : null}
         </div>
-        {snapshot.kind === "self" ? null : (
-          <dl className="facts">
-            <dt>{group ? t.groupId : t.userId}</dt>
-            <dd>
-              <code>{snapshot.peer ?? snapshot.id}</code>
-              <IconButton icon="copy" size={18} label={t.copy} onClick={() => copy(snapshot.peer ?? snapshot.id)} />
-            </dd>
-          </dl>
-        )}
-        {snapshot.kind === "direct" && snapshot.peer !== undefined ? (
-          <Button kind="soft" className="info-add" onClick={() => open({ dialog: "profile", user: snapshot.peer ?? "" })}>
-            {s.profile}
-          </Button>
-        ) : null}
-        <button type="button" className="info-media" onClick={() => setMedia(true)}>
-          <Icon name="image" size={20} /> <span>{m.open}</span>
-        </button>
-        {group && snapshot.myRole !== undefined ? <GroupAccess conversation={conversation} snapshot={snapshot} /> : null}
-        {group ? <GroupPart conversation={conversation} snapshot={snapshot} /> : null}
-      </div>
       )}
     </aside>
   );

@@ -39,9 +39,9 @@ export function AttachMenu({ conversation, onSend, onFiles, onClose }: AttachMen
   const pictures = useRef<HTMLInputElement>(null);
   const files = useRef<HTMLInputElement>(null);
   const camera = useRef<HTMLInputElement>(null);
-  const choose = (input: HTMLInputElement | null) => () => {
+  const choose = (input: typeof files) => () => {
     setPlace(undefined);
-    input?.click();
+    input.current?.click();
   };
   const input = (ref: typeof files, label: string, more: { readonly accept?: string; readonly capture?: "environment"; readonly multiple?: boolean }) => (
     <input
@@ -80,9 +80,9 @@ export function AttachMenu({ conversation, onSend, onFiles, onClose }: AttachMen
       <IconButton icon="plus" size={24} label={s.attach} aria-haspopup="menu" aria-expanded={place !== undefined} onClick={(event) => setPlace(placeOf(event.currentTarget))} />
       {place ? (
         <Popover place={place} role="menu" label={s.attach} onClose={() => setPlace(undefined)}>
-          <MenuItem icon="image" label={f.photoOrVideo} onSelect={choose(pictures.current)} />
-          <MenuItem icon="file" label={f.file} onSelect={choose(files.current)} />
-          <MenuItem icon="camera" label={f.camera} onSelect={cameraApp() ? choose(camera.current) : ask("camera")} />
+          <MenuItem icon="image" label={f.photoOrVideo} onSelect={choose(pictures)} />
+          <MenuItem icon="file" label={f.file} onSelect={choose(files)} />
+          <MenuItem icon="camera" label={f.camera} onSelect={cameraApp() ? choose(camera) : ask("camera")} />
           <MenuItem icon="emoji" label={s.sticker} onSelect={ask("sticker")} />
           <MenuItem icon="globe" label={s.location} onSelect={ask("location")} />
           <MenuItem icon="person" label={s.contactCard} onSelect={ask("card")} />

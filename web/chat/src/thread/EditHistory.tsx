@@ -1,6 +1,7 @@
 // Every body that an edited message has had.
 import type { Conversation, Message, Revision } from "@skein/client";
 import { useEffect, useState } from "react";
+import { writtenIn } from "../format/describe.ts";
 import { exact } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
 import { useClient } from "../live/context.tsx";
@@ -42,7 +43,7 @@ export function EditHistory({ conversation, message, onClose }: EditHistoryProps
               <time dateTime={new Date(revision.time).toISOString()}> {exact(revision.time, tag)}</time>
             </span>
             <div className="revision-text" dir="auto">
-              <MessageText text={revision.text ?? revision.custom?.summary ?? ""} mentions={[]} query="" me={client.userId} />
+              <MessageText text={revision.custom?.summary ?? writtenIn(revision)} mentions={[]} query="" me={client.userId} />
             </div>
           </li>
         ))}

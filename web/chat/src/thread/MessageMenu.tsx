@@ -5,6 +5,7 @@ import { quickReactions } from "../emoji/data.ts";
 import { strings as extensionStrings } from "../extensions/strings.ts";
 import { filesOfMessage, mayCopyPicture } from "../files/actions.ts";
 import { strings as fileStrings } from "../files/strings.ts";
+import { writtenIn } from "../format/describe.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { strings } from "../messages/strings.ts";
@@ -104,7 +105,7 @@ export function MessageMenu({ message, place, snapshot, readers, pin, extensions
         </>
       ) : null}
       {pin ? <MenuItem icon="pin" label={p[pin]} onSelect={() => onAction(pin)} /> : null}
-      {message.kind === "text" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
+      {writtenIn(message) !== "" ? <MenuItem icon="copy" label={t.copyText} onSelect={() => onAction("copy")} /> : null}
       {sent && mayCopyPicture(message) ? <MenuItem icon="copy" label={f.copyPicture} onSelect={() => onAction("copyPicture")} /> : null}
       {sent && files.length > 0 ? <MenuItem icon="save" label={files.length === 1 ? f.save : f.saveAll} onSelect={() => onAction("save")} /> : null}
       {mayEdit(message) && member ? <MenuItem icon="edit" label={message.kind === "text" ? t.edit : f.editCaption} onSelect={() => onAction("edit")} /> : null}

@@ -7,7 +7,7 @@ import { useWorkspace } from "../app/workspaceContext.ts";
 import { AnnouncementBanner } from "../board/Banner.tsx";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
-import { conversationName } from "../format/describe.ts";
+import { conversationName, writtenIn } from "../format/describe.ts";
 import { InfoPanel } from "../group/InfoPanel.tsx";
 import { ExtensionsDialog } from "../extensions/ExtensionsDialog.tsx";
 import { useWords } from "../i18n/context.tsx";
@@ -223,7 +223,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
     else if (action === "thread") openThread(message);
     else if (action === "forward") setForwarding([message]);
     else if (action === "select") setSelected(new Map([[message.key, message]]));
-    else if (action === "copy") copy(message.text ?? "");
+    else if (action === "copy") copy(writtenIn(message));
     else if (action === "copyPicture") fileActions.copyPicture(message);
     else if (action === "save") fileActions.save(message);
     else if (action === "edit") (inPane ? paneComposer : composer).current?.edit(message);

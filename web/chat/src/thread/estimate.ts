@@ -4,7 +4,7 @@ import type { Message } from "@skein/client";
 import type { Attachment } from "@skein/client/messages";
 import { albumSize } from "../files/album.ts";
 import { inAlbum } from "../files/kinds.ts";
-import { isEvent } from "../format/describe.ts";
+import { isEvent, writtenIn } from "../format/describe.ts";
 
 function filesHeight(files: readonly Attachment[]): number {
   const album = files.filter((file) => inAlbum(file) && file.url === "");
@@ -16,7 +16,7 @@ export function estimateHeight(message: Message): number {
   if (isEvent(message) || message.recalled) return 36;
   const { content } = message;
   const files = content?.type === "attachments" ? content.items : [];
-  const text = message.text ?? (content?.type === "attachments" ? content.caption : "");
+  const text = writtenIn(message);
   let lines = 0;
   for (const line of text === "" && files.length > 0 ? [] : text.split("\n", 80)) {
     // A CJK character takes the room of two Latin ones.

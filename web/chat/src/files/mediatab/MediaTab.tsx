@@ -27,6 +27,7 @@ import { byMonth, monthName } from "./months.ts";
 import { strings } from "./strings.ts";
 import { useFound } from "./useFound.ts";
 import "../files.css";
+import "./mediatab.css";
 
 const tabs = ["media", "file", "voice", "link"] as const;
 type Tab = (typeof tabs)[number];

@@ -4,7 +4,7 @@ import { useStrings } from "../../i18n/strings.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { bringsFiles, filesOf } from "./filesOf.ts";
 import { strings } from "./strings.ts";
-import "../files.css";
+import "./send.css";
 
 interface DropZoneProps {
   /** Where one may drop. */

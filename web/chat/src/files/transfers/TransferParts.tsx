@@ -10,6 +10,7 @@ import { strings as sizeStrings } from "../strings.ts";
 import { Ring } from "./Ring.tsx";
 import { strings } from "./strings.ts";
 import { transferLine, uploadError } from "./words.ts";
+import "./transfers.css";
 
 /** The transfer that a message of this device came from, while it is on its way; an empty id is of none. */
 export function useTransferOf(conversation: string, id: string): Transfer | undefined {

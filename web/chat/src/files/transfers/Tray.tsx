@@ -17,7 +17,7 @@ import { together } from "./together.ts";
 import { TransferBar } from "./TransferParts.tsx";
 import { useTransfers } from "./useTransfers.ts";
 import { transferLine } from "./words.ts";
-import "../files.css";
+import "./transfers.css";
 
 /** The strip; nothing when there is nothing. */
 export function Tray({ current }: { current: string | undefined }) {

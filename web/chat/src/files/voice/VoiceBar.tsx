@@ -8,6 +8,7 @@ import { playTime } from "../sizes.ts";
 import type { Track } from "./player.ts";
 import { strings } from "./strings.ts";
 import { bars } from "./waveform.ts";
+import "./voice.css";
 
 interface VoiceBarProps {
   readonly track: Track | undefined;

@@ -8,7 +8,7 @@ import { Button, IconButton } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { longestMs, problemOf, recordable, Recorder, type Recording, type RecordProblem } from "./recorder.ts";
 import { strings } from "./strings.ts";
-import "../files.css";
+import "./voice.css";
 
 const RecorderBar = lazy(() => import("./RecorderBar.tsx").then(({ RecorderBar }) => ({ default: RecorderBar })));
 
