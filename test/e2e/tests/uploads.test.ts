@@ -1,7 +1,7 @@
 // The SDK's files where they are meant to be: in a browser, with its requests, its database and its tabs, and without the app.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "@skein/client";
 import type { Files } from "@skein/client/files";
@@ -47,6 +47,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  expect(problems).toEqual([]);
   await browser.close();
   await server.stop();
 });
@@ -69,9 +70,9 @@ function send(page: Page, size: number, caption: string): Promise<string> {
   );
 }
 
-function transfers(page: Page): Promise<{ state: string; sent: number; size: number; kept: boolean; blob: number | undefined }[]> {
+function transfers(page: Page): Promise<{ state: string; sent: number; size: number; kept: boolean; offline: boolean; blob: number | undefined }[]> {
   return page.evaluate(() =>
-    globalThis.im.files.transfers().map(({ state, sent, size, kept, items }) => ({ state, sent, size, kept, blob: items[0]?.blob?.size })),
+    globalThis.im.files.transfers().map(({ state, sent, size, kept, offline, items }) => ({ state, sent, size, kept, offline, blob: items[0]?.blob?.size })),
   );
 }
 
@@ -90,11 +91,14 @@ function newest(page: Page): Promise<{ caption: string; clientId: string; said: 
   });
 }
 
-/** Slows the network of a tab down, to bytes a second; 0 = as fast as it is. */
-async function slow(page: Page, bytesPerSecond: number): Promise<void> {
-  const devtools = await context.newCDPSession(page);
+const consoles = new WeakMap<Page, CDPSession>();
+
+/** Slows the network of a tab down, to bytes a second; 0 = as fast as it is. Or takes it away. */
+async function slow(page: Page, bytesPerSecond: number, offline = false): Promise<void> {
+  const devtools = consoles.get(page) ?? (await context.newCDPSession(page));
+  consoles.set(page, devtools);
   const uploadThroughput = bytesPerSecond || -1;
-  await devtools.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput });
+  await devtools.send("Network.emulateNetworkConditions", { offline, latency: 0, downloadThroughput: -1, uploadThroughput });
 }
 
 test("an upload goes on after a reload in the middle and a server that died, with smooth progress, and is one message", async () => {
@@ -130,6 +134,20 @@ test("another tab goes on when the one that works is closed, and every tab shows
   const message = await newest(tabs[1]);
   expect([message.clientId, message.read]).toEqual([id, message.said]);
   await tabs[1].close();
+});
+
+test("without a network it waits and says so, and goes on when there is one", async () => {
+  const page = await open();
+  await slow(page, 2_000_000);
+  await send(page, 5_000_000, "offline");
+  await eventually(() => transfers(page), ([transfer]) => (transfer?.sent ?? 0) > 200_000);
+  await slow(page, 0, true);
+  await eventually(() => transfers(page), ([transfer]) => transfer?.state === "waiting" && transfer.offline);
+  await slow(page, 0);
+  await eventually(() => newest(page), ({ caption }) => caption === "offline");
+  const message = await newest(page);
+  expect(message.read).toBe(message.said);
+  await page.close();
 });
 
 test("it is paused, resumed and given up", async () => {
@@ -227,5 +245,35 @@ test("pictures, films and sounds are looked into before they are sent, and shown
   ]);
   expect(found.shown).toEqual(["320x200", "320x200"]);
   await page.close();
-  expect(problems).toEqual([]);
+});
+
+test("when the user signs out nothing of an upload stays in the browser", async () => {
+  const page = await open();
+  await slow(page, 500_000);
+  await send(page, 5_000_000, "secret");
+  await eventually(() => transfers(page), ([transfer]) => (transfer?.sent ?? 0) > 100_000 && transfer?.kept === true);
+  const kept = (): Promise<number> =>
+    page.evaluate(async () => {
+      let rows = 0;
+      for (const { name = "" } of await indexedDB.databases()) {
+        const db = await new Promise<IDBDatabase>((resolve, reject) => {
+          const request = indexedDB.open(name);
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error ?? new Error("the database"));
+        });
+        for (const table of ["uploads", "uploadBlobs"]) {
+          if (!db.objectStoreNames.contains(table)) continue;
+          rows += await new Promise<number>((resolve) => {
+            const request = db.transaction(table).objectStore(table).count();
+            request.onsuccess = () => resolve(request.result);
+          });
+        }
+        db.close();
+      }
+      return rows;
+    });
+  expect(await kept()).toBe(2);
+  await page.evaluate(() => globalThis.im.signOut());
+  await eventually(kept, (rows) => rows === 0);
+  await page.close();
 });
