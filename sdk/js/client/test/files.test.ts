@@ -6,7 +6,8 @@ import { type Messages, messages } from "../src/modules/messages/index.js";
 import { memoryStore } from "../src/store/memory.js";
 import type { Client } from "../src/types/client.js";
 import type { Message } from "../src/types/message.js";
-import type { Partition, Store, UploadShelf } from "../src/types/store.js";
+import type { Kept } from "../src/modules/files/worker.js";
+import type { Partition, Store, UploadRecord, UploadShelf } from "../src/types/store.js";
 import { Profile, type Tab } from "./fake/browser.js";
 import { turn } from "./fake/clock.js";
 import { FakeFiles, answer } from "./fake/files.js";
@@ -570,8 +571,9 @@ describe("exactly one message", () => {
 
   test("after a reload at the moment when the message was in the outbox already", async () => {
     const inner = memoryStore();
-    // The page ends before the store has forgotten the upload.
-    const store = shelved(inner, (shelf) => ({ ...shelf, remove: () => new Promise(() => undefined) }));
+    // The page ends before the store has heard that the message is in the outbox.
+    const update = (shelf: UploadShelf) => (record: UploadRecord) => ((record as Kept).queued ? new Promise<void>(() => undefined) : shelf.update(record));
+    const store = shelved(inner, (shelf) => ({ ...shelf, update: update(shelf), remove: () => new Promise(() => undefined) }));
     const first = await online({ store });
     await outcome(first.conversation.self().send({ file: file(10) }));
     await first.close();
@@ -581,6 +583,52 @@ describe("exactly one message", () => {
     await world.until(() => again, "the end of the transfer");
     expect(world.server.log("~alice").entries).toHaveLength(1);
     expect(second.snapshot.outbox).toBe(0);
+  });
+
+  test("after a reload while the message waits in the outbox, and none when it was discarded there", async () => {
+    const store = memoryStore();
+    const first = await online({ store });
+    world.server.mute = true;
+    const self = first.conversation.self();
+    for (const caption of ["stays", "goes"]) first.files.send(self, { files: [file(10)], caption });
+    await world.until(() => states(first).join() === "sending,sending", "both in the outbox");
+    await first.close();
+    const before = server.heard.length;
+    const second = await online({ store });
+    await world.until(() => states(second).join() === "sending,sending", "both again");
+    expect(second.snapshot.outbox).toBe(2);
+    const goes = second.files.transfers()[1]?.clientId ?? "";
+    second.files.cancel(goes);
+    await world.until(() => second.files.transfers().length === 1, "one less");
+    world.server.mute = false;
+    world.server.cut();
+    await world.until(() => second.files.transfers().length === 0, "the message");
+    expect(second.conversation.self().lastMessage?.content).toMatchObject({ caption: "stays" });
+    await second.close();
+    const third = await online({ store });
+    await turn();
+    expect(third.files.transfers()).toEqual([]);
+    expect(server.heard).toHaveLength(before);
+  });
+
+  test("after the server has given up a file that no message had for long", async () => {
+    const alice = await online();
+    const self = alice.conversation.self();
+    let refusals = 0;
+    world.server.refuse = (what) => {
+      if (what !== "send" || server.uploads.has("3")) return undefined;
+      refusals++;
+      server.uploads.delete("1");
+      return { code: "failed_precondition" };
+    };
+    const message = await outcome(self.send({ files: [file(10, "a.txt"), file(20, "b.txt")] }));
+    expect(refusals).toBe(1);
+    expect(message.content).toMatchObject({ items: [{ file: "3", name: "safe a.txt" }, { file: "2" }] });
+    expect(world.server.log("~alice").entries).toHaveLength(1);
+    expect(server.heard.filter((one) => one.startsWith("PATCH"))).toEqual(["PATCH 1 10", "PATCH 2 20", "PATCH 3 10"]);
+    // That is not so when the files are there: another reason fails it.
+    world.server.refuse = (what) => (what === "send" ? { code: "failed_precondition" } : undefined);
+    expect(await outcome(settled(self.send({ file: file(10) })))).toMatchObject({ code: "failed_precondition" });
   });
 
   test("what was paused or has failed stays so over a reload", async () => {

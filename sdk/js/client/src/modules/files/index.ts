@@ -169,6 +169,7 @@ class FilesOfHost implements Files {
       sent: {},
       paused: false,
       error: undefined,
+      queued: false,
     };
     const off = onProgress && this.onChange((transfer) => transfer.id === id && onProgress(transfer));
     const own: Own = { record, blobs, over: deferred(), off };
@@ -285,12 +286,11 @@ class FilesOfHost implements Files {
         const { file } = await this.#host.call(calls.GetFile, { id });
         return file ?? refuse("invalid_argument", "the answer has no file");
       },
+      queued: (id) => ledger.state.outbox.get(id) !== undefined,
       enqueue: async (record, items) => {
         const { id, conversation, options, fields: rest, replyTo, mentions } = record;
         const content = contentOf(record, items);
-        if (!ledger.state.outbox.get(id)) {
-          enqueue({ op: "send", id, conversation, options, rest, body: bodyOf({ content, replyTo, mentions }, conversation) });
-        }
+        enqueue({ op: "send", id, conversation, options, rest, body: bodyOf({ content, replyTo, mentions }, conversation) });
         await ledger.stored();
       },
       settled: (id) => {

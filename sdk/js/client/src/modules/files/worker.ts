@@ -26,7 +26,7 @@ export interface KeptItem {
   readonly posterSize: number;
 }
 
-/** A message with files as it is kept until it is in the outbox. */
+/** A message with files as it is kept until the server has it. */
 export interface Kept {
   /** The client id of the message. */
   readonly id: string;
@@ -46,6 +46,8 @@ export interface Kept {
   readonly sent: Readonly<Record<number, number>>;
   readonly paused: boolean;
   readonly error: FailureRecord | undefined;
+  /** The message is in the outbox, or was: from there it is sent or discarded. */
+  readonly queued: boolean;
 }
 
 /** How a transfer is, as other tabs hear of it. */
@@ -74,7 +76,9 @@ export interface WorkerHost extends Server {
   readonly describe: (blob: Blob, mime: string) => Promise<Media | undefined>;
   /** What the server made of an upload. */
   made(upload: string): Promise<Made>;
-  /** Puts the message into the outbox, unless it is there; resolves when it is stored. */
+  /** Whether the message is in the outbox. */
+  queued(id: string): boolean;
+  /** Puts the message into the outbox; resolves when it is stored. */
   enqueue(record: Kept, items: readonly Attachment[]): Promise<void>;
   /** Resolves with the message's seq when the server has it, rejects when it never will. */
   settled(id: string): Promise<number>;
@@ -154,7 +158,14 @@ export class Worker {
   async start(): Promise<void> {
     const stored = (await this.#host.shelf?.load().catch(() => [])) ?? [];
     const kept = stored.map(({ record, blobs }) => ({ record: record as Kept, blobs }));
-    for (const { record, blobs } of kept.sort((a, b) => a.record.order - b.record.order)) this.#take(record, blobs, true);
+    for (const { record, blobs } of kept.sort((a, b) => a.record.order - b.record.order)) {
+      const queued = this.#host.queued(record.id);
+      if (record.queued && !queued) this.#forget(record.id);
+      else {
+        const task = this.#take(record, blobs, true);
+        if (queued) void this.#finish(task);
+      }
+    }
     this.#schedule();
   }
 
@@ -266,7 +277,7 @@ export class Worker {
     task.error = plain(new SkeinError("aborted", "the transfer was cancelled"));
     this.#change(task);
     this.#tasks.delete(task.record.id);
-    this.#host.shelf?.remove(task.record.id).catch(() => undefined);
+    this.#forget(task.record.id);
   }
 
   /** Begins what may begin: the oldest first. */
@@ -398,7 +409,11 @@ export class Worker {
     task.meter.take(this.#host.clock.now(), bytes);
   }
 
-  /** All files are made: what is left is the message. */
+  #forget(id: string): void {
+    this.#host.shelf?.remove(id).catch(() => undefined);
+  }
+
+  /** All files are made, or the message is in the outbox: what is left is the message. */
   async #finish(task: Task): Promise<void> {
     task.late = "sending";
     this.#change(task);
@@ -406,10 +421,11 @@ export class Worker {
     const settled = this.#host.settled(task.record.id);
     settled.catch(() => undefined);
     try {
-      const items = task.record.items.map((item, n) => attachmentOf(item, task.made.get(2 * n), task.made.get(2 * n + 1)));
-      await this.#host.enqueue(task.record, items);
-      // From here on the outbox keeps it.
-      this.#host.shelf?.remove(task.record.id).catch(() => undefined);
+      if (!this.#host.queued(task.record.id)) {
+        const items = task.record.items.map((item, n) => attachmentOf(item, task.made.get(2 * n), task.made.get(2 * n + 1)));
+        await this.#host.enqueue(task.record, items);
+      }
+      this.#save(task, { ...task.record, queued: true });
       void this.#follow(task, settled);
     } catch (cause) {
       if (this.#stopped) return;
@@ -426,17 +442,44 @@ export class Worker {
         task.late = "sent";
         task.error = undefined;
       } catch (cause) {
+        const error = asSkeinError(cause, "internal", "the message was not sent");
+        if (error.code === "failed_precondition" && (await this.#again(task))) return;
         task.late = "refused";
-        task.error = plain(asSkeinError(cause, "internal", "the message was not sent"));
+        task.error = plain(error);
         settled = this.#host.again(task.record.id);
         settled.catch(() => undefined);
       }
       this.#change(task);
       if (!task.error || ended.has(task.error.code)) {
+        if (this.#has(task)) this.#forget(task.record.id);
         this.#tasks.delete(task.record.id);
         return;
       }
     }
+  }
+
+  /** Uploads files again that the server has given up, because no message had them for long. False: it has all of them. */
+  async #again(task: Task): Promise<boolean> {
+    const uploads = { ...task.record.uploads };
+    let any = false;
+    for (const [number, id] of Object.entries(task.record.uploads)) {
+      const gone = await this.#host.made(id).then(
+        () => false,
+        (error: unknown) => error instanceof SkeinError && error.code === "not_found",
+      );
+      if (!gone) continue;
+      any = true;
+      delete uploads[Number(number)];
+      delete task.sent[Number(number)];
+      task.made.delete(Number(number));
+    }
+    if (!any || !this.#has(task)) return any;
+    await this.#host.discard(task.record.id).catch(() => undefined);
+    task.late = undefined;
+    this.#save(task, { ...task.record, uploads, queued: false });
+    this.#change(task);
+    this.#schedule();
+    return true;
   }
 
   #state({ late, error, record, uploading, active }: Task): TransferState {
