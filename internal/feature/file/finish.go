@@ -254,8 +254,11 @@ func expireUploads(tx db.Tx, now im.Micros) error {
 // dropUnused takes the bytes from files that are in no message.
 func dropUnused(tx db.Tx, before im.Micros) error {
 	for _, q := range []string{
-		// From those that are unused, which have an index, to their bytes.
-		`UPDATE file_bytes SET uses = uses - gone.n FROM (SELECT app, sum, count(*) AS n FROM file WHERE refs = 0 AND touched < $1 GROUP BY app, sum) AS gone
+		// From those that are unused to their bytes. The order and its end, which is
+		// none, have SQLite take the index of those that are unused; it would go
+		// through all files for the grouping.
+		`UPDATE file_bytes SET uses = uses - gone.n FROM (SELECT app, sum, count(*) AS n
+			FROM (SELECT app, sum FROM file WHERE refs = 0 AND touched < $1 ORDER BY touched LIMIT 1000000000) AS unused GROUP BY app, sum) AS gone
 			WHERE file_bytes.app = gone.app AND file_bytes.sum = gone.sum`,
 		"INSERT INTO file_trash (key, place, store, since) SELECT key, '', store, $1 FROM file_bytes WHERE uses = 0 ON CONFLICT (key) DO NOTHING",
 	} {
