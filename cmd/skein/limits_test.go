@@ -13,6 +13,7 @@ import (
 	"github.com/skein-im/skein/internal/feature/group"
 	"github.com/skein-im/skein/internal/feature/join"
 	"github.com/skein-im/skein/internal/feature/timed"
+	"github.com/skein-im/skein/internal/media"
 )
 
 func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
@@ -34,6 +35,9 @@ func TestDocumentedLimitsOfFeaturesAreTheEnforcedOnes(t *testing.T) {
 		"Users whom a message or a command is for":                      fmt.Sprint(chat.MaxToUsers),
 		"Attachments of a message":                                      fmt.Sprint(chat.MaxAttachments),
 		"The thumb of an attachment":                                    fmt.Sprint(chat.MaxThumb/1024, " KiB"),
+		"The file of a picture that is looked at":                       fmt.Sprint(media.MaxPicture>>20, " MiB"),
+		"Frames of a picture that moves":                                fmt.Sprint(media.MaxFrames),
+		"How long a picture, a sound or a film is looked at":            fmt.Sprint(media.TimeLimit.Seconds(), " s"),
 		"Messages in a merged forward":                                  fmt.Sprint(chat.MaxMerged),
 		"Messages that are forwarded one by one in a call":              fmt.Sprint(chat.MaxForwarded),
 		"The data of a command":                                         fmt.Sprint(chat.MaxCommandBytes/1024, " KiB"),

@@ -29,7 +29,7 @@ func gifParts(b []byte) (*parts, error) {
 			p.animated = frames > 1
 			return p, nil
 		case 0x2c: // a frame
-			if frames++; i+11 > len(b) || frames > maxFrames {
+			if frames++; i+11 > len(b) || frames > MaxFrames {
 				return nil, errBad
 			}
 			i += 11 + gifTable(b[i+9])

@@ -32,11 +32,14 @@ type Limits struct {
 const DefaultPixels = 50_000_000
 
 const (
-	// maxPicture is the size of a picture's file that is read, in bytes. A larger
+	// MaxPicture is the size of a picture's file that is read, in bytes. A larger
 	// one is saved as it is.
-	maxPicture = 64 << 20
-	// maxFrames bounds the frames of a picture that moves.
-	maxFrames = 10_000
+	MaxPicture = 64 << 20
+	// MaxFrames bounds the frames of a picture that moves; one with more is saved.
+	MaxFrames = 10_000
+)
+
+const (
 	// maxSide bounds the sides of what is told.
 	maxSide = 1 << 20
 	// maxDuration bounds what is told of a sound or a film.

@@ -16,18 +16,15 @@ import (
 
 // picture reads a picture.
 func picture(s source, mime string, l Limits) (Made, error) {
-	if s.size > maxPicture {
-		return Made{}, nil
-	}
-	b := make([]byte, s.size)
-	if _, err := s.ReadAt(b, 0); err != nil {
-		return Made{}, err
-	}
-	p, err := partsOf(b, mime)
+	in, err := s.read(0, s.size, MaxPicture)
 	if err != nil {
 		return Made{}, err
 	}
-	raw := b
+	raw := in.b
+	p, err := partsOf(raw, mime)
+	if err != nil {
+		return Made{}, err
+	}
 	b, clean := p.clean.of(raw)
 	m := Made{Clean: clean}
 	var img image.Image

@@ -63,7 +63,7 @@ func pngParts(b []byte) (*parts, error) {
 			break
 		}
 	}
-	if p.animated = frames > 1; frames > maxFrames {
+	if p.animated = frames > 1; frames > MaxFrames {
 		return nil, errBad
 	}
 	if p.animated && p.lies > 1 {

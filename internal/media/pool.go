@@ -292,7 +292,7 @@ func (c *process) feed(ask []byte, src io.ReaderAt, size int64, clock *clock) (l
 		return nil, errFrame
 	}
 	at, n := binary.BigEndian.Uint64(ask), binary.BigEndian.Uint64(ask[8:])
-	if at > uint64(size) || n > maxPicture {
+	if at > uint64(size) || n > MaxPicture {
 		return nil, fmt.Errorf("%w: %d bytes from %d on", errFrame, n, at)
 	}
 	if !clock.stop() {

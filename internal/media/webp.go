@@ -105,7 +105,7 @@ func (w *webpWalk) chunk(b []byte, kind string, at, end, next int) error {
 // frame takes a frame of a picture that moves; of the first one a picture is
 // made that stands still.
 func (w *webpWalk) frame(b []byte, at, end int) error {
-	if w.frames++; !w.animated || end-at < 16 || w.frames > maxFrames {
+	if w.frames++; !w.animated || end-at < 16 || w.frames > MaxFrames {
 		return errBad
 	}
 	var body pieces

@@ -30,7 +30,7 @@ const (
 
 const (
 	// maxFrame bounds a frame, in bytes.
-	maxFrame = maxPicture + 1<<20
+	maxFrame = MaxPicture + 1<<20
 	// maxMade bounds the description of what was made, in bytes.
 	maxMade = 1 << 20
 )
