@@ -489,6 +489,27 @@ describe("the user", () => {
     expect(entries()).toHaveLength(0);
   });
 
+  test("pauses while a token is on its way: nothing goes out", async () => {
+    let release = (_: string): void => undefined;
+    let tokens = 0;
+    const alice = await online({ token: () => (tokens++ ? new Promise<string>((resolve) => (release = resolve)) : tokenFor("alice")) });
+    let refused = false;
+    server.before = ({ method }) => {
+      if (method !== "PATCH" || refused) return undefined;
+      refused = true;
+      return answer(401, { "Skein-Error": "TOKEN_EXPIRED" });
+    };
+    const { id } = alice.files.send("~alice", { files: [file(10)] });
+    await world.until(() => tokens === 2, "the second token");
+    alice.files.pause(id);
+    await world.until(() => states(alice)[0] === "paused", "the pause");
+    release(tokenFor("alice"));
+    for (let n = 0; n < 10; n++) await turn();
+    expect(server.uploads.get("1")?.bytes).toHaveLength(0);
+    alice.files.resume(id);
+    await world.until(() => alice.files.transfers().length === 0, "the message");
+  });
+
   test("gives it up while the upload is being made: it is deleted, too", async () => {
     const alice = await online();
     let release = (): void => undefined;

@@ -34,7 +34,7 @@ export class Keys {
     const key = this.#key;
     if (!key || this.#left() <= 0) return undefined;
     const query = new URLSearchParams({ ...(conversation && { c: conversation, s: String(seq) }), ...(size && { t: size }), ...(save && { d: "1" }), k: key.key });
-    return `${key.origin || this.#core.endpoint}/v1/files/${file}?${query}`;
+    return `${key.origin || this.#core.endpoint}/v1/files/${encodeURIComponent(file)}?${query}`;
   }
 
   onKey(listener: () => void): Unsubscribe {

@@ -87,6 +87,8 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   413: "too_large",
   423: "unavailable",
   429: "rate_limited",
+  // The bytes were damaged on the way.
+  460: "unavailable",
   507: "resource_exhausted",
 };
 
@@ -116,6 +118,7 @@ async function ask(server: Server, path: string, request: Omit<HttpRequest, "url
       if (clock.now() - alive > doubtfulMs) end();
     });
     request.signal.addEventListener("abort", end);
+    if (request.signal.aborted) end();
     try {
       const answer = await http({
         ...request,
