@@ -647,7 +647,13 @@ describe("exactly one message", () => {
     expect(message.content).toMatchObject({ items: [{ file: "3", name: "safe a.txt" }, { file: "2" }] });
     expect(world.server.log("~alice").entries).toHaveLength(1);
     expect(server.heard.filter((one) => one.startsWith("PATCH"))).toEqual(["PATCH 1 10", "PATCH 2 20", "PATCH 3 10"]);
-    // That is not so when the files are there: another reason fails it.
+    // It is done once; and not when the files are there: another reason fails it.
+    world.server.refuse = (what) => {
+      if (what !== "send") return undefined;
+      server.uploads.clear();
+      return { code: "failed_precondition" };
+    };
+    expect(await outcome(settled(self.send({ file: file(10) })))).toMatchObject({ code: "failed_precondition" });
     world.server.refuse = (what) => (what === "send" ? { code: "failed_precondition" } : undefined);
     expect(await outcome(settled(self.send({ file: file(10) })))).toMatchObject({ code: "failed_precondition" });
   });

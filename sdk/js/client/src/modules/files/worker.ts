@@ -137,6 +137,8 @@ interface Task {
   stop: AbortController;
   error: FailureRecord | undefined;
   seq: number;
+  /** Its files were uploaded again because the server had given them up: once is enough. */
+  twice: boolean;
   /** Some tabs have not got all bytes. */
   fresh: boolean;
 }
@@ -241,6 +243,7 @@ export class Worker {
       stop: new AbortController(),
       error: record.error,
       seq: 0,
+      twice: false,
       fresh: true,
     };
     this.#tasks.set(record.id, task);
@@ -443,7 +446,7 @@ export class Worker {
         task.error = undefined;
       } catch (cause) {
         const error = asSkeinError(cause, "internal", "the message was not sent");
-        if (error.code === "failed_precondition" && (await this.#again(task))) return;
+        if (error.code === "failed_precondition" && !task.twice && (await this.#again(task))) return;
         task.late = "refused";
         task.error = plain(error);
         settled = this.#host.again(task.record.id);
@@ -475,6 +478,7 @@ export class Worker {
     }
     if (!any || !this.#has(task)) return any;
     await this.#host.discard(task.record.id).catch(() => undefined);
+    task.twice = true;
     task.late = undefined;
     this.#save(task, { ...task.record, uploads, queued: false });
     this.#change(task);
