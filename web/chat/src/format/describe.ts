@@ -120,7 +120,7 @@ function contentText(content: MessageContent, t: Words): string {
     case "sticker":
       return t.previewSticker(content.alt);
     case "attachments":
-      return filesText(content.items, content.caption, t);
+      return filesText(content, t);
     case "merged":
       return t.previewMerged(content.title || String(content.count));
     case "notice":
@@ -135,8 +135,8 @@ function contentText(content: MessageContent, t: Words): string {
 }
 
 /** Files on one line: a sign of what they are, then what was said with them, or the word for them. */
-export function filesText(items: readonly Attachment[], caption: string, t: Words): string {
-  const said = caption.replace(/\s+/gu, " ").trim();
+export function filesText({ items, caption, format }: Extract<MessageContent, { type: "attachments" }>, t: Words): string {
+  const said = (format === "markdown" ? plainText(caption) : caption).replace(/\s+/gu, " ").trim();
   const [sign, word] = filesWords(items, t);
   return `${sign} ${said || word}`;
 }

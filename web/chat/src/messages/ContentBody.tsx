@@ -102,7 +102,7 @@ export function itemLine(item: MergedItem, s: { readonly [K in "location" | "con
     case "sticker":
       return `[${s.sticker}] ${content.alt}`;
     case "attachments":
-      return filesText(content.items, content.caption, t);
+      return filesText(content, t);
     case "merged":
       return `[${content.title || content.count}]`;
     default:

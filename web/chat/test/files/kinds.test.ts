@@ -32,14 +32,16 @@ test("the preview that is asked for is as large as the screen shows it", () => {
 });
 
 test("files on one line, in both languages", () => {
-  expect(filesText([file()], "", en)).toBe("📷 Photo");
-  expect(filesText([file()], " by  the sea ", zh)).toBe("📷 by the sea");
-  expect(filesText([file(), file()], "", zh)).toBe("📷 2 张照片");
-  expect(filesText([file(), file({ mime: "video/mp4" })], "", en)).toBe("📷 2 photos and videos");
-  expect(filesText([file({ mime: "audio/webm", voice: true, duration: 12_400 })], "", zh)).toBe("🎤 语音消息（0:12）");
-  expect(filesText([file({ mime: "audio/mpeg", name: "song.mp3" })], "", en)).toBe("🎵 song.mp3");
-  expect(filesText([file({ mime: "application/pdf", name: "plan.pdf" })], "", en)).toBe("📎 plan.pdf");
-  expect(filesText([file(), file({ mime: "application/pdf" })], "", en)).toBe("📎 2 files");
+  const said = (items: readonly Attachment[], caption: string, format?: "markdown") => ({ type: "attachments", items, caption, format }) as const;
+  expect(filesText(said([file()], ""), en)).toBe("📷 Photo");
+  expect(filesText(said([file()], " by  the sea "), zh)).toBe("📷 by the sea");
+  expect(filesText(said([file()], "by *the* sea", "markdown"), en)).toBe("📷 by the sea");
+  expect(filesText(said([file(), file()], ""), zh)).toBe("📷 2 张照片");
+  expect(filesText(said([file(), file({ mime: "video/mp4" })], ""), en)).toBe("📷 2 photos and videos");
+  expect(filesText(said([file({ mime: "audio/webm", voice: true, duration: 12_400 })], ""), zh)).toBe("🎤 语音消息（0:12）");
+  expect(filesText(said([file({ mime: "audio/mpeg", name: "song.mp3" })], ""), en)).toBe("🎵 song.mp3");
+  expect(filesText(said([file({ mime: "application/pdf", name: "plan.pdf" })], ""), en)).toBe("📎 plan.pdf");
+  expect(filesText(said([file(), file({ mime: "application/pdf" })], ""), en)).toBe("📎 2 files");
 });
 
 test("months, newest first, with the year where it is another one", () => {
