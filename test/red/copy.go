@@ -33,6 +33,10 @@ func newCopy(ctx context.Context) (*copied, error) {
 	if _, err := output(c.git(ctx, "worktree", "add", "--quiet", "--detach", c.tree(), "HEAD")); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	// The object stores that scripts/setup.sh has built are no part of the tree.
+	if err := os.Symlink(filepath.Join(c.root, ".tools"), filepath.Join(c.tree(), ".tools")); err != nil {
+		return nil, errors.Join(err, c.remove())
+	}
 	if _, err := output(c.goTool(ctx, "test", "-c", "-o", c.scripts, "./test/script")); err != nil {
 		return nil, errors.Join(err, c.remove())
 	}

@@ -36,7 +36,7 @@ func (c *copied) build(ctx context.Context, p plant) (m *mutant, err error) {
 		defer func() { err = errors.Join(err, os.WriteFile(path, []byte(src), 0o644)) }()
 	}
 	m = &mutant{c: c, p: p, binary: filepath.Join(c.dir, slug(p.name))}
-	if len(p.scripts) > 0 {
+	if len(p.scripts) > 0 || slices.ContainsFunc(p.tests, goTest.starts) {
 		if _, err := output(c.goTool(ctx, "build", "-o", m.binary, "./cmd/skein")); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,11 @@ func (m *mutant) run(ctx context.Context) []result {
 		}
 	}
 	for i, t := range m.p.tests {
-		o, err := m.c.test(ctx, m.tests[i], t.pkg, "^"+t.name+"$", "")
+		server := ""
+		if t.starts() {
+			server = m.binary
+		}
+		o, err := m.c.test(ctx, m.tests[i], t.pkg, "^"+t.name+"$", server)
 		out = append(out, o.of(strings.TrimPrefix(t.pkg, "./")+" "+t.name, t.name, err))
 	}
 	return out

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // plant is a bug that is put into the server on purpose: the smallest change
 // that breaks one promise, and who has to notice.
 type plant struct {
@@ -18,6 +20,10 @@ type edit struct{ file, old, new string }
 
 // goTest is a test function of a package.
 type goTest struct{ pkg, name string }
+
+// starts tells whether a test is one that starts servers: it needs a program
+// with the bug.
+func (t goTest) starts() bool { return strings.HasPrefix(t.pkg, "./test/") }
 
 // plants are grouped by the promise of docs/guarantees.md that they break. The
 // texts are of the source as it is; when somebody rewrites such a line, the
@@ -191,6 +197,40 @@ var plants = []plant{
 		name: "D8 drain drops answers", says: "a node that is drained closes sessions whose sends have no answer yet",
 		edits: []edit{{"internal/gateway/machine.go", "if ev.last || m.phase < phaseSyncing || !m.welcomed {", "if m.leaving {"}},
 		tests: []goTest{{"./internal/gateway", "TestADrainAnswersWhatIsUnderWayBeforeItClosesAndTakesNothingMore"}},
+	},
+
+	// D10: files.
+	{
+		name: "D10 bytes anywhere", says: "a part is taken for another place than the upload's end",
+		edits: []edit{{"internal/feature/file/claim.go", "if offset >= 0 && u.at != offset {", "if false {"},
+			{"internal/tus/tus.go", "case info.Offset != offset:", "case false:"}},
+		tests: []goTest{{"./internal/feature/file", "TestTheSamePartTwiceIsStoredOnce"}},
+	},
+	{
+		name: "D10 hash not compared", says: "a file is made although its bytes are not those that were told",
+		edits: []edit{{"internal/feature/file/finish.go", "if len(u.sum) > 0 && !bytes.Equal(u.sum, sum) {", "if bytes.Equal(nil, sum) {"}},
+		tests: []goTest{{"./internal/feature/file", "TestBytesThatAreNotWhatWasToldAreRefused"}},
+	},
+	{
+		name: "D10 file given up", says: "giving an upload up deletes the bytes of the file that was made of it meanwhile",
+		edits: []edit{{"internal/feature/file/upload.go", "if c.upload.done { // while", "if false { // while"},
+			{"internal/feature/file/upload.go", "if n == 0 {\n\t\t\treturn errLost", "if n < 0 {\n\t\t\treturn errLost"}},
+		tests: []goTest{{"./internal/feature/file", "TestGivingUpAndTheLastPartAtOnceAgreeOnWhatBecame"}},
+	},
+	{
+		name: "D10 frozen holder", says: "a node that was frozen writes on in an upload that another has taken over",
+		edits: []edit{{"internal/feature/file/claim.go", "if r.c.lost() {", "if false {"}},
+		tests: []goTest{{"./test/files", "TestANodeThatWakesUpDoesNotTouchAFileThatAnotherHasCompleted"}},
+	},
+	{
+		name: "D10 nobody asked", says: "whoever knows a file's id reads it",
+		edits: []edit{{"internal/feature/file/access.go", `if err != nil || conv == "" && seq == 0 && f.mine(a) {`, "if true {"}},
+		tests: []goTest{{"./test/files", "TestAFileIsReadByThoseWhoMayReadItsMessage"}},
+	},
+	{
+		name: "D10 backup without the last files", says: "a backup copies the files from before its moment alone",
+		edits: []edit{{"cmd/skein/backup.go", "return errors.Join(before, err)\n\t}\n\treturn files()", "return errors.Join(before, err)\n\t}\n\treturn before"}},
+		tests: []goTest{{"./test/files", "TestABackupThatIsMadeUnderUploadsHasEveryFileOfItsMessages"}},
 	},
 
 	// Followers: each entry has its effect once.
