@@ -264,6 +264,28 @@ var plants = []plant{
 		tests: []goTest{{"./internal/move", "TestABackupThatHoldsLessThanItsEndSaysIsFound"}},
 	},
 
+	// What is made of pictures, sounds and films.
+	{
+		name: "Media keeps EXIF", says: "a photograph says where it was taken",
+		edits: []edit{{"internal/media/jpeg.go", "if tiff, ok := bytes.CutPrefix(data, []byte(\"Exif", "p.clean.keep(from, end-from)\n\t\tif tiff, ok := bytes.CutPrefix(data, []byte(\"Exif"}},
+		tests: []goTest{{"./internal/media", "TestWhatACameraWroteIsGoneAndThePixelsAreThoseThatCame"}},
+	},
+	{
+		name: "Media decodes anything", says: "a picture is decoded however large its header says that it is",
+		edits: []edit{{"internal/media/picture.go", "p.torn || int64(p.width)*int64(p.height) > l.Pixels", "p.torn"}},
+		tests: []goTest{{"./internal/media", "TestWhatIsMadeToHurtIsSavedAndNothingElseHappens"}},
+	},
+	{
+		name: "Media without a bound", says: "a process that reads media takes all the memory that it likes",
+		edits: []edit{{"internal/media/confine_linux.go", "uint64(memory) + runtime", "uint64(memory) << 10"}},
+		tests: []goTest{{"./internal/media", "TestAPictureThatNeedsMoreMemoryThanThereIsIsSaved"}},
+	},
+	{
+		name: "Media collected too early", says: "the smaller pictures of a file that is being made are taken for what a dead server left",
+		edits: []edit{{"internal/feature/file/media.go", "now+im.Micros(life.Microseconds())", "now"}},
+		tests: []goTest{{"./internal/feature/file", "TestNothingIsCollectedFromUnderWhoMakesAPicture"}},
+	},
+
 	// What recall promises: nothing that the message ever said stays.
 	{
 		name: "Recall keeps edits", says: "a recall empties the message and leaves its text in the entries of its edits",

@@ -135,3 +135,36 @@ func TestAPictureIsMadeByWhoComesAfterOneThatDiedInTheMiddle(t *testing.T) {
 		}
 	})
 }
+
+// busy is a store beside which somebody else does something after each write.
+type busy struct {
+	blob.Store
+	after func()
+}
+
+func (b busy) Put(ctx context.Context, key string, body []byte) error {
+	err := b.Store.Put(ctx, key, body)
+	b.after()
+	return err
+}
+
+func TestNothingIsCollectedFromUnderWhoMakesAPicture(t *testing.T) {
+	eachEngine(t, func(t *testing.T, w *world) {
+		collected := 0
+		n := w.startWith(func(own blob.Store) *file.Stores {
+			return file.NewStores(file.StoresDeps{DB: w.db, Entropy: im.SystemEntropy(), Own: busy{own, func() {
+				if err := w.nodes[0].service.Collect(t.Context()); err != nil {
+					t.Error(err)
+				}
+				collected++
+			}}})
+		})
+		upload := n.upload(t, ann, photo(t, 1))
+		if status, body := w.nodes[1].read(t, ann, upload); status != http.StatusOK || len(body) == 0 || collected != 3 {
+			t.Errorf("%d, %d bytes, collected %d times", status, len(body), collected)
+		}
+		if n := w.files("objects"); n != 3 {
+			t.Errorf("%d objects lie there", n)
+		}
+	})
+}
