@@ -94,6 +94,7 @@ var imports = []row{
 	{pkg: "internal/bus/bustest", testing: true, may: []string{"internal/im", "internal/bus"}},
 	{pkg: "internal/blob/blobtest", testing: true, may: []string{"internal/im", "internal/blob"}},
 	{pkg: "internal/cloudtest", testing: true, stdOnly: true},
+	{pkg: "internal/feature/call/calltest", testing: true, stdOnly: true},
 	{pkg: "internal/pgtest", testing: true, may: []string{"internal/im", "internal/db"}},
 
 	// The rest of the tree.

@@ -13,6 +13,7 @@ import (
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/admin"
 	"github.com/skein-im/skein/internal/feature/broadcast"
+	"github.com/skein-im/skein/internal/feature/call"
 	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/group"
@@ -50,6 +51,7 @@ type background struct {
 	joins  *join.Service
 	users  *user.Service
 	casts  *broadcast.Service
+	calls  *call.Service
 	auth   *auth.Auth
 }
 
@@ -59,6 +61,7 @@ func ownMigrations() map[string]fs.FS {
 	return map[string]fs.FS{
 		"admin":     admin.Migrations(),
 		"broadcast": broadcast.Migrations(),
+		"call":      call.Migrations(),
 		"follow":    follow.Migrations(),
 		"health":    health.Migrations(),
 		"job":       job.Migrations(),
@@ -94,6 +97,7 @@ func newBackground(ctx context.Context, s *server, cfg *config.Config, a *auth.A
 		}}, contact.Jobs(func() *contact.Service { return back.folk.contacts }))
 	kinds = append(kinds, join.Kinds(func() *join.Service { return back.joins })...)
 	kinds = append(kinds, broadcast.Kinds(func() *broadcast.Service { return back.casts })...)
+	kinds = append(kinds, call.Kinds(func() *call.Service { return back.calls })...)
 	kinds = append(kinds, use.Kind(), filesKind(func() *file.Service { return back.files }), group.EndKind(func() *chat.Service { return back.chat }), user.Kind(func() *user.Service { return back.users }))
 	var err error
 	back.jobs, err = job.New(job.Options{DB: s.db, Clock: clock, Entropy: im.SystemEntropy(), Log: log, Metrics: s.ops.metrics}, kinds...)
@@ -112,12 +116,14 @@ func (back *background) start(ctx context.Context, s *server, cfg *config.Config
 		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow, Files: file.Holds{}})
 	back.joins = newJoins(s, cfg, c, back.jobs, pages, limits, log)
 	back.casts = newBroadcasts(s, c, back.jobs, back.auth)
+	back.calls = newCalls(s, cfg, c, back.jobs, pages, limits, log)
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
 	followers, err := follow.New(follow.Options{DB: s.db, Journal: s.journal, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},
 		back.admin.Usage(),
 		back.burns.Follower(),
 		contactsFollower(back.jobs),
+		callsFollower(back.jobs),
 		search.Index(),
 		back.usage.Follower(),
 		file.Follower(),

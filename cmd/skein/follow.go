@@ -13,6 +13,7 @@ import (
 
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/feature/admin"
+	"github.com/skein-im/skein/internal/feature/call"
 	"github.com/skein-im/skein/internal/feature/contact"
 	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/feature/search"
@@ -56,12 +57,12 @@ func followCommand(ctx context.Context, args []string, stdout, _ io.Writer) erro
 		return err
 	}
 	defer j.Close(ctx)
-	jobs, err := job.New(job.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}, append(timed.Kinds(nil, nil), contact.Jobs(nil))...)
+	jobs, err := job.New(job.Options{DB: d, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}, append(append(timed.Kinds(nil, nil), contact.Jobs(nil)), call.Kinds(nil)...)...)
 	if err != nil {
 		return err
 	}
 	r, err := follow.New(follow.Options{DB: d, Journal: j, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)},
-		admin.New(nil, nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs), search.Index(), usage.New(usage.Deps{DB: d}).Follower(), file.Follower())
+		admin.New(nil, nil, d).Usage(), timed.NewBurns(d, j, jobs).Follower(), contactsFollower(jobs), callsFollower(jobs), search.Index(), usage.New(usage.Deps{DB: d}).Follower(), file.Follower())
 	if err != nil {
 		return err
 	}

@@ -56,12 +56,13 @@ func appQuotas(q *config.Quotas) *skeinv1.AppQuotas {
 
 func newLimits(cfg *config.Config, set *metrics.Set, clock im.Clock) *limits {
 	l := &cfg.Limits
-	names := append([]string{"hello", "call", "back_end", "request", "directory", "stranger", "invite", refusedUsers}, append(usage.Names(), file.Refusals()...)...)
+	names := append([]string{"hello", "call", "back_end", "request", "directory", "stranger", "invite", "ring", refusedUsers}, append(usage.Names(), file.Refusals()...)...)
 	return &limits{clock: clock, refused: quota.Refusals(set, names...),
 		rates: map[string]quota.Limit{"hello": {Rate: l.HelloRate, Burst: l.HelloBurst}, "call": {Rate: l.CallRate, Burst: l.CallBurst},
 			"back_end": {Rate: l.BackEndRate, Burst: l.BackEndBurst}, "request": {Rate: l.RequestRate, Burst: l.RequestBurst},
 			"directory": {Rate: l.DirectoryRate, Burst: l.DirectoryBurst}, "stranger": {Rate: l.StrangerRate, Burst: l.StrangerBurst},
-			"invite": {Rate: l.InviteRate, Burst: l.InviteBurst}}}
+			"invite": {Rate: l.InviteRate, Burst: l.InviteBurst},
+			"ring":   {Rate: l.RingRate, Burst: l.RingBurst}}}
 }
 
 // of is the limit of limits.NAME_rate.

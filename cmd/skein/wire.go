@@ -167,7 +167,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	}
 	s.onClose(s.gateway.Close)
 	s.auth = a
-	s.onClose(runFences(a, s.gateway, log))
+	s.onClose(runFences(a, func(f auth.Fence) {
+		s.gateway.Apply(f)
+		callFence(back.calls, f)
+	}, log))
 	off := hearFences(b, a)
 	s.onClose(func(context.Context) error { off(); return nil })
 	if err := nodes.join(ctx, cfg, key, local, j, p, c, log); err != nil {
@@ -198,6 +201,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 			Users:      back.users,
 			Broadcasts: back.casts,
 			Files:      back.files,
+			Calls:      back.calls,
 			Devices:    devices{a, p},
 			Presences:  presences{p, folk.profiles},
 			CheckSend:  gateway.CheckSend,
@@ -219,18 +223,18 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	s.handler, err = routes(cfg, s, calling, uploads(cfg, back.files, calling, log), downloads(back.files, calling, a), clock)
+	s.handler, err = routes(cfg, s, calling, uploads(cfg, back.files, calling, log), downloads(back.files, calling, a), back.calls.Webhook, clock)
 	return s, err
 }
 
 // runFences keeps this node's lease and applies fences until it is closed.
-func runFences(a *auth.Auth, g *gateway.Gateway, log *slog.Logger) (stop func(context.Context) error) {
+func runFences(a *auth.Auth, apply func(auth.Fence), log *slog.Logger) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
-		if err := a.Run(ctx, g.Apply); err != nil && ctx.Err() == nil {
+		if err := a.Run(ctx, apply); err != nil && ctx.Err() == nil {
 			log.Error("fences", "err", err)
 		}
 	}()

@@ -19,6 +19,7 @@ func newUsers(s *server, back *background, a *auth.Auth, c *chat.Service, folk *
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.timed.Forget(ctx, app, u) },
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.joins.Forget(ctx, app, u) },
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.casts.Forget(ctx, app, u) },
+			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.calls.Forget(ctx, app, u) },
 			func(ctx context.Context, app im.AppID, u im.UserID) error { return back.files.Forget(ctx, app, u) }, // after what holds some
 			folk.profiles.Forget,
 			a.ForgetDevices,

@@ -55,14 +55,14 @@ const (
 func voiced() Grants {
 	return GrantsOf(skeinv1.Grant_GRANT_SEND, skeinv1.Grant_GRANT_SEND_MEDIA, skeinv1.Grant_GRANT_REACT, skeinv1.Grant_GRANT_MENTION_ALL,
 		skeinv1.Grant_GRANT_PIN, skeinv1.Grant_GRANT_ANNOUNCE, skeinv1.Grant_GRANT_TOPICS, skeinv1.Grant_GRANT_CREATE_THREAD,
-		skeinv1.Grant_GRANT_POLL, skeinv1.Grant_GRANT_ATTRIBUTES)
+		skeinv1.Grant_GRANT_POLL, skeinv1.Grant_GRANT_ATTRIBUTES, skeinv1.Grant_GRANT_CALL)
 }
 
 // memberDefaults is what every member of a group may do where the group says
 // nothing else.
 func memberDefaults(t skeinv1.GroupType) Grants {
 	talk := GrantsOf(skeinv1.Grant_GRANT_SEND, skeinv1.Grant_GRANT_SEND_MEDIA, skeinv1.Grant_GRANT_REACT,
-		skeinv1.Grant_GRANT_CREATE_THREAD, skeinv1.Grant_GRANT_POLL)
+		skeinv1.Grant_GRANT_CREATE_THREAD, skeinv1.Grant_GRANT_POLL, skeinv1.Grant_GRANT_CALL)
 	switch t {
 	case skeinv1.GroupType_GROUP_TYPE_BROADCAST:
 		return GrantsOf(skeinv1.Grant_GRANT_REACT)

@@ -158,6 +158,9 @@ func (s *Service) Relations(ctx context.Context, app im.AppID, user im.UserID, o
 // reservedKey tells whether a key stands for what two users have agreed on, or
 // for a setting: the server writes those, no user does.
 func reservedKey(key string) bool {
+	if key == CallsKey {
+		return true
+	}
 	for _, p := range [...]string{"contact/", "request/", "block/", hidesReadsKey} {
 		if strings.HasPrefix(key, p) {
 			return true

@@ -62,7 +62,7 @@ func (s *Service) checkSend(r *SendRequest) error {
 		return im.Errorf(im.InvalidArgument, "key is for the self conversation and has at most 200 bytes without control characters")
 	}
 	if reservedKey(r.Key) {
-		return im.Errorf(im.InvalidArgument, "the keys contact/, request/, block/ and "+hidesReadsKey+" are written by the server")
+		return im.Errorf(im.InvalidArgument, "the keys contact/, request/, block/, "+hidesReadsKey+" and "+CallsKey+" are written by the server")
 	}
 	if err := checkOptions(r); err != nil {
 		return err

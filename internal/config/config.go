@@ -40,6 +40,8 @@ type Config struct {
 	BlobsKey []string `yaml:"blobs_key" flag:"-" secret:"true"`
 	// Media is how the server reads pictures, sounds and films.
 	Media Media `yaml:"media"`
+	// Calls are voice and video calls, over a media server that speaks LiveKit's protocol.
+	Calls Calls `yaml:"calls"`
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
 
@@ -75,6 +77,22 @@ type Media struct {
 	Workers int `yaml:"workers" min:"0" max:"256"`
 	// Memory is what each of these processes may have. A picture that needs more can only be saved.
 	Memory int `yaml:"memory" unit:"bytes" min:"67108864" max:"17179869184"`
+}
+
+// Calls are voice and video calls.
+type Calls struct {
+	// URL is what clients dial for their voices and pictures, such as wss://calls.example.com. Empty means that there are no calls.
+	URL string `yaml:"url"`
+	// API is where the media server answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url.
+	API string `yaml:"api"`
+	// Key is the name of the key by which the two know each other, as the media server has it.
+	Key string `yaml:"key"`
+	// Secret is that key, of at least 32 characters. There is no flag for it, because other users of a machine can see flags.
+	Secret string `yaml:"secret" flag:"-" secret:"true"`
+	// RingTime is how long a call rings before nobody has answered.
+	RingTime time.Duration `yaml:"ring_time" min:"1s" max:"5m"`
+	// Parties bounds how many users a call has.
+	Parties int `yaml:"parties" min:"2" max:"1000"`
 }
 
 // Postgres is how the server uses PostgreSQL.
@@ -284,6 +302,10 @@ type Limits struct {
 	InviteRate float64 `yaml:"invite_rate" min:"0.0001" max:"1000000"`
 	// InviteBurst is how many of them a user may do at once.
 	InviteBurst int `yaml:"invite_burst" min:"1" max:"1000000"`
+	// RingRate is how many calls a user may start, or invite more users to, each second.
+	RingRate float64 `yaml:"ring_rate" min:"0.0001" max:"1000000"`
+	// RingBurst is how many of these a user may make at once.
+	RingBurst int `yaml:"ring_burst" min:"1" max:"1000000"`
 	// StrangerRate is how many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64.
 	StrangerRate float64 `yaml:"stranger_rate" min:"0.0001" max:"1000000"`
 	// StrangerBurst is how many of them an address may ask for at once.
@@ -325,6 +347,7 @@ func Default() *Config {
 		Postgres: Postgres{Conns: 24, ConnectTimeout: 2 * time.Second, StatementTimeout: 15 * time.Second, LockTimeout: 10 * time.Second,
 			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
 		Media:   Media{Pixels: 50_000_000, Memory: 512 << 20},
+		Calls:   Calls{RingTime: time.Minute, Parties: 250},
 		Admin:   Admin{DiskPercent: 90},
 		Drain:   Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
 		OTel:    OTel{Sample: 0.001},
@@ -338,7 +361,7 @@ func Default() *Config {
 			QueueTotalBytes: 512 << 20, LoginRate: 5000, LoginBurst: 20_000, LoginQueue: 10_000, Handshakes: 1000,
 			SendRate: 1000, SendBurst: 2000, CallRate: 100, CallBurst: 500, BackEndRate: 1000, BackEndBurst: 5000, CallTimeout: 15 * time.Second,
 			HelloRate: 500, HelloBurst: 5000,
-			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, InviteRate: 1, InviteBurst: 20, StrangerRate: 0.1, StrangerBurst: 20,
+			RequestRate: 0.02, RequestBurst: 50, DirectoryRate: 0.5, DirectoryBurst: 30, InviteRate: 1, InviteBurst: 20, RingRate: 0.2, RingBurst: 10, StrangerRate: 0.1, StrangerBurst: 20,
 			Devices: 20, GroupMembers: 5000, FileBytes: 5 << 30, OpenUploads: 20, FileKeep: 24 * time.Hour, ReceiptMembers: 200, Emoji: 50, Edits: 100,
 			IDWindow: 30 * 24 * time.Hour, IDAhead: 10 * time.Minute,
 		},

@@ -33,6 +33,18 @@ func docOf(path string) string {
 		return "How many files are read at once, each in a process of its own that ends when it has nothing to do. 0 means one for each processor, and at most 8."
 	case "Media.Memory":
 		return "What each of these processes may have. A picture that needs more can only be saved."
+	case "Calls.URL":
+		return "What clients dial for their voices and pictures, such as wss://calls.example.com. Empty means that there are no calls."
+	case "Calls.API":
+		return "Where the media server answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url."
+	case "Calls.Key":
+		return "The name of the key by which the two know each other, as the media server has it."
+	case "Calls.Secret":
+		return "That key, of at least 32 characters. There is no flag for it, because other users of a machine can see flags."
+	case "Calls.RingTime":
+		return "How long a call rings before nobody has answered."
+	case "Calls.Parties":
+		return "Bounds how many users a call has."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
 	case "Postgres.Conns":
@@ -177,6 +189,10 @@ func docOf(path string) string {
 		return "How many codes of invitations a user may look up, and groups join or ask to join, each second: the brake on whoever tries codes."
 	case "Limits.InviteBurst":
 		return "How many of them a user may do at once."
+	case "Limits.RingRate":
+		return "How many calls a user may start, or invite more users to, each second."
+	case "Limits.RingBurst":
+		return "How many of these a user may make at once."
 	case "Limits.StrangerRate":
 		return "How many guests may be made, and codes for the sign-in of a device asked for, each second from an address. Addresses of IPv6 count by their /64."
 	case "Limits.StrangerBurst":

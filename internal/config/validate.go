@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,7 +19,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.checkData, c.checkProxies, c.checkCluster, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Limits.check} {
+	for _, check := range []func() error{c.checkData, c.checkProxies, c.checkCluster, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Calls.check, c.Limits.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -38,6 +39,31 @@ func (c *Config) Validate() error {
   --tls-acme-domains chat.example.com a certificate that the server gets by itself
   --behind-proxy 10.0.0.0/8           a proxy in front that does TLS, by its address
 or stay on this machine with --listen 127.0.0.1:8080`, c.Listen)
+	}
+	return nil
+}
+
+// Enabled tells whether there are calls.
+func (c *Calls) Enabled() bool { return c.URL != "" }
+
+func (c *Calls) check() error {
+	if !c.Enabled() {
+		if c.API != "" || c.Key != "" || c.Secret != "" {
+			return errors.New("calls: set calls.url, or nobody can reach the media server")
+		}
+		return nil
+	}
+	for name, at := range map[string]struct{ url, schemes string }{"calls.url": {c.URL, "ws wss"}, "calls.api": {c.API, "http https"}} {
+		if at.url == "" { // of calls.api
+			continue
+		}
+		u, err := url.Parse(at.url)
+		if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !slices.Contains(strings.Fields(at.schemes), u.Scheme) {
+			return fmt.Errorf("%s: %q is no URL of the schemes %s with a host", name, at.url, strings.ReplaceAll(at.schemes, " ", ", "))
+		}
+	}
+	if c.Key == "" || len(c.Secret) < 32 {
+		return errors.New("calls: calls.key and calls.secret, of at least 32 characters, are those of the media server; the secret is set in the file, or as SKEIN_CALLS_SECRET")
 	}
 	return nil
 }

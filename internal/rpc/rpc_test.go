@@ -105,7 +105,7 @@ func newWorld(t *testing.T) *world {
 			}
 			return im.Actor{App: app, User: im.UserID(strings.TrimPrefix(token, "token-of-")), Device: device}, nil
 		},
-		Verbs: Verbs{Chat: c, Search: struct{ searches }{}, Rooms: struct{ Rooms }{}, Broadcasts: struct{ Broadcasts }{}, Files: struct{ Files }{}, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, SignIns: struct{ SignIns }{}, Users: struct{ Users }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
+		Verbs: Verbs{Chat: c, Search: struct{ searches }{}, Rooms: struct{ Rooms }{}, Broadcasts: struct{ Broadcasts }{}, Files: struct{ Files }{}, Calls: struct{ Calls }{}, Profiles: struct{ Profiles }{}, Contacts: struct{ Contacts }{}, SignIns: struct{ SignIns }{}, Users: struct{ Users }{}, Admin: w.spoken, Devices: w.spoken, Timed: struct{ Timed }{}, Joins: struct{ Joins }{}, Boards: struct{ Boards }{}, Presences: struct{ Presences }{},
 			CheckSend: func(r *chat.SendRequest, id []byte) (err error) {
 				r.ClientID, err = clientID(id)
 				return err

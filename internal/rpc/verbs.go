@@ -53,6 +53,7 @@ type Verbs struct {
 	Users      Users
 	Broadcasts Broadcasts
 	Files      Files
+	Calls      Calls
 	// CheckSend holds a send to the rules that need no state.
 	CheckSend func(r *chat.SendRequest, id []byte) error
 }
@@ -90,6 +91,9 @@ func (s *server) table() map[string]http.Handler {
 	}
 	if s.Verbs.Files != nil {
 		s.fileCalls(t)
+	}
+	if s.Verbs.Calls != nil {
+		s.callCalls(t)
 	}
 	if s.Verbs.Users != nil {
 		s.userCalls(t)

@@ -82,6 +82,7 @@ const (
 	GrantPoll          = Grants(1 << skeinv1.Grant_GRANT_POLL)
 	GrantNicknames     = Grants(1 << skeinv1.Grant_GRANT_NICKNAMES)  // of others
 	GrantAttributes    = Grants(1 << skeinv1.Grant_GRANT_ATTRIBUTES) // of the group
+	GrantCall          = Grants(1 << skeinv1.Grant_GRANT_CALL)       // start calls, invite to them
 )
 
 // Has tells whether all of them are in the set.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/call/calltest"
 	"github.com/skein-im/skein/internal/pgtest"
 	pb "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -138,6 +139,7 @@ func matrix() []row {
 		groupRows(),
 		joinRows(),
 		boardRows(),
+		callRows(),
 		messageRows(),
 		otherRows(),
 		peopleRows(),
@@ -212,10 +214,17 @@ func matrixServer(t *testing.T, postgres string) (*server, *db.DB) {
 	for _, limit := range []string{"request", "directory", "stranger"} {
 		serve = append(serve, "--limits-"+limit+"-burst", "1000000")
 	}
-	s, err := launchAs(exec.Command(bin, serve...), dir, apps)
+	media := calltest.New()
+	t.Cleanup(media.HTTP.Close)
+	serve = append(serve, "--limits-ring-burst", "1000000", "--calls-ring-time", "5m", "--calls-url", "ws"+strings.TrimPrefix(media.HTTP.URL, "http"), "--calls-key", calltest.Key)
+	cmd := exec.Command(bin, serve...)
+	cmd.Env = []string{"SKEIN_CALLS_SECRET=" + calltest.Secret}
+	s, err := launchAs(cmd, dir, apps)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.media = media
+	media.SetHook(s.url + "/v1/calls/webhook")
 	d, err := openData(target)
 	if err != nil {
 		t.Fatal(err)
@@ -483,6 +492,9 @@ func theMatrix(t *testing.T, postgres string) {
 				if want[p] == outcomeOK {
 					allowed(t, s, &r, p)
 				}
+			}
+			if strings.HasPrefix(r.verb, "CallService/") {
+				hangUp(t, s)
 			}
 		})
 	}

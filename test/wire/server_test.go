@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/skein-im/skein/internal/feature/call/calltest"
 )
 
 // patience bounds every wait for something that has to come. It is long
@@ -28,8 +30,9 @@ type server struct {
 	apps   map[string]*app
 	cmd    *exec.Cmd
 	logs   *logBuffer
-	exited chan struct{} // closed when the process is gone
-	err    error         // of the process, once exited
+	exited chan struct{}    // closed when the process is gone
+	err    error            // of the process, once exited
+	media  *calltest.Server // of calls; nil = none
 }
 
 // logBuffer collects what a process writes.

@@ -419,6 +419,8 @@ type Content struct {
 	//	*Content_Counter
 	//	*Content_Join
 	//	*Content_Viewer
+	//	*Content_Calls
+	//	*Content_Call
 	Kind isContent_Kind `protobuf_oneof:"kind"`
 	// The message that this one answers, by its seq in the same conversation; 0 = none.
 	ReplyToSeq uint64 `protobuf:"varint,10,opt,name=reply_to_seq,json=replyToSeq,proto3" json:"reply_to_seq,omitempty"`
@@ -690,6 +692,24 @@ func (x *Content) GetViewer() *ViewerLimits {
 	return nil
 }
 
+func (x *Content) GetCalls() *UserCalls {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Calls); ok {
+			return x.Calls
+		}
+	}
+	return nil
+}
+
+func (x *Content) GetCall() *ConversationCall {
+	if x != nil {
+		if x, ok := x.Kind.(*Content_Call); ok {
+			return x.Call
+		}
+	}
+	return nil
+}
+
 func (x *Content) GetReplyToSeq() uint64 {
 	if x != nil {
 		return x.ReplyToSeq
@@ -857,6 +877,15 @@ type Content_Viewer struct {
 	Viewer *ViewerLimits `protobuf:"bytes,37,opt,name=viewer,proto3,oneof"`
 }
 
+type Content_Calls struct {
+	// Written by the server alone: the calls of a user, and of a group.
+	Calls *UserCalls `protobuf:"bytes,38,opt,name=calls,proto3,oneof"`
+}
+
+type Content_Call struct {
+	Call *ConversationCall `protobuf:"bytes,39,opt,name=call,proto3,oneof"`
+}
+
 func (*Content_Text) isContent_Kind() {}
 
 func (*Content_Custom) isContent_Kind() {}
@@ -902,6 +931,10 @@ func (*Content_Counter) isContent_Kind() {}
 func (*Content_Join) isContent_Kind() {}
 
 func (*Content_Viewer) isContent_Kind() {}
+
+func (*Content_Calls) isContent_Kind() {}
+
+func (*Content_Call) isContent_Kind() {}
 
 // Text is text in UTF-8; Content.format says how it is to be read.
 type Text struct {
@@ -1839,11 +1872,11 @@ var File_skein_v1_entry_proto protoreflect.FileDescriptor
 
 const file_skein_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/attached.proto\x1a\x1cskein/v1/board_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\x1a\x1askein/v1/room_viewer.proto\"\x8e\x01\n" +
+	"\x14skein/v1/entry.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17skein/v1/attached.proto\x1a\x1cskein/v1/board_content.proto\x1a\x1bskein/v1/call_content.proto\x1a\x16skein/v1/content.proto\x1a\x16skein/v1/contact.proto\x1a\x1dskein/v1/group_settings.proto\x1a\x16skein/v1/private.proto\x1a\x1bskein/v1/join_content.proto\x1a\x1askein/v1/room_viewer.proto\"\x8e\x01\n" +
 	"\x04Body\x126\n" +
 	"\x06scheme\x18\x01 \x01(\x0e2\x14.skein.v1.BodySchemeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06scheme\x12+\n" +
 	"\acontent\x18\x02 \x01(\v2\x11.skein.v1.ContentR\acontent\x12!\n" +
-	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\xb9\f\n" +
+	"\x06opaque\x18\x03 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x02R\x06opaque\"\x98\r\n" +
 	"\aContent\x12$\n" +
 	"\x04text\x18\x01 \x01(\v2\x0e.skein.v1.TextH\x00R\x04text\x12*\n" +
 	"\x06custom\x18\x02 \x01(\v2\x10.skein.v1.CustomH\x00R\x06custom\x120\n" +
@@ -1867,7 +1900,9 @@ const file_skein_v1_entry_proto_rawDesc = "" +
 	"\tattribute\x18  \x01(\v2\x18.skein.v1.GroupAttributeH\x00R\tattribute\x122\n" +
 	"\acounter\x18! \x01(\v2\x16.skein.v1.GroupCounterH\x00R\acounter\x12)\n" +
 	"\x04join\x18$ \x01(\v2\x13.skein.v1.JoinStateH\x00R\x04join\x120\n" +
-	"\x06viewer\x18% \x01(\v2\x16.skein.v1.ViewerLimitsH\x00R\x06viewer\x12 \n" +
+	"\x06viewer\x18% \x01(\v2\x16.skein.v1.ViewerLimitsH\x00R\x06viewer\x12+\n" +
+	"\x05calls\x18& \x01(\v2\x13.skein.v1.UserCallsH\x00R\x05calls\x120\n" +
+	"\x04call\x18' \x01(\v2\x1a.skein.v1.ConversationCallH\x00R\x04call\x12 \n" +
 	"\freply_to_seq\x18\n" +
 	" \x01(\x04R\n" +
 	"replyToSeq\x12,\n" +
@@ -2049,10 +2084,12 @@ var file_skein_v1_entry_proto_goTypes = []any{
 	(*GroupCounter)(nil),       // 32: skein.v1.GroupCounter
 	(*JoinState)(nil),          // 33: skein.v1.JoinState
 	(*ViewerLimits)(nil),       // 34: skein.v1.ViewerLimits
-	(*Forwarded)(nil),          // 35: skein.v1.Forwarded
-	(*GroupChange)(nil),        // 36: skein.v1.GroupChange
-	(*Attachment)(nil),         // 37: skein.v1.Attachment
-	(*ThreadSummary)(nil),      // 38: skein.v1.ThreadSummary
+	(*UserCalls)(nil),          // 35: skein.v1.UserCalls
+	(*ConversationCall)(nil),   // 36: skein.v1.ConversationCall
+	(*Forwarded)(nil),          // 37: skein.v1.Forwarded
+	(*GroupChange)(nil),        // 38: skein.v1.GroupChange
+	(*Attachment)(nil),         // 39: skein.v1.Attachment
+	(*ThreadSummary)(nil),      // 40: skein.v1.ThreadSummary
 }
 var file_skein_v1_entry_proto_depIdxs = []int32{
 	1,  // 0: skein.v1.Body.scheme:type_name -> skein.v1.BodyScheme
@@ -2080,27 +2117,29 @@ var file_skein_v1_entry_proto_depIdxs = []int32{
 	32, // 22: skein.v1.Content.counter:type_name -> skein.v1.GroupCounter
 	33, // 23: skein.v1.Content.join:type_name -> skein.v1.JoinState
 	34, // 24: skein.v1.Content.viewer:type_name -> skein.v1.ViewerLimits
-	35, // 25: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
-	2,  // 26: skein.v1.Content.format:type_name -> skein.v1.TextFormat
-	36, // 27: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
-	37, // 28: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
-	10, // 29: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
-	6,  // 30: skein.v1.MergedItem.content:type_name -> skein.v1.Content
-	3,  // 31: skein.v1.MembersChange.role:type_name -> skein.v1.Role
-	0,  // 32: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
-	5,  // 33: skein.v1.Entry.body:type_name -> skein.v1.Body
-	5,  // 34: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
-	4,  // 35: skein.v1.Entry.priority:type_name -> skein.v1.Priority
-	15, // 36: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
-	17, // 37: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
-	17, // 38: skein.v1.HistoryItem.votes:type_name -> skein.v1.ReactionSummary
-	25, // 39: skein.v1.HistoryItem.extensions:type_name -> skein.v1.Extension
-	38, // 40: skein.v1.HistoryItem.thread:type_name -> skein.v1.ThreadSummary
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	35, // 25: skein.v1.Content.calls:type_name -> skein.v1.UserCalls
+	36, // 26: skein.v1.Content.call:type_name -> skein.v1.ConversationCall
+	37, // 27: skein.v1.Content.forwarded:type_name -> skein.v1.Forwarded
+	2,  // 28: skein.v1.Content.format:type_name -> skein.v1.TextFormat
+	38, // 29: skein.v1.Content.group_change:type_name -> skein.v1.GroupChange
+	39, // 30: skein.v1.Attachments.items:type_name -> skein.v1.Attachment
+	10, // 31: skein.v1.Merged.items:type_name -> skein.v1.MergedItem
+	6,  // 32: skein.v1.MergedItem.content:type_name -> skein.v1.Content
+	3,  // 33: skein.v1.MembersChange.role:type_name -> skein.v1.Role
+	0,  // 34: skein.v1.Entry.kind:type_name -> skein.v1.EntryKind
+	5,  // 35: skein.v1.Entry.body:type_name -> skein.v1.Body
+	5,  // 36: skein.v1.Entry.previous_body:type_name -> skein.v1.Body
+	4,  // 37: skein.v1.Entry.priority:type_name -> skein.v1.Priority
+	15, // 38: skein.v1.HistoryItem.entry:type_name -> skein.v1.Entry
+	17, // 39: skein.v1.HistoryItem.reactions:type_name -> skein.v1.ReactionSummary
+	17, // 40: skein.v1.HistoryItem.votes:type_name -> skein.v1.ReactionSummary
+	25, // 41: skein.v1.HistoryItem.extensions:type_name -> skein.v1.Extension
+	40, // 42: skein.v1.HistoryItem.thread:type_name -> skein.v1.ThreadSummary
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_entry_proto_init() }
@@ -2110,6 +2149,7 @@ func file_skein_v1_entry_proto_init() {
 	}
 	file_skein_v1_attached_proto_init()
 	file_skein_v1_board_content_proto_init()
+	file_skein_v1_call_content_proto_init()
 	file_skein_v1_content_proto_init()
 	file_skein_v1_contact_proto_init()
 	file_skein_v1_group_settings_proto_init()
@@ -2140,6 +2180,8 @@ func file_skein_v1_entry_proto_init() {
 		(*Content_Counter)(nil),
 		(*Content_Join)(nil),
 		(*Content_Viewer)(nil),
+		(*Content_Calls)(nil),
+		(*Content_Call)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

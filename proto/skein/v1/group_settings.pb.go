@@ -130,6 +130,8 @@ const (
 	Grant_GRANT_NICKNAMES Grant = 17
 	// Write the group's attributes and counters.
 	Grant_GRANT_ATTRIBUTES Grant = 18
+	// Start calls and invite to them. Joining one needs no grant.
+	Grant_GRANT_CALL Grant = 19
 )
 
 // Enum value maps for Grant.
@@ -154,6 +156,7 @@ var (
 		16: "GRANT_POLL",
 		17: "GRANT_NICKNAMES",
 		18: "GRANT_ATTRIBUTES",
+		19: "GRANT_CALL",
 	}
 	Grant_value = map[string]int32{
 		"GRANT_UNSPECIFIED":    0,
@@ -175,6 +178,7 @@ var (
 		"GRANT_POLL":           16,
 		"GRANT_NICKNAMES":      17,
 		"GRANT_ATTRIBUTES":     18,
+		"GRANT_CALL":           19,
 	}
 )
 
@@ -781,7 +785,7 @@ const file_skein_v1_group_settings_proto_rawDesc = "" +
 	"\x11GROUP_TYPE_PUBLIC\x10\x02\x12\x18\n" +
 	"\x14GROUP_TYPE_BROADCAST\x10\x03\x12\x19\n" +
 	"\x15GROUP_TYPE_LIVESTREAM\x10\x04\x12\x18\n" +
-	"\x14GROUP_TYPE_COMMUNITY\x10\x05*\x8b\x03\n" +
+	"\x14GROUP_TYPE_COMMUNITY\x10\x05*\x9b\x03\n" +
 	"\x05Grant\x12\x15\n" +
 	"\x11GRANT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -805,7 +809,9 @@ const file_skein_v1_group_settings_proto_rawDesc = "" +
 	"\n" +
 	"GRANT_POLL\x10\x10\x12\x13\n" +
 	"\x0fGRANT_NICKNAMES\x10\x11\x12\x14\n" +
-	"\x10GRANT_ATTRIBUTES\x10\x12*g\n" +
+	"\x10GRANT_ATTRIBUTES\x10\x12\x12\x0e\n" +
+	"\n" +
+	"GRANT_CALL\x10\x13*g\n" +
 	"\bJoinMode\x12\x19\n" +
 	"\x15JOIN_MODE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eJOIN_MODE_OPEN\x10\x01\x12\x16\n" +

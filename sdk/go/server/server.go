@@ -63,6 +63,7 @@ type Client struct {
 	admin         skeinv1connect.AdminServiceClient
 	archive       skeinv1connect.ArchiveServiceClient
 	boards        skeinv1connect.BoardServiceClient
+	calls         skeinv1connect.CallServiceClient
 	broadcasts    skeinv1connect.BroadcastServiceClient
 	contacts      skeinv1connect.ContactServiceClient
 	conversations skeinv1connect.ConversationServiceClient
@@ -106,6 +107,7 @@ func New(o Options) (*Client, error) {
 		admin:         skeinv1connect.NewAdminServiceClient(h, at, with),
 		archive:       skeinv1connect.NewArchiveServiceClient(h, at, with),
 		boards:        skeinv1connect.NewBoardServiceClient(h, at, with),
+		calls:         skeinv1connect.NewCallServiceClient(h, at, with),
 		broadcasts:    skeinv1connect.NewBroadcastServiceClient(h, at, with),
 		contacts:      skeinv1connect.NewContactServiceClient(h, at, with),
 		conversations: skeinv1connect.NewConversationServiceClient(h, at, with),

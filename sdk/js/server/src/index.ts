@@ -15,6 +15,7 @@ import { messages, type Messages } from "./messages.js";
 import { rooms, type Rooms } from "./rooms.js";
 import { threads, type Threads } from "./threads.js";
 import { users, type Users } from "./users.js";
+import { type VoiceCalls, voiceCalls } from "./voicecalls.js";
 import type { Body } from "./wire.js";
 
 export type { Apps } from "./apps.js";
@@ -33,6 +34,7 @@ export type { Rooms } from "./rooms.js";
 export type { Threads } from "./threads.js";
 export { type SignerOptions, signer } from "./token.js";
 export type { NewUser, Users } from "./users.js";
+export type { VoiceCalls } from "./voicecalls.js";
 export type * from "./wire.js";
 
 /** What `createServer` takes. */
@@ -59,7 +61,7 @@ export interface ServerOptions {
  * What is refused rejects with a SkeinError. A list is read page by page, as far as you read it. A change returns its
  * entry, undefined when nothing had to be changed.
  */
-export interface Server extends Apps, Archive, Board, Broadcasts, Files, Groups, Joins, Members, Messages, Rooms, Threads, Users {}
+export interface Server extends Apps, Archive, Board, Broadcasts, Files, Groups, Joins, Members, Messages, Rooms, Threads, Users, VoiceCalls {}
 
 /** Makes the calls of a back end. It calls nothing yet. */
 export function createServer(options: ServerOptions): Server {
@@ -79,6 +81,7 @@ export function createServer(options: ServerOptions): Server {
     ...rooms(calls),
     ...threads(calls),
     ...users(calls),
+    ...voiceCalls(calls),
   };
 }
 

@@ -139,6 +139,33 @@ export interface Broadcast {
   readonly finishedUs: number;
 }
 
+export interface Call {
+  readonly id: string;
+  readonly conversation: string;
+  readonly starter: string;
+  readonly video: boolean;
+  readonly state: CallState;
+  readonly end: CallEnd;
+  readonly startedUs: number;
+  readonly answeredUs: number;
+  readonly endedUs: number;
+  readonly role: CallRole;
+  readonly parties: readonly CallParty[];
+  readonly partyCount: number;
+  readonly joinedCount: number;
+  readonly version: number;
+}
+
+export interface CallParty {
+  readonly user: string;
+  readonly state: CallPartyState;
+  readonly role: CallRole;
+  readonly invitedBy: string;
+  readonly joinedUs: number;
+  readonly leftUs: number;
+  readonly device: string;
+}
+
 export interface CancelBroadcastRequest {
   readonly id: Uint8Array;
 }
@@ -221,6 +248,8 @@ export interface Content {
   readonly counter?: GroupCounter | undefined;
   readonly join?: JoinState | undefined;
   readonly viewer?: ViewerLimits | undefined;
+  readonly calls?: UserCalls | undefined;
+  readonly call?: ConversationCall | undefined;
   readonly replyToSeq: number;
   readonly mentions: readonly string[];
   readonly mentionRoles: readonly string[];
@@ -247,6 +276,16 @@ export interface Conversation {
   readonly settings?: GroupSettings | undefined;
   readonly grants: number;
   readonly attrs?: MemberAttrs | undefined;
+}
+
+export interface ConversationCall {
+  readonly call: string;
+  readonly starter: string;
+  readonly video: boolean;
+  readonly state: CallState;
+  readonly startedUs: number;
+  readonly joined: number;
+  readonly users: readonly string[];
 }
 
 export interface ConversationChange {
@@ -369,6 +408,14 @@ export interface EditMessageResponse {
   readonly entry?: Entry | undefined;
 }
 
+export interface EndCallRequest {
+  readonly call: string;
+}
+
+export interface EndCallResponse {
+  readonly call?: Call | undefined;
+}
+
 export interface Entry {
   readonly conversation: string;
   readonly seq: number;
@@ -479,6 +526,14 @@ export interface GetBroadcastRequest {
 
 export interface GetBroadcastResponse {
   readonly broadcast?: Broadcast | undefined;
+}
+
+export interface GetCallRequest {
+  readonly call: string;
+}
+
+export interface GetCallResponse {
+  readonly call?: Call | undefined;
 }
 
 export interface GetConversationRequest {
@@ -682,6 +737,20 @@ export interface ListBansRequest {
 
 export interface ListBansResponse {
   readonly bans: readonly Ban[];
+  readonly nextPage: string;
+}
+
+export interface ListCallsRequest {
+  readonly limit: number;
+  readonly page: string;
+  readonly missed: boolean;
+  readonly conversation: string;
+  readonly user: string;
+  readonly live: boolean;
+}
+
+export interface ListCallsResponse {
+  readonly calls: readonly Call[];
   readonly nextPage: string;
 }
 
@@ -922,6 +991,16 @@ export interface MuteGroupResponse {
   readonly entry?: Entry | undefined;
 }
 
+export interface MuteInCallRequest {
+  readonly call: string;
+  readonly user: string;
+  readonly audio: boolean;
+  readonly video: boolean;
+}
+
+export interface MuteInCallResponse {
+}
+
 export interface MuteMemberRequest {
   readonly conversation: string;
   readonly user: string;
@@ -1154,6 +1233,15 @@ export interface RemoveFromAllowListResponse {
   readonly size: number;
 }
 
+export interface RemoveFromCallRequest {
+  readonly call: string;
+  readonly user: string;
+}
+
+export interface RemoveFromCallResponse {
+  readonly call?: Call | undefined;
+}
+
 export interface RemoveGroupAttributeRequest {
   readonly conversation: string;
   readonly name: string;
@@ -1241,6 +1329,16 @@ export interface SetAllowListRequest {
 
 export interface SetAllowListResponse {
   readonly size: number;
+}
+
+export interface SetCallRoleRequest {
+  readonly call: string;
+  readonly user: string;
+  readonly role: CallRole;
+}
+
+export interface SetCallRoleResponse {
+  readonly call?: Call | undefined;
 }
 
 export interface SetExtensionRequest {
@@ -1458,6 +1556,26 @@ export interface User {
   readonly profile?: Profile | undefined;
 }
 
+export interface UserCall {
+  readonly call: string;
+  readonly conversation: string;
+  readonly starter: string;
+  readonly video: boolean;
+  readonly state: CallState;
+  readonly end: CallEnd;
+  readonly own: CallPartyState;
+  readonly role: CallRole;
+  readonly device: string;
+  readonly invitedBy: string;
+  readonly startedUs: number;
+  readonly answeredUs: number;
+  readonly ringsUntilUs: number;
+}
+
+export interface UserCalls {
+  readonly calls: readonly UserCall[];
+}
+
 export interface UserChange {
   readonly id: string;
   readonly name?: string | undefined;
@@ -1485,6 +1603,14 @@ export interface Vote {
 export type BodyScheme = "unspecified" | "content" | "mls" | "opaque";
 
 export type BroadcastState = "unspecified" | "running" | "done" | "cancelled";
+
+export type CallEnd = "unspecified" | "completed" | "cancelled" | "declined" | "no_answer" | "busy" | "failed";
+
+export type CallPartyState = "unspecified" | "ringing" | "joined" | "declined" | "missed" | "busy" | "left" | "removed";
+
+export type CallRole = "unspecified" | "publisher" | "viewer";
+
+export type CallState = "unspecified" | "ringing" | "active" | "ended";
 
 export type ContactAction = "unspecified" | "request" | "accept" | "decline" | "add" | "remove" | "block" | "unblock";
 
@@ -1539,6 +1665,12 @@ export interface Methods {
   "BroadcastService/CancelBroadcast": { input: CancelBroadcastRequest; output: CancelBroadcastResponse };
   "BroadcastService/GetBroadcast": { input: GetBroadcastRequest; output: GetBroadcastResponse };
   "BroadcastService/StartBroadcast": { input: StartBroadcastRequest; output: StartBroadcastResponse };
+  "CallService/EndCall": { input: EndCallRequest; output: EndCallResponse };
+  "CallService/GetCall": { input: GetCallRequest; output: GetCallResponse };
+  "CallService/ListCalls": { input: ListCallsRequest; output: ListCallsResponse };
+  "CallService/MuteInCall": { input: MuteInCallRequest; output: MuteInCallResponse };
+  "CallService/RemoveFromCall": { input: RemoveFromCallRequest; output: RemoveFromCallResponse };
+  "CallService/SetCallRole": { input: SetCallRoleRequest; output: SetCallRoleResponse };
   "ContactService/GetFollows": { input: GetFollowsRequest; output: GetFollowsResponse };
   "ConversationService/AddMembers": { input: AddMembersRequest; output: AddMembersResponse };
   "ConversationService/CreateGroup": { input: CreateGroupRequest; output: CreateGroupResponse };
@@ -1622,6 +1754,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   BlockedUser: "suser lsinceUs",
   Body: "escheme:BodyScheme mcontent:Content bopaque",
   Broadcast: "bid ssender estate:BroadcastState lsent lrefused lcreatedUs lfinishedUs",
+  Call: "sid sconversation sstarter ovideo estate:CallState eend:CallEnd lstartedUs lansweredUs lendedUs erole:CallRole Mparties:CallParty npartyCount njoinedCount nversion",
+  CallParty: "suser estate:CallPartyState erole:CallRole sinvitedBy ljoinedUs lleftUs sdevice",
   CancelBroadcastRequest: "bid",
   CancelBroadcastResponse: "mbroadcast:Broadcast",
   ClosePollRequest: "sconversation lseq bclientId",
@@ -1632,8 +1766,9 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ContactCard: "suser sname",
   ContactChange: "eaction:ContactAction sgreeting mcontact:Contact mrequest:ContactRequest mblocked:BlockedUser",
   ContactRequest: "suser ooutgoing estate:ContactRequestState sgreeting ltimeUs lseq",
-  Content: "mtext:Text mcustom:Custom mreaction:Reaction mmembers:MembersChange mconversation:ConversationChange mlocation:Location mcontactCard:ContactCard msticker:Sticker mattachments:Attachments mnotice:Notice mmerged:Merged mpoll:Poll mvote:Vote mextension:Extension mtopic:Topic mpin:Pin mcontactChange:ContactChange mprivate:Private mannouncement:Announcement mattribute:GroupAttribute mcounter:GroupCounter mjoin:JoinState mviewer:ViewerLimits lreplyToSeq Smentions SmentionRoles omentionAll omentionHere mforwarded:Forwarded eformat:TextFormat limportedUs brequest mgroupChange:GroupChange",
+  Content: "mtext:Text mcustom:Custom mreaction:Reaction mmembers:MembersChange mconversation:ConversationChange mlocation:Location mcontactCard:ContactCard msticker:Sticker mattachments:Attachments mnotice:Notice mmerged:Merged mpoll:Poll mvote:Vote mextension:Extension mtopic:Topic mpin:Pin mcontactChange:ContactChange mprivate:Private mannouncement:Announcement mattribute:GroupAttribute mcounter:GroupCounter mjoin:JoinState mviewer:ViewerLimits mcalls:UserCalls mcall:ConversationCall lreplyToSeq Smentions SmentionRoles omentionAll omentionHere mforwarded:Forwarded eformat:TextFormat limportedUs brequest mgroupChange:GroupChange",
   Conversation: "sid ekind:ConversationKind stitle lheadSeq lheadOrd laclVersion nmemberCount mmembership:Membership MreadMarkers:ReadMarker lcreatedUs msettings:GroupSettings lgrants mattrs:MemberAttrs",
+  ConversationCall: "scall sstarter ovideo estate:CallState lstartedUs njoined Susers",
   ConversationChange: "stitle",
   CounterBound: "lvalue",
   CreateAnnouncementRequest: "sconversation stitle stext opinned bclientId",
@@ -1657,6 +1792,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   DissolveGroupResponse: "mentry:Entry",
   EditMessageRequest: "sconversation lseq mbody:Body bclientId",
   EditMessageResponse: "mentry:Entry",
+  EndCallRequest: "scall",
+  EndCallResponse: "mcall:Call",
   Entry: "sconversation lseq lord ekind:EntryKind ssender ltimeUs bclientId nversion mbody:Body ltargetSeq ohandshake StoDevices skey mpreviousBody:Body orecalled StoUsers osilent epriority:Priority lexpiresUs nburnAfterS ouncounted oexpired",
   EraseUserRequest: "sid",
   EraseUserResponse: "merasure:Erasure",
@@ -1673,6 +1810,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   GetAppResponse: "mapp:App",
   GetBroadcastRequest: "bid",
   GetBroadcastResponse: "mbroadcast:Broadcast",
+  GetCallRequest: "scall",
+  GetCallResponse: "mcall:Call",
   GetConversationRequest: "sconversation",
   GetConversationResponse: "mconversation:Conversation",
   GetErasureRequest: "sid",
@@ -1706,6 +1845,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ListAnnouncementsResponse: "Mannouncements:Announcement",
   ListBansRequest: "sconversation nlimit spage",
   ListBansResponse: "Mbans:Ban snextPage",
+  ListCallsRequest: "nlimit spage omissed sconversation suser olive",
+  ListCallsResponse: "Mcalls:Call snextPage",
   ListCountersRequest: "sconversation",
   ListCountersResponse: "Mcounters:GroupCounter",
   ListEditsRequest: "sconversation lseq",
@@ -1745,6 +1886,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   MergedItem: "ssender ltimeUs mcontent:Content",
   MuteGroupRequest: "sconversation nseconds bclientId",
   MuteGroupResponse: "mentry:Entry",
+  MuteInCallRequest: "scall suser oaudio ovideo",
+  MuteInCallResponse: "",
   MuteMemberRequest: "sconversation suser nseconds bclientId",
   MuteMemberResponse: "mentry:Entry",
   MuteViewerRequest: "sconversation suser nseconds bclientId",
@@ -1786,6 +1929,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   RemoveCounterResponse: "",
   RemoveFromAllowListRequest: "sconversation Susers bclientId",
   RemoveFromAllowListResponse: "nsize",
+  RemoveFromCallRequest: "scall suser",
+  RemoveFromCallResponse: "mcall:Call",
   RemoveGroupAttributeRequest: "sconversation sname mversion:AttributeVersion bclientId",
   RemoveGroupAttributeResponse: "",
   RemoveMemberRequest: "sconversation suser bclientId",
@@ -1802,6 +1947,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   SeqRange: "lfromSeq ltoSeq",
   SetAllowListRequest: "sconversation Susers oenforced bclientId",
   SetAllowListResponse: "nsize",
+  SetCallRoleRequest: "scall suser erole:CallRole",
+  SetCallRoleResponse: "mcall:Call",
   SetExtensionRequest: "sconversation lseq mextension:Extension bclientId",
   SetExtensionResponse: "mentry:Entry",
   SetGroupAttributeRequest: "sconversation sname svalue mversion:AttributeVersion bclientId",
@@ -1843,6 +1990,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   UpsertUsersRequest: "Musers:UserChange",
   UpsertUsersResponse: "Mresults:UserResult",
   User: "sid lcreatedUs obot lsuspendedUs mprofile:Profile",
+  UserCall: "scall sconversation sstarter ovideo estate:CallState eend:CallEnd eown:CallPartyState erole:CallRole sdevice sinvitedBy lstartedUs lansweredUs lringsUntilUs",
+  UserCalls: "Mcalls:UserCall",
   UserChange: "sid sname? savatarUrl? mcustom:CustomFields obot?",
   UserResult: "sid ocreated merror:Error",
   ViewerLimits: "suser lmutedUntilUs lremovedUntilUs",
@@ -1853,6 +2002,10 @@ export const fieldTables: Readonly<Record<string, string>> = {
 export const enumPrefixes: Readonly<Record<string, string>> = {
   BodyScheme: "BODY_SCHEME_",
   BroadcastState: "BROADCAST_STATE_",
+  CallEnd: "CALL_END_",
+  CallPartyState: "CALL_PARTY_STATE_",
+  CallRole: "CALL_ROLE_",
+  CallState: "CALL_STATE_",
   ContactAction: "CONTACT_ACTION_",
   ContactPolicy: "CONTACT_POLICY_",
   ContactRequestState: "CONTACT_REQUEST_STATE_",

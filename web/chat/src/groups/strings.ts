@@ -82,6 +82,7 @@ export const strings = defineStrings({
     gPoll: "Make polls",
     gNicknames: "Change nicknames of others",
     gAttributes: "Change group attributes",
+    gCall: "Start calls",
     cancel: "Cancel",
   },
   zh: {
@@ -164,6 +165,7 @@ export const strings = defineStrings({
     gPoll: "发起投票",
     gNicknames: "修改他人的群昵称",
     gAttributes: "修改群属性",
+    gCall: "发起通话",
     cancel: "取消",
   },
 });

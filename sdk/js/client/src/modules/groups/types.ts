@@ -20,6 +20,7 @@ export const grantNames = [
   "poll",
   "nicknames",
   "attributes",
+  "call",
 ] as const;
 
 export type Grant = (typeof grantNames)[number];

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/skein-im/skein/internal/auth"
+	"github.com/skein-im/skein/internal/chat"
+	"github.com/skein-im/skein/internal/config"
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/feature/call"
+	"github.com/skein-im/skein/internal/follow"
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
+	"github.com/skein-im/skein/internal/page"
+	"github.com/skein-im/skein/internal/quota"
+
+	"log/slog"
+)
+
+// hookPath is where the media server tells what happens in its rooms.
+const hookPath = "/v1/calls/webhook"
+
+// newCalls is voice and video calls.
+func newCalls(s *server, cfg *config.Config, c *chat.Service, jobs *job.Queue, pages *page.Sealer, limits *limits, log *slog.Logger) *call.Service {
+	rings := quota.New[im.Actor](limits.of("ring"), 100_000, limits.clock)
+	calls := call.New(call.Deps{DB: s.db, Chat: c, Queue: jobs, Pages: pages, Clock: limits.clock, Entropy: im.SystemEntropy(), Log: log,
+		Media: mediaServer(&cfg.Calls), Parties: cfg.Calls.Parties, RingTime: cfg.Calls.RingTime,
+		AllowRing: func(a im.Actor) error {
+			a.Device = ""
+			return rings.Allow(a, 1, "calls to others")
+		}})
+	s.onClose(calls.Close)
+	return calls
+}
+
+// mediaServer is what the configuration names; nil = there are no calls.
+func mediaServer(o *config.Calls) *call.Media {
+	if !o.Enabled() {
+		return nil
+	}
+	api := o.API
+	if api == "" {
+		api = "http" + strings.TrimPrefix(o.URL, "ws") // wss: https
+	}
+	return &call.Media{URL: o.URL, API: api, Key: o.Key, Secret: o.Secret, Clock: im.SystemClock{}}
+}
+
+// callsFollower has calls looked at by jobs.
+func callsFollower(jobs *job.Queue) follow.Follower {
+	return call.Follower(func(tx db.Tx, s job.Spec) error {
+		_, _, err := jobs.Enqueue(tx, s)
+		return err
+	})
+}
+
+// callFence has who was signed out taken out of their call.
+func callFence(calls *call.Service, f auth.Fence) {
+	switch f.Kind {
+	case auth.FenceUser:
+		calls.SignedOut(f.App, f.User, "", true)
+	case auth.FenceDevice:
+		calls.SignedOut(f.App, f.User, f.Device, false)
+	}
+}

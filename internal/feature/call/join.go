@@ -1,0 +1,98 @@
+package call
+
+import (
+	"context"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// JoinCall answers a ring, joins, or comes back.
+func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallRequest) (*skeinv1.JoinCallResponse, error) {
+	if err := s.users(a); err != nil {
+		return nil, err
+	}
+	c, err := s.find(ctx, a, r.GetCall())
+	if err != nil {
+		return nil, err
+	}
+	room, err := s.d.Chat.MayHear(ctx, a, c.conv)
+	if err != nil {
+		return nil, err
+	}
+	if c.state != callEnded {
+		if err := s.dropOwn(ctx, a, c.id); err != nil {
+			return nil, err
+		}
+	}
+	muted := room.MutedUntil(a.User) > s.d.Chat.Now()
+	t, err := s.change(ctx, a.App, c.id, func(t *turn) error { return t.join(a, r.GetMove(), muted) })
+	if err != nil {
+		return nil, err
+	}
+	// Also where it is there already: the media server may have died with it.
+	if err := s.d.Media.createRoom(ctx, t.c.room, s.d.Parties); err != nil {
+		return nil, err // the next attempt of this device finds it in the call
+	}
+	return &skeinv1.JoinCallResponse{Call: t.c.wire(t.parties, a, 0), Access: s.d.Media.access(t.c, t.party(a.User))}, nil
+}
+
+// join lets a device of a user in: one of them, and the same one again.
+func (t *turn) join(a im.Actor, move, muted bool) error {
+	if t.c.state == callEnded {
+		return errOver()
+	}
+	p := t.party(a.User)
+	if p != nil && p.state == joined {
+		if p.device == a.Device {
+			return nil
+		}
+		if !move {
+			return &im.Error{Code: im.FailedPrecondition, Message: "another device of yours is in the call", Hint: "send move to take it over"}
+		}
+		p.evict, p.device, p.seen, p.changed, p.touched = identity(p.user, p.device), a.Device, t.now, t.now, true
+		p.version++
+		return nil
+	}
+	other, _, err := elsewhere(t.tx, a.App, a.User, t.c.id)
+	switch {
+	case err != nil:
+		return err
+	case other != "":
+		return errElsewhere()
+	case t.count(joined) >= t.s.d.Parties:
+		return errFull(t.s.d.Parties)
+	}
+	p = t.add(a.User)
+	if !t.move(p, join) {
+		return &im.Error{Code: im.PermissionDenied, Message: "you were taken out of the call", Hint: "somebody has to invite you again"}
+	}
+	p.device, p.evict = a.Device, ""
+	if muted {
+		p.role = int64(skeinv1.CallRole_CALL_ROLE_VIEWER)
+	}
+	return nil
+}
+
+func errOver() error { return im.Errorf(im.FailedPrecondition, "the call is over") }
+
+// find returns a call that the actor may know of: they were in it or invited, or
+// are in its conversation. Errors: NotFound.
+func (s *Service) find(ctx context.Context, a im.Actor, id string) (*call, error) {
+	var c *call
+	var party int64
+	err := s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
+		if c, err = load(tx, a.App, id); err != nil {
+			return err
+		}
+		return tx.QueryRow("SELECT count(*) FROM call_party WHERE app = $1 AND call_id = $2 AND usr = $3", a.App, id, a.User).Scan(&party)
+	})
+	if err != nil || party > 0 || a.Server {
+		return c, err
+	}
+	if _, err := s.d.Chat.MayHear(ctx, a, c.conv); err != nil {
+		return nil, err
+	}
+	return c, nil
+}

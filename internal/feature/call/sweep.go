@@ -1,0 +1,105 @@
+package call
+
+import (
+	"context"
+	"errors"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// swept is how many calls a sweep looks at: more are looked at by the next ones,
+// as these end.
+const swept = 1000
+
+// sweep goes through the calls that are not over and done: what a webhook or a
+// job should have told and did not, it finds.
+func (s *Service) sweep(ctx context.Context) error {
+	type name struct {
+		app  im.AppID
+		id   string
+		live bool
+	}
+	var list []name
+	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+		list = nil
+		return each(tx, func(r db.Rows) error {
+			var n name
+			var state int64
+			err := r.Scan(&n.app, &n.id, &state)
+			n.live = state != callEnded
+			list = append(list, n)
+			return err
+		}, "SELECT app, id, state FROM call WHERE state < 3 OR closed = 0 OR due > 0 ORDER BY app, id DESC LIMIT $1", swept)
+	})
+	errs := []error{err}
+	for _, n := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		if n.live {
+			errs = append(errs, s.compare(ctx, n.app, n.id, false))
+		}
+		errs = append(errs, s.work(ctx, n.app, n.id))
+	}
+	return errors.Join(errs...)
+}
+
+// compare holds a call to who is in its room. A media server that does not
+// answer changes nothing. now: who is absent is gone, and not only away.
+func (s *Service) compare(ctx context.Context, app im.AppID, id string, now bool) error {
+	c, _, err := s.read(ctx, app, id)
+	if err != nil || c.state == callEnded || s.d.Media == nil {
+		return gone(err)
+	}
+	there, err := s.d.Media.list(ctx, c.room)
+	if err != nil {
+		return err
+	}
+	in := make(map[string]bool, len(there))
+	for _, p := range there {
+		in[p.Identity] = true
+	}
+	t, err := s.turn(ctx, app, id, func(t *turn) error {
+		if t.c.state == callEnded {
+			return nil
+		}
+		t.ringsOver()
+		for _, p := range t.parties {
+			if p.state != joined {
+				continue
+			}
+			switch {
+			case in[identity(p.user, p.device)]:
+				if err := t.seen(p); err != nil {
+					return err
+				}
+			case now && p.seen != p.joined, t.now-p.seen > lost: // who has just joined is still connecting
+				t.move(p, leave)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return gone(err)
+	}
+	allowed := make(map[string]bool)
+	for _, p := range t.parties {
+		if p.state == joined {
+			allowed[identity(p.user, p.device)] = true
+		}
+	}
+	for who := range in {
+		if !allowed[who] {
+			err = errors.Join(err, s.d.Media.remove(ctx, t.c.room, who))
+		}
+	}
+	return err
+}
+
+// seen writes down that somebody was in the room. It is news for nobody.
+func (t *turn) seen(p *party) error {
+	p.seen = t.now
+	_, err := t.tx.Exec("UPDATE call_party SET seen = $4 WHERE app = $1 AND usr = $2 AND call_id = $3", t.c.app, p.user, t.c.id, t.now)
+	return err
+}

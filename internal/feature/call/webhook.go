@@ -1,0 +1,122 @@
+package call
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/skein-im/skein/internal/db"
+	"github.com/skein-im/skein/internal/im"
+)
+
+// maxHook bounds the body of a webhook.
+const maxHook = 1 << 20
+
+// hook is LiveKit's WebhookEvent, as far as it is used.
+type hook struct {
+	Event string `json:"event"`
+	Room  struct {
+		Name string `json:"name"`
+	} `json:"room"`
+	Participant participant `json:"participant"`
+}
+
+// Webhook hears from the media server, as LiveKit sends it: JSON, with a token
+// in the header Authorization that has the body's SHA-256. What it says is a
+// hint. It answers 401 to what the media server has not signed, and 503 to
+// what should be sent again.
+func (s *Service) Webhook(w http.ResponseWriter, r *http.Request) {
+	if s.d.Media == nil {
+		http.Error(w, "this server has no calls", http.StatusNotFound)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxHook))
+	if err != nil {
+		http.Error(w, "the body is too large, or broke off", http.StatusBadRequest)
+		return
+	}
+	c, err := s.d.Media.verify(r.Header.Get("Authorization"))
+	sum := sha256.Sum256(body)
+	if err != nil || subtle.ConstantTimeCompare([]byte(c.SHA256), []byte(base64.StdEncoding.EncodeToString(sum[:]))) != 1 {
+		http.Error(w, "it is not signed by the media server", http.StatusUnauthorized)
+		return
+	}
+	var h hook
+	if json.Unmarshal(body, &h) != nil {
+		http.Error(w, "it is no webhook event", http.StatusBadRequest)
+		return
+	}
+	if err := s.heard(r.Context(), &h); err != nil {
+		s.d.Log.Warn("a webhook of the media server is to come again", "event", h.Event, "err", err)
+		http.Error(w, "try again", http.StatusServiceUnavailable)
+	}
+}
+
+// heard has an event of the media server take effect.
+func (s *Service) heard(ctx context.Context, h *hook) error {
+	var c *call
+	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+		c = new(call)
+		return c.scan(tx.QueryRow("SELECT "+callColumns+" FROM call WHERE room = $1", h.Room.Name))
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return nil // a room of somebody else's
+	}
+	if err != nil {
+		return err
+	}
+	switch h.Event {
+	case "participant_joined":
+		return s.came(ctx, c, h.Participant.Identity)
+	case "participant_left", "participant_connection_aborted":
+		return s.went(ctx, c, h.Participant.Identity)
+	case "room_finished":
+		return s.compare(ctx, c.app, c.id, true)
+	}
+	return nil
+}
+
+// came notes who is in the room, and sends away who may not be: a token is good
+// for a minute, and much can happen in one.
+func (s *Service) came(ctx context.Context, c *call, who string) error {
+	u, d, ok := whoIs(who)
+	in := false
+	if ok {
+		t, err := s.turn(ctx, c.app, c.id, func(t *turn) error {
+			in = false
+			if p := t.party(u); p != nil && p.state == joined && p.device == d {
+				in = true
+				return t.seen(p)
+			}
+			return nil
+		})
+		if err != nil {
+			return gone(err)
+		}
+		c = t.c
+	}
+	if in {
+		return nil
+	}
+	return s.d.Media.remove(ctx, c.room, who)
+}
+
+// went takes out who has left the room, unless they are back: a client that
+// connects anew takes the place of its old self, and the news of both may come in
+// any order.
+func (s *Service) went(ctx context.Context, c *call, who string) error {
+	u, d, ok := whoIs(who)
+	if !ok || c.state == callEnded {
+		return nil
+	}
+	if _, err := s.d.Media.get(ctx, c.room, who); im.CodeOf(err) != im.NotFound {
+		return err
+	}
+	_, err := s.drop(ctx, c.app, c.id, func(p *party) bool { return p.user == u && p.device == d && p.state == joined }, leave)
+	return gone(err)
+}

@@ -1,0 +1,380 @@
+package skein
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+)
+
+// CallState is how far a call is.
+type CallState string
+
+// The states of a call.
+const (
+	CallRinging CallState = "ringing" // nobody has answered yet
+	CallActive  CallState = "active"
+	CallEnded   CallState = "ended"
+)
+
+// CallEnd is why a call is over.
+type CallEnd string
+
+// The ends of a call.
+const (
+	CallCompleted CallEnd = "completed" // people talked
+	CallCancelled CallEnd = "cancelled" // ended before anybody answered
+	CallDeclined  CallEnd = "declined"
+	CallNoAnswer  CallEnd = "noAnswer"
+	CallBusy      CallEnd = "busy"
+	CallFailed    CallEnd = "failed" // no room could be made for it
+)
+
+// CallPartyState is how a user stands to a call.
+type CallPartyState string
+
+// The states of a user in a call.
+const (
+	PartyRinging  CallPartyState = "ringing"
+	PartyJoined   CallPartyState = "joined"
+	PartyDeclined CallPartyState = "declined"
+	PartyMissed   CallPartyState = "missed"
+	PartyBusy     CallPartyState = "busy"
+	PartyLeft     CallPartyState = "left"
+	PartyRemoved  CallPartyState = "removed"
+)
+
+// CallRole is what a user may do in a call.
+type CallRole string
+
+// The roles.
+const (
+	CallPublisher CallRole = "publisher" // speaks and shows themself
+	CallViewer    CallRole = "viewer"    // hears and sees
+)
+
+// Call is a voice or video call.
+type Call struct {
+	ID           string
+	Conversation string // id
+	Starter      string // user id; "" when they were erased
+	Video        bool   // it was started with cameras
+	State        CallState
+	End          CallEnd // of an ended one
+	// Started, Answered and Ended are zero when that has not happened.
+	Started, Answered, Ended time.Time
+	// Role is that of who joins without being invited.
+	Role    CallRole
+	Parties []CallParty // the starter first; in lists the first 20 and oneself
+	// Count is how many have to do with it, Joined how many are in it.
+	Count, Joined int
+	// Access is what a LiveKit client connects with, where this device was let
+	// in; else nil.
+	Access *CallAccess
+}
+
+// CallParty is a user of a call.
+type CallParty struct {
+	User      string
+	State     CallPartyState
+	Role      CallRole
+	InvitedBy string // "" for the starter, and for who came by themself
+	Device    string // of oneself: with which device
+}
+
+// CallAccess lets one device into a call's room, at a server that speaks
+// LiveKit's protocol.
+type CallAccess struct {
+	URL      string
+	Token    string // connect within a minute
+	Identity string // who the device is there; see ParseParticipant
+	Expires  time.Time
+}
+
+// OwnCall is a call as this user's devices know it without asking: it rings, or
+// the user is in it, or it was over a moment ago.
+type OwnCall struct {
+	ID           string
+	Conversation string
+	Starter      string
+	Video        bool
+	State        CallState
+	End          CallEnd
+	Own          CallPartyState // the user's own state
+	Role         CallRole
+	Device       string // of theirs that joined or declined
+	InvitedBy    string
+	Started      time.Time
+	Answered     time.Time // zero = nobody has
+	RingsUntil   time.Time
+}
+
+// CallsKey is the key of the self conversation that has the user's calls of
+// now: OnConversation tells of that conversation when it changes.
+const CallsKey = "calls"
+
+// NewCall says how to start a call.
+type NewCall struct {
+	Video bool
+	// Users are whom to ring in a group; empty = everybody.
+	Users []string
+	// Quiet rings nobody: members see that there is a call and may join.
+	Quiet bool
+	// Role is what everybody but the starter may do; "" = CallPublisher.
+	Role CallRole
+}
+
+// StartCall starts a call in this conversation and rings. When the only other
+// user is in a call it is over at once, with End CallBusy and no Access.
+//
+// Errors: NotFound, PermissionDenied, AlreadyExists (there is a call: join it),
+// FailedPrecondition (in a call with another device; a server without calls),
+// ResourceExhausted, RateLimited, Unavailable, Aborted, Closed.
+func (v *Conversation) StartCall(ctx context.Context, n NewCall) (Call, error) {
+	id, err := v.key()
+	if err != nil {
+		return Call{}, err
+	}
+	cid, err := v.c.newID()
+	if err != nil {
+		return Call{}, err
+	}
+	var resp skeinv1.StartCallResponse
+	err = v.c.rpc(ctx, "CallService/StartCall", &skeinv1.StartCallRequest{Conversation: id, ClientId: cid, Video: n.Video, Users: n.Users, Quiet: n.Quiet,
+		Role: callRoles().number(n.Role)}, &resp)
+	return callWith(resp.GetCall(), resp.GetAccess()), err
+}
+
+// GroupCall is the call of a group that its members can join.
+type GroupCall struct {
+	ID      string
+	Starter string
+	Video   bool
+	Started time.Time
+	Joined  int      // how many are in it
+	Users   []string // the first 20 of them
+}
+
+// CallNow returns the call that members of this group can join.
+func (v *Conversation) CallNow() (call GroupCall, ok bool) {
+	v.look(func(cv *conv) {
+		k := valueOf(cv, "call").GetCall()
+		if ok = k != nil && k.GetState() != skeinv1.CallState_CALL_STATE_ENDED; ok {
+			call = GroupCall{ID: k.GetCall(), Starter: k.GetStarter(), Video: k.GetVideo(), Started: timeOf(k.GetStartedUs()), Joined: int(k.GetJoined()), Users: slices.Clone(k.GetUsers())}
+		}
+	})
+	return call, ok
+}
+
+// OwnCalls returns the user's calls of now, newest first, from what the device
+// knows.
+func (c *Client) OwnCalls() []OwnCall {
+	var out []OwnCall
+	c.Self().look(func(cv *conv) {
+		for _, k := range valueOf(cv, CallsKey).GetCalls().GetCalls() {
+			out = append(out, OwnCall{ID: k.GetCall(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: callStates().word(k.GetState()),
+				End: callEnds().word(k.GetEnd()), Own: partyStates().word(k.GetOwn()), Role: callRoles().word(k.GetRole()), Device: k.GetDevice(), InvitedBy: k.GetInvitedBy(),
+				Started: timeOf(k.GetStartedUs()), Answered: timeOf(k.GetAnsweredUs()), RingsUntil: timeOf(k.GetRingsUntilUs())})
+		}
+	})
+	return out
+}
+
+// valueOf is the newest value of a key.
+func valueOf(cv *conv, key string) *skeinv1.Content {
+	if k := cv.keyed[key]; k != nil {
+		return k.body.GetContent()
+	}
+	return nil
+}
+
+// OnCalls is called when the user's calls of now may have changed, on whichever
+// device: a ring begins, or has been answered, declined or given up. When the
+// client starts it is called for what rings already.
+func (c *Client) OnCalls(fn func([]OwnCall)) (off func()) {
+	var mu sync.Mutex // guards last
+	last := ""
+	return c.OnConversation(func(e ConversationEvent) {
+		if !strings.HasPrefix(e.Conversation.ID(), "~") {
+			return
+		}
+		calls := c.OwnCalls()
+		now := fmt.Sprint(calls)
+		mu.Lock()
+		changed := now != last && (last != "" || len(calls) > 0)
+		last = now
+		mu.Unlock()
+		if changed {
+			fn(calls)
+		}
+	})
+}
+
+// AcceptCall answers a call, joins one that goes on, or comes back into one
+// after a broken connection. Exactly one of a user's devices is let in.
+//
+// Errors: NotFound, PermissionDenied (taken out of it), FailedPrecondition
+// (another device has answered, in another call, over), ResourceExhausted.
+func (c *Client) AcceptCall(ctx context.Context, id string) (Call, error) {
+	return c.joinCall(ctx, id, false)
+}
+
+// MoveCall takes a call over that another device of the user is in.
+func (c *Client) MoveCall(ctx context.Context, id string) (Call, error) {
+	return c.joinCall(ctx, id, true)
+}
+
+func (c *Client) joinCall(ctx context.Context, id string, move bool) (Call, error) {
+	var resp skeinv1.JoinCallResponse
+	err := c.rpc(ctx, "CallService/JoinCall", &skeinv1.JoinCallRequest{Call: id, Move: move}, &resp)
+	return callWith(resp.GetCall(), resp.GetAccess()), err
+}
+
+// DeclineCall stops the ring on all of the user's devices. Errors: NotFound,
+// FailedPrecondition (another device has answered, over).
+func (c *Client) DeclineCall(ctx context.Context, id string) error {
+	return c.rpc(ctx, "CallService/DeclineCall", &skeinv1.DeclineCallRequest{Call: id}, &skeinv1.DeclineCallResponse{})
+}
+
+// LeaveCall leaves; who started a call that nobody has answered cancels it.
+func (c *Client) LeaveCall(ctx context.Context, id string) error {
+	return c.rpc(ctx, "CallService/LeaveCall", &skeinv1.LeaveCallRequest{Call: id}, &skeinv1.LeaveCallResponse{})
+}
+
+// EndCall ends a call for everybody. Errors: NotFound, PermissionDenied.
+func (c *Client) EndCall(ctx context.Context, id string) error {
+	return c.rpc(ctx, "CallService/EndCall", &skeinv1.EndCallRequest{Call: id}, &skeinv1.EndCallResponse{})
+}
+
+// InviteToCall rings more members of the group. role "" = the call's.
+func (c *Client) InviteToCall(ctx context.Context, id string, role CallRole, users ...string) (Call, error) {
+	var resp skeinv1.InviteToCallResponse
+	err := c.rpc(ctx, "CallService/InviteToCall", &skeinv1.InviteToCallRequest{Call: id, Users: users, Role: callRoles().number(role)}, &resp)
+	return callWith(resp.GetCall(), nil), err
+}
+
+// MuteInCall switches somebody's microphone or camera off, as the call's host;
+// they may switch it on again.
+func (c *Client) MuteInCall(ctx context.Context, id, user string, audio, video bool) error {
+	return c.rpc(ctx, "CallService/MuteInCall", &skeinv1.MuteInCallRequest{Call: id, User: user, Audio: audio, Video: video}, &skeinv1.MuteInCallResponse{})
+}
+
+// RemoveFromCall takes somebody out, or stops their ring, as the call's host.
+func (c *Client) RemoveFromCall(ctx context.Context, id, user string) error {
+	return c.rpc(ctx, "CallService/RemoveFromCall", &skeinv1.RemoveFromCallRequest{Call: id, User: user}, &skeinv1.RemoveFromCallResponse{})
+}
+
+// SetCallRole says whether somebody speaks or only hears and sees, as the
+// call's host.
+func (c *Client) SetCallRole(ctx context.Context, id, user string, role CallRole) error {
+	return c.rpc(ctx, "CallService/SetCallRole", &skeinv1.SetCallRoleRequest{Call: id, User: user, Role: callRoles().number(role)}, &skeinv1.SetCallRoleResponse{})
+}
+
+// Call returns a call with everybody in it. Errors: NotFound.
+func (c *Client) Call(ctx context.Context, id string) (Call, error) {
+	var resp skeinv1.GetCallResponse
+	err := c.rpc(ctx, "CallService/GetCall", &skeinv1.GetCallRequest{Call: id}, &resp)
+	return callWith(resp.GetCall(), nil), err
+}
+
+// CallQuery says which calls are listed.
+type CallQuery struct {
+	Limit        int    // 0 = 50; at most 100
+	Page         string // the next of the list before; "" = the newest
+	Missed       bool   // those alone that the user missed
+	Conversation string // "" = all
+}
+
+// Calls returns the user's calls, newest first, and the next page; "" = there
+// is none.
+func (c *Client) Calls(ctx context.Context, q CallQuery) (calls []Call, next string, err error) {
+	var resp skeinv1.ListCallsResponse
+	err = c.rpc(ctx, "CallService/ListCalls", &skeinv1.ListCallsRequest{Limit: uint32(q.Limit), Page: q.Page, Missed: q.Missed, Conversation: q.Conversation}, &resp)
+	for _, k := range resp.GetCalls() {
+		calls = append(calls, callWith(k, nil))
+	}
+	return calls, resp.GetNextPage(), err
+}
+
+// CallOf reads the line that a call leaves in its conversation; ok is false for
+// any other message.
+func CallOf(m *Message) (id string, video bool, talked time.Duration, missed, ok bool) {
+	if m.Notice == nil || !strings.HasPrefix(m.Notice.Code, "call.") {
+		return "", false, 0, false, false
+	}
+	p := m.Notice.Params
+	talked, _ = time.ParseDuration(p["duration_s"] + "s") // absent = none
+	return p["call"], p["video"] == "true", talked, m.Notice.Code == "call.missed", true
+}
+
+// ParseParticipant returns the user and device of a participant of a call's
+// room; ok is false for one who is no user.
+func ParseParticipant(identity string) (user, device string, ok bool) {
+	u, d, found := strings.Cut(identity, "/")
+	user, ok1 := participantPart(u)
+	device, ok2 := participantPart(d)
+	return user, device, found && ok1 && ok2 && user != ""
+}
+
+func participantPart(s string) (string, bool) {
+	coded, ok := strings.CutPrefix(s, "~")
+	if !ok {
+		return s, true
+	}
+	b, err := base64.RawURLEncoding.DecodeString(coded)
+	return string(b), err == nil
+}
+
+// words are the values of an enum of the wire in their order.
+type words[W ~string, N ~int32] []W
+
+func (w words[W, N]) word(n N) W {
+	if n > 0 && int(n) <= len(w) {
+		return w[n-1]
+	}
+	return ""
+}
+
+func (w words[W, N]) number(v W) N { return N(slices.Index(w, v) + 1) }
+
+func callStates() words[CallState, skeinv1.CallState] {
+	return words[CallState, skeinv1.CallState]{CallRinging, CallActive, CallEnded}
+}
+
+func callEnds() words[CallEnd, skeinv1.CallEnd] {
+	return words[CallEnd, skeinv1.CallEnd]{CallCompleted, CallCancelled, CallDeclined, CallNoAnswer, CallBusy, CallFailed}
+}
+
+func partyStates() words[CallPartyState, skeinv1.CallPartyState] {
+	return words[CallPartyState, skeinv1.CallPartyState]{PartyRinging, PartyJoined, PartyDeclined, PartyMissed, PartyBusy, PartyLeft, PartyRemoved}
+}
+
+func callRoles() words[CallRole, skeinv1.CallRole] {
+	return words[CallRole, skeinv1.CallRole]{CallPublisher, CallViewer}
+}
+
+// timeOf is a time of the wire; 0 is the zero time.
+func timeOf(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+func callWith(k *skeinv1.Call, a *skeinv1.CallAccess) Call {
+	out := Call{ID: k.GetId(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: callStates().word(k.GetState()), End: callEnds().word(k.GetEnd()),
+		Started: timeOf(k.GetStartedUs()), Answered: timeOf(k.GetAnsweredUs()), Ended: timeOf(k.GetEndedUs()), Role: callRoles().word(k.GetRole()),
+		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount())}
+	for _, p := range k.GetParties() {
+		out.Parties = append(out.Parties, CallParty{User: p.GetUser(), State: partyStates().word(p.GetState()), Role: callRoles().word(p.GetRole()), InvitedBy: p.GetInvitedBy(), Device: p.GetDevice()})
+	}
+	if a != nil {
+		out.Access = &CallAccess{URL: a.GetUrl(), Token: a.GetToken(), Identity: a.GetIdentity(), Expires: timeOf(a.GetExpiresUs())}
+	}
+	return out
+}
