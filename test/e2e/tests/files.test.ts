@@ -96,6 +96,8 @@ test("pictures are chosen, thinned out, captioned and sent, and stand in an albu
 test("a drop says where it goes, a paste brings a screenshot, a photo is taken, and a picture goes as a file", async () => {
   const dragged = await drag(alice.page, ".thread", [noise("A very long name of the quarterly report of 2026.pdf", 123_456, "application/pdf"), noise("data.zip", 5555, "application/zip")]);
   await alice.page.getByText("Drop to send to bob").waitFor();
+  const zone = await alice.page.locator(".dropzone").boundingBox();
+  expect(zone?.height).toBe((await alice.page.locator("main.thread").boundingBox())?.height);
   await shot(alice.page, "drop");
   await dragged.drop();
   let dialog = alice.page.getByRole("dialog", { name: "Send 2 files" });
@@ -128,6 +130,19 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   await dialog.getByRole("img", { name: /^photo-/ }).waitFor();
   await send(dialog);
   await eventually(() => bob.page.locator(".album").count(), (count) => count === 2);
+
+  // A thread takes its files for itself.
+  await alice.menu("hello", "Reply in thread");
+  const pane = alice.page.locator(".thread-pane");
+  await pane.locator(".composer-field").waitFor();
+  const aside = await drag(alice.page, ".thread-pane", [noise("aside.csv", 900, "text/csv")]);
+  await pane.getByText(/^Drop to send to (hello|📷)/).waitFor();
+  await shot(alice.page, "drop-thread");
+  await aside.drop();
+  await send(alice.page.getByRole("dialog", { name: "Send a file" }));
+  await pane.locator("a.card-file", { hasText: "aside.csv" }).waitFor();
+  expect(await alice.page.locator("main .card-file", { hasText: "aside.csv" }).count()).toBe(0);
+  await pane.getByRole("button", { name: "Close thread" }).click();
 
   // A phone opens its own camera.
   await bob.page.locator(".composer-row > .icon-button").first().tap();
@@ -374,9 +389,9 @@ test("everything that was sent is found by kind and month, and leads to its mess
   await gallery.locator(".gallery-position", { hasText: "第 1 项，共 5 项" }).waitFor();
   await gallery.getByRole("button", { name: "关闭" }).tap();
   await bob.page.getByRole("tab", { name: "链接" }).tap();
-  await bob.page.getByRole("link", { name: "https://links.example/70" }).waitFor();
+  await bob.page.getByRole("tabpanel").getByRole("link", { name: "https://links.example/70" }).waitFor();
   await bob.page.locator(".info-body").evaluate((body) => (body.scrollTop = body.scrollHeight));
-  await bob.page.getByRole("link", { name: "https://a.example/plan" }).waitFor();
+  await bob.page.getByRole("tabpanel").getByRole("link", { name: "https://a.example/plan" }).waitFor();
   await bob.page.getByRole("button", { name: "返回" }).last().tap();
   await bob.page.getByRole("button", { name: "关闭" }).tap();
 });

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { useStrings } from "../i18n/strings.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { useFileOwner } from "./FileOwner.ts";
-import { extensionOf, groupOf } from "./kinds.ts";
+import { extensionOf, groupOf, shownName } from "./kinds.ts";
 import type { Attachment } from "./sdk.ts";
 import { fileSize } from "./sizes.ts";
 import { strings } from "./strings.ts";
@@ -28,7 +28,8 @@ export function FileSign({ file }: { file: Pick<Attachment, "mime" | "name"> }) 
 }
 
 /** A name that is cut in its middle, so that its ending is always seen. */
-export function FileName({ name }: { name: string }) {
+export function FileName({ name: told }: { name: string }) {
+  const name = shownName(told);
   const at = Math.max(name.length - 10, Math.ceil(name.length / 2));
   // Two halves of one letter stay together.
   const cut = /[\udc00-\udfff]/.test(name.charAt(at)) ? at - 1 : at;
@@ -64,7 +65,7 @@ export function FileCard({ file, sign, line }: FileCardProps) {
   }
   if (save === undefined || sign) return <div className="card card-file">{body}</div>;
   return (
-    <a className="card card-file" href={save} download={file.name} title={s.saveNamed(file.name)}>
+    <a className="card card-file" href={save} download={shownName(file.name)} title={s.saveNamed(shownName(file.name))}>
       {body}
       <Icon name="save" size={20} />
     </a>

@@ -25,6 +25,14 @@ export function inAlbum(file: Shown): boolean {
   return kind === "picture" || kind === "film";
 }
 
+/**
+ * A name as it can be shown: without the characters that turn the direction of writing, which make "photo[RLO]gnp.exe"
+ * look like a picture.
+ */
+export function shownName(name: string): string {
+  return name.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
 /** The word of a card: what stands behind the last dot of a name, when it is short and plain. */
 export function extensionOf(name: string): string {
   const found = /\.([A-Za-z0-9]{1,5})$/.exec(name);

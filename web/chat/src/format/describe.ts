@@ -4,7 +4,7 @@ import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skei
 import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
 import { detailsOf, readContent, type Attachment } from "@skein/client/messages";
-import { inAlbum, kindOf } from "../files/kinds.ts";
+import { inAlbum, kindOf, shownName } from "../files/kinds.ts";
 import { playTime } from "../files/sizes.ts";
 import type { Words } from "../i18n/en.ts";
 import type { NameOf } from "../people/names.tsx";
@@ -145,7 +145,8 @@ export function filesText({ items, caption, format }: Extract<MessageContent, { 
 function filesWords(items: readonly Attachment[], t: Words): readonly [sign: string, word: string] {
   const kinds = new Set(items.map(kindOf));
   const [kind] = kinds;
-  const { name = "", duration = 0 } = items[0] ?? {};
+  const { duration = 0 } = items[0] ?? {};
+  const name = shownName(items[0]?.name ?? "");
   if (kinds.size > 1 && items.every(inAlbum)) return ["📷", t.previewMedia(items.length)];
   if (kinds.size > 1 || kind === "file" || kind === undefined) return ["📎", t.previewFiles(items.length, name)];
   if (kind === "picture") return ["📷", t.previewPhotos(items.length)];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { extensionOf, groupOf, kindOf, previewFor } from "../../src/files/kinds.ts";
+import { extensionOf, groupOf, kindOf, previewFor, shownName } from "../../src/files/kinds.ts";
 import { byMonth, monthName } from "../../src/files/mediatab/months.ts";
 import { Player, type Sound, type Track } from "../../src/files/voice/player.ts";
 import { filesText } from "../../src/format/describe.ts";
@@ -10,6 +10,8 @@ import type { Attachment } from "../../src/files/sdk.ts";
 function file(more: Partial<Attachment> = {}): Attachment {
   return { name: "a.png", mime: "image/png", size: 1, url: "", width: 10, height: 10, duration: 0, thumb: undefined, sha256: undefined, file: "f", poster: "", waveform: undefined, voice: false, animated: false, ...more };
 }
+
+const said = (items: readonly Attachment[], caption: string, format?: "markdown") => ({ type: "attachments", items, caption, format }) as const;
 
 test("what an attachment is shown as", () => {
   expect(kindOf(file())).toBe("picture");
@@ -27,12 +29,17 @@ test("endings and colours of cards", () => {
   expect([file({ mime: "application/pdf" }), file({ mime: "application/octet-stream", name: "x.xlsx" }), file({ mime: "application/zip" }), file({ mime: "text/plain" }), file({ mime: "application/octet-stream", name: "x" })].map(groupOf)).toEqual(["pdf", "table", "archive", "text", "other"]);
 });
 
+test("a name does not turn the direction of writing to look like another", () => {
+  expect(shownName("photo\u202egnp.exe")).toBe("photognp.exe");
+  expect(filesText(said([file({ mime: "application/zip", name: "a\u2067b.zip" })], ""), en)).toBe("📎 ab.zip");
+  expect(shownName("文件 العربية.pdf")).toBe("文件 العربية.pdf");
+});
+
 test("the preview that is asked for is as large as the screen shows it", () => {
   expect([previewFor(100, 1), previewFor(100, 2), previewFor(380, 1), previewFor(380, 2), previewFor(380, 3), previewFor(1000, 2)]).toEqual(["s", "m", "m", "l", "l", undefined]);
 });
 
 test("files on one line, in both languages", () => {
-  const said = (items: readonly Attachment[], caption: string, format?: "markdown") => ({ type: "attachments", items, caption, format }) as const;
   expect(filesText(said([file()], ""), en)).toBe("📷 Photo");
   expect(filesText(said([file()], " by  the sea "), zh)).toBe("📷 by the sea");
   expect(filesText(said([file()], "by *the* sea", "markdown"), en)).toBe("📷 by the sea");

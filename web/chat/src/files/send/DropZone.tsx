@@ -1,5 +1,6 @@
 // Takes files that are dragged over a conversation, and says where they will go.
-import { useEffect, useRef, useState, type ReactNode, type RefObject } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode, type RefObject } from "react";
+import { createPortal } from "react-dom";
 import { useStrings } from "../../i18n/strings.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { bringsFiles, filesOf } from "./filesOf.ts";
@@ -21,56 +22,51 @@ export function DropZone({ over, name, onFiles }: DropZoneProps): ReactNode {
   take.current = onFiles;
   const { pasted } = s;
 
-  useEffect(() => {
-    const element = over.current;
-    if (!element) return;
-    // Each element on the way says enter and leave of its own.
-    let depth = 0;
-    const set = (next: number) => {
-      depth = Math.max(0, next);
-      setActive(depth > 0);
-    };
+  // On the whole page, and at once: what is dragged over it the moment that it is seen is taken as well.
+  useLayoutEffect(() => {
+    const here = (event: DragEvent) => bringsFiles(event.dataTransfer) && event.target instanceof Node && (over.current?.contains(event.target) ?? false);
+    // Each element on the way says that it is entered: the last one tells where one is.
     const onEnter = (event: DragEvent) => {
-      if (!bringsFiles(event.dataTransfer)) return;
-      event.preventDefault();
-      set(depth + 1);
+      if (here(event)) event.preventDefault();
+      setActive(here(event));
     };
     const onOver = (event: DragEvent) => {
-      if (!bringsFiles(event.dataTransfer)) return;
+      if (!here(event)) return;
       event.preventDefault();
       if (event.dataTransfer) event.dataTransfer.dropEffect = "copy";
     };
     const onLeave = (event: DragEvent) => {
-      if (bringsFiles(event.dataTransfer)) set(depth - 1);
+      // Out of the window.
+      if (event.relatedTarget === null) setActive(false);
     };
     const onDrop = (event: DragEvent) => {
-      set(0);
-      if (!bringsFiles(event.dataTransfer)) return;
+      setActive(false);
+      if (!here(event)) return;
       event.preventDefault();
-      event.stopPropagation();
       take.current(filesOf(event.dataTransfer, pasted, new Date()));
     };
-    element.addEventListener("dragenter", onEnter);
-    element.addEventListener("dragover", onOver);
-    element.addEventListener("dragleave", onLeave);
-    element.addEventListener("drop", onDrop);
+    document.addEventListener("dragenter", onEnter);
+    document.addEventListener("dragover", onOver);
+    document.addEventListener("dragleave", onLeave);
+    document.addEventListener("drop", onDrop);
     return () => {
-      element.removeEventListener("dragenter", onEnter);
-      element.removeEventListener("dragover", onOver);
-      element.removeEventListener("dragleave", onLeave);
-      element.removeEventListener("drop", onDrop);
+      document.removeEventListener("dragenter", onEnter);
+      document.removeEventListener("dragover", onOver);
+      document.removeEventListener("dragleave", onLeave);
+      document.removeEventListener("drop", onDrop);
     };
   }, [over, pasted]);
 
-  if (!active) return null;
-  return (
+  if (!active || !over.current) return null;
+  return createPortal(
     <div className="dropzone" role="status">
       <div className="dropzone-frame">
         <Icon name="upload" size={40} />
         <strong>{s.drop(name)}</strong>
         <span>{s.dropHint}</span>
       </div>
-    </div>
+    </div>,
+    over.current,
   );
 }
 

@@ -5,6 +5,7 @@ import { useStrings } from "../../i18n/strings.ts";
 import { useClient } from "../../live/context.tsx";
 import type { AppClient } from "../../live/client.ts";
 import { useFileOwner } from "../FileOwner.ts";
+import { shownName } from "../kinds.ts";
 import type { Attachment } from "../sdk.ts";
 import { strings as fileStrings } from "../strings.ts";
 import { useSource } from "../useSource.ts";
@@ -49,5 +50,5 @@ export function VoiceMessage({ file, index, sign, line }: VoiceMessageProps) {
         : { id: trackId({ conversation, id }, index), src, duration: file.duration, next: file.voice && seq !== undefined ? () => nextVoice(client, conversation, seq) : undefined },
     [client, src, conversation, seq, id, index, file],
   );
-  return <VoiceBar track={track} waveform={file.waveform} duration={file.duration} label={file.voice ? s.voice : s.sound} sign={sign} line={line} {...(file.voice ? {} : { name: file.name })} />;
+  return <VoiceBar track={track} waveform={file.waveform} duration={file.duration} label={file.voice ? s.voice : s.sound} sign={sign} line={line} {...(file.voice ? {} : { name: shownName(file.name) })} />;
 }
