@@ -13,7 +13,7 @@ export LC_ALL=C
 inputs() {
   find proto -name '*.proto'
   find tools/protoc-gen-openapi tools/validateproto -name '*.go' ! -name '*_test.go'
-  printf '%s\n' buf.yaml buf.gen.yaml tools/buf/go.mod tools/es/package-lock.json \
+  printf '%s\n' buf.yaml buf.gen.yaml buf.gen.livekit.yaml tools/buf/go.mod tools/es/package-lock.json \
     sdk/js/client/scripts/descriptors.mjs sdk/js/client/scripts/gen-wire.mjs \
     sdk/js/server/scripts/gen-wire.mjs sdk/testdata/server/calls.json
   find sdk/js/client/src/modules -name wire.json

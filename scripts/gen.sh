@@ -23,6 +23,7 @@ if [ "${1:-}" != --check ]; then cp "$out/third_party/validate.proto" "$validate
 scripts/proto-lint.sh
 
 .tools/buf generate --output "$out"
+.tools/buf generate --template buf.gen.livekit.yaml --output "$out"
 
 if [ "${1:-}" = --check ]; then
   status=0

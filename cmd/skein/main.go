@@ -9,6 +9,7 @@
 //	skein restored tells a restored backup that it is one
 //	skein fsck     proves the invariants of a data folder or database
 //	skein bench    measures this binary as it is delivered
+//	skein sfu      forwards the media of calls
 //	skein version  what this is
 //
 // One file a subcommand; wire.go alone knows all the packages of the server.
@@ -47,6 +48,7 @@ func commands() []command {
 		{"restored", "tell a restored backup that it is one", restoredCommand},
 		{"fsck", "prove the invariants of a data folder or database", fsckCommand},
 		{"bench", "measure this binary", benchCommand},
+		{"sfu", "forward the media of calls", sfuCommand},
 		{"version", "print the version", versionCommand},
 		{"media", "", mediaCommand}, // a part of "serve"
 	}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/sfu"
+	"github.com/skein-im/skein/internal/sfu/link"
+)
+
+// sfuFlags are the options of "skein sfu".
+type sfuFlags struct {
+	listen, rtcListen, rtcAddress, webhooks string
+	rtcPort                                 uint
+	rtcTCP                                  bool
+	readers, maxParticipants                int
+}
+
+const sfuHelp = `skein sfu forwards the media of calls. It speaks LiveKit's client protocol and
+room API, so that LiveKit's clients and server SDKs are its own. The API key
+and its secret come from the environment: SKEIN_SFU_KEY and SKEIN_SFU_SECRET.
+When it serves, it prints one line of JSON: {"listen":…,"rtc_port":…}.
+
+Options:
+`
+
+func parseSFU(args []string, stderr io.Writer) (f sfuFlags, err error) {
+	fs := flag.NewFlagSet("sfu", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:7880", "address of signalling and of the room API (HTTP); a proxy with TLS stands before it")
+	fs.UintVar(&f.rtcPort, "rtc-port", 7882, "port of all media, UDP and TCP; 0 = a free one")
+	fs.StringVar(&f.rtcListen, "rtc-listen", "0.0.0.0", "addresses to serve media on, with commas; 0.0.0.0 and :: stand for all of this machine")
+	fs.StringVar(&f.rtcAddress, "rtc-address", "", "addresses that clients are told, with commas, where they differ from those of this machine (1:1 NAT); empty = those that are served")
+	fs.BoolVar(&f.rtcTCP, "rtc-tcp", true, "serve media over TCP too, for networks without UDP")
+	fs.IntVar(&f.readers, "readers", 0, "sockets that share the UDP port; 0 = one a processor")
+	fs.IntVar(&f.maxParticipants, "max-participants", 0, "of a room that does not say so itself; 0 = no bound")
+	fs.StringVar(&f.webhooks, "webhook", "", "URLs that events are posted to, with commas")
+	fs.Usage = func() {
+		fmt.Fprint(stderr, sfuHelp)
+		fs.PrintDefaults()
+	}
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return f, exitCode(0)
+		}
+		return f, exitCode(2)
+	}
+	if fs.NArg() > 0 {
+		return f, fmt.Errorf("sfu takes options only, not %q", fs.Arg(0))
+	}
+	if f.rtcPort > 65535 {
+		return f, fmt.Errorf("there is no port %d", f.rtcPort)
+	}
+	return f, nil
+}
+
+// addresses reads a list of IP addresses.
+func addresses(list string) (out []netip.Addr, err error) {
+	for _, s := range strings.Split(list, ",") {
+		if s = strings.TrimSpace(s); s == "" {
+			continue
+		}
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not an IP address", s)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// sfuCommand serves calls until it is told to stop.
+func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f, err := parseSFU(args, stderr)
+	if code := exitCode(0); errors.As(err, &code) && code == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key, secret := os.Getenv("SKEIN_SFU_KEY"), os.Getenv("SKEIN_SFU_SECRET")
+	if key == "" || len(secret) < 32 {
+		return errors.New("set SKEIN_SFU_KEY, and SKEIN_SFU_SECRET to at least 32 characters")
+	}
+	cfg := sfu.Config{
+		Keys: map[string]string{key: secret}, WebhookKey: key, MaxParticipants: uint32(max(f.maxParticipants, 0)),
+		Media: link.Config{Port: uint16(f.rtcPort), TCP: f.rtcTCP, Readers: f.readers},
+		Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewJSONHandler(stderr, nil)),
+	}
+	if cfg.Media.Listen, err = addresses(f.rtcListen); err != nil {
+		return fmt.Errorf("--rtc-listen: %w", err)
+	}
+	if cfg.Media.Advertise, err = addresses(f.rtcAddress); err != nil {
+		return fmt.Errorf("--rtc-address: %w", err)
+	}
+	for _, u := range strings.Split(f.webhooks, ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			cfg.Webhooks = append(cfg.Webhooks, u)
+		}
+	}
+	ln, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	server, err := sfu.New(cfg)
+	if err != nil {
+		ln.Close() //nolint:errcheck // the first error tells
+		return err
+	}
+	h := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(ln) }()
+	json.NewEncoder(stdout).Encode(map[string]any{"listen": ln.Addr().String(), "rtc_port": server.MediaPort()}) //nolint:errcheck // whoever started it sees the end
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	limit, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	server.Close()
+	h.Shutdown(limit) //nolint:errcheck // what is left is cut off
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
