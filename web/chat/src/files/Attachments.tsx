@@ -6,6 +6,7 @@ import { MessageText } from "../thread/MessageText.tsx";
 import { Album } from "./Album.tsx";
 import { FileCard } from "./FileCard.tsx";
 import { useFileOwner } from "./FileOwner.ts";
+import { plainCaption } from "./gallery/items.ts";
 import { inAlbum, kindOf } from "./kinds.ts";
 import type { Attachment } from "./sdk.ts";
 import { ItemLine, ItemRing, TransferBar, TransferOver, useTransferOf } from "./transfers/TransferParts.tsx";
@@ -37,7 +38,7 @@ export function Attachments({ items, caption, format, query, me }: AttachmentsPr
   const line = (index: number): ReactNode => (transfer ? <ItemLine transfer={transfer} index={index} /> : undefined);
   return (
     <div className="files">
-      {shown.length > 0 ? <Album items={shown} caption={caption} over={transfer && ((index) => <TransferOver transfer={transfer} index={index} />)} /> : null}
+      {shown.length > 0 ? <Album items={shown} caption={plainCaption({ caption, format })} over={transfer && ((index) => <TransferOver transfer={transfer} index={index} />)} /> : null}
       {rest.map(({ file, index }) => {
         const kind = kindOf(file);
         return (kind === "voice" || kind === "sound") && file.url === "" ? (

@@ -4,6 +4,7 @@ import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skei
 import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
 import { detailsOf, readContent, type Attachment } from "@skein/client/messages";
+import { plainCaption } from "../files/gallery/items.ts";
 import { inAlbum, kindOf, shownName } from "../files/kinds.ts";
 import { playTime } from "../files/sizes.ts";
 import type { Words } from "../i18n/en.ts";
@@ -136,7 +137,7 @@ function contentText(content: MessageContent, t: Words): string {
 
 /** Files on one line: a sign of what they are, then what was said with them, or the word for them. */
 export function filesText({ items, caption, format }: Extract<MessageContent, { type: "attachments" }>, t: Words): string {
-  const said = (format === "markdown" ? plainText(caption) : caption).replace(/\s+/gu, " ").trim();
+  const said = plainCaption({ caption, format }).replace(/\s+/gu, " ").trim();
   const [sign, word] = filesWords(items, t);
   return `${sign} ${said || word}`;
 }

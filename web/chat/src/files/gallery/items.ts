@@ -1,5 +1,6 @@
 // The pictures and films of a conversation in one row, oldest first.
 import type { Message } from "@skein/client";
+import { plainText } from "@skein/client/markdown";
 import { readContent } from "@skein/client/messages";
 import type { FoundMessage } from "@skein/client/search";
 import { inAlbum } from "../kinds.ts";
@@ -12,7 +13,13 @@ export interface GalleryItem {
   readonly file: Attachment;
   /** Its place in its message. */
   readonly index: number;
+  /** Without its marks. */
   readonly caption: string;
+}
+
+/** What was said with files, without its marks: for a line below a picture, and for who does not see it. */
+export function plainCaption({ caption, format }: { readonly caption: string; readonly format: string | undefined }): string {
+  return format === "markdown" ? plainText(caption) : caption;
 }
 
 /** What tells an item from all others of its conversation. */
@@ -32,7 +39,8 @@ export function itemsOfMessages(messages: readonly Message[]): readonly GalleryI
     const { content, recalled, delivery } = message;
     if (recalled || delivery?.expired || content?.type !== "attachments") return [];
     const owner = ownerOf(message);
-    return content.items.flatMap((file, index) => (inAlbum(file) && file.url === "" ? { owner, file, index, caption: content.caption } : []));
+    const caption = plainCaption(content);
+    return content.items.flatMap((file, index) => (inAlbum(file) && file.url === "" ? { owner, file, index, caption } : []));
   });
 }
 
@@ -42,7 +50,8 @@ export function itemsOfFound(found: readonly FoundMessage[]): readonly GalleryIt
     const content = fields && readContent(fields);
     if (content?.type !== "attachments") return [];
     const owner: Owner = { conversation, seq, id: `found ${seq}`, sender, time, thread: threadSeq };
-    return content.items.map((file, index) => ({ owner, file, index, caption: content.caption }));
+    const caption = plainCaption(content);
+    return content.items.map((file, index) => ({ owner, file, index, caption }));
   });
 }
 
