@@ -86,7 +86,7 @@ func imageYardstick(ctx context.Context, pictures [][]byte) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	for i, b := range pictures {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.jpg", i)), b, 0o600); err != nil {
 			return 0, err

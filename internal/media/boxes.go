@@ -16,7 +16,7 @@ type box struct {
 // maxBoxes bounds the boxes that are looked at in one place.
 const maxBoxes = 200_000
 
-// topBoxes walks over the boxes of a file; fn ends it with errDone.
+// topBoxes walks over the boxes of a file.
 func (s source) topBoxes(fn func(b box) error) error {
 	for at, n := int64(0), 0; at < s.size; n++ {
 		var head [16]byte
@@ -29,18 +29,12 @@ func (s source) topBoxes(fn func(b box) error) error {
 			return errBad
 		}
 		if err := fn(b); err != nil {
-			if errors.Is(err, errDone) {
-				return nil
-			}
 			return err
 		}
 		at = b.end
 	}
 	return nil
 }
-
-// errDone ends a walk.
-var errDone = errors.New("done")
 
 // boxAt reads the head of a box at a position of what ends at end.
 func boxAt(head []byte, at, end int64) (b box, ok bool) {

@@ -13,7 +13,7 @@ import (
 // limits. Data are what counts of its memory: Go reserves addresses that it never
 // uses.
 func confine(memory int64) (bounded bool, err error) {
-	const runtime = 64 << 20 // what Go itself has, beside what is allocated
+	const runtime = 96 << 20 // what Go itself has, and the stacks of threads, beside what is allocated
 	// When a machine has no memory left this is what ends, and not the server.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	for _, l := range []struct {

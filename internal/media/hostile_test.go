@@ -78,7 +78,7 @@ func hostile(t testing.TB) map[string]struct {
 }
 
 func TestWhatIsMadeToHurtIsSavedAndNothingElseHappens(t *testing.T) {
-	p, log := newPool(t, "small")
+	p, log := newPool(t, "serve")
 	for name, c := range hostile(t) {
 		m, err := p.Make(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), c.mime)
 		if err != nil || m.Shown || len(m.Previews) != 0 || m.Width != 0 || m.Thumb != "" {

@@ -159,18 +159,19 @@ func TestAChildThatDiesTakesNothingWithIt(t *testing.T) {
 }
 
 func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	must(t, err)
 	log := &logged{}
 	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=hangs"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
-		TimeLimit: 500 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+		TimeLimit: 2 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
 	b := jpegOf(t, noise(400, 300, 1))
 	m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/jpeg")
 	if err != nil || m.Shown || strings.Count(log.String(), "takes too long") != 2 {
 		t.Errorf("%+v %v %s", m.Info, err, log)
 	}
 	// Whoever has no time left comes back; nothing is said about the file.
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if _, err := p.Make(ctx, bytes.NewReader(b), int64(len(b)), "image/jpeg"); im.CodeOf(err) != im.Unavailable {
 		t.Errorf("without time: %v", err)
@@ -198,7 +199,8 @@ func TestAPictureThatNeedsMoreMemoryThanThereIsIsSaved(t *testing.T) {
 	for _, mode := range []string{"small", "alone"} {
 		p, log := newPool(t, mode)
 		m, err := p.Make(t.Context(), bytes.NewReader(b), int64(len(b)), "image/png")
-		if err != nil || m.Shown || !strings.Contains(log.String(), "memory") {
+		// How a process ends that gets no more memory is its own matter.
+		if err != nil || m.Shown || strings.Count(log.String(), "has died") != 2 {
 			t.Errorf("%s: %+v %v %s", mode, m.Info, err, log)
 		}
 		// It was cleaned all the same.
@@ -261,15 +263,16 @@ type slow struct{ io.ReaderAt }
 
 // ReadAt implements io.ReaderAt.
 func (s slow) ReadAt(p []byte, at int64) (int, error) {
-	<-time.After(300 * time.Millisecond)
+	<-time.After(400 * time.Millisecond)
 	return s.ReaderAt.ReadAt(p, at)
 }
 
 func TestAFileMayComeSlowly(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	must(t, err)
 	p := media.NewPool(media.PoolOptions{Program: self, Env: []string{childMode + "=serve"}, Workers: 1, Limits: limits(), Clock: im.SystemClock{},
-		TimeLimit: 2 * time.Second, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		TimeLimit: 3 * time.Second, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	defer p.Close()
 	film := mp4Film(t, 0)
 	for range 6 {

@@ -26,7 +26,8 @@ func ogg(s source, mime string, _ Limits) (Made, error) {
 	if !ok {
 		return Made{}, errBad
 	}
-	rate, skip, opus := uint64(0), uint64(0), false
+	var rate, skip uint64 // samples a second, and how many of them come before the sound
+	var opus bool
 	switch first := p.data; {
 	case bytes.HasPrefix(first, []byte("OpusHead")) && len(first) >= 19:
 		rate, skip, opus = 48_000, uint64(binary.LittleEndian.Uint16(first[10:])), true
