@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"mime"
@@ -119,7 +120,7 @@ func (d *Downloads) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
-	if (!known || e.Code == im.Unavailable) && r.Context().Err() == nil {
+	if (!known || e.Code == im.Unavailable || e.Code == im.DataLoss) && r.Context().Err() == nil {
 		d.Service.d.Log.Warn("a file could not be served", "err", err)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -271,6 +272,9 @@ func (b *ranged) check(sum []byte) { b.sum, b.digest = sum, sha256.New() }
 // errChanged says that an object is not what was stored.
 var errChanged = im.Errorf(im.DataLoss, "the bytes of a file are not those that were stored")
 
+// errGoneBytes says that an object is not in its store. skein fsck names it.
+var errGoneBytes = im.Errorf(im.DataLoss, "the bytes of a file are not in the store")
+
 // Seek implements io.Seeker.
 func (b *ranged) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
@@ -298,6 +302,9 @@ func (b *ranged) Read(p []byte) (int, error) {
 	if b.r == nil {
 		b.from = b.at
 		if b.r, b.err = b.store.Get(b.ctx, b.key, b.at, b.length()); b.err != nil {
+			if im.CodeOf(b.err) == im.NotFound { // the row is there
+				b.err = fmt.Errorf("%w (object %s)", errGoneBytes, b.key)
+			}
 			return 0, b.err
 		}
 	}

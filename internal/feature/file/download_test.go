@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -153,6 +155,12 @@ func TestAStoreThatFailsInTheMiddleBreaksTheAnswerOff(t *testing.T) {
 		if res, _ := n.ask(t, "GET", film); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("ETag") != "" || res.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("a store that is away: %s %v", res.Status, res.Header)
 		}
+		must(t, os.Rename(filepath.Join(w.blobs, "objects"), filepath.Join(w.blobs, "lost")))
+		store.after.Store(-1)
+		if res, _ := n.ask(t, "GET", film); res.StatusCode != http.StatusInternalServerError || res.Header.Get("Skein-Error") != "DATA_LOSS" {
+			t.Errorf("bytes that are not there: %s %v", res.Status, res.Header)
+		}
+		must(t, os.Rename(filepath.Join(w.blobs, "lost"), filepath.Join(w.blobs, "objects")))
 		store.after.Store(1_000_000)
 		got := ""
 		for tries := 0; len(got) < len(body); tries++ {
