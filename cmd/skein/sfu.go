@@ -26,11 +26,13 @@ type sfuFlags struct {
 	rtcPort                                 uint
 	rtcTCP                                  bool
 	readers, maxParticipants                int
+	net                                     sfuNetFlags
 }
 
 const sfuHelp = `skein sfu forwards the media of calls. It speaks LiveKit's client protocol and
 room API, so that LiveKit's clients and server SDKs are its own. The API key
-and its secret come from the environment: SKEIN_SFU_KEY and SKEIN_SFU_SECRET.
+and its secret come from the environment: SKEIN_SFU_KEY and SKEIN_SFU_SECRET, and
+SKEIN_SFU_TURN_SECRET where it shares one with a TURN server elsewhere.
 When it serves, it prints one line of JSON: {"listen":…,"rtc_port":…}.
 
 Options:
@@ -42,11 +44,12 @@ func parseSFU(args []string, stderr io.Writer) (f sfuFlags, err error) {
 	fs.StringVar(&f.listen, "listen", "127.0.0.1:7880", "address of signalling and of the room API (HTTP); a proxy with TLS stands before it")
 	fs.UintVar(&f.rtcPort, "rtc-port", 7882, "port of all media, UDP and TCP; 0 = a free one")
 	fs.StringVar(&f.rtcListen, "rtc-listen", "0.0.0.0", "addresses to serve media on, with commas; 0.0.0.0 and :: stand for all of this machine")
-	fs.StringVar(&f.rtcAddress, "rtc-address", "", "addresses that clients are told, with commas, where they differ from those of this machine (1:1 NAT); empty = those that are served")
+	fs.StringVar(&f.rtcAddress, "rtc-address", "", "addresses that clients are told, with commas: an address (PUBLIC or PUBLIC=LOCAL where a NAT translates), an interface, a network, auto = ask the cloud and STUN; with ! not these; empty = those that are served")
 	fs.BoolVar(&f.rtcTCP, "rtc-tcp", true, "serve media over TCP too, for networks without UDP")
 	fs.IntVar(&f.readers, "readers", 0, "sockets that share the UDP port; 0 = one a processor")
 	fs.IntVar(&f.maxParticipants, "max-participants", 0, "of a room that does not say so itself; 0 = no bound")
 	fs.StringVar(&f.webhooks, "webhook", "", "URLs that events are posted to, with commas")
+	f.net.define(fs)
 	fs.Usage = func() {
 		fmt.Fprint(stderr, sfuHelp)
 		fs.PrintDefaults()
@@ -63,7 +66,7 @@ func parseSFU(args []string, stderr io.Writer) (f sfuFlags, err error) {
 	if f.rtcPort > 65535 {
 		return f, fmt.Errorf("there is no port %d", f.rtcPort)
 	}
-	return f, nil
+	return f, f.net.check()
 }
 
 // addresses reads a list of IP addresses.
@@ -102,9 +105,11 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if cfg.Media.Listen, err = addresses(f.rtcListen); err != nil {
 		return fmt.Errorf("--rtc-listen: %w", err)
 	}
-	if cfg.Media.Advertise, err = addresses(f.rtcAddress); err != nil {
-		return fmt.Errorf("--rtc-address: %w", err)
+	network, err := newSFUNet(ctx, f, cfg.Media.Listen, cfg.Log)
+	if err != nil {
+		return err
 	}
+	cfg.Media.Advertise, cfg.ICEServers = network.told(), network.iceServers
 	for _, u := range strings.Split(f.webhooks, ",") {
 		if u = strings.TrimSpace(u); u != "" {
 			cfg.Webhooks = append(cfg.Webhooks, u)
@@ -119,10 +124,15 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		ln.Close() //nolint:errcheck // the first error tells
 		return err
 	}
+	if err := network.start(ctx, server); err != nil {
+		ln.Close() //nolint:errcheck // the first error tells
+		server.Close()
+		return err
+	}
 	h := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(ln) }()
-	json.NewEncoder(stdout).Encode(map[string]any{"listen": ln.Addr().String(), "rtc_port": server.MediaPort()}) //nolint:errcheck // whoever started it sees the end
+	json.NewEncoder(stdout).Encode(network.describe(map[string]any{"listen": ln.Addr().String(), "rtc_port": server.MediaPort()})) //nolint:errcheck // whoever started it sees the end
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -130,6 +140,7 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	limit, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
 	server.Close()
+	network.close()
 	h.Shutdown(limit) //nolint:errcheck // what is left is cut off
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil

@@ -111,6 +111,9 @@ func (s *Server) Handler() http.Handler { return s.mux }
 // MediaPort is the number of the UDP (and TCP) port of media.
 func (s *Server) MediaPort() uint16 { return s.port.Number() }
 
+// Advertise changes the addresses of media that clients are told from now on.
+func (s *Server) Advertise(addrs []netip.Addr) { s.port.Advertise(addrs) }
+
 // Close tells everybody to come back elsewhere, ends all connections, and
 // waits for every goroutine.
 func (s *Server) Close() {

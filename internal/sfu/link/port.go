@@ -29,7 +29,7 @@ type Config struct {
 	TCP bool
 	// Advertise replaces the addresses that clients are told: for a machine
 	// whose public address is on none of its interfaces (1:1 NAT). Empty: the
-	// addresses that are listened on.
+	// addresses that are listened on. Port.Advertise changes it later.
 	Advertise []netip.Addr
 	// Readers is how many sockets share each UDP address; by default as many
 	// as there are processors, at most 8. 1 where the system cannot share.
@@ -56,9 +56,10 @@ type Port struct {
 	tcp     []net.Listener
 	number  uint16
 
-	mu     sync.RWMutex // guards the two
-	ufrags map[string]*Link
-	addrs  map[pathKey]*Link
+	mu        sync.RWMutex // guards the rest
+	ufrags    map[string]*Link
+	addrs     map[pathKey]*Link
+	advertise []netip.Addr
 }
 
 // pathKey is where a client's packets come from and to.
@@ -115,7 +116,7 @@ func Open(cfg Config) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
-	p := &Port{cfg: cfg, cert: cert, entropy: cfg.Entropy, began: now, ufrags: map[string]*Link{}, addrs: map[pathKey]*Link{}, number: cfg.Port}
+	p := &Port{cfg: cfg, cert: cert, entropy: cfg.Entropy, began: now, ufrags: map[string]*Link{}, addrs: map[pathKey]*Link{}, number: cfg.Port, advertise: cfg.Advertise}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.listen(); err != nil {
 		p.Close()
@@ -205,9 +206,19 @@ func (p *Port) Now() int64 { return int64(p.cfg.Clock.Now().Sub(p.began)) }
 // Wall converts the port's time.
 func (p *Port) Wall(now int64) time.Time { return p.began.Add(time.Duration(now)) }
 
+// Advertise changes the addresses that clients are told from now on; those who
+// have a connection keep it.
+func (p *Port) Advertise(addrs []netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advertise = addrs
+}
+
 // Candidates are the addresses for the SDP, UDP before TCP.
 func (p *Port) Candidates() []Candidate {
-	addrs := p.cfg.Advertise
+	p.mu.RLock()
+	addrs := p.advertise
+	p.mu.RUnlock()
 	if len(addrs) == 0 {
 		var last netip.Addr
 		for _, s := range p.socks {
