@@ -17,6 +17,7 @@ import (
 	"time"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+	"github.com/skein-im/skein/sdk/go/internal/tus"
 )
 
 // PreviewSize is how large a picture is wanted.
@@ -301,7 +302,7 @@ func (r *FileReader) ask1(key, origin string) error {
 			req.Header.Set("If-Range", r.etag)
 		}
 	}
-	resp, err := c.patient().Do(req)
+	resp, err := tus.Patient(c.opt.HTTPClient).Do(req)
 	if err != nil {
 		end()
 		return errorf(Unavailable, err, "the file can not be reached")
@@ -350,8 +351,7 @@ func (r *FileReader) answer(resp *http.Response) error {
 		r.size = size
 		return nil
 	default:
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-		return refusal(resp, text)
+		return refused(tus.Refusal(resp))
 	}
 	if size < 0 {
 		return errorf(Internal, nil, "the server does not say how long the file is")

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+	"github.com/skein-im/skein/sdk/go/internal/tus"
 )
 
 const (
@@ -113,24 +114,5 @@ func connectError(status int, body []byte) *Error {
 			return fromWire(&wire)
 		}
 	}
-	code := Internal
-	switch {
-	case status == http.StatusUnauthorized:
-		code = Unauthenticated
-	case status == http.StatusForbidden:
-		code = PermissionDenied
-	case status == http.StatusNotFound:
-		code = NotFound
-	case status == http.StatusTooManyRequests:
-		code = RateLimited
-	case status == http.StatusRequestEntityTooLarge:
-		code = TooLarge
-	case status == http.StatusNotImplemented:
-		code = Unsupported
-	case status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout:
-		code = Unavailable
-	case status >= 400 && status < 500:
-		code = InvalidArgument
-	}
-	return errorf(code, nil, "the server answered with status %d %s", status, e.Message)
+	return errorf(Code(tus.CodeOf(status)), nil, "the server answered with status %d %s", status, e.Message)
 }

@@ -4,41 +4,25 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"path"
-	"strconv"
-	"strings"
 	"sync/atomic"
-	"time"
 
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
+	"github.com/skein-im/skein/sdk/go/internal/tus"
 )
 
 // Constants of uploads (docs/sdk-spec.md §8).
 const (
-	// chunk is how many bytes a request brings, leastChunk how few they become
-	// when what stands between this client and the server lets no more pass.
-	chunk      = 32 << 20
-	leastChunk = 256 << 10
-	// idleTime is how long a request may bring nothing.
-	idleTime = 60 * time.Second
-	// answerTime is how long the server may take for a file once it has all bytes:
-	// it hashes, stores and looks at it.
-	answerTime = 150 * time.Second
+	// chunk is how many bytes a request brings.
+	chunk = 32 << 20
 	// wrongOffsets is how many times in a row an upload may stand elsewhere.
 	wrongOffsets = 3
 	// maxAnew is how often an upload that the server forgets is begun in a process.
 	maxAnew = 4
-	// maxRefusal is how much of a refusal is read, in bytes.
-	maxRefusal = 1 << 10
 )
-
-const octets = "application/offset+octet-stream"
 
 // progress is how far an upload is. An attempt writes it, anybody reads it.
 type progress struct {
@@ -155,8 +139,8 @@ func (c *Client) fill(ctx context.Context, p *part, src io.ReaderAt, id string, 
 		n := min(most, p.up.Size-at)
 		now, err := c.tusPatch(ctx, p, io.NewSectionReader(src, at, n), id, at, n)
 		switch {
-		case errors.Is(err, errNarrow) && most > leastChunk:
-			most = max(leastChunk, most/4)
+		case errors.Is(err, tus.ErrNarrow) && most > tus.LeastChunk:
+			most = max(tus.LeastChunk, most/4)
 			now, err = c.tusHead(ctx, id)
 		case CodeOf(err) == FailedPrecondition && wrong < wrongOffsets:
 			// It stands elsewhere, because an answer was lost: there it goes on.
@@ -177,66 +161,30 @@ func (c *Client) fill(ctx context.Context, p *part, src io.ReaderAt, id string, 
 	return nil
 }
 
-func (c *Client) tusCreate(ctx context.Context, p *part, sum []byte) (string, error) {
-	word := func(key, value string) string { return key + " " + base64.StdEncoding.EncodeToString([]byte(value)) }
-	resp, err := c.tus(ctx, http.MethodPost, "", http.Header{
-		"Upload-Length":   {strconv.FormatInt(p.up.Size, 10)},
-		"Upload-Metadata": {strings.Join([]string{word("filename", p.up.Name), word("filetype", p.up.MIME), word("sha256", hex.EncodeToString(sum))}, ",")},
-	}, nil, 0)
-	if err != nil {
-		return "", err
-	}
-	// Where it lies is known but for its name: a token goes nowhere else.
-	where, perr := url.Parse(resp.Header.Get("Location"))
-	if perr != nil || len(path.Base(where.Path)) != 32 {
-		return "", errorf(Internal, perr, "the server does not say where the upload is")
-	}
-	return path.Base(where.Path), nil
+func (c *Client) tusCreate(ctx context.Context, p *part, sum []byte) (id string, err error) {
+	err = c.tus(ctx, nil, func(conn tus.Conn) (err error) {
+		id, err = conn.Create(ctx, tus.File{Name: p.up.Name, MIME: p.up.MIME, Size: p.up.Size, Sum: sum})
+		return err
+	})
+	return id, err
 }
 
 // tusHead returns how far an upload is. NotFound also for one that has expired.
-func (c *Client) tusHead(ctx context.Context, id string) (int64, error) {
-	within, over := context.WithCancel(ctx)
-	defer over()
-	defer c.opt.Clock.AfterFunc(answerTime, over)()
-	resp, err := c.tus(within, http.MethodHead, id, nil, nil, 0)
-	if err != nil {
-		return 0, tooLong(ctx, err)
-	}
-	return offsetOf(resp)
-}
-
-// tooLong tells the end of a request that nothing came for from the end of the
-// caller's ctx.
-func tooLong(ctx context.Context, err error) error {
-	if CodeOf(err) == Aborted && ctx.Err() == nil {
-		return errorf(Unavailable, err, "the server does not answer")
-	}
-	return err
-}
-
-func offsetOf(resp *http.Response) (int64, error) {
-	at, err := strconv.ParseInt(resp.Header.Get("Upload-Offset"), 10, 64)
-	if err != nil || at < 0 {
-		return 0, errorf(Internal, err, "the server does not say how far the upload is")
-	}
-	return at, nil
+func (c *Client) tusHead(ctx context.Context, id string) (at int64, err error) {
+	err = c.tus(ctx, nil, func(conn tus.Conn) (err error) {
+		at, err = conn.Head(ctx, id)
+		return err
+	})
+	return at, err
 }
 
 // tusPatch sends n bytes for the place at, and returns how far the upload is then.
-func (c *Client) tusPatch(ctx context.Context, p *part, r io.Reader, id string, at, n int64) (int64, error) {
-	within, over := context.WithCancel(ctx)
-	defer over()
-	defer c.watchOver(over, func() (int64, bool) { now := p.progress.at.Load(); return now, now >= at+n })()
-	resp, err := c.tus(within, http.MethodPatch, id, http.Header{
-		"Upload-Offset": {strconv.FormatInt(at, 10)}, "Content-Type": {octets},
-		// Who is refused has not to send what nobody reads.
-		"Expect": {"100-continue"},
-	}, &counted{r, p}, n)
-	if err != nil {
-		return 0, tooLong(ctx, err)
-	}
-	return offsetOf(resp)
+func (c *Client) tusPatch(ctx context.Context, p *part, r io.Reader, id string, at, n int64) (now int64, err error) {
+	err = c.tus(ctx, p, func(conn tus.Conn) (err error) {
+		now, err = conn.Patch(ctx, id, at, n, &counted{r, p})
+		return err
+	})
+	return now, err
 }
 
 // counted counts what was read of it.
@@ -255,104 +203,50 @@ func (r *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// watchOver ends a request that brings nothing any more; moved tells how far it
-// is, and whether only the answer is missing.
-func (c *Client) watchOver(over func(), moved func() (int64, bool)) (stop func()) {
-	var end atomic.Bool
-	var idle time.Duration
-	last := int64(-1)
-	const look = idleTime / 4
-	var next func()
-	next = func() {
-		at, waits := moved()
-		if idle += look; at != last {
-			idle, last = 0, at
-		}
-		switch {
-		case end.Load():
-		case !waits && idle >= idleTime, idle >= answerTime:
-			over()
-		default:
-			c.opt.Clock.AfterFunc(look, next)
-		}
-	}
-	cancel := c.opt.Clock.AfterFunc(look, next)
-	return func() {
-		end.Store(true)
-		cancel()
-	}
-}
-
 // giveUp tells the server that nothing more comes for an upload. If it does not
 // hear of it, it forgets the upload by itself.
 func (c *Client) giveUp(id string) {
 	c.start(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, callTime)
 		defer cancel()
-		if _, err := c.tus(ctx, http.MethodDelete, id, nil, nil, 0); err != nil {
+		if err := c.tus(ctx, nil, func(conn tus.Conn) error { return conn.Delete(ctx, id) }); err != nil {
 			c.log.Debug("an upload was not given up", "code", CodeOf(err))
 		}
 	})
 }
 
-// tus makes a request of tus 1.0.0 (https://tus.io/protocols/resumable-upload).
-// A refused token is replaced once, where nothing was read of the body.
-func (c *Client) tus(ctx context.Context, method, id string, h http.Header, body *counted, n int64) (*http.Response, error) {
+// tus makes a request of uploads. A refused token is replaced once, where
+// nothing was read of the part that it brings; nil = it brings nothing.
+func (c *Client) tus(ctx context.Context, brings *part, do func(tus.Conn) error) error {
 	token, err := c.tokens.current(ctx)
 	if err != nil {
-		return nil, c.tokenError(err)
+		return c.tokenError(err)
 	}
 	at := int64(0)
-	if body != nil {
-		at = body.p.progress.at.Load()
+	if brings != nil {
+		at = brings.progress.at.Load()
 	}
-	resp, refused := c.tus1(ctx, method, id, token, h, body, n)
-	if refused != nil && (refused.Code == Unauthenticated || refused.Code == TokenExpired) && (body == nil || body.p.progress.at.Load() == at) {
+	err = do(c.uploadsAs(token))
+	if code := refused(err).Code; (code == Unauthenticated || code == TokenExpired) && (brings == nil || brings.progress.at.Load() == at) {
 		if token, err = c.tokens.better(ctx, token); err != nil {
-			return nil, c.tokenError(err)
+			return c.tokenError(err)
 		}
-		resp, refused = c.tus1(ctx, method, id, token, h, body, n)
+		err = do(c.uploadsAs(token))
 	}
-	if refused != nil {
-		return nil, cmp.Or(endOf(ctx), error(refused))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return endOf(ctx)
+	case c.ctx.Err() != nil:
+		return errClosed()
 	}
-	return resp, nil
+	return refused(err)
 }
 
-func (c *Client) tus1(ctx context.Context, method, id, token string, h http.Header, body *counted, n int64) (*http.Response, *Error) {
-	r, err := http.NewRequestWithContext(ctx, method, c.opt.Endpoint+"/v1/uploads/"+id, nil)
-	if err != nil {
-		return nil, errorf(InvalidArgument, err, "the endpoint is no address")
-	}
-	if h != nil {
-		r.Header = h.Clone()
-	}
-	if body != nil {
-		r.Body, r.ContentLength = io.NopCloser(body), n
-	}
-	r.Header.Set("Tus-Resumable", "1.0.0")
-	c.identify(r, token)
-	resp, err := c.patient().Do(r)
-	if err != nil {
-		if c.ctx.Err() != nil {
-			return nil, errClosed()
-		}
-		return nil, errorf(Unavailable, err, "the server can not be reached")
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	if resp.StatusCode/100 == 2 {
-		return resp, nil
-	}
-	return nil, refusal(resp, text)
-}
-
-// patient is the app's HTTP client without its time limit: a file takes as long
-// as it takes.
-func (c *Client) patient() *http.Client {
-	h := *c.opt.HTTPClient
-	h.Timeout = 0
-	return &h
+// uploadsAs is the way to the server's uploads.
+func (c *Client) uploadsAs(token string) tus.Conn {
+	return tus.Conn{Endpoint: c.opt.Endpoint, HTTP: c.opt.HTTPClient, Clock: c.opt.Clock, Identify: func(r *http.Request) { c.identify(r, token) }}
 }
 
 // identify says who makes a request.
@@ -363,38 +257,12 @@ func (c *Client) identify(r *http.Request, token string) {
 	r.Header.Set("User-Agent", "skein-go/"+Version)
 }
 
-// errNarrow is why a request is too large for somebody who is not the server:
-// smaller ones pass.
-var errNarrow = errors.New("no answer of the server's")
-
-// refusal is an answer of tus or of a download that is an error.
-func refusal(resp *http.Response, text []byte) *Error {
-	e := &Error{Message: "the server answered with status " + resp.Status}
-	if s := strings.TrimSpace(string(text)); s != "" && resp.Header.Get("Skein-Error") != "" {
-		e.Message = s
+// refused gives an error of uploads or downloads the form of the SDK; of nil it
+// is one without a code.
+func refused(err error) *Error {
+	var e *tus.Error
+	if !errors.As(err, &e) {
+		return &Error{Cause: err}
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		e.RetryAfter = time.Duration(min(s, 7*24*3600)) * time.Second
-	}
-	switch told := resp.Header.Get("Skein-Error"); resp.StatusCode {
-	case http.StatusNotFound, http.StatusGone:
-		e.Code = NotFound
-	case http.StatusLocked, 460: // another request holds it; a part was damaged on its way (tus)
-		e.Code = Unavailable
-	case http.StatusConflict:
-		e.Code = FailedPrecondition
-	case http.StatusInsufficientStorage:
-		e.Code = ResourceExhausted
-	case http.StatusRequestEntityTooLarge:
-		if e.Code = TooLarge; told == "" {
-			e.Cause = errNarrow
-		}
-	case http.StatusPreconditionFailed:
-		e.Code = Unsupported
-	default:
-		if e.Code = Code(strings.ToLower(told)); told == "" {
-			e.Code = connectError(resp.StatusCode, nil).Code
-		}
-	}
-	return e
+	return &Error{Code: Code(e.Code), Message: e.Message, RetryAfter: e.RetryAfter, Cause: e.Cause}
 }
