@@ -16,6 +16,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	pb "github.com/skein-im/skein/proto/skein/v1"
+	"github.com/skein-im/skein/sdk/go/server"
 )
 
 // App is a tenant as its back end knows it: an id and a secret.
@@ -49,6 +50,11 @@ func CreateApp(ctx context.Context, n *Node, id string) (*App, error) {
 
 // Token signs a token for a user, good for 23 hours.
 func (a *App) Token(user string) string { return a.tokenAged(user, 0) }
+
+// Secret is what the app's own back end signs its tokens with.
+func (a *App) Secret() *server.Secret {
+	return &server.Secret{App: a.ID, KID: a.kid, Text: string(a.secret)}
+}
 
 // tokenAged signs one that is so old already: two of the same second are one.
 func (a *App) tokenAged(user string, age time.Duration) string {

@@ -16,7 +16,7 @@ func TestAFileOfTheGoSDKOutlivesItsProcessTheServerAndTheNetwork(t *testing.T) {
 	for name, of := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			outlives(t, of(t), []string{os.Args[0], asGoClient}, func(w *world) {
+			outlives(t, of(t), uploader{program: []string{os.Args[0], asGoClient}, dies: true}, func(w *world) {
 				c, err := goUser(w.node.URL(), "shop", "bob", w.app.Token("bob"), nil)
 				must(t, err)
 				defer c.Close()

@@ -45,6 +45,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == asGoClient {
 		os.Exit(goClient(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == asGoBackEnd {
+		os.Exit(goBackEnd(os.Args[2:]))
+	}
 	os.Exit(cluster.WithBinary("skein-files", func(binary string) int {
 		bin = binary
 		return m.Run()
@@ -113,14 +116,21 @@ func TestAnUploadOutlivesDeadClientsDeadServersAndABrokenNetwork(t *testing.T) {
 	for name, of := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			outlives(t, of(t), []string{"node", "upload.mjs"}, nil)
+			outlives(t, of(t), uploader{program: []string{"node", "upload.mjs"}, dies: true}, nil)
 		})
 	}
 }
 
-// outlives has a client upload through faults; program is what it is started as,
-// with its arguments behind. Then the bytes are compared, and after is called.
-func outlives(t *testing.T, p place, program []string, after func(w *world)) {
+// uploader is a program that uploads; its arguments come behind.
+type uploader struct {
+	program []string
+	dies    bool // and goes on in another process
+	backEnd bool // has the app's token, and no user's
+}
+
+// outlives has a client upload through faults. Then the bytes are compared, and
+// after is called.
+func outlives(t *testing.T, p place, u uploader, after func(w *world)) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
@@ -139,11 +149,19 @@ func outlives(t *testing.T, p place, program []string, after func(w *world)) {
 		}
 	})
 	net := newRelay(t, node.Addr())
-	c := &client{t: t, args: append(program, "http://"+net.addr(), "shop", app.Token("ann"), source, filepath.Join(dir, "state"))}
+	token := app.Token("ann")
+	if u.backEnd {
+		token, err = app.Secret().Token(ctx)
+		must(t, err)
+	}
+	c := &client{t: t, args: append(u.program, "http://"+net.addr(), "shop", token, source, filepath.Join(dir, "state"))}
 	defer c.kill()
 	c.start(ctx)
 
-	faults := []string{"client", "client", "client", "server", "server", "server", "network", "network", "network"}
+	faults := []string{"server", "server", "server", "network", "network", "network"}
+	if u.dies {
+		faults = append(faults, "client", "client", "client")
+	}
 	mrand.Shuffle(len(faults), func(i, k int) { faults[i], faults[k] = faults[k], faults[i] })
 	for i, fault := range faults {
 		// At some moment in the next tenth of the bytes.

@@ -63,7 +63,7 @@ func callsOfTheServerSDK(t *testing.T) map[string]string {
 		for i := 2; i < m.Type.NumIn() && !m.Type.IsVariadic(); i++ {
 			in = append(in, some(m.Type.In(i)))
 		}
-		if m.Name == "NewID" {
+		if m.Name == "NewID" || m.Name == "Upload" { // no call, and no unary one
 			continue
 		}
 		net.last = ""

@@ -23,6 +23,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -56,6 +57,10 @@ type Options struct {
 
 // Client makes calls of a back end. It is safe for concurrent use.
 type Client struct {
+	endpoint string
+	app      string
+	token    func(ctx context.Context) (string, error)
+	http     *http.Client
 	clock    skein.Clock
 	entropy  io.Reader
 	attempts int
@@ -97,13 +102,12 @@ func New(o Options) (*Client, error) {
 			if err != nil {
 				return nil, tokenError(err)
 			}
-			r.Header().Set("Authorization", "Bearer "+token)
-			r.Header().Set("Skein-App", o.App)
-			r.Header().Set("User-Agent", "skein-go-server/"+skein.Version)
+			sign(r.Header(), o.App, token)
 			return next(ctx, r)
 		}
 	}))
-	c := &Client{clock: o.Clock, entropy: o.Entropy, attempts: o.Attempts,
+	c := &Client{endpoint: strings.TrimRight(at, "/"), app: o.App, token: o.Token, http: h,
+		clock: o.Clock, entropy: o.Entropy, attempts: o.Attempts,
 		admin:         skeinv1connect.NewAdminServiceClient(h, at, with),
 		archive:       skeinv1connect.NewArchiveServiceClient(h, at, with),
 		boards:        skeinv1connect.NewBoardServiceClient(h, at, with),
@@ -135,6 +139,13 @@ func New(o Options) (*Client, error) {
 		c.attempts = 4
 	}
 	return c, nil
+}
+
+// sign says who makes a request.
+func sign(h http.Header, app, token string) {
+	h.Set("Authorization", "Bearer "+token)
+	h.Set("Skein-App", app)
+	h.Set("User-Agent", "skein-go-server/"+skein.Version)
 }
 
 // NewID makes an id for a request or an import: a UUIDv7 of now (RFC 9562

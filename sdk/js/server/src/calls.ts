@@ -23,6 +23,25 @@ export interface Calls {
   ask<M extends keyof Methods>(path: M, request: Input<Methods[M]["input"]>, options: CallOptions | undefined): Promise<Answer<M>>;
   /** Lets time pass, at most until the signal fires. */
   wait(ms: number, options: CallOptions | undefined): Promise<void>;
+  /** Makes one request. Whatever is answered is good: it rejects with `aborted`, or with `unavailable` when nothing is. */
+  reach(path: string, request: Request, options: CallOptions | undefined): Promise<Reached>;
+  /** How often what nobody answers is tried. */
+  readonly attempts: number;
+}
+
+/** A request. */
+export interface Request {
+  readonly method: "POST" | "HEAD" | "PATCH" | "DELETE";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** How long it may take, in milliseconds; absent = as long as a call. */
+  readonly timeoutMs?: number;
+}
+
+/** The answer to one, read to its end. */
+export interface Reached {
+  readonly answer: Response;
+  readonly text: string;
 }
 
 /** What `calls` needs to know. */
@@ -39,7 +58,7 @@ export interface Way {
 export const version = "0.1.0";
 
 /** How long a call waits before its second attempt, where the server does not say; each further one waits twice as long. */
-const firstWaitMs = 200;
+export const firstWaitMs = 200;
 
 function aborted(signal: AbortSignal): SkeinError {
   return new SkeinError("aborted", "the caller's signal fired", { cause: signal.reason });
@@ -74,31 +93,33 @@ async function tokenOf(way: Way): Promise<string> {
   }
 }
 
-/** One attempt. */
-async function post(way: Way, path: string, body: string, signal: AbortSignal | undefined): Promise<unknown> {
+async function reach(way: Way, path: string, { timeoutMs = way.timeoutMs, headers, ...request }: Request, options: CallOptions | undefined): Promise<Reached> {
+  const signal = options?.signal;
   if (signal?.aborted) throw aborted(signal);
   const token = await tokenOf(way);
-  const limit = AbortSignal.timeout(way.timeoutMs);
+  const limit = AbortSignal.timeout(timeoutMs);
   try {
-    const answer = await way.fetch(`${way.endpoint}/skein.v1.${path}`, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        "Connect-Protocol-Version": "1",
-        "Skein-App": way.appId,
-        "User-Agent": `skein-js-server/${version}`,
-        Authorization: `Bearer ${token}`,
-      },
-      body,
+    const answer = await way.fetch(`${way.endpoint}/${path}`, {
+      ...request,
+      headers: { ...headers, "Skein-App": way.appId, "User-Agent": `skein-js-server/${version}`, Authorization: `Bearer ${token}` },
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
-    const text = await answer.text();
-    if (!answer.ok) throw answerError(answer.status, text);
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SkeinError) throw error;
+    return { answer, text: await answer.text() };
+  } catch (cause) {
     if (signal?.aborted) throw aborted(signal);
-    throw new SkeinError("unavailable", "the server can not be reached, or did not answer", { cause: error });
+    throw new SkeinError("unavailable", "the server can not be reached, or did not answer", { cause });
+  }
+}
+
+/** One attempt. */
+async function post(way: Way, path: string, body: string, options: CallOptions | undefined): Promise<unknown> {
+  const headers = { "Content-Type": "application/json", "Connect-Protocol-Version": "1" };
+  const { answer, text } = await reach(way, `skein.v1.${path}`, { method: "POST", headers, body }, options);
+  if (!answer.ok) throw answerError(answer.status, text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SkeinError("unavailable", "the server can not be reached, or did not answer", { cause });
   }
 }
 
@@ -106,13 +127,15 @@ async function post(way: Way, path: string, body: string, signal: AbortSignal | 
 export function callsOf(way: Way): Calls {
   return {
     wait,
+    reach: (path, request, options) => reach(way, path, request, options),
+    attempts: way.attempts,
     async ask(path, request, options) {
       const name = `${path.slice(path.indexOf("/") + 1)}Request`;
       const identified = ` ${fieldTables[name] ?? ""} `.includes(" bclientId ") && !(request as { clientId?: unknown }).clientId;
       const body = JSON.stringify(toJson(name, identified ? { ...request, clientId: newId() } : request));
       for (let n = 1, pause = firstWaitMs; ; n++, pause *= 2) {
         try {
-          return fromJson(name.replace(/Request$/, "Response"), await post(way, path, body, options?.signal)) as never;
+          return fromJson(name.replace(/Request$/, "Response"), await post(way, path, body, options)) as never;
         } catch (error) {
           const e = error as SkeinError;
           if (n >= way.attempts || (e.code !== "unavailable" && e.code !== "rate_limited")) throw e;

@@ -35,7 +35,7 @@ export class SkeinError extends Error {
 }
 
 /** Of answers without an error of the protocol: of a proxy, or of what is no Skein at all. */
-function codeOf(status: number): ErrorCode {
+export function codeOf(status: number): ErrorCode {
   switch (status) {
     case 400:
       return "invalid_argument";

@@ -16,7 +16,7 @@ import { rooms, type Rooms } from "./rooms.js";
 import { threads, type Threads } from "./threads.js";
 import { users, type Users } from "./users.js";
 import { type VoiceCalls, voiceCalls } from "./voicecalls.js";
-import type { Body } from "./wire.js";
+import type { Attachment, Body, File } from "./wire.js";
 
 export type { Apps } from "./apps.js";
 export type { Archive, Imported } from "./archive.js";
@@ -33,6 +33,7 @@ export type { Messages } from "./messages.js";
 export type { Rooms } from "./rooms.js";
 export type { Threads } from "./threads.js";
 export { type SignerOptions, signer } from "./token.js";
+export type { NewFile } from "./upload.js";
 export type { NewUser, Users } from "./users.js";
 export type { VoiceCalls } from "./voicecalls.js";
 export type * from "./wire.js";
@@ -88,4 +89,15 @@ export function createServer(options: ServerOptions): Server {
 /** The body of a message that is a text. */
 export function text(words: string): Input<Body> {
   return { scheme: "content", content: { text: { text: words } } };
+}
+
+/** What a message says of a file: what the server found in it. Add more, such as `poster` or `voice`, by a spread. */
+export function attachment({ id, name, mime, size, sha256, media }: File): Input<Attachment> {
+  const { width, height, durationMs, thumb, animated, waveform } = media ?? {};
+  return { file: id, name, mime, size, sha256, width, height, durationMs, thumb, animated, waveform };
+}
+
+/** The body of a message that has 1 to 20 files. */
+export function attachments(caption: string, ...items: readonly Input<Attachment>[]): Input<Body> {
+  return { scheme: "content", content: { attachments: { caption, items } } };
 }

@@ -43,7 +43,8 @@ const refusal = (code: string, more: object = {}) => ({
 test("each method makes the call that it makes in Go, and there is no other", async () => {
   const calls = JSON.parse(readFileSync(new URL("../../../testdata/server/calls.json", import.meta.url), "utf8")) as Record<string, string>;
   const { server, asked } = fake(() => ({ status: 404, json: refusal("NOT_FOUND") }));
-  expect(Object.keys(server).sort()).toEqual(Object.keys(calls).sort());
+  // What uploads makes no unary call: upload.test.ts has it.
+  expect(Object.keys(server).filter((name) => name !== "upload").sort()).toEqual(Object.keys(calls).sort());
   // What a method needs so that it gets as far as its call.
   const needed: Readonly<Record<string, readonly unknown[]>> = {
     broadcast: [newId()],
