@@ -2,7 +2,7 @@
 // driver/driver.mjs does for a device. Arguments: endpoint, app id, and its secret's id; the secret itself comes by the
 // environment.
 import { createInterface } from "node:readline";
-import { SkeinError, createServer, newId, signer, text } from "@skein/server";
+import { SkeinError, attachment, attachments, createServer, newId, signer, text } from "@skein/server";
 
 const [endpoint, appId, kid] = process.argv.slice(2);
 const server = createServer({ endpoint, appId, token: signer({ appId, kid, secret: process.env.SKEIN_SECRET }) });
@@ -99,12 +99,13 @@ const verbs = {
     return answer.text();
   },
   passFile: async ({ conversation, data, users }) => {
-    const { name, mime, size, id: file } = await server.file(data.file);
-    return said({
-      conversation,
-      sender: users?.[0] ?? "",
-      body: { scheme: "content", content: { attachments: { items: [{ name, mime, size, file }] } } },
-    });
+    const file = await server.file(data.file);
+    return said({ conversation, sender: users?.[0] ?? "", body: attachments("", attachment(file)) });
+  },
+  upload: async ({ conversation, data, users, text: caption }) => {
+    const { name, mime, text: words, size = 0 } = data.file;
+    const file = await server.upload({ name, mime, data: words === undefined ? Uint8Array.from({ length: size }, (_, i) => i % 251) : Buffer.from(words) });
+    return said({ conversation, sender: users?.[0] ?? "", body: attachments(caption ?? "", attachment(file)) });
   },
   notice: ({ conversation, type, text: words }) =>
     said({ conversation, body: { scheme: "content", content: { notice: { code: type, text: words } } } }),

@@ -1,11 +1,13 @@
 package script
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
 
 	pb "github.com/skein-im/skein/proto/skein/v1"
+	"github.com/skein-im/skein/sdk/go/server"
 )
 
 var goServerFiles = map[string]func(context.Context, *goServer, Command) (any, error){
@@ -26,11 +28,27 @@ var goServerFiles = map[string]func(context.Context, *goServer, Command) (any, e
 		if err != nil {
 			return nil, err
 		}
-		r := &pb.SendMessageRequest{Conversation: c.Conversation, Body: &pb.Body{Scheme: pb.BodyScheme_BODY_SCHEME_CONTENT, Content: &pb.Content{
-			Kind: &pb.Content_Attachments{Attachments: &pb.Attachments{Items: []*pb.Attachment{{Name: f.Name, Mime: f.Mime, Size: f.Size, File: f.Id}}}}}}}
-		if len(c.Users) > 0 {
-			r.Sender = c.Users[0]
-		}
-		return g.said(ctx, r)
+		return g.said(ctx, c.message(server.Attachments("", server.Attachment(f))))
 	},
+	"upload": func(ctx context.Context, g *goServer, c Command) (any, error) {
+		var data struct{ File goFile }
+		if err := again(c.Data, &data); err != nil {
+			return nil, err
+		}
+		b := data.File.bytes()
+		f, err := g.sdk.Upload(ctx, server.UploadFile{Name: data.File.Name, MIME: data.File.Mime, Reader: bytes.NewReader(b), Size: int64(len(b))})
+		if err != nil {
+			return nil, err
+		}
+		return g.said(ctx, c.message(server.Attachments(c.Text, server.Attachment(f))))
+	},
+}
+
+// message is a message of the back end's, in the name of a command's user.
+func (c Command) message(body *pb.Body) *pb.SendMessageRequest {
+	r := &pb.SendMessageRequest{Conversation: c.Conversation, Body: body}
+	if len(c.Users) > 0 {
+		r.Sender = c.Users[0]
+	}
+	return r
 }

@@ -76,16 +76,19 @@ type goFile struct {
 	Poster     string
 }
 
+func (g goFile) bytes() []byte {
+	if g.Text != nil {
+		return []byte(*g.Text)
+	}
+	return pattern(g.Size)
+}
+
 // upload writes a file of a command to the disk.
 func (f *goFiles) upload(g goFile) (skein.Upload, error) {
 	f.mu.Lock()
 	f.files++
 	path := filepath.Join(f.dir, strconv.Itoa(f.files))
 	f.mu.Unlock()
-	b := pattern(g.Size)
-	if g.Text != nil {
-		b = []byte(*g.Text)
-	}
 	u := skein.Upload{Path: path, Name: g.Name, MIME: g.Mime}
 	if g.Voice {
 		u.Voice, u.Waveform, u.Duration = true, pattern(64), 1500*time.Millisecond
@@ -97,7 +100,7 @@ func (f *goFiles) upload(g goFile) (skein.Upload, error) {
 		}
 		u.Poster = &p
 	}
-	return u, os.WriteFile(path, b, 0o600)
+	return u, os.WriteFile(path, g.bytes(), 0o600)
 }
 
 func pattern(n int) []byte {

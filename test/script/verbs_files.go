@@ -28,6 +28,7 @@ import (
 //	backend: file NAME of ACTOR "NAME TYPE SIZE"
 //	backend: readfile NAME of ACTOR "text"
 //	backend: passfile NAME of ACTOR into CONV [from USER] [as NAME]
+//	backend: upload CONV FILE [saying "caption"] [from USER] [as NAME]
 func filesVerbs() map[string]verb {
 	return map[string]verb{
 		"upload":    upload,
@@ -350,5 +351,20 @@ func backEndFiles() map[string]backEndVerb {
 			}
 			return say(ctx, w, a, c)
 		}, "passFile"),
+		"upload": func(ctx context.Context, w *world, a *args) error {
+			c := Command{Verb: "upload", Conversation: w.of(a)}
+			f, err := fileOf(a.text("a file"))
+			if err != nil {
+				return err
+			}
+			c.Data = map[string]any{"file": f}
+			if a.word("saying") {
+				c.Text = a.text("the caption")
+			}
+			if a.word("from") {
+				c.Users = []string{a.next("a user")}
+			}
+			return say(ctx, w, a, c)
+		},
 	}
 }
