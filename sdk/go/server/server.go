@@ -1,6 +1,6 @@
 // Package server is for a customer's own back end: it calls what only a back
-// end may (users, suspensions, erasures, any group, messages in somebody's
-// name, history in and out), with tokens of scope "server".
+// end may (users, suspensions, erasures, any group, messages and files in
+// somebody's name, history in and out), with tokens of scope "server".
 //
 // It belongs on a machine of yours. Nothing that runs at a user's may hold the
 // app's secret, so package skein, the client, never imports this one.
@@ -43,7 +43,8 @@ type Options struct {
 	// Token returns a token of scope "server"; it is asked before each call.
 	// See Secret.Token.
 	Token func(ctx context.Context) (string, error)
-	// HTTPClient makes the calls; nil = one that gives a call 30 s.
+	// HTTPClient makes the calls; nil = one that gives a call 30 s. What uploads
+	// takes as long as bytes move.
 	HTTPClient *http.Client
 	// Attempts is how often a call is tried when the server does not answer or
 	// asks to wait (Unavailable, RateLimited); 0 = 4, 1 = once. Between them

@@ -50,7 +50,7 @@ export interface ServerOptions {
    * 1 = once. Between them is what the server asks for, or 0.2 s, 0.4 s and so on.
    */
   readonly attempts?: number | undefined;
-  /** How long an attempt may take, in milliseconds; default 30,000. */
+  /** How long an attempt may take, in milliseconds; default 30,000. A request of `upload` has 150,000 for its 8 MiB. */
   readonly timeoutMs?: number | undefined;
   /** Default: the global one. */
   readonly fetch?: typeof fetch | undefined;
