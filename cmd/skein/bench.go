@@ -27,8 +27,10 @@ type benchFlags struct {
 	rounds             int    // upload
 	images             int    // upload; 0 = files without meaning
 	viewers            int    // room
-	connections        int    // idle
-	conversations      int    // idle, sync; 0 = the kind's own
+	publishers         int    // sfu
+	subscribers, kbps  int
+	connections        int // idle
+	conversations      int // idle, sync; 0 = the kind's own
 	perGroup           int
 	messages, quiet    int // sync
 	growth             bench.GrowthOptions
@@ -45,6 +47,7 @@ Kinds:
   sync     what it takes a device that was away to have everything
   room     what a livestream costs those who talk to each other
   upload   how fast files are taken in
+  sfu      what forwarding the media of a call costs
   startup  from start to the first accepted login, and memory when idle
 
 Without --endpoint it starts this binary's "serve" with its defaults on a
@@ -79,6 +82,8 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		return benchRoom(ctx, f, stdout, stderr)
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
+	case "sfu":
+		return benchSFU(ctx, f, stdout, stderr)
 	case "upload":
 		if f.images > 0 {
 			return benchImages(ctx, f, stdout, stderr)
@@ -111,6 +116,9 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.IntVar(&f.parallel, "parallel", 8, "upload: files at once")
 	fs.IntVar(&f.rounds, "rounds", 3, "upload: how often, and the yardstick in turns; all of it lies on the disk at the end")
 	fs.IntVar(&f.images, "images", 0, "upload: so many photographs of 1,280 × 960 and of about --size (200KB) instead, with their thumbnails")
+	fs.IntVar(&f.publishers, "publishers", 1, "sfu: participants who send video and audio")
+	fs.IntVar(&f.subscribers, "subscribers", 50, "sfu: participants who receive all of it")
+	fs.IntVar(&f.kbps, "kbps", 1500, "sfu: of the best layer of a video")
 	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")

@@ -105,6 +105,7 @@ func (t *transport) agree(s *sdp.Session) bool {
 		}
 	}
 	t.remoteUfrag = first.Ufrag
+	t.peer.Link.SetRemote(link.Credentials{Ufrag: first.Ufrag, Pwd: first.Pwd})
 	return t.peer.Link.Start(first.Fingerprint, first.Setup == "passive", data) == nil
 }
 

@@ -98,10 +98,10 @@ func (r *Room) join(ses *session, j *joiner) (*Participant, error) {
 	for _, t := range j.add {
 		p.addTrack(t)
 	}
+	p.reconcile() // so that the first answer already brings tracks
 	if j.offer != nil {
 		p.handleOffer(j.offer)
 	}
-	p.reconcile()
 	return p, nil
 }
 

@@ -84,6 +84,8 @@ type Link struct {
 	SentPackets, SentBytes uint64
 
 	selected  atomic.Pointer[path]
+	nominated atomic.Bool // the client has chosen a path
+	remote    atomic.Pointer[Credentials]
 	lastHeard atomic.Int64 // when the last good check came
 	ready     atomic.Bool
 
@@ -196,6 +198,9 @@ func (l *Link) heard(p *path, ufrag string, nominated bool, now int64) bool {
 		}
 		l.paths = append(l.paths, p.key())
 	}
+	if nominated {
+		l.nominated.Store(true)
+	}
 	if cur := l.selected.Load(); cur == nil || (nominated && cur.key() != p.key()) {
 		l.selected.Store(p)
 	}
@@ -205,6 +210,11 @@ func (l *Link) heard(p *path, ufrag string, nominated bool, now int64) bool {
 // maxPaths bounds the addresses of one client: interfaces, families, a NAT
 // that changes its mind.
 const maxPaths = 8
+
+// SetRemote tells the client's own credentials; they change when it restarts ICE.
+func (l *Link) SetRemote(c Credentials) {
+	l.remote.Store(&c)
+}
 
 // Start gives the link what the client said of itself and lets DTLS begin; it
 // may be called again, which changes nothing. fingerprint is the attribute's

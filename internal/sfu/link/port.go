@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
@@ -118,9 +119,17 @@ func Open(cfg Config) (*Port, error) {
 	}
 	p := &Port{cfg: cfg, cert: cert, entropy: cfg.Entropy, began: now, ufrags: map[string]*Link{}, addrs: map[pathKey]*Link{}, number: cfg.Port, advertise: cfg.Advertise}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
-	if err := p.listen(); err != nil {
-		p.Close()
-		return nil, err
+	for try := 1; ; try++ {
+		err := p.listen()
+		if err == nil {
+			break
+		}
+		p.shutSockets()
+		// A free UDP port need not be free for TCP, nor on every address.
+		if cfg.Port != 0 || try == 20 || !errors.Is(err, syscall.EADDRINUSE) {
+			p.cancel()
+			return nil, err
+		}
 	}
 	for _, s := range p.socks {
 		p.wg.Go(func() { p.read(s) })
@@ -251,6 +260,17 @@ func (p *Port) Close() {
 		ln.Close() //nolint:errcheck // nothing is left to lose
 	}
 	p.wg.Wait()
+}
+
+// shutSockets takes back what listen has opened.
+func (p *Port) shutSockets() {
+	for _, s := range p.socks {
+		s.conn.Close() //nolint:errcheck // nothing is left to lose
+	}
+	for _, ln := range p.tcp {
+		ln.Close() //nolint:errcheck // nothing is left to lose
+	}
+	p.socks, p.tcp, p.number = nil, nil, p.cfg.Port
 }
 
 func (p *Port) register(ufrag string, l *Link) {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 
@@ -46,7 +47,30 @@ func (port *Port) answerCheck(p *path, b []byte, now int64) error {
 		return err
 	}
 	p.write(answer.Raw)
+	if !l.nominated.Load() {
+		l.hasten(p)
+	}
 	return nil
+}
+
+// hasten sends a check of our own over a path that the client has just
+// checked. A lite agent need not: but some clients choose a path only at their
+// next tick, 200 ms later, or at once when the other side checks it too.
+func (l *Link) hasten(p *path) {
+	c := l.remote.Load()
+	if c == nil || c.Pwd == "" {
+		return
+	}
+	var id [stun.TransactionIDSize]byte
+	if _, err := io.ReadFull(l.port.entropy, id[:]); err != nil {
+		return
+	}
+	check, err := stun.Build(stun.NewTransactionIDSetter(id), stun.BindingRequest, stun.NewUsername(c.Ufrag+":"+l.Local().Ufrag),
+		stun.RawAttribute{Type: stun.AttrPriority, Value: []byte{110, 0, 255, 255}},
+		stun.RawAttribute{Type: stun.AttrICEControlled, Value: id[:8]}, stun.NewShortTermIntegrity(c.Pwd), stun.Fingerprint)
+	if err == nil {
+		p.write(check.Raw)
+	}
 }
 
 func (l *Link) password(ufrag string) (string, bool) {
