@@ -31,9 +31,13 @@ test("two people chat, lose the server, get it back, and miss nothing", async ()
   await say(bob, "two");
   await bob.sees("one");
   await alice.sees("two");
+  const online = alice.page.locator(".thread-online");
+  await online.waitFor();
 
   await server.kill();
   await Promise.all([alice.away(), bob.away()]);
+  // Nobody can tell who is online.
+  await online.waitFor({ state: "detached" });
   await say(alice, "written while it is away, by alice");
   await say(bob, "written while it is away, by bob");
   await say(alice, "and another one");
@@ -44,6 +48,7 @@ test("two people chat, lose the server, get it back, and miss nothing", async ()
   await alice.state("and another one", "read");
   await say(bob, "we are back");
   await alice.sees("we are back");
+  await online.waitFor();
 
   const [a, b] = await Promise.all([
     eventually(() => alice.texts(), (texts) => texts.length === wanted.length),

@@ -97,7 +97,16 @@ export function useDraftText(conversation: string): string {
   );
 }
 
-/** Presence of one user: undefined until something is known. The caller has to be inside a WatchPresence. */
+/** Whether there is a connection; draws again when that changes. */
+function useConnected(): boolean {
+  const client = useClient();
+  return useSyncExternalStore(
+    (listener) => client.subscribe(listener),
+    () => client.snapshot.state === "online",
+  );
+}
+
+/** Presence of one user: undefined while nothing is known of it, as without a connection. The caller has to be inside a WatchPresence. */
 export function usePresence(user: string | undefined): Presence | undefined {
   const client = useClient();
   const [presence, setPresence] = useState(() => (user === undefined ? undefined : client.presence.get(user)));
@@ -108,21 +117,23 @@ export function usePresence(user: string | undefined): Presence | undefined {
       if (event.user === user) setPresence(event);
     });
   }, [client, user]);
-  return presence;
+  return useConnected() ? presence : undefined;
 }
 
-/** Which of some users are online; draws again when that changes. */
+const nobody: ReadonlySet<string> = new Set();
+
+/** Which of some users are online, none without a connection; draws again when that changes. */
 export function useOnline(users: readonly string[]): ReadonlySet<string> {
   const client = useClient();
   const key = users.join("\n");
-  const [online, setOnline] = useState<ReadonlySet<string>>(new Set());
+  const [online, setOnline] = useState(nobody);
   useEffect(() => {
     const list = key === "" ? [] : key.split("\n");
     const look = () => setOnline(new Set(list.filter((user) => client.presence.get(user)?.online)));
     look();
     return client.on("presence", look);
   }, [client, key]);
-  return online;
+  return useConnected() ? online : nobody;
 }
 
 /** Hears of the presence of these users for as long as the component lives. */
