@@ -14,7 +14,7 @@ export interface Files {
    * forgotten after a time that the operator sets, usually a day.
    *
    * It goes on where it was over lost connections and restarts of the server, until the signal fires, or twice `attempts` in
-   * a row have brought not a byte: by default that is after some 25 s. Of a Blob 8 MiB are in memory at a time. Rejects with
+   * a row have brought not a byte: by default that is after some 25 s. A Blob is read 8 MiB at a time. Rejects with
    * `invalid_argument` (also for bytes that are not those of `sha256`), `too_large`, `resource_exhausted` (a quota, or a full
    * disk), `failed_precondition` (the Blob can not be read), `unavailable` and `aborted`.
    */
