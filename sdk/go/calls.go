@@ -301,15 +301,39 @@ func (c *Client) Calls(ctx context.Context, q CallQuery) (calls []Call, next str
 	return calls, resp.GetNextPage(), err
 }
 
+// CallLine is the line that a call leaves in its conversation.
+type CallLine struct {
+	Kind    string // "started", "ended", "missed" or "declined"
+	Call    string // id
+	Video   bool
+	Starter string        // user id
+	Talked  time.Duration // of an ended one
+	// Reason is why it was missed: CallNoAnswer, CallCancelled or CallBusy.
+	Reason CallEnd
+}
+
 // CallOf reads the line that a call leaves in its conversation; ok is false for
 // any other message.
-func CallOf(m *Message) (id string, video bool, talked time.Duration, missed, ok bool) {
-	if m.Notice == nil || !strings.HasPrefix(m.Notice.Code, "call.") {
-		return "", false, 0, false, false
+func CallOf(m *Message) (l CallLine, ok bool) {
+	if m.Notice == nil {
+		return CallLine{}, false
+	}
+	kind, ok := strings.CutPrefix(m.Notice.Code, "call.")
+	if !ok || !slices.Contains([]string{"started", "ended", "missed", "declined"}, kind) {
+		return CallLine{}, false
 	}
 	p := m.Notice.Params
-	talked, _ = time.ParseDuration(p["duration_s"] + "s") // absent = none
-	return p["call"], p["video"] == "true", talked, m.Notice.Code == "call.missed", true
+	talked, _ := time.ParseDuration(p["duration_s"] + "s") // absent = none
+	l = CallLine{Kind: kind, Call: p["call"], Video: p["video"] == "true", Starter: p["starter"], Talked: talked}
+	switch p["reason"] {
+	case "no_answer":
+		l.Reason = CallNoAnswer
+	case "cancelled":
+		l.Reason = CallCancelled
+	case "busy":
+		l.Reason = CallBusy
+	}
+	return l, true
 }
 
 // ParseParticipant returns the user and device of a participant of a call's

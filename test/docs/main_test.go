@@ -28,13 +28,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/skein-im/skein/internal/feature/call/calltest"
 )
 
 // What TestMain has made for all tests.
 var (
-	root   string // of the repository
-	binary string // the server, as it is in the tree
-	work   string // a folder that is removed at the end
+	root   string           // of the repository
+	binary string           // the server, as it is in the tree
+	work   string           // a folder that is removed at the end
+	media  *calltest.Server // of calls
 )
 
 // patience is how long anything may take before it counts as not happening.
@@ -48,6 +51,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
+		media = calltest.New()
+		defer media.HTTP.Close()
 		if root, err = filepath.Abs("../.."); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -184,7 +189,8 @@ func serve(t *testing.T, dir string) *host {
 
 func (h *host) start(listen string) {
 	h.t.Helper()
-	h.process = start(h.t, h.dir, environ(), binary, "serve", "--dev", "--listen", listen, "--data", filepath.Join(h.dir, "data"))
+	h.process = start(h.t, h.dir, append(environ(), "SKEIN_CALLS_SECRET="+calltest.Secret), binary, "serve", "--dev", "--listen", listen,
+		"--data", filepath.Join(h.dir, "data"), "--calls-url", "ws"+strings.TrimPrefix(media.HTTP.URL, "http"), "--calls-key", calltest.Key)
 	out := h.process.await(h.t, "address", func(out string) bool { return strings.Contains(out, "\n") })
 	line, _, _ := strings.Cut(out, "\n")
 	h.url = strings.TrimPrefix(strings.TrimSpace(line), "listening ")

@@ -206,6 +206,7 @@ var goVerbs = merged[goVerb](
 	goRoomVerbs(),
 	goThreadVerbs(),
 	filesGoVerbs,
+	callGoVerbs,
 )
 
 func (d *goDriver) run(ctx context.Context, c Command) (any, error) {

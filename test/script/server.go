@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 
+	"github.com/skein-im/skein/internal/feature/call/calltest"
 	"github.com/skein-im/skein/test/cluster"
 )
 
@@ -20,12 +22,17 @@ type Host struct {
 	Store  []string // --data or --db, also of app and token
 
 	nodes []*cluster.Node
+	media *calltest.Server // of calls
 	log   lockedBuffer
 
 	mu     sync.Mutex // guards the rest
 	turn   int        // of the next connection
 	victim int        // the node that the next stop ends
 }
+
+// ringTime is how long a call rings: long enough that a busy machine answers, and
+// short enough to wait for.
+const ringTime = "12s"
 
 // NewHost lays out so many nodes; Start starts them.
 func NewHost(binary string, nodes int, store []string) (*Host, error) {
@@ -38,8 +45,11 @@ func NewHost(binary string, nodes int, store []string) (*Host, error) {
 			return nil, err
 		}
 	}
+	h.media = calltest.New()
 	for _, n := range h.nodes {
 		n.Log = &h.log
+		n.Args = append(slices.Clone(n.Args), "--calls-url", "ws"+strings.TrimPrefix(h.media.HTTP.URL, "http"), "--calls-key", calltest.Key, "--calls-ring-time", ringTime)
+		n.Env = append(n.Env, "SKEIN_CALLS_SECRET="+calltest.Secret)
 	}
 	return h, nil
 }
@@ -86,6 +96,10 @@ func (h *Host) End() error {
 	var errs []error
 	for _, n := range h.nodes {
 		errs = append(errs, n.Stop(syscall.SIGTERM))
+	}
+	h.media.HTTP.Close()
+	for _, w := range h.media.Wrong() {
+		errs = append(errs, fmt.Errorf("the media server's contract was broken: %s", w))
 	}
 	return errors.Join(errs...)
 }

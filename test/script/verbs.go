@@ -29,6 +29,7 @@ var verbs = merged(
 	roomVerbs(),
 	threadVerbs(),
 	filesVerbs(),
+	callVerbs(),
 )
 
 // merged puts the verbs of all domains together; a name belongs to one of them.

@@ -1,0 +1,61 @@
+/**
+ * Connects a LiveKit client to a call. The app brings `livekit-client`; this package does not depend on it.
+ *
+ * @packageDocumentation
+ */
+import { SkeinError } from "../../../error.js";
+import type { Calls, Joined } from "../types.js";
+
+/** What is used of livekit-client's Room. */
+export interface LiveKitRoom {
+  connect(url: string, token: string): Promise<unknown>;
+  disconnect(): Promise<unknown>;
+  on(event: "disconnected", listener: () => void): unknown;
+}
+
+/** What is used of the module `livekit-client`. */
+export interface LiveKit<Room extends LiveKitRoom, Options> {
+  readonly Room: new (options?: Options) => Room;
+}
+
+/** A call that this device is connected to. */
+export interface Connected<Room> {
+  /** livekit-client's own: publish, show and mute with it. */
+  readonly room: Room;
+  /** Leaves the call and the room. Repeating it does nothing. */
+  hangUp(): Promise<void>;
+}
+
+/**
+ * Makes a Room for a call that `calls.start` or `calls.accept` has returned and connects it. From then on the two go
+ * together: when the call is over, or the user is taken out of it, the room is left; when the room is lost for good, so
+ * is the call. What fails to connect leaves the call and rejects.
+ *
+ * ```ts
+ * import * as livekit from "livekit-client";
+ * const { room, hangUp } = await connect(livekit, client.calls, await client.calls.accept(ring.id), { adaptiveStream: true, dynacast: true });
+ * await room.localParticipant.setMicrophoneEnabled(true);
+ * ```
+ */
+export async function connect<Room extends LiveKitRoom, Options>(livekit: LiveKit<Room, Options>, calls: Pick<Calls, "leave" | "on">, { call, access }: Joined, options?: Options): Promise<Connected<Room>> {
+  if (!access) throw new SkeinError("failed_precondition", "the call is over");
+  const room = new livekit.Room(options);
+  let over = false;
+  const stop = async (left: boolean): Promise<void> => {
+    if (over) return;
+    over = true;
+    off();
+    await Promise.all([room.disconnect(), left ? undefined : calls.leave(call.id)]);
+  };
+  const off = calls.on("ended", (event) => {
+    if (event.call.id === call.id) stop(true).catch(() => undefined);
+  });
+  try {
+    await room.connect(access.url, access.token);
+  } catch (error) {
+    await stop(false).catch(() => undefined);
+    throw error;
+  }
+  room.on("disconnected", () => void stop(false).catch(() => undefined));
+  return { room, hangUp: () => stop(false) };
+}
