@@ -8,7 +8,7 @@ export const key = "calls-test";
 export const secret = "a secret of calls that is long enough";
 
 /** The program under test, built by `make build`, or named by SKEIN_BIN. */
-function binary(): string {
+export function binary(): string {
   const named = process.env["SKEIN_BIN"];
   if (named !== undefined) return named;
   const built = new URL("../../../bin/skein", import.meta.url).pathname;

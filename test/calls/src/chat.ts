@@ -1,0 +1,79 @@
+// The server beside an SFU of its own, and users of it: who rings whom.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type ClientWith, createClient } from "@skein/client";
+import { calls } from "@skein/client/calls";
+import { binary, key, type SFU, secret, startSFU } from "./sfu.js";
+
+const modules = { calls: calls() };
+
+/** A device of a user, with its calls. */
+export type Device = ClientWith<{ calls: (typeof modules)["calls"] }>;
+
+export interface Chat {
+  readonly sfu: SFU;
+  device(user: string, name: string): Promise<Device>;
+  stop(): Promise<void>;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      if (address === null || typeof address === "string") reject(new Error("no address"));
+      else probe.close(() => resolve(address.port));
+    });
+  });
+}
+
+/** Starts both; each knows the other. */
+export async function startChat(): Promise<Chat> {
+  const endpoint = `http://127.0.0.1:${await freePort()}`;
+  const sfu = await startSFU(["--webhook", `${endpoint}/v1/calls/webhook`]);
+  const data = mkdtempSync(join(tmpdir(), "skein-calls-"));
+  const server = spawn(binary(), ["serve", "--dev", "--listen", endpoint.slice(7), "--data", data, "--calls-url", sfu.url, "--calls-key", key], {
+    env: { ...process.env, SKEIN_CALLS_SECRET: secret },
+    stdio: ["ignore", "pipe", process.env["CALLS_LOG"] === undefined ? "ignore" : "inherit"],
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+    createInterface({ input: server.stdout! }).once("line", () => resolve());
+  });
+  const devices: Device[] = [];
+  return {
+    sfu,
+    async device(user, name) {
+      const token = async (): Promise<string> => {
+        const answer = await fetch(`${endpoint}/dev/token`, { method: "POST", body: JSON.stringify({ user }) });
+        return ((await answer.json()) as { token: string }).token;
+      };
+      const made = createClient({ endpoint, appId: "demo", token, deviceId: name, modules });
+      devices.push(made);
+      await made.connect();
+      return made;
+    },
+    async stop() {
+      for (const device of devices) await device.close();
+      await new Promise<void>((resolve) => {
+        server.removeAllListeners("exit").once("exit", () => resolve());
+        server.kill("SIGTERM");
+      });
+      await sfu.stop();
+      rmSync(data, { recursive: true });
+    },
+  };
+}
+
+/** Waits until something holds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeout = 20_000): Promise<void> {
+  const end = Date.now() + timeout;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
