@@ -172,8 +172,8 @@ func feedbacks(c sdp.Codec, video bool) (out []string) {
 	return out
 }
 
-// acceptCodecs is what is left of a client's codecs, in its order; a track
-// with redundancy has that first.
+// acceptCodecs is what is left of a client's codecs, in its order; what a
+// track was announced with comes first.
 func acceptCodecs(m *sdp.Media, track *published) []sdp.Codec {
 	video := m.Kind == "video"
 	h264 := slices.ContainsFunc(m.Codecs, func(c sdp.Codec) bool { return c.Name == "h264" && modeOne(c) })
@@ -189,8 +189,16 @@ func acceptCodecs(m *sdp.Media, track *published) []sdp.Codec {
 		c.Feedback = feedbacks(c, video)
 		out = append(out, c)
 	}
-	if track != nil && track.red {
-		slices.SortStableFunc(out, func(a, b sdp.Codec) int { return rank(a) - rank(b) })
+	// The client sends what is first.
+	first := ""
+	if track != nil && video {
+		x, _ := forward.CodecOf(track.info.MimeType)
+		first = x.Name()
+	} else if track != nil && track.red {
+		first = "red"
+	}
+	if first != "" {
+		slices.SortStableFunc(out, func(a, b sdp.Codec) int { return rank(a, first) - rank(b, first) })
 	} else if track != nil && !video {
 		out = slices.DeleteFunc(out, func(c sdp.Codec) bool { return c.Name == "red" })
 	}
@@ -203,8 +211,8 @@ func acceptCodecs(m *sdp.Media, track *published) []sdp.Codec {
 	return out
 }
 
-func rank(c sdp.Codec) int {
-	if c.Name == "red" {
+func rank(c sdp.Codec, first string) int {
+	if c.Name == first {
 		return 0
 	}
 	return 1

@@ -58,8 +58,20 @@ func (p *Participant) handle(ses *session, m *livekit.SignalRequest) {
 			reason = livekit.DisconnectReason_CLIENT_INITIATED
 		}
 		r.removeLocked(p, livekit.DisconnectReason_CLIENT_INITIATED, livekit.LeaveRequest_DISCONNECT)
+	case *livekit.SignalRequest_Simulate:
+		p.simulate(k.Simulate)
 	default:
 		p.handlePing(m)
+	}
+}
+
+// simulate makes the trouble that a client asks for, to itself alone.
+func (p *Participant) simulate(s *livekit.SimulateScenario) {
+	switch k := s.GetScenario().(type) {
+	case *livekit.SimulateScenario_SubscriberBandwidth:
+		p.sub.peer.SetCeiling(max(k.SubscriberBandwidth, 0))
+	case *livekit.SimulateScenario_NodeFailure, *livekit.SimulateScenario_ServerLeave, *livekit.SimulateScenario_LeaveRequestFullReconnect:
+		p.room.removeLocked(p, livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
 	}
 }
 

@@ -41,6 +41,9 @@ func (p *Peer) divide(now int64, out *link.Batch) (told []StreamState) {
 	if limited {
 		budget = s.estimator.Rate()
 	}
+	if p.ceiling > 0 {
+		budget = min(budget, p.ceiling)
+	}
 	choices, budget := p.choices(now, budget)
 	left := p.spread(choices, budget, now, limited)
 	for i := range choices {
@@ -62,7 +65,7 @@ func (p *Peer) divide(now int64, out *link.Batch) (told []StreamState) {
 			told = append(told, StreamState{c.down, paused})
 		}
 	}
-	if limited {
+	if limited && p.ceiling == 0 {
 		p.probes(choices, left, now, out)
 	}
 	p.Link.Unlock()
@@ -70,6 +73,13 @@ func (p *Peer) divide(now int64, out *link.Batch) (told []StreamState) {
 		src.askKey(now)
 	}
 	return told
+}
+
+// SetCeiling bounds what is sent to the client, bits a second; 0 = no bound.
+func (p *Peer) SetCeiling(rate int64) {
+	p.Link.Lock()
+	defer p.Link.Unlock()
+	p.ceiling = rate
 }
 
 func (p *Peer) choices(now, budget int64) ([]choice, int64) {

@@ -38,6 +38,8 @@ type Peer struct {
 	sender sender
 	downs  []*Down
 	byOut  map[uint32]*Down
+	// ceiling is what the client asked not to be exceeded, 0 = nothing.
+	ceiling int64
 
 	// Pausable says that video may be paused when there is no room for it.
 	Pausable atomic.Bool

@@ -1,0 +1,76 @@
+// What is sent follows what is shown, and what the network takes.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Browser } from "playwright-core";
+import { startSFU, type SFU } from "../src/sfu.js";
+import { launch, Party, startPages } from "../src/party.js";
+
+let sfu: SFU;
+let pages: Awaited<ReturnType<typeof startPages>>;
+let browser: Browser;
+
+beforeAll(async () => {
+  [sfu, pages, browser] = await Promise.all([startSFU(), startPages(), launch()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await Promise.all([pages?.stop(), sfu?.stop()]);
+});
+
+const width = (p: Party) => async () => (await p.heard()).find((h) => h.kind === "video")?.frameWidth ?? 0;
+/** Whether the sender encodes its best layer. */
+const sendsBest = (p: Party) => () =>
+  p.run<boolean>(`for (const pub of room.localParticipant.videoTrackPublications.values())
+    for (const s of (await pub.track.getRTCStatsReport()).values()) if (s.type === "outbound-rtp" && s.rid === "h") return s.active; return false;`);
+const show = (p: Party, css: string) => p.run(`for (const e of document.querySelectorAll("video")) e.style.cssText = ${JSON.stringify(css)};`);
+
+test("a viewer gets the layer that it shows, and nobody encodes what nobody shows", async () => {
+  const ann = await Party.join(browser, pages.url, sfu, "ann", "adapt", { publish: "video", room: { dynacast: true } });
+  const bob = await Party.join(browser, pages.url, sfu, "bob", "adapt", { publish: "none", room: { adaptiveStream: { pixelDensity: 1 } } });
+  await bob.decodes("ann", 5);
+  await show(bob, "width:640px;height:360px");
+  await expect.poll(width(bob), { timeout: 10_000 }).toBe(640);
+  await show(bob, "width:160px;height:90px");
+  await expect.poll(width(bob), { timeout: 10_000 }).toBe(320);
+  await expect.poll(sendsBest(ann), { timeout: 10_000 }).toBe(false);
+  await bob.decodes("ann", 5);
+  await show(bob, "width:640px;height:360px");
+  await expect.poll(sendsBest(ann), { timeout: 10_000 }).toBe(true);
+  await expect.poll(width(bob), { timeout: 10_000 }).toBe(640);
+  // Not shown at all: nothing comes.
+  await show(bob, "display:none");
+  await expect.poll(async () => {
+    const bytes = async () => (await bob.heard()).find((h) => h.kind === "video")?.bytes ?? 0;
+    const before = await bytes();
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    return (await bytes()) - before;
+  }, { timeout: 15_000 }).toBe(0);
+  await show(bob, "width:640px;height:360px");
+  await bob.decodes("ann", 5);
+  await Promise.all([ann, bob].map((p) => p.leave()));
+});
+
+test("with less bandwidth the layer goes down within 3 s, and with more up within 8 s", async () => {
+  const ann = await Party.join(browser, pages.url, sfu, "ann", "narrow", { publish: "video" });
+  const bob = await Party.join(browser, pages.url, sfu, "bob", "narrow", { publish: "none" });
+  await bob.decodes("ann", 5);
+  await expect.poll(width(bob), { timeout: 10_000 }).toBe(640);
+  await bob.run(`await room.simulateScenario("subscriber-bandwidth", 200_000);`);
+  await expect.poll(width(bob), { timeout: 3_000 }).toBe(320);
+  await bob.decodes("ann", 5);
+  await bob.run(`await room.simulateScenario("subscriber-bandwidth", 0);`);
+  await expect.poll(width(bob), { timeout: 8_000 }).toBe(640);
+  expect((await bob.heard()).find((h) => h.kind === "video")!.freezes).toBeLessThan(2);
+  await Promise.all([ann, bob].map((p) => p.leave()));
+});
+
+for (const codec of ["vp9", "h264", "av1"]) {
+  test(`video in ${codec} is passed on`, async () => {
+    const ann = await Party.join(browser, pages.url, sfu, "ann", codec, { publish: "video", room: { publishDefaults: { videoCodec: codec, backupCodec: false, scalabilityMode: "L1T1" }, videoCaptureDefaults: { resolution: { width: 320, height: 180, frameRate: 10 } } } });
+    const bob = await Party.join(browser, pages.url, sfu, "bob", codec, { publish: "none" });
+    await bob.decodes("ann", 10, 30_000);
+    const used = await bob.run<string[]>(`const out = []; for (const p of room.remoteParticipants.values()) for (const pub of p.trackPublications.values()) {
+      const r = await pub.track.getRTCStatsReport(); for (const s of r.values()) if (s.type === "inbound-rtp") out.push(r.get(s.codecId).mimeType.toLowerCase()); } return out;`);
+    expect(used).toEqual([`video/${codec}`]);
+    await Promise.all([ann, bob].map((p) => p.leave()));
+  });
+}
