@@ -19,6 +19,7 @@ export function binary(): string {
 export interface SFU {
   readonly url: string;
   readonly http: string;
+  readonly rtcPort: number;
   readonly rooms: RoomServiceClient;
   readonly process: ChildProcess;
   token(identity: string, room: string, grant?: VideoGrant): Promise<string>;
@@ -31,14 +32,15 @@ export async function startSFU(args: string[] = [], listen = "127.0.0.1:0"): Pro
     env: { ...process.env, SKEIN_SFU_KEY: key, SKEIN_SFU_SECRET: secret },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const ready = await new Promise<{ listen: string }>((resolve, reject) => {
+  const ready = await new Promise<{ listen: string; rtc_port: number }>((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`the SFU ended with ${code}`)));
-    createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as { listen: string }));
+    createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as { listen: string; rtc_port: number }));
   });
   const http = `http://${ready.listen}`;
   return {
     url: `ws://${ready.listen}`,
     http,
+    rtcPort: ready.rtc_port,
     rooms: new RoomServiceClient(http, key, secret),
     process: child,
     async token(identity, room, grant = {}) {
