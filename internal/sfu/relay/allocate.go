@@ -79,8 +79,13 @@ func (g generator) AllocatePacketConn(c turn.AllocateListenerConfig) (net.Packet
 		return nil, nil, net.ErrClosed
 	}
 	g.s.n.granted.Add(1)
-	port := r.UDPConn.LocalAddr().(*net.UDPAddr).Port
-	return r, &net.UDPAddr{IP: media.Told.Addr().AsSlice(), Port: port}, nil
+	// The SFU answers checks with the address that it sees. Were another one
+	// told here, clients would take the way for a new one, of unknown kind.
+	as := media.Local.Addr()
+	if g.s.cfg.Public {
+		as = media.Told.Addr()
+	}
+	return r, &net.UDPAddr{IP: as.AsSlice(), Port: r.UDPConn.LocalAddr().(*net.UDPAddr).Port}, nil
 }
 
 // open binds a socket beside the SFU's.

@@ -5,23 +5,37 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { createServer, type Server } from "node:http";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { wrapper, type Host } from "./lab.js";
 import type { SFU } from "./sfu.js";
 
 const require = createRequire(import.meta.url);
 const dist = require.resolve("livekit-client").replace(/[^/]*$/, "");
 
+/** What is behind a path: the client, or an empty page that loads it. */
+function file(path: string): { contentType: string; body: string } {
+  const files: Record<string, () => string> = {
+    "/page.js": () => readFileSync(new URL("page.js", import.meta.url), "utf8"),
+    "/livekit.js": () => readFileSync(dist + "livekit-client.umd.js", "utf8"),
+    "/e2ee.js": () => readFileSync(dist + "livekit-client.e2ee.worker.js", "utf8"),
+  };
+  const body = files[path]?.();
+  const page = '<!doctype html><title>call</title><script src="/livekit.js"></script><script src="/page.js"></script><body></body>';
+  return { contentType: body === undefined ? "text/html" : "text/javascript", body: body ?? page };
+}
+
+/** Gives a browser the pages without a network, as one on another host has none to this process. */
+export async function pagesInside(context: BrowserContext): Promise<string> {
+  await context.route("http://127.0.0.1/**", (route) => route.fulfill(file(new URL(route.request().url()).pathname)));
+  return "http://127.0.0.1/";
+}
+
 /** Serves an empty page and the client: a camera needs a secure origin, which loopback is. */
 export async function startPages(): Promise<{ url: string; stop(): Promise<void> }> {
-  const files: Record<string, string> = {
-    "/page.js": readFileSync(new URL("page.js", import.meta.url), "utf8"),
-    "/livekit.js": readFileSync(dist + "livekit-client.umd.js", "utf8"),
-    "/e2ee.js": readFileSync(dist + "livekit-client.e2ee.worker.js", "utf8"),
-  };
   const server: Server = createServer((req, res) => {
-    const body = files[req.url ?? ""];
-    res.setHeader("Content-Type", body === undefined ? "text/html" : "text/javascript");
-    res.end(body ?? '<!doctype html><title>call</title><script src="/livekit.js"></script><script src="/page.js"></script><body></body>');
+    const { contentType, body } = file(req.url ?? "");
+    res.setHeader("Content-Type", contentType);
+    res.end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -61,9 +75,11 @@ function voice(): string {
   return file;
 }
 
-export function launch(): Promise<Browser> {
+/** Starts Chromium, here or on a host of a lab. */
+export function launch(host?: Host): Promise<Browser> {
+  const program = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   return chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: host === undefined ? program : wrapper(host, program),
     args: [
       "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
       "--use-fake-device-for-media-stream", `--use-file-for-fake-audio-capture=${voice()}`, "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required",
@@ -94,11 +110,11 @@ export interface Heard {
 export class Party {
   private constructor(readonly page: Page, readonly identity: string) {}
 
-  static async join(browser: Browser, pages: string, sfu: SFU, identity: string, room: string, o: JoinOptions = {}): Promise<Party> {
+  static async join(browser: Browser, pages: string | typeof pagesInside, sfu: SFU, identity: string, room: string, o: JoinOptions = {}): Promise<Party> {
     const context = await browser.newContext();
     const page = await context.newPage();
     if (process.env["CALLS_LOG"] !== undefined) page.on("console", (m) => console.log(identity, m.text()));
-    await page.goto(pages);
+    await page.goto(typeof pages === "string" ? pages : await pages(context));
     const token = await sfu.token(identity, room);
     const options = { ...o, log: process.env["CALLS_LOG"] !== undefined };
     await page.evaluate(`window.joinRoom(${JSON.stringify({ url: sfu.url, token, options })})`);
@@ -125,6 +141,17 @@ export class Party {
         }
       }
       return out;`);
+  }
+
+  /** The way that media takes: kinds of the candidates, protocols, and the server's address. */
+  way(): Promise<{ local: string; protocol: string; relay: string; remote: string; roundTrip: number }> {
+    return this.run(`
+      const stats = [...(await room.engine.pcManager.publisher.getStats()).values()];
+      const t = stats.find((s) => s.type === "transport" && s.selectedCandidatePairId);
+      const pair = stats.find((s) => s.id === t?.selectedCandidatePairId);
+      const of = (id) => stats.find((s) => s.id === id) ?? {};
+      const l = of(pair?.localCandidateId), r = of(pair?.remoteCandidateId);
+      return { local: l.candidateType ?? "", protocol: l.protocol ?? "", relay: l.relayProtocol ?? "", remote: r.address + ":" + r.port, roundTrip: pair?.currentRoundTripTime ?? -1 };`);
   }
 
   events(): Promise<unknown[][]> {

@@ -2,6 +2,7 @@
 import { spawn, execFileSync, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { existsSync } from "node:fs";
+import type { Host } from "./lab.js";
 import { AccessToken, RoomServiceClient, type VideoGrant } from "livekit-server-sdk";
 
 export const key = "calls-test";
@@ -26,9 +27,10 @@ export interface SFU {
   stop(): Promise<void>;
 }
 
-/** Starts one and waits until it serves. */
-export async function startSFU(args: string[] = [], listen = "127.0.0.1:0"): Promise<SFU> {
-  const child = spawn(binary(), ["sfu", "--listen", listen, "--rtc-port", "0", "--rtc-listen", "127.0.0.1", ...args], {
+/** Starts one and waits until it serves; on a host of a lab, under the address that clients know it by. */
+export async function startSFU(args: string[] = [], listen = "127.0.0.1:0", on?: { host: Host; address: string }): Promise<SFU> {
+  const line = [...(on?.host.enter ?? []), binary(), "sfu", "--listen", listen, "--rtc-port", "0", "--rtc-listen", on?.host.addr ?? "127.0.0.1", ...args];
+  const child = spawn(line[0]!, line.slice(1), {
     env: { ...process.env, SKEIN_SFU_KEY: key, SKEIN_SFU_SECRET: secret },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -36,9 +38,10 @@ export async function startSFU(args: string[] = [], listen = "127.0.0.1:0"): Pro
     child.once("exit", (code) => reject(new Error(`the SFU ended with ${code}`)));
     createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line) as { listen: string; rtc_port: number }));
   });
-  const http = `http://${ready.listen}`;
+  const address = on?.address ?? ready.listen;
+  const http = `http://${address}`;
   return {
-    url: `ws://${ready.listen}`,
+    url: `ws://${address}`,
     http,
     rtcPort: ready.rtc_port,
     rooms: new RoomServiceClient(http, key, secret),
