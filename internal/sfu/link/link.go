@@ -3,7 +3,7 @@
 // DTLS, SRTP and SCTP and knows nothing of rooms or tracks.
 //
 // It is built on pion's protocol packages but not on pion/webrtc, for what
-// forwarding costs there (docs/adr/0022-sfu.md has the figures):
+// forwarding costs there (docs/adr/0013-forwarding-media.md has the figures):
 //
 //   - A server has a known address, so that ICE-lite (RFC 8445 §2.5) is all of
 //     ICE that it needs: it answers checks and sends none. There is no agent,
