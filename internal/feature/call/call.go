@@ -103,7 +103,8 @@ type Deps struct {
 // be called from any goroutine.
 type Service struct {
 	d      Deps
-	turns  [64]sync.Mutex // changes of one call take turns on a node, rather than meet in the database
+	turns  [64]sync.Mutex // changes of one call take turns on a node, rather than meet in the database; whoever holds one takes no other
+	groups [64]sync.Mutex // who tells a group of its call, one at a time: those who waited find it told
 	seed   maphash.Seed
 	fences chan fence
 	done   chan struct{} // closed when the goroutine of fences has ended
@@ -157,6 +158,16 @@ func Kinds(late func() *Service) []job.Kind {
 		{Name: checkKind, Timeout: short, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runCheck(ctx, j) }},
 		{Name: sweepKind, Timeout: 2 * short, Every: sweepEvery, Run: func(ctx context.Context, _ job.Job) error { return late().sweep(ctx) }},
 	}
+}
+
+// noteDown writes down what was done for a call. It takes its turn with the changes,
+// which read what it writes.
+func (s *Service) noteDown(ctx context.Context, id, query string, args ...any) error {
+	defer s.alone(id)()
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	})
 }
 
 // alone has the changes of one call on this node take turns.

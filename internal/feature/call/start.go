@@ -206,10 +206,10 @@ func (s *Service) fresh(a im.Actor, id string, conv im.ConvID, hash []byte, r *s
 
 // begin stores a new call with its rings.
 func (s *Service) begin(ctx context.Context, a im.Actor, c *call, users []im.UserID) error {
-	defer s.alone(c.id)()
-	if err := s.dropOwn(ctx, a, c.id); err != nil {
+	if err := s.dropOwn(ctx, a, c.id); err != nil { // before it holds a turn: this takes one of another call
 		return err
 	}
+	defer s.alone(c.id)()
 	made := *c
 	return s.d.DB.Write(ctx, func(tx db.Tx) error {
 		*c = made

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"time"
@@ -162,10 +163,18 @@ func (s *Service) tellGroup(ctx context.Context, c *call) error {
 	if c.direct() || c.told >= c.version {
 		return nil
 	}
+	m := &s.groups[maphash.String(s.seed, c.id)%uint64(len(s.groups))]
+	m.Lock()
+	defer m.Unlock()
+	fresh, _, err := s.read(ctx, c.app, c.id)
+	if err != nil || fresh.told >= c.version {
+		return gone(err)
+	}
 	id, err := im.NewClientID(s.d.Clock.Now(), s.d.Entropy)
 	if err != nil {
 		return err
 	}
+	// What is told is newer than fresh, or the same.
 	err = s.d.Chat.Refresh(ctx, im.Actor{App: c.app, Server: true}, c.conv, chat.CallKey, id, func(ctx context.Context) (*skeinv1.Content, error) {
 		now, err := s.ofGroup(ctx, c)
 		return &skeinv1.Content{Kind: &skeinv1.Content_Call{Call: now}}, err
@@ -173,10 +182,7 @@ func (s *Service) tellGroup(ctx context.Context, c *call) error {
 	if err != nil && !over(err) {
 		return fmt.Errorf("tell a group of a call: %w", err)
 	}
-	return s.d.DB.Write(ctx, func(tx db.Tx) error {
-		_, err := tx.Exec("UPDATE call SET told = $3 WHERE app = $1 AND id = $2 AND told < $3", c.app, c.id, c.version)
-		return err
-	})
+	return s.noteDown(ctx, c.id, "UPDATE call SET told = $3 WHERE app = $1 AND id = $2 AND told < $3", c.app, c.id, fresh.version)
 }
 
 // over tells that a conversation takes nothing any more: it was dissolved, or is
@@ -242,11 +248,7 @@ func (s *Service) note(ctx context.Context, c *call, parties []*party) error {
 		case err != nil && !over(err) && im.CodeOf(err) != im.ClockSkew:
 			return fmt.Errorf("write a call's notice: %w", err)
 		}
-		err = s.d.DB.Write(ctx, func(tx db.Tx) error {
-			_, err := tx.Exec("UPDATE call SET due = due - $3 WHERE app = $1 AND id = $2 AND (due / $3) % 2 = 1", c.app, c.id, which)
-			return err
-		})
-		if err != nil {
+		if err := s.noteDown(ctx, c.id, "UPDATE call SET due = due - $3 WHERE app = $1 AND id = $2 AND (due / $3) % 2 = 1", c.app, c.id, which); err != nil {
 			return err
 		}
 	}
@@ -286,10 +288,7 @@ func (s *Service) evict(ctx context.Context, c *call, parties []*party) error {
 			errs = append(errs, fmt.Errorf("take somebody out of a call's room: %w", err))
 			continue
 		}
-		errs = append(errs, s.d.DB.Write(ctx, func(tx db.Tx) error {
-			_, err := tx.Exec("UPDATE call_party SET evict = '' WHERE app = $1 AND usr = $2 AND call_id = $3 AND evict = $4", c.app, p.user, c.id, p.evict)
-			return err
-		}))
+		errs = append(errs, s.noteDown(ctx, c.id, "UPDATE call_party SET evict = '' WHERE app = $1 AND usr = $2 AND call_id = $3 AND evict = $4", c.app, p.user, c.id, p.evict))
 	}
 	return errors.Join(errs...)
 }
@@ -302,8 +301,5 @@ func (s *Service) close(ctx context.Context, c *call) error {
 	if err := s.d.Media.deleteRoom(ctx, c.room); err != nil {
 		return fmt.Errorf("close a call's room: %w", err)
 	}
-	return s.d.DB.Write(ctx, func(tx db.Tx) error {
-		_, err := tx.Exec("UPDATE call SET closed = 1 WHERE app = $1 AND id = $2", c.app, c.id)
-		return err
-	})
+	return s.noteDown(ctx, c.id, "UPDATE call SET closed = 1 WHERE app = $1 AND id = $2", c.app, c.id)
 }
