@@ -318,6 +318,32 @@ func TestASessionIsResumedByItsOwnerAloneAndReplacedByTheSameIdentity(t *testing
 	}
 }
 
+func TestAClientGetsATokenToComeBackWithThatGrantsWhatItMayDoNow(t *testing.T) {
+	s, h := start(t, nil)
+	c := signalOnly(t, h.URL, "ann", token.Video{}, &livekit.JoinRequest{})
+	c.until("join", func(m *livekit.SignalResponse) bool { return m.GetJoin() != nil })
+	admin := mint(t, token.Grants{Video: token.Video{RoomAdmin: true, Room: "r"}})
+	if code, body := twirp(t, h.URL, "UpdateParticipant", admin, `{"room":"r","identity":"ann","permission":{"canSubscribe":true,"canPublishSources":["MICROPHONE"]}}`); code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
+	r, err := s.room("r", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.participants["ann"].refresh(time.Now().Add(time.Minute))
+	r.mu.Unlock()
+	raw := c.until("a token", func(m *livekit.SignalResponse) bool { return m.GetRefreshToken() != "" }).GetRefreshToken()
+	g, err := token.Parse(raw, s.secret, time.Now().Add(2*time.Minute))
+	if err != nil || g.Identity != "ann" || g.Video.Room != "r" || !g.Video.RoomJoin || token.Allowed(g.Video.CanPublish) || !token.Allowed(g.Video.CanSubscribe) ||
+		len(g.Video.CanPublishSources) != 1 || g.Video.CanPublishSources[0] != "microphone" {
+		t.Errorf("got %+v, %v", g, err)
+	}
+	if g.Expires.Sub(g.NotBefore) != refreshedFor {
+		t.Errorf("it is good for %v", g.Expires.Sub(g.NotBefore))
+	}
+}
+
 func TestAFullRoomAndARevokedTokenAreRefused(t *testing.T) {
 	s, h := start(t, func(c *Config) { c.MaxParticipants = 1 })
 	signalOnly(t, h.URL, "ann", token.Video{}, &livekit.JoinRequest{}).until("join", func(m *livekit.SignalResponse) bool { return m.GetJoin() != nil })

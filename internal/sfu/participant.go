@@ -23,6 +23,8 @@ const (
 	joinLimit    = 60 * time.Second // from the join to media
 	silentLimit  = 20_000_000_000   // ns without a check of the link
 	lostLimit    = 6_000_000_000    // ns without one, after which others are told
+	refreshEvery = 5 * time.Minute  // a client gets a new token, to come back with
+	refreshedFor = 10 * time.Minute // is how long that is good at the least
 )
 
 // Participant is one client in a room. The room's mu guards it.
@@ -57,6 +59,7 @@ type Participant struct {
 	wished    map[string]bool                 // explicit wishes by track sid
 	asked     bool                            // the client was asked for an offer
 	lastSeq   uint32                          // of its reliable data packets
+	refreshed time.Time                       // when the client last got a token
 	dataOK    atomic.Bool                     // may publish data; read without the lock
 }
 
@@ -73,6 +76,7 @@ func newParticipant(r *Room, ses *session, j *joiner) (*Participant, error) {
 			Hidden: v.Hidden, Recorder: v.Recorder, Agent: v.Agent, CanUpdateMetadata: v.CanUpdateOwnMetadata != nil && *v.CanUpdateOwnMetadata,
 		},
 	}
+	p.refreshed = now.Add(10*time.Second - refreshEvery) // soon, then in turns
 	p.order = fmt.Sprintf("%020d%s", now.UnixNano(), p.sid)
 	for _, name := range v.CanPublishSources {
 		if n, ok := livekit.TrackSource_value[strings.ToUpper(name)]; ok {
@@ -184,6 +188,34 @@ func (p *Participant) detached(ses *session) {
 	}
 	p.session = nil
 	p.goneAt = r.server.now()
+}
+
+// refresh gives the client a token to come back with: the one that it joined
+// with may be good for a minute, and its call lasts an hour. It grants what
+// the participant may do now.
+func (p *Participant) refresh(t time.Time) {
+	if p.session == nil || t.Sub(p.refreshed) < refreshEvery {
+		return
+	}
+	p.refreshed = t
+	g := *p.grants
+	secret, ok := p.room.server.secret(g.Key)
+	if !ok {
+		return
+	}
+	g.Name, g.Metadata, g.Attributes = p.name, p.metadata, p.attributes
+	v := &g.Video
+	v.CanPublish, v.CanSubscribe, v.CanPublishData = &p.permission.CanPublish, &p.permission.CanSubscribe, &p.permission.CanPublishData
+	v.CanPublishSources = nil
+	for _, s := range p.permission.CanPublishSources {
+		v.CanPublishSources = append(v.CanPublishSources, strings.ToLower(s.String()))
+	}
+	v.CanUpdateOwnMetadata, v.Hidden = &p.permission.CanUpdateMetadata, p.permission.Hidden
+	// Never good for longer than two rounds, however long the first one was.
+	g.NotBefore, g.Expires = t, t.Add(refreshedFor)
+	if raw, err := token.Mint(g.Key, secret, g); err == nil {
+		p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_RefreshToken{RefreshToken: raw}})
+	}
 }
 
 // expire gives up on a client that is gone for too long.

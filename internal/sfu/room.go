@@ -260,6 +260,7 @@ func (r *Room) second(now int64) {
 	t := r.server.now()
 	for _, p := range r.sorted() {
 		p.dynacast(now)
+		p.refresh(t)
 		p.expire(now, t)
 	}
 	if len(r.participants) > 0 || r.ended {

@@ -35,6 +35,7 @@ type Video struct {
 
 // Grants is a token's content.
 type Grants struct {
+	Key        string // by which Parse found it signed; Mint takes its own
 	Identity   string // of the participant; empty for a back end
 	Name       string
 	Metadata   string
@@ -117,7 +118,7 @@ func Parse(raw string, secrets Secrets, now time.Time) (*Grants, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
 	}
-	g := &Grants{Identity: c.Subject, Name: c.Name, Metadata: c.Metadata, Attributes: c.Attributes, Kind: c.Kind, SHA256: c.SHA256}
+	g := &Grants{Key: c.Issuer, Identity: c.Subject, Name: c.Name, Metadata: c.Metadata, Attributes: c.Attributes, Kind: c.Kind, SHA256: c.SHA256}
 	if c.Video != nil {
 		g.Video = *c.Video
 	}
