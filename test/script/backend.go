@@ -108,7 +108,6 @@ var backEndVerbs = merged(
 	backEndGroupVerbs,
 	backEndTending,
 	backEndFiles(),
-	backEndCalls(),
 )
 
 // backEndTending is what the back end does with what hangs on messages and in groups.

@@ -75,8 +75,8 @@ export class Lab {
     await this.#do({ do: "link", name: host.name, way, ...q });
   }
 
-  /** Lets nothing of UDP through, or nothing but TCP to one port. */
-  async block(host: Host, drop: "nothing" | "udp" | "all but", port = 0): Promise<void> {
+  /** Lets nothing of UDP through, nothing of TCP to one port, neither, or nothing but that TCP. */
+  async block(host: Host, drop: "nothing" | "udp" | "tcp" | "udp and tcp" | "all but", port = 0): Promise<void> {
     await this.#do({ do: "block", name: host.name, drop, port });
   }
 

@@ -30,8 +30,8 @@ type command struct {
 	Loss, Reorder, Twice float64
 	Delay, Jitter        float64
 	Rate, Queue          int
-	// Drop says what block lets through no more: nothing, udp, or all but
-	// TCP to one port.
+	// Drop says what block lets through no more: nothing, udp, tcp of one
+	// port, both of these, or all but TCP of one port.
 	Drop string
 	Port uint16
 }
@@ -116,6 +116,10 @@ func (w *world) do(c command) (any, error) {
 			h.Block(nil)
 		case "udp":
 			h.Block(netlab.UDP)
+		case "tcp", "udp and tcp":
+			h.Block(func(p netlab.Packet) bool {
+				return c.Drop != "tcp" && netlab.UDP(p) || p.Proto() == unix.IPPROTO_TCP && (p.From().Port() == c.Port || p.To().Port() == c.Port)
+			})
 		case "all but":
 			h.Block(func(p netlab.Packet) bool {
 				return p.Proto() != unix.IPPROTO_TCP || p.From().Port() != c.Port && p.To().Port() != c.Port
