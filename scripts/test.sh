@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 PARTS=(setup build lint go js size wire files calls script sim cluster chaos helm examples e2e)
 # Seconds before a part is stopped: a test that hangs must not hang the run.
-declare -A LIMIT=([setup]=800 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [files]=260 [calls]=260 [script]=440 [sim]=200 [cluster]=220 [chaos]=540 [helm]=300 [examples]=240 [e2e]=400)
+declare -A LIMIT=([setup]=800 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [files]=260 [calls]=260 [script]=560 [sim]=200 [cluster]=220 [chaos]=540 [helm]=300 [examples]=240 [e2e]=400)
 # What has to exist for a part to have anything to test.
 declare -A NEEDS=([go]=internal [js]=sdk/js/client/package.json [size]=sdk/js/client/package.json
   [wire]=test/wire [files]=test/files [calls]=test/calls [script]=test/script [sim]=test/sim [cluster]=test/cluster [chaos]=test/chaos [helm]=deploy/helm/test/go.mod [examples]=examples [e2e]=test/e2e/package.json)
@@ -86,7 +86,7 @@ any_language() { # limit, folders
 part_wire() { go_test 180 ./test/wire; }
 part_files() { go_test 240 ./test/files; }
 part_calls() { any_language 100 ./test/calls; }
-part_script() { any_language 420 ./test/script; }
+part_script() { any_language 540 ./test/script; }
 part_sim() { go_test 190 ./test/sim; }
 part_cluster() { go_test 200 ./test/cluster/...; }
 part_chaos() { # one package after the other: each wants the machine

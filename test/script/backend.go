@@ -108,6 +108,7 @@ var backEndVerbs = merged(
 	backEndGroupVerbs,
 	backEndTending,
 	backEndFiles(),
+	backEndCalls(),
 )
 
 // backEndTending is what the back end does with what hangs on messages and in groups.

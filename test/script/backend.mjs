@@ -21,6 +21,15 @@ async function listed(list, line) {
   return out;
 }
 
+/** The call that goes on in a conversation. */
+async function goesOn({ conversation }) {
+  for await (const call of server.calls({ conversation, live: true })) return call.id;
+  throw new Error("no call goes on there");
+}
+
+const callLine = (c) =>
+  [c.end === "unspecified" || !c.end ? c.state : `${c.state}/${c.end}`, ...c.parties.map((p) => `${p.user}=${p.state}${p.role === "viewer" ? "/viewer" : ""}`)].join(" ");
+
 const uuid = (bytes) => Buffer.from(bytes).toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 
 function userLine(user) {
@@ -120,6 +129,12 @@ const verbs = {
     return [b.state, String(b.sent), String(b.refused)];
   },
   cancel: ({ message }) => server.cancelBroadcast(id(message)),
+
+  calls: ({ conversation }) => listed(server.calls({ conversation }), callLine),
+  endcall: async (c) => void (await server.endCall(await goesOn(c))),
+  expel: async (c) => void (await server.removeFromCall({ call: await goesOn(c), user: c.users[0] })),
+  hush: async (c) => server.muteInCall({ call: await goesOn(c), user: c.users[0], audio: true }),
+  voice: async (c) => void (await server.setCallRole({ call: await goesOn(c), user: c.users[0], role: c.role })),
 
   history: ({ conversation }) => listed(server.history(conversation), (item) => entryLine(item.entry)),
   pin: ({ conversation, data }) => server.pinMessage({ conversation, seq: data.seq }),

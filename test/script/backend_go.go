@@ -98,7 +98,7 @@ func entryLine(e *pb.Entry) string {
 	return e.Sender + ": " + e.Body.GetContent().GetText().GetText()
 }
 
-var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages, goServerTending, goServerFiles)
+var goServerVerbs = merged(goServerUsers, goServerGroups, goServerMessages, goServerTending, goServerFiles, goServerCalls)
 
 var goServerUsers = map[string]func(context.Context, *goServer, Command) (any, error){
 	"user": func(ctx context.Context, g *goServer, c Command) (any, error) {
