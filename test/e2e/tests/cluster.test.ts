@@ -1,4 +1,5 @@
 // The web app on three nodes: two people on different nodes, one of which is killed.
+import { get } from "node:http";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
@@ -29,6 +30,13 @@ async function enter(user: string, options: BrowserContextOptions = {}): Promise
   return { app, node, problems };
 }
 
+/** Makes one connection to the balancer, which gives the next one to the next node. */
+function shift(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    get(`${cluster.url}/healthz`, { agent: false }, (response) => response.resume().once("end", resolve)).once("error", reject);
+  });
+}
+
 /** The same, on another node than that one: which it is hangs on the connections before. */
 async function elsewhere(user: string, than: ClusterNode, options: BrowserContextOptions = {}) {
   for (let i = 0; i < 12; i++) {
@@ -37,6 +45,7 @@ async function elsewhere(user: string, than: ClusterNode, options: BrowserContex
     const before = await cluster.sessions();
     await entered.app.page.context().close();
     await eventually(() => cluster.sessions(), (now) => (now.get(than.name) ?? 0) < (before.get(than.name) ?? 0));
+    if (i % 2 === 0) await shift(); // a page may make as many as there are nodes
   }
   throw new Error(`${user} is always on ${than.name}`);
 }
