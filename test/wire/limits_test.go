@@ -154,10 +154,10 @@ func TestANodeHasOnlySoManyConnections(t *testing.T) {
 	}
 }
 
-// heap is the server's heap in bytes; a development server tells it.
+// heap is what of the server's heap is in use, in bytes; a development server tells it.
 func heap(t *testing.T, s *server) (bytes int, sockets int) {
 	t.Helper()
-	_, body := s.get(t, "/dev/info", nil)
+	_, body := s.get(t, "/dev/info?collect", nil)
 	var info struct {
 		HeapBytes   int `json:"heap_bytes"`
 		Connections int
