@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,8 +47,9 @@ func NewHost(binary string, nodes int, store []string) (*Host, error) {
 	h.media = calltest.New()
 	for _, n := range h.nodes {
 		n.Log = &h.log
-		n.Args = append(slices.Clone(n.Args), "--calls-url", "ws"+strings.TrimPrefix(h.media.HTTP.URL, "http"), "--calls-key", calltest.Key, "--calls-ring-time", ringTime)
-		n.Env = append(n.Env, "SKEIN_CALLS_SECRET="+calltest.Secret)
+		// In the environment, which stays when a script moves to another store.
+		n.Env = append(n.Env, "SKEIN_CALLS_URL=ws"+strings.TrimPrefix(h.media.HTTP.URL, "http"), "SKEIN_CALLS_KEY="+calltest.Key,
+			"SKEIN_CALLS_SECRET="+calltest.Secret, "SKEIN_CALLS_RING_TIME="+ringTime)
 	}
 	return h, nil
 }
