@@ -5,7 +5,6 @@ package azure
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -188,11 +187,7 @@ func (o *objects) delegation(ctx context.Context) (*service.UserDelegationCreden
 // Begin implements remote.Objects. Azure knows no uploads, only the blocks of a
 // name; so the ids of the blocks say which upload they belong to.
 func (o *objects) Begin(context.Context, string) (string, error) {
-	var b [16]byte
-	if _, err := io.ReadFull(o.entropy, b[:]); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(b[:]), nil
+	return im.RandomID(o.entropy)
 }
 
 // idLen is the length of Begin's ids.

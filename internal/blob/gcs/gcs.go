@@ -10,7 +10,6 @@ package gcs
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -250,11 +249,7 @@ func (o *objects) Delete(ctx context.Context, name string) error {
 
 // Begin implements remote.Objects.
 func (o *objects) Begin(context.Context, string) (string, error) {
-	var b [16]byte
-	if _, err := io.ReadFull(o.entropy, b[:]); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(b[:]), nil
+	return im.RandomID(o.entropy)
 }
 
 // partsOf is how the names of all parts of an object begin. What a key has

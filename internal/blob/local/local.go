@@ -10,7 +10,6 @@ package local
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +70,7 @@ func (s *Store) Put(_ context.Context, key string, body []byte) error {
 	if err := blob.CheckPut(key, body); err != nil {
 		return err
 	}
-	name, err := s.newName()
+	name, err := im.RandomID(s.entropy)
 	if err != nil {
 		return err
 	}
@@ -163,7 +162,7 @@ func (s *Store) Create(_ context.Context, key string, size int64) (string, error
 	if err := blob.CheckSize(key, size); err != nil {
 		return "", err
 	}
-	random, err := s.newName()
+	random, err := im.RandomID(s.entropy)
 	if err != nil {
 		return "", err
 	}
@@ -303,7 +302,7 @@ func (s *Store) Abort(_ context.Context, u blob.Upload) error {
 
 // Check implements blob.Store.
 func (s *Store) Check(ctx context.Context) error {
-	name, err := s.newName()
+	name, err := im.RandomID(s.entropy)
 	if err != nil {
 		return err
 	}
@@ -360,14 +359,6 @@ func (s *Store) remove(name string) error {
 		return err
 	}
 	return nil
-}
-
-func (s *Store) newName() (string, error) {
-	var b [16]byte
-	if _, err := io.ReadFull(s.entropy, b[:]); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(b[:]), nil
 }
 
 // mapError gives a file system's error the code that callers act on.

@@ -242,12 +242,12 @@ func (s *Store) Abort(ctx context.Context, u blob.Upload) error {
 
 // Check implements blob.Store.
 func (s *Store) Check(ctx context.Context) error {
-	var b [16]byte
-	if _, err := io.ReadFull(s.entropy, b[:]); err != nil {
+	name, err := im.RandomID(s.entropy)
+	if err != nil {
 		return err
 	}
-	key := "check/" + hex.EncodeToString(b[:])
-	if err := s.Put(ctx, key, b[:]); err != nil {
+	key := "check/" + name
+	if err := s.Put(ctx, key, []byte(name)); err != nil {
 		return err
 	}
 	return s.Delete(ctx, key)

@@ -84,11 +84,9 @@ func (s *Service) Create(ctx context.Context, a im.Actor, n tus.New, header stri
 	if u.sum, err = hex.DecodeString(n.Metadata["sha256"]); err != nil || len(u.sum) != 0 && len(u.sum) != sha256.Size {
 		return "", tus.Info{}, im.Errorf(im.InvalidArgument, "sha256 is 64 hex digits")
 	}
-	var b [16]byte
-	if _, err := io.ReadFull(s.d.Entropy, b[:]); err != nil {
+	if u.id, err = im.RandomID(s.d.Entropy); err != nil {
 		return "", tus.Info{}, err
 	}
-	u.id = hex.EncodeToString(b[:])
 	if u.hash, err = stateOf(sha256.New()); err != nil {
 		return "", tus.Info{}, err
 	}
