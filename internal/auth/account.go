@@ -105,7 +105,7 @@ func (a *Auth) accounts(ctx context.Context, actor im.Actor, sql string, args ..
 	var list []Account
 	err := a.db.Read(ctx, func(tx db.Tx) error {
 		list = nil
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			var c Account
 			var bot int64
 			err := r.Scan(&c.ID, &c.Created, &c.Suspended, &bot)

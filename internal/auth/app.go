@@ -122,7 +122,7 @@ func (a *Auth) ListApps(ctx context.Context) ([]App, error) {
 	err := a.db.Read(ctx, func(tx db.Tx) error {
 		apps = nil
 		var ids []im.AppID
-		err := each(tx, func(r db.Rows) error {
+		err := db.Each(tx, func(r db.Rows) error {
 			var id im.AppID
 			err := r.Scan(&id)
 			ids = append(ids, id)
@@ -373,7 +373,7 @@ func loadApp(tx db.Tx, id im.AppID) (App, error) {
 	if app.OwnQuotas, err = parseQuotas(id, quotas); err != nil {
 		return App{}, err
 	}
-	err = each(tx, func(r db.Rows) error {
+	err = db.Each(tx, func(r db.Rows) error {
 		var o string
 		err := r.Scan(&o)
 		app.AllowedOrigins = append(app.AllowedOrigins, o)
@@ -382,7 +382,7 @@ func loadApp(tx db.Tx, id im.AppID) (App, error) {
 	if err != nil {
 		return App{}, err
 	}
-	err = each(tx, func(r db.Rows) error {
+	err = db.Each(tx, func(r db.Rows) error {
 		var kid string
 		err := r.Scan(&kid)
 		app.KIDs = append(app.KIDs, kid)
@@ -561,7 +561,7 @@ func (a *Auth) signingKey(ctx context.Context, app im.AppID) (signKey, error) {
 			}
 			return err
 		}
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			s := sealedRow{Secret: Secret{App: app}}
 			var alg string
 			err := r.Scan(&s.KID, &alg, &s.keyID, &s.sealed)

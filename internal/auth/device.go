@@ -18,7 +18,7 @@ func (a *Auth) ListDevices(ctx context.Context, actor im.Actor) ([]Device, error
 	var list []Device
 	err := a.db.Read(ctx, func(tx db.Tx) error {
 		list = nil
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			var d Device
 			var platform int64
 			err := r.Scan(&d.ID, &platform, &d.Name, &d.Created, &d.LastSeen)

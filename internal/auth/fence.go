@@ -42,7 +42,7 @@ func (a *Auth) fencesAfter(ctx context.Context, after int64) ([]Fence, error) {
 		if err != nil || head <= after {
 			return err
 		}
-		err = each(tx, func(r db.Rows) error {
+		err = db.Each(tx, func(r db.Rows) error {
 			var f Fence
 			var kind int64
 			err := r.Scan(&f.ID, &kind, &f.App, &f.User, &f.Device, &f.KID, &f.Time)

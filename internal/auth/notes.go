@@ -172,7 +172,7 @@ func (a *Auth) Cursors(ctx context.Context, app im.AppID, users []im.UserID) (ma
 	}
 	err := a.db.Read(ctx, func(tx db.Tx) error {
 		clear(out)
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			var u im.UserID
 			var cursor []byte
 			err := r.Scan(&u, &cursor)

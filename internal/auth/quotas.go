@@ -175,7 +175,7 @@ func (a *Auth) NewUsers(ctx context.Context, actor im.Actor, list []im.UserID) (
 		if _, err := one(tx.QueryRow("SELECT users FROM app_count WHERE app = $1", actor.App), &users); err != nil {
 			return err
 		}
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			var u im.UserID
 			err := r.Scan(&u)
 			known[u] = true

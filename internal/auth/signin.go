@@ -325,7 +325,7 @@ func loadSignIn(tx db.Tx, g grant, hash []byte, device im.DeviceID) (signInRows,
 	if err != nil || !r.user {
 		return r, err
 	}
-	err = each(tx, func(rows db.Rows) error {
+	err = db.Each(tx, func(rows db.Rows) error {
 		var d deviceRow
 		var platform, revoked, shown int64
 		err := rows.Scan(&d.id, &platform, &d.name, &d.created, &d.lastSeen, &revoked, &d.validFrom, &d.shownCut, &shown)

@@ -185,21 +185,6 @@ func (a *Auth) in(ctx context.Context, room chan struct{}, fn func(db.Tx) error)
 // now is the clock in the unit of the tables.
 func (a *Auth) now() im.Micros { return im.MicrosOf(a.clock.Now()) }
 
-// each runs a query and calls scan for every row.
-func each(tx db.Tx, scan func(db.Rows) error, sql string, args ...any) error {
-	rows, err := tx.Query(sql, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // one scans the only row of a query; found is false when there is none.
 func one(row db.Row, dest ...any) (found bool, err error) {
 	err = row.Scan(dest...)

@@ -25,22 +25,15 @@ func Waits(ctx context.Context, d *db.DB, j journal.Journal, follower string) (a
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query("SELECT shard, min(pos) FROM parked_entry WHERE name = $1 GROUP BY shard", follower)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return db.Each(tx, func(r db.Rows) error {
 			var shard int
 			var pos im.Pos
-			if err := rows.Scan(&shard, &pos); err != nil {
-				return err
-			}
-			if shard < len(after) {
+			err := r.Scan(&shard, &pos)
+			if err == nil && shard < len(after) {
 				after[shard] = min(after[shard], pos-1)
 			}
-		}
-		return rows.Err()
+			return err
+		}, "SELECT shard, min(pos) FROM parked_entry WHERE name = $1 GROUP BY shard", follower)
 	})
 	if err == nil {
 		err = j.View(ctx, func(v journal.View) error {

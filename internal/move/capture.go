@@ -108,7 +108,7 @@ func (c capture) postgres(t *table) []string {
 
 // removeCapture takes every trace of a capture away.
 func removeCapture(tx db.Tx) error {
-	drops, err := strs(tx, map[db.Dialect]string{
+	drops, err := db.Column[string](tx, map[db.Dialect]string{
 		db.SQLite:   "SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'move\\_%' ESCAPE '\\'",
 		db.Postgres: "SELECT 'DROP FUNCTION ' || proname::text || '() CASCADE' FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname LIKE 'move\\_note\\_%'",
 	}[tx.Dialect()])

@@ -49,7 +49,7 @@ func placedTables() []string { return []string{"conversation", "membership"} }
 
 // tablesOf lists the tables of a database that are copied as they are, by name.
 func tablesOf(tx db.Tx) ([]table, error) {
-	names, err := strs(tx, map[db.Dialect]string{
+	names, err := db.Column[string](tx, map[db.Dialect]string{
 		db.SQLite:   "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
 		db.Postgres: `SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename COLLATE "C"`}[tx.Dialect()])
 	if err != nil {
@@ -268,29 +268,12 @@ func (t *table) sameRow(a, b []any, equal func(a, b any) bool) bool {
 	return true
 }
 
-func strs(tx db.Tx, query string, args ...any) ([]string, error) {
-	rows, err := tx.Query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, rows.Err()
-}
-
 // schema is the version of every package's tables: the hashes of the
 // migrations that have run, by package.
 type schema map[string][]string
 
 func schemaOf(tx db.Tx) (schema, error) {
-	names, err := strs(tx, map[db.Dialect]string{
+	names, err := db.Column[string](tx, map[db.Dialect]string{
 		db.SQLite:   "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%\\_migration' ESCAPE '\\'",
 		db.Postgres: "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE '%\\_migration'"}[tx.Dialect()])
 	if err != nil {
@@ -298,7 +281,7 @@ func schemaOf(tx db.Tx) (schema, error) {
 	}
 	out := schema{}
 	for _, n := range names {
-		if out[strings.TrimSuffix(n, "_migration")], err = strs(tx, "SELECT hash FROM "+n+" ORDER BY version"); err != nil {
+		if out[strings.TrimSuffix(n, "_migration")], err = db.Column[string](tx, "SELECT hash FROM "+n+" ORDER BY version"); err != nil {
 			return nil, err
 		}
 	}

@@ -123,7 +123,7 @@ func numberOn(ctx context.Context, d *db.DB) error {
 		return nil // a rowid is the greatest one plus 1
 	}
 	return d.Write(ctx, func(tx db.Tx) error {
-		texts, err := strs(tx, `SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), coalesce((SELECT max(%I) FROM %I), 0) + 1, false)',
+		texts, err := db.Column[string](tx, `SELECT format('SELECT setval(pg_get_serial_sequence(%L, %L), coalesce((SELECT max(%I) FROM %I), 0) + 1, false)',
   table_name, column_name, column_name, table_name) FROM information_schema.columns
 WHERE table_schema = current_schema() AND is_identity = 'YES' AND table_name NOT LIKE 'move\_%'`)
 		if err != nil {

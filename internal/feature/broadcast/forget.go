@@ -15,7 +15,7 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 		if err != nil {
 			return err
 		}
-		ids, err := runningOf(tx, app, user)
+		ids, err := db.Column[string](tx, "SELECT id FROM broadcast WHERE app = $1 AND sender = $2 AND state = $3", app, user, running)
 		if err != nil {
 			return err
 		}
@@ -30,21 +30,4 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 		_, err = tx.Exec("UPDATE broadcast SET body = $3 WHERE app = $1 AND sender = $2", app, user, []byte{})
 		return err
 	})
-}
-
-// runningOf are the ids of the broadcasts that run in the name of a user.
-func runningOf(tx db.Tx, app im.AppID, user im.UserID) (ids []string, err error) {
-	rows, err := tx.Query("SELECT id FROM broadcast WHERE app = $1 AND sender = $2 AND state = $3", app, user, running)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }

@@ -143,14 +143,9 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 }
 
 func (s *Service) callsOf(ctx context.Context, app im.AppID, user im.UserID) (ids []string, err error) {
-	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
-		ids = nil
-		return each(tx, func(r db.Rows) error {
-			var id string
-			err := r.Scan(&id)
-			ids = append(ids, id)
-			return err
-		}, "SELECT call_id FROM call_party WHERE app = $1 AND usr = $2", app, user)
+	err = s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
+		ids, err = db.Column[string](tx, "SELECT call_id FROM call_party WHERE app = $1 AND usr = $2", app, user)
+		return err
 	})
 	return ids, err
 }

@@ -49,7 +49,7 @@ func (s *Service) ListCalls(ctx context.Context, a im.Actor, r *skeinv1.ListCall
 	out := &skeinv1.ListCallsResponse{}
 	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
 		var calls []*call
-		err := each(tx, func(rows db.Rows) error {
+		err := db.Each(tx, func(rows db.Rows) error {
 			c := new(call)
 			err := c.scan(rows)
 			calls = append(calls, c)

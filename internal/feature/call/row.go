@@ -108,7 +108,7 @@ func load(tx db.Tx, app im.AppID, id string) (*call, error) {
 // loadParties reads everybody of a call: the starter, then by their ids.
 func loadParties(tx db.Tx, c *call) ([]*party, error) {
 	var out []*party
-	err := each(tx, func(r db.Rows) error {
+	err := db.Each(tx, func(r db.Rows) error {
 		p := new(party)
 		err := p.scan(r)
 		out = append(out, p)
@@ -125,21 +125,6 @@ func boolInt(b bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// each runs fn for every row of a query.
-func each(tx db.Tx, fn func(r db.Rows) error, query string, args ...any) error {
-	rows, err := tx.Query(query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := fn(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // turn is one change of a call: the call and everybody in it, as they are in a

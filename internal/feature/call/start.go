@@ -323,7 +323,7 @@ func (t *turn) talking(users []im.UserID) (map[im.UserID]bool, error) {
 		for _, u := range chunk {
 			args = append(args, u)
 		}
-		err := each(t.tx, func(r db.Rows) error {
+		err := db.Each(t.tx, func(r db.Rows) error {
 			var u im.UserID
 			err := r.Scan(&u)
 			out[u] = true

@@ -23,7 +23,7 @@ func (s *Service) sweep(ctx context.Context) error {
 	var list []name
 	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
 		list = nil
-		return each(tx, func(r db.Rows) error {
+		return db.Each(tx, func(r db.Rows) error {
 			var n name
 			var state int64
 			err := r.Scan(&n.app, &n.id, &state)

@@ -129,7 +129,7 @@ func (s *Service) own(ctx context.Context, app im.AppID, u im.UserID) (*skeinv1.
 		}
 		var ids []string
 		var mine []*party
-		err = each(tx, func(r db.Rows) error {
+		err = db.Each(tx, func(r db.Rows) error {
 			var id string
 			p := new(party)
 			err := p.scan(withID{r, &id})

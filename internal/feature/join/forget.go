@@ -12,7 +12,7 @@ import (
 // so. It may be repeated.
 func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) error {
 	return s.write(ctx, func(tx db.Tx) error {
-		groups, err := column(tx, "SELECT conv FROM join_request WHERE app = $1 AND usr = $2", app, user)
+		groups, err := db.Column[im.ConvID](tx, "SELECT conv FROM join_request WHERE app = $1 AND usr = $2", app, user)
 		if err != nil {
 			return err
 		}
@@ -25,27 +25,10 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 			}
 		}
 		for _, conv := range groups {
-			if err := s.notify(tx, app, im.ConvID(conv), ""); err != nil { // the user is told of nothing any more
+			if err := s.notify(tx, app, conv, ""); err != nil { // the user is told of nothing any more
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// column reads a column of texts.
-func column(tx db.Tx, sql string, args ...any) (out []string, err error) {
-	rows, err := tx.Query(sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		out = append(out, s)
-	}
-	return out, rows.Err()
 }
