@@ -35,7 +35,11 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 	if err := s.d.Media.createRoom(ctx, t.c.room, s.d.Parties); err != nil {
 		return nil, err // the next attempt of this device finds it in the call
 	}
-	return &skeinv1.JoinCallResponse{Call: t.c.wire(t.parties, a, 0), Access: s.d.Media.access(t.c, t.party(a.User))}, nil
+	access, err := s.d.Media.access(t.c, t.party(a.User))
+	if err != nil {
+		return nil, err
+	}
+	return &skeinv1.JoinCallResponse{Call: t.c.wire(t.parties, a, 0), Access: access}, nil
 }
 
 // join lets a device of a user in: one of them, and the same one again.

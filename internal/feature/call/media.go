@@ -3,9 +3,6 @@ package call
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -15,6 +12,7 @@ import (
 	"time"
 
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/sfu/token"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -23,8 +21,7 @@ import (
 const (
 	accessTTL = time.Minute
 	adminTTL  = time.Minute
-	skew      = 10 * time.Second // of the media server's clock
-	askFor    = 3 * time.Second  // bounds a question
+	askFor    = 3 * time.Second // bounds a question
 )
 
 // An empty room goes by itself after so many seconds; somebody whose connection
@@ -49,30 +46,6 @@ type Media struct {
 	Client *http.Client
 }
 
-// claims are those of a LiveKit token, as far as they are used.
-type claims struct {
-	Issuer  string `json:"iss"`
-	Subject string `json:"sub,omitempty"`
-	Name    string `json:"name,omitempty"`
-	NotBy   int64  `json:"nbf"`
-	Expires int64  `json:"exp"`
-	Video   *grant `json:"video,omitempty"`
-	// SHA256 is that of a webhook's body, in base64.
-	SHA256 string `json:"sha256,omitempty"`
-}
-
-// grant is LiveKit's VideoGrant. What is absent has its default there, which for
-// the three pointers is true.
-type grant struct {
-	RoomCreate     bool   `json:"roomCreate,omitempty"`
-	RoomJoin       bool   `json:"roomJoin,omitempty"`
-	RoomAdmin      bool   `json:"roomAdmin,omitempty"`
-	Room           string `json:"room,omitempty"`
-	CanPublish     *bool  `json:"canPublish,omitempty"`
-	CanSubscribe   *bool  `json:"canSubscribe,omitempty"`
-	CanPublishData *bool  `json:"canPublishData,omitempty"`
-}
-
 // permission is LiveKit's ParticipantPermission.
 type permission struct {
 	CanSubscribe   bool `json:"canSubscribe"`
@@ -85,63 +58,29 @@ func permissionOf(role int64) permission {
 	return permission{CanSubscribe: true, CanPublish: speaks, CanPublishData: speaks}
 }
 
-// sign makes a JWT (RFC 7519) with HMAC-SHA256.
-func (m *Media) sign(c claims, ttl time.Duration) (token string, expires im.Micros) {
+// sign mints a token that is good for a while, and says until when.
+func (m *Media) sign(g token.Grants, ttl time.Duration) (signed string, expires im.Micros, err error) {
 	now := m.Clock.Now()
-	end := now.Add(ttl).Truncate(time.Second)
-	c.Issuer, c.NotBy, c.Expires = m.Key, now.Add(-skew).Unix(), end.Unix()
-	body, _ := json.Marshal(c) // strings and numbers: it cannot fail
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(body)
-	return text + "." + base64.RawURLEncoding.EncodeToString(m.mac(text)), im.MicrosOf(end)
+	g.NotBefore, g.Expires = now.Add(-token.Leeway), now.Add(ttl).Truncate(time.Second)
+	signed, err = token.Mint(m.Key, m.Secret, g)
+	return signed, im.MicrosOf(g.Expires), err
 }
 
-func (m *Media) mac(text string) []byte {
-	h := hmac.New(sha256.New, []byte(m.Secret))
-	h.Write([]byte(text))
-	return h.Sum(nil)
-}
-
-// verify reads a token that the media server has signed. Errors:
-// Unauthenticated.
-func (m *Media) verify(token string) (c claims, err error) {
-	bad := im.Errorf(im.Unauthenticated, "the token is not the media server's")
-	text, sum, ok := cutLast(token, ".")
-	mac, merr := base64.RawURLEncoding.Strict().DecodeString(sum)
-	if !ok || merr != nil || subtle.ConstantTimeCompare(mac, m.mac(text)) != 1 {
-		return c, bad
-	}
-	head, body, _ := strings.Cut(text, ".")
-	var alg struct {
-		Alg string `json:"alg"`
-	}
-	for part, to := range map[string]any{head: &alg, body: &c} {
-		raw, derr := base64.RawURLEncoding.DecodeString(part)
-		if derr != nil || json.Unmarshal(raw, to) != nil {
-			return c, bad
-		}
-	}
-	now := m.Clock.Now()
-	if alg.Alg != "HS256" || c.Issuer != m.Key || now.After(time.Unix(c.Expires, 0).Add(skew)) || now.Before(time.Unix(c.NotBy, 0).Add(-skew)) {
-		return c, bad
-	}
-	return c, nil
-}
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return "", "", false
-	}
-	return s[:i], s[i+len(sep):], true
+// sent checks that the media server has signed a webhook's body.
+func (m *Media) sent(signed string, body []byte) error {
+	return token.CheckBody(signed, body, func(key string) (string, bool) { return m.Secret, key == m.Key }, m.Clock.Now())
 }
 
 // access is what a party's device connects with.
-func (m *Media) access(c *call, p *party) *skeinv1.CallAccess {
+func (m *Media) access(c *call, p *party) (*skeinv1.CallAccess, error) {
 	may := permissionOf(p.role)
 	who := identity(p.user, p.device)
-	token, expires := m.sign(claims{Subject: who, Name: string(p.user), Video: &grant{RoomJoin: true, Room: c.room,
+	signed, expires, err := m.sign(token.Grants{Identity: who, Name: string(p.user), Video: token.Video{RoomJoin: true, Room: c.room,
 		CanPublish: &may.CanPublish, CanSubscribe: &may.CanSubscribe, CanPublishData: &may.CanPublishData}}, accessTTL)
-	return &skeinv1.CallAccess{Url: m.URL, Token: token, Identity: who, ExpiresUs: int64(expires)}
+	if err != nil {
+		return nil, err
+	}
+	return &skeinv1.CallAccess{Url: m.URL, Token: signed, Identity: who, ExpiresUs: int64(expires)}, nil
 }
 
 // participant is LiveKit's ParticipantInfo, as far as it is used.
@@ -161,25 +100,25 @@ type track struct {
 
 // createRoom makes a room that is there already, or not yet.
 func (m *Media) createRoom(ctx context.Context, room string, most int) error {
-	return m.ask(ctx, "CreateRoom", grant{RoomCreate: true}, map[string]any{"name": room, "emptyTimeout": emptyTimeout,
+	return m.ask(ctx, "CreateRoom", token.Video{RoomCreate: true}, map[string]any{"name": room, "emptyTimeout": emptyTimeout,
 		"departureTimeout": departureTimeout, "maxParticipants": most}, nil)
 }
 
 // deleteRoom ends a room and sends everybody in it away. One that is not there
 // is deleted.
 func (m *Media) deleteRoom(ctx context.Context, room string) error {
-	return gone(m.ask(ctx, "DeleteRoom", grant{RoomCreate: true}, map[string]any{"room": room}, nil))
+	return gone(m.ask(ctx, "DeleteRoom", token.Video{RoomCreate: true}, map[string]any{"room": room}, nil))
 }
 
 // remove sends a participant away; one who is not there is.
 func (m *Media) remove(ctx context.Context, room, who string) error {
-	return gone(m.ask(ctx, "RemoveParticipant", grant{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, nil))
+	return gone(m.ask(ctx, "RemoveParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, nil))
 }
 
 // get returns a participant. Errors: NotFound.
 func (m *Media) get(ctx context.Context, room, who string) (participant, error) {
 	var out participant
-	err := m.ask(ctx, "GetParticipant", grant{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, &out)
+	err := m.ask(ctx, "GetParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, &out)
 	return out, err
 }
 
@@ -188,18 +127,18 @@ func (m *Media) list(ctx context.Context, room string) ([]participant, error) {
 	var out struct {
 		Participants []participant `json:"participants"`
 	}
-	err := m.ask(ctx, "ListParticipants", grant{RoomAdmin: true, Room: room}, map[string]any{"room": room}, &out)
+	err := m.ask(ctx, "ListParticipants", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room}, &out)
 	return out.Participants, gone(err)
 }
 
 // mute switches a track off.
 func (m *Media) mute(ctx context.Context, room, who, trackSID string) error {
-	return m.ask(ctx, "MutePublishedTrack", grant{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "trackSid": trackSID, "muted": true}, nil)
+	return m.ask(ctx, "MutePublishedTrack", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "trackSid": trackSID, "muted": true}, nil)
 }
 
 // permit changes what a participant may do.
 func (m *Media) permit(ctx context.Context, room, who string, may permission) error {
-	return m.ask(ctx, "UpdateParticipant", grant{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "permission": may}, nil)
+	return m.ask(ctx, "UpdateParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "permission": may}, nil)
 }
 
 func gone(err error) error {
@@ -211,7 +150,7 @@ func gone(err error) error {
 
 // ask calls a method of RoomService by Twirp's JSON over HTTP. Errors: NotFound
 // (no such room or participant), Unavailable (it does not answer, or refuses).
-func (m *Media) ask(ctx context.Context, method string, g grant, req, res any) error {
+func (m *Media) ask(ctx context.Context, method string, g token.Video, req, res any) error {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	body, err := json.Marshal(req)
@@ -222,8 +161,11 @@ func (m *Media) ask(ctx context.Context, method string, g grant, req, res any) e
 	if err != nil {
 		return err
 	}
-	token, _ := m.sign(claims{Video: &g}, adminTTL)
-	r.Header.Set("Authorization", "Bearer "+token)
+	signed, _, err := m.sign(token.Grants{Video: g}, adminTTL)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+signed)
 	r.Header.Set("Content-Type", "application/json")
 	client := m.Client
 	if client == nil {

@@ -104,7 +104,9 @@ func (s *Service) started(ctx context.Context, a im.Actor, id string, hash []byt
 	out := &skeinv1.StartCallResponse{Call: c.wire(parties, a, 0)}
 	for _, p := range parties {
 		if p.user == a.User && p.state == joined && p.device == a.Device {
-			out.Access = s.d.Media.access(c, p)
+			if out.Access, err = s.d.Media.access(c, p); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil

@@ -3,10 +3,14 @@
 // LiveKit's clients and server SDKs make, so that tokens of either side are
 // good for both: issuer = API key, subject = identity, and the grants under
 // "video". The same form signs webhooks, with the body's hash in "sha256".
+//
+// It is of the protocol and not of the SFU: whoever speaks to a media server,
+// this one or LiveKit's, signs and checks by it.
 package token
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -65,8 +69,9 @@ type claims struct {
 // bearer; the wrapped text is for the log and names no secret.
 var ErrRefused = errors.New("the access token is not valid")
 
-// leeway is how far two machines' clocks may be apart.
-const leeway = 10 * time.Second
+// Leeway is how far two machines' clocks may be apart. Who mints sets NotBefore
+// back by as much.
+const Leeway = 10 * time.Second
 
 // Mint signs a token. NotBefore and Expires are taken as they are; Expires
 // must not be zero.
@@ -77,9 +82,6 @@ func Mint(key, secret string, g Grants) (string, error) {
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{Issuer: key, Subject: g.Identity, ExpiresAt: jwt.NewNumericDate(g.Expires)},
 		Name:             g.Name, Metadata: g.Metadata, Attributes: g.Attributes, Kind: g.Kind, SHA256: g.SHA256,
-	}
-	if g.Identity != "" {
-		c.ID = g.Identity
 	}
 	if !g.NotBefore.IsZero() {
 		c.NotBefore = jwt.NewNumericDate(g.NotBefore)
@@ -113,7 +115,7 @@ func Parse(raw string, secrets Secrets, now time.Time) (*Grants, error) {
 			return nil, errors.New("unknown key")
 		}
 		return []byte(secret), nil
-	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(leeway),
+	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(Leeway), jwt.WithStrictDecoding(),
 		jwt.WithTimeFunc(func() time.Time { return now }))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrRefused, err)
@@ -131,6 +133,20 @@ func Parse(raw string, secrets Secrets, now time.Time) (*Grants, error) {
 
 // SignBody makes the token that goes with a webhook's body.
 func SignBody(key, secret string, body []byte, now time.Time) (string, error) {
+	return Mint(key, secret, Grants{SHA256: hashOf(body), NotBefore: now.Add(-Leeway), Expires: now.Add(5 * time.Minute)})
+}
+
+// CheckBody checks the token that came with a webhook's body; the error is
+// ErrRefused.
+func CheckBody(raw string, body []byte, secrets Secrets, now time.Time) error {
+	g, err := Parse(raw, secrets, now)
+	if err == nil && subtle.ConstantTimeCompare([]byte(g.SHA256), []byte(hashOf(body))) != 1 {
+		err = fmt.Errorf("%w: it goes with another body", ErrRefused)
+	}
+	return err
+}
+
+func hashOf(body []byte) string {
 	sum := sha256.Sum256(body)
-	return Mint(key, secret, Grants{SHA256: base64.StdEncoding.EncodeToString(sum[:]), NotBefore: now.Add(-leeway), Expires: now.Add(5 * time.Minute)})
+	return base64.StdEncoding.EncodeToString(sum[:])
 }

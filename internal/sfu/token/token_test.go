@@ -70,11 +70,44 @@ func TestATokenThatIsNotGoodIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+	// The last letter of 43 has two bits that stand for nothing.
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(letters, good[len(good)-1])
+	if _, err := Parse(good[:len(good)-1]+letters[last^1:last^1+1], secrets, noon); !errors.Is(err, ErrRefused) {
+		t.Errorf("written in another way: got %v", err)
+	}
 	if _, err := Parse(good, secrets, noon); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 	if _, err := Mint("app", "s", Grants{}); err == nil {
 		t.Error("a token without an end was minted")
+	}
+}
+
+func TestAWebhooksTokenGoesWithItsBodyAlone(t *testing.T) {
+	body := []byte(`{"event":"room_started"}`)
+	signed, err := SignBody("app", "secret-of-app-0123456789", body, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckBody(signed, body, secrets, noon); err != nil {
+		t.Error(err)
+	}
+	clients, err := Mint("app", "secret-of-app-0123456789", Grants{Identity: "ann", Expires: noon.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"another body":           CheckBody(signed, []byte("{}"), secrets, noon),
+		"no body":                CheckBody(signed, nil, secrets, noon),
+		"a client's":             CheckBody(clients, body, secrets, noon),
+		"a client's and no body": CheckBody(clients, nil, secrets, noon),
+		"no token":               CheckBody("", body, secrets, noon),
+		"too late":               CheckBody(signed, body, secrets, noon.Add(time.Hour)),
+	} {
+		if !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@
 // published contract, with clients that come and go and signed webhooks.
 //
 // It refuses what a server would only ignore: unknown fields, tokens with more
-// or less than a method takes, methods that are not there.
+// or less than a method takes, methods that are not there. Tokens it reads and
+// signs by itself: with the product's own code it would find right whatever
+// that code gets wrong.
 package calltest
 
 import (
