@@ -146,7 +146,7 @@ func (v *Conversation) StartCall(ctx context.Context, n NewCall) (Call, error) {
 	}
 	var resp skeinv1.StartCallResponse
 	err = v.c.rpc(ctx, "CallService/StartCall", &skeinv1.StartCallRequest{Conversation: id, ClientId: cid, Video: n.Video, Users: n.Users, Quiet: n.Quiet,
-		Role: callRoles().number(n.Role)}, &resp)
+		Role: wireRole(n.Role)}, &resp)
 	return callWith(resp.GetCall(), resp.GetAccess()), err
 }
 
@@ -165,7 +165,7 @@ func (v *Conversation) CallNow() (call GroupCall, ok bool) {
 	v.look(func(cv *conv) {
 		k := valueOf(cv, "call").GetCall()
 		if ok = k != nil && k.GetState() != skeinv1.CallState_CALL_STATE_ENDED; ok {
-			call = GroupCall{ID: k.GetCall(), Starter: k.GetStarter(), Video: k.GetVideo(), Started: timeOf(k.GetStartedUs()), Joined: int(k.GetJoined()), Users: slices.Clone(k.GetUsers())}
+			call = GroupCall{ID: k.GetCall(), Starter: k.GetStarter(), Video: k.GetVideo(), Started: microsTime(k.GetStartedUs()), Joined: int(k.GetJoined()), Users: slices.Clone(k.GetUsers())}
 		}
 	})
 	return call, ok
@@ -177,9 +177,9 @@ func (c *Client) OwnCalls() []OwnCall {
 	var out []OwnCall
 	c.Self().look(func(cv *conv) {
 		for _, k := range valueOf(cv, CallsKey).GetCalls().GetCalls() {
-			out = append(out, OwnCall{ID: k.GetCall(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: callStates().word(k.GetState()),
-				End: callEnds().word(k.GetEnd()), Own: partyStates().word(k.GetOwn()), Role: callRoles().word(k.GetRole()), Device: k.GetDevice(), InvitedBy: k.GetInvitedBy(),
-				Started: timeOf(k.GetStartedUs()), Answered: timeOf(k.GetAnsweredUs()), RingsUntil: timeOf(k.GetRingsUntilUs())})
+			out = append(out, OwnCall{ID: k.GetCall(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: wordAt(callStates(), int32(k.GetState())),
+				End: wordAt(callEnds(), int32(k.GetEnd())), Own: wordAt(partyStates(), int32(k.GetOwn())), Role: wordAt(callRoles(), int32(k.GetRole())), Device: k.GetDevice(), InvitedBy: k.GetInvitedBy(),
+				Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), RingsUntil: microsTime(k.GetRingsUntilUs())})
 		}
 	})
 	return out
@@ -254,7 +254,7 @@ func (c *Client) EndCall(ctx context.Context, id string) error {
 // InviteToCall rings more members of the group. role "" = the call's.
 func (c *Client) InviteToCall(ctx context.Context, id string, role CallRole, users ...string) (Call, error) {
 	var resp skeinv1.InviteToCallResponse
-	err := c.rpc(ctx, "CallService/InviteToCall", &skeinv1.InviteToCallRequest{Call: id, Users: users, Role: callRoles().number(role)}, &resp)
+	err := c.rpc(ctx, "CallService/InviteToCall", &skeinv1.InviteToCallRequest{Call: id, Users: users, Role: wireRole(role)}, &resp)
 	return callWith(resp.GetCall(), nil), err
 }
 
@@ -272,7 +272,7 @@ func (c *Client) RemoveFromCall(ctx context.Context, id, user string) error {
 // SetCallRole says whether somebody speaks or only hears and sees, as the
 // call's host.
 func (c *Client) SetCallRole(ctx context.Context, id, user string, role CallRole) error {
-	return c.rpc(ctx, "CallService/SetCallRole", &skeinv1.SetCallRoleRequest{Call: id, User: user, Role: callRoles().number(role)}, &skeinv1.SetCallRoleResponse{})
+	return c.rpc(ctx, "CallService/SetCallRole", &skeinv1.SetCallRoleRequest{Call: id, User: user, Role: wireRole(role)}, &skeinv1.SetCallRoleResponse{})
 }
 
 // Call returns a call with everybody in it. Errors: NotFound.
@@ -354,51 +354,35 @@ func participantPart(s string) (string, bool) {
 	return string(b), err == nil
 }
 
-// words are the values of an enum of the wire in their order.
-type words[W ~string, N ~int32] []W
+// The words of the enums by their wire values; the first is that of none.
 
-func (w words[W, N]) word(n N) W {
-	if n > 0 && int(n) <= len(w) {
-		return w[n-1]
-	}
-	return ""
+func callStates() []CallState {
+	return []CallState{"", CallRinging, CallActive, CallEnded}
 }
 
-func (w words[W, N]) number(v W) N { return N(slices.Index(w, v) + 1) }
-
-func callStates() words[CallState, skeinv1.CallState] {
-	return words[CallState, skeinv1.CallState]{CallRinging, CallActive, CallEnded}
+func callEnds() []CallEnd {
+	return []CallEnd{"", CallCompleted, CallCancelled, CallDeclined, CallNoAnswer, CallBusy, CallFailed}
 }
 
-func callEnds() words[CallEnd, skeinv1.CallEnd] {
-	return words[CallEnd, skeinv1.CallEnd]{CallCompleted, CallCancelled, CallDeclined, CallNoAnswer, CallBusy, CallFailed}
+func partyStates() []CallPartyState {
+	return []CallPartyState{"", PartyRinging, PartyJoined, PartyDeclined, PartyMissed, PartyBusy, PartyLeft, PartyRemoved}
 }
 
-func partyStates() words[CallPartyState, skeinv1.CallPartyState] {
-	return words[CallPartyState, skeinv1.CallPartyState]{PartyRinging, PartyJoined, PartyDeclined, PartyMissed, PartyBusy, PartyLeft, PartyRemoved}
+func callRoles() []CallRole {
+	return []CallRole{"", CallPublisher, CallViewer}
 }
 
-func callRoles() words[CallRole, skeinv1.CallRole] {
-	return words[CallRole, skeinv1.CallRole]{CallPublisher, CallViewer}
-}
-
-// timeOf is a time of the wire; 0 is the zero time.
-func timeOf(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
-}
+func wireRole(r CallRole) skeinv1.CallRole { return skeinv1.CallRole(indexOf(callRoles(), r)) }
 
 func callWith(k *skeinv1.Call, a *skeinv1.CallAccess) Call {
-	out := Call{ID: k.GetId(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: callStates().word(k.GetState()), End: callEnds().word(k.GetEnd()),
-		Started: timeOf(k.GetStartedUs()), Answered: timeOf(k.GetAnsweredUs()), Ended: timeOf(k.GetEndedUs()), Role: callRoles().word(k.GetRole()),
+	out := Call{ID: k.GetId(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: wordAt(callStates(), int32(k.GetState())), End: wordAt(callEnds(), int32(k.GetEnd())),
+		Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), Ended: microsTime(k.GetEndedUs()), Role: wordAt(callRoles(), int32(k.GetRole())),
 		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount())}
 	for _, p := range k.GetParties() {
-		out.Parties = append(out.Parties, CallParty{User: p.GetUser(), State: partyStates().word(p.GetState()), Role: callRoles().word(p.GetRole()), InvitedBy: p.GetInvitedBy(), Device: p.GetDevice()})
+		out.Parties = append(out.Parties, CallParty{User: p.GetUser(), State: wordAt(partyStates(), int32(p.GetState())), Role: wordAt(callRoles(), int32(p.GetRole())), InvitedBy: p.GetInvitedBy(), Device: p.GetDevice()})
 	}
 	if a != nil {
-		out.Access = &CallAccess{URL: a.GetUrl(), Token: a.GetToken(), Identity: a.GetIdentity(), Expires: timeOf(a.GetExpiresUs())}
+		out.Access = &CallAccess{URL: a.GetUrl(), Token: a.GetToken(), Identity: a.GetIdentity(), Expires: microsTime(a.GetExpiresUs())}
 	}
 	return out
 }
