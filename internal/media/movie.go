@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -84,13 +85,9 @@ func movie(s source, mime string, _ Limits) (Made, error) {
 		}
 		return nil
 	})
-	m := Made{Clean: append(f.patches, f.inside()...).of(s.size)}
-	if err != nil {
+	m, many := append(f.patches, f.inside()...).made(s.size)
+	if err = cmp.Or(err, many); err != nil {
 		return m, err
-	}
-	if len(m.Clean) > maxPieces {
-		m.Clean = nil
-		return m, errBad
 	}
 	return f.made(m, mime)
 }

@@ -52,8 +52,8 @@ func (p pieces) whole(size int) bool {
 	return len(p) == 1 && p[0].New == nil && p[0].From == 0 && p[0].N == int64(size)
 }
 
-// maxPieces bounds the pieces that are handed over; what has more is put
-// together.
+// maxPieces bounds the pieces that are handed over; a picture that has more is
+// put together, and any other file is not shown (patches.made).
 const maxPieces = 5000
 
 // of returns the bytes of the pieces, and the pieces as they are handed over: nil
@@ -115,6 +115,16 @@ type patches []patch
 type patch struct {
 	at, n int64
 	new   []byte // in its first place; the rest is zeros
+}
+
+// made is a file of a size with the patches in it. One that would have more
+// pieces than are handed over is saved as it is: errBad.
+func (p patches) made(size int64) (Made, error) {
+	clean := p.of(size)
+	if len(clean) > maxPieces {
+		return Made{}, errBad
+	}
+	return Made{Clean: clean}, nil
 }
 
 // of returns the pieces of a file of a size with the patches in it; nil when

@@ -158,6 +158,29 @@ func TestAChildThatDiesTakesNothingWithIt(t *testing.T) {
 	}
 }
 
+// What would have to be overwritten in more places than a child may tell of is
+// saved: that is an answer, and not the end of the child that gives it.
+func TestAFileWithNotesInTooManyPlacesIsSavedAndKillsNobody(t *testing.T) {
+	tags := bytes.Repeat(el(0x1254c367, []byte("LOCATION")), 6000)
+	notes := bytes.Repeat(box("udta", []byte("GPS 52.5163N")), 6000)
+	ftyp := box("ftyp", []byte("isom\x00\x00\x02\x00"))
+	for name, c := range map[string]struct {
+		mime string
+		b    []byte
+	}{
+		"a WebM":                        {"video/webm", append(recorded(true, 3), tags...)},
+		"a film":                        {"video/mp4", append(mp4Film(t, 0), notes...)},
+		"a film that is torn":           {"video/mp4", append(append(ftyp, notes...), "torn"...)},
+		"a picture that is torn (AVIF)": {"image/avif", append(append(box("ftyp", []byte("avif\x00\x00\x00\x00")), bytes.Repeat(box("uuid", make([]byte, 16)), 6000)...), "torn"...)},
+	} {
+		p, log := newPool(t, "serve")
+		m, err := p.Make(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), c.mime)
+		if err != nil || m.Shown || m.Clean != nil || p.Idle() != 1 || log.String() != "" {
+			t.Errorf("%s: %+v, %d pieces, %v; %d children are left: %s", name, m.Info, len(m.Clean), err, p.Idle(), log)
+		}
+	}
+}
+
 func TestAChildThatHangsIsKilledWhenItsTimeIsUp(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()

@@ -1,5 +1,7 @@
 package media
 
+import "cmp"
+
 // maxMeta is the size of the description of a HEIF picture that is read, in
 // bytes.
 const maxMeta = 4 << 20
@@ -58,13 +60,8 @@ func still(s source, mime string, l Limits) (Made, error) {
 		}
 		return nil
 	})
-	p := append(f.patches, h.patches(s.size)...)
-	m := Made{Clean: p.of(s.size)}
-	if len(m.Clean) > maxPieces {
-		m.Clean = nil
-		return m, errBad
-	}
-	if err != nil || !found {
+	m, many := append(f.patches, h.patches(s.size)...).made(s.size)
+	if err = cmp.Or(err, many); err != nil || !found {
 		return m, orBad(err)
 	}
 	w, hgt := h.size()

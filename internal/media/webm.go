@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -117,8 +118,8 @@ func webm(s source, mime string, _ Limits) (Made, error) {
 	if err == nil {
 		err = k.notes()
 	}
-	m := Made{Clean: k.patches.of(s.size)}
-	if err != nil {
+	m, many := k.patches.made(s.size)
+	if err = cmp.Or(err, many); err != nil {
 		return m, err
 	}
 	m.Shown = true
