@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"time"
@@ -127,7 +128,7 @@ func wav(s source, mime string, _ Limits) (Made, error) {
 	for at := int64(12); at+8 <= s.size; {
 		head, err := s.some(at, 8)
 		if err != nil || len(head) < 8 {
-			return m, orBad(err)
+			return m, cmp.Or(err, errBad)
 		}
 		n := int64(binary.LittleEndian.Uint32(head[4:]))
 		switch string(head[:4]) {
@@ -226,7 +227,7 @@ func wavLevel(kind uint16, width int) func(b []byte) float64 {
 func flac(s source, mime string, _ Limits) (Made, error) {
 	b, err := s.some(0, 42)
 	if err != nil || len(b) < 42 || string(b[:4]) != "fLaC" || b[4]&0x7f != 0 {
-		return Made{}, orBad(err)
+		return Made{}, cmp.Or(err, errBad)
 	}
 	rate := uint64(b[18])<<12 | uint64(b[19])<<4 | uint64(b[20])>>4
 	samples := uint64(b[21]&15)<<32 | uint64(binary.BigEndian.Uint32(b[22:]))

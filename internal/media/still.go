@@ -62,7 +62,7 @@ func still(s source, mime string, l Limits) (Made, error) {
 	})
 	m, many := append(f.patches, h.patches(s.size)...).made(s.size)
 	if err = cmp.Or(err, many); err != nil || !found {
-		return m, orBad(err)
+		return m, cmp.Or(err, errBad)
 	}
 	w, hgt := h.size()
 	if w <= 0 || hgt <= 0 || int64(w)*int64(hgt) > l.Pixels {
@@ -71,13 +71,6 @@ func still(s source, mime string, l Limits) (Made, error) {
 	m.Shown = true
 	m.Info = Info{Mime: mime, Width: w, Height: hgt, Animated: moves}
 	return m, nil
-}
-
-func orBad(err error) error {
-	if err == nil {
-		return errBad
-	}
-	return err
 }
 
 // item reads one of the boxes of a description.

@@ -154,16 +154,16 @@ func (k *matroska) at(at int64) (e element, ok bool, err error) {
 func (k *matroska) head() (clusters int64, err error) {
 	e, ok, err := k.at(0)
 	if err != nil || !ok || e.id != ebmlHead || e.end < 0 {
-		return -1, orBad(err)
+		return -1, cmp.Or(err, errBad)
 	}
 	if e, ok, err = k.at(e.end); err != nil || !ok || e.id != mkvSegment {
-		return -1, orBad(err)
+		return -1, cmp.Or(err, errBad)
 	}
 	k.segment = e.data
 	for at, n := e.data, 0; at < k.s.size; n++ {
 		e, ok, err := k.at(at)
 		if err != nil || !ok || n > 1000 {
-			return -1, orBad(err)
+			return -1, cmp.Or(err, errBad)
 		}
 		if e.id == mkvCluster {
 			return at, nil
