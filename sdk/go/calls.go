@@ -3,7 +3,6 @@ package skein
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -198,16 +197,15 @@ func valueOf(cv *conv, key string) *skeinv1.Content {
 // client starts it is called for what rings already.
 func (c *Client) OnCalls(fn func([]OwnCall)) (off func()) {
 	var mu sync.Mutex // guards last
-	last := ""
+	var last []OwnCall
 	return c.OnConversation(func(e ConversationEvent) {
 		if !strings.HasPrefix(e.Conversation.ID(), "~") {
 			return
 		}
 		calls := c.OwnCalls()
-		now := fmt.Sprint(calls)
 		mu.Lock()
-		changed := now != last && (last != "" || len(calls) > 0)
-		last = now
+		changed := !slices.Equal(calls, last)
+		last = slices.Clone(calls) // fn may do with its own what it likes
 		mu.Unlock()
 		if changed {
 			fn(calls)
