@@ -140,21 +140,15 @@ func (p *parts) decode(b []byte, mime string) (img image.Image, err error) {
 
 // encode writes a picture that was turned.
 func encode(img image.Image, mime string, p *parts) ([]byte, error) {
-	var out bytes.Buffer
-	var err error
 	switch mime {
 	case "image/jpeg":
-		err = jpeg.Encode(&out, img, &jpeg.Options{Quality: qualityTurned})
-		_, gray := img.(*image.Gray)
-		if fits(p.profile, gray) {
-			return withProfile(out.Bytes(), p.profile), err
-		}
-		return out.Bytes(), err
+		return encodeJPEG(img, qualityTurned, p.profile)
 	case "image/png":
-		if err = png.Encode(&out, img); err == nil {
-			return withColour(out.Bytes(), p.colour), nil
+		var out bytes.Buffer
+		if err := png.Encode(&out, img); err != nil {
+			return nil, err
 		}
-		return nil, err
+		return withColour(out.Bytes(), p.colour), nil
 	case "image/webp":
 		return encodeWebP(img, p.profile)
 	}
@@ -171,6 +165,19 @@ func fits(profile []byte, gray bool) bool {
 		want = "GRAY"
 	}
 	return string(profile[16:20]) == want
+}
+
+// encodeJPEG writes a JPEG, with the colour profile if it is one of what is
+// written.
+func encodeJPEG(img image.Image, quality int, profile []byte) ([]byte, error) {
+	var out bytes.Buffer
+	if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: quality}); err != nil {
+		return nil, err
+	}
+	if _, gray := img.(*image.Gray); !fits(profile, gray) {
+		return out.Bytes(), nil
+	}
+	return withProfile(out.Bytes(), profile), nil
 }
 
 // encodeWebP writes a WebP without loss.
@@ -193,6 +200,10 @@ func encodeWebP(img image.Image, profile []byte) ([]byte, error) {
 func (m *Made) previews(img image.Image, p *parts) error {
 	w, h := m.Width, m.Height
 	through := !opaque(img)
+	profile := p.profile
+	if len(profile) > maxProfile {
+		profile = nil
+	}
 	for i := len(sizes) - 1; i >= 0; i-- {
 		if max(w, h) <= sizes[i].side {
 			continue
@@ -200,26 +211,15 @@ func (m *Made) previews(img image.Image, p *parts) error {
 		pw, ph := fit(w, h, sizes[i].side)
 		img = smaller(img, pw, ph)
 		v := Preview{Size: sizes[i].name, Width: pw, Height: ph, Mime: "image/jpeg"}
-		profile := p.profile
-		if len(profile) > maxProfile {
-			profile = nil
-		}
+		var err error
 		if through {
 			v.Mime = "image/webp"
-			b, err := encodeWebP(straight(img), profile)
-			if err != nil {
-				return err
-			}
-			v.Bytes = b
+			v.Bytes, err = encodeWebP(straight(img), profile)
 		} else {
-			var out bytes.Buffer
-			if err := jpeg.Encode(&out, img, &jpeg.Options{Quality: quality}); err != nil {
-				return err
-			}
-			_, gray := img.(*image.Gray)
-			if v.Bytes = out.Bytes(); fits(profile, gray) {
-				v.Bytes = withProfile(v.Bytes, profile)
-			}
+			v.Bytes, err = encodeJPEG(img, quality, profile)
+		}
+		if err != nil {
+			return err
 		}
 		m.Previews = append([]Preview{v}, m.Previews...)
 	}
