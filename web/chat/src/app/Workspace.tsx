@@ -2,6 +2,7 @@
 // above them.
 import type { Conversation } from "@skein/client";
 import { useCallback, useEffect, useMemo, useState } from "react";
+import { CallsProvider } from "../calls/CallsContext.tsx";
 import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
 import { FilesProvider } from "../files/FilesContext.tsx";
 import { useNoStrayDrop } from "../files/send/DropZone.tsx";
@@ -104,6 +105,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
   return (
     <WorkspaceContext value={workspace}>
      <FilesProvider>
+     <CallsProvider>
       <div className={`app ${conversation ? "app-at-chat" : "app-at-list"}`}>
         <h1 className="visually-hidden">{t.appName}</h1>
         <ConnectionBanner onReconnect={onReconnect} />
@@ -151,6 +153,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
           }}
         />
       ) : null}
+     </CallsProvider>
      </FilesProvider>
     </WorkspaceContext>
   );

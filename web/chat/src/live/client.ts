@@ -1,6 +1,7 @@
 // The client of the app: the SDK with the modules that the app uses, one a line.
 import { createClient, type ClientOptions, type ClientWith, type Conversation } from "@skein/client";
 import { board } from "@skein/client/board";
+import { calls } from "@skein/client/calls";
 import { files } from "@skein/client/files";
 import { groups } from "@skein/client/groups";
 import { invites } from "@skein/client/invites";
@@ -17,6 +18,7 @@ import { describe } from "../files/send/inspect.ts";
 
 const modules = (rolesIn: (conversation: Conversation) => readonly string[]) => ({
   board: board(),
+  calls: calls(),
   conversations: conversations(),
   files: files({ describe }),
   groups: groups(),
