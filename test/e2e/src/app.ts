@@ -1,6 +1,7 @@
 // The web app as a person uses it: by names and roles, not by the names of
 // its classes, except for what has no words.
 import type { BrowserContext, Locator, Page } from "playwright-core";
+import type { TestFile } from "./media.ts";
 import type { Server } from "./server.ts";
 
 /** A tab with the app in it. */
@@ -61,6 +62,24 @@ export class App {
     await this.field.click();
     await this.field.fill(text);
     await this.field.press("Enter");
+  }
+
+  /** Chooses files from the menu of what can be attached; the dialog that shows them. */
+  async choose(item: string | RegExp, files: readonly TestFile[]): Promise<Locator> {
+    await this.page.locator(".composer-row > .icon-button").first().click();
+    const chooser = this.page.waitForEvent("filechooser");
+    await this.page.getByRole("menuitem", { name: item, exact: true }).click();
+    await (await chooser).setFiles(files.map((file) => ({ ...file })));
+    const dialog = this.page.getByRole("dialog");
+    await dialog.waitFor();
+    return dialog;
+  }
+
+  /** Sends what the dialog of chosen files shows. */
+  async sendChosen(): Promise<void> {
+    const dialog = this.page.getByRole("dialog");
+    await dialog.getByRole("button", { name: /^(Send|发送)$/ }).click();
+    await dialog.waitFor({ state: "detached" });
   }
 
   /** Waits until a message is seen. */

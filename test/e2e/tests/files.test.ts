@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { fakeDevices, launch, profile } from "../src/browser.ts";
 import { findings, shot } from "../src/look.ts";
-import { drag, film, noise, paste, picture, type TestFile } from "../src/media.ts";
+import { drag, film, noise, paste, picture } from "../src/media.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -38,22 +38,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** Chooses files from the menu; the dialog shows them. */
-async function choose({ page }: App, item: string, files: readonly TestFile[]): Promise<Locator> {
-  await page.locator(".composer-row > .icon-button").first().click();
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("menuitem", { name: item, exact: true }).click();
-  await (await chooser).setFiles(files.map((file) => ({ ...file })));
-  const dialog = page.getByRole("dialog");
-  await dialog.waitFor();
-  return dialog;
-}
-
-async function send(dialog: Locator): Promise<void> {
-  await dialog.getByRole("button", { name: /^(Send|发送)$/ }).click();
-  await dialog.waitFor({ state: "detached" });
-}
-
 /** The picture at a place is drawn with its own pixels, out of this part of an address. */
 async function drawn(tile: Locator, from: RegExp): Promise<void> {
   const image = tile.locator("img");
@@ -61,7 +45,7 @@ async function drawn(tile: Locator, from: RegExp): Promise<void> {
 }
 
 test("pictures are chosen, thinned out, captioned and sent, and stand in an album whose size is known before they come", async () => {
-  const dialog = await choose(alice, "Photo or video", [beach, wood, town]);
+  const dialog = await alice.choose("Photo or video", [beach, wood, town]);
   await dialog.getByRole("heading", { name: "Send 3 photos" }).waitFor();
   await dialog.getByRole("img", { name: "town.png" }).waitFor();
   await dialog.getByRole("textbox").fill("Two of the *weekend*");
@@ -102,7 +86,7 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   await dragged.drop();
   let dialog = alice.page.getByRole("dialog", { name: "Send 2 files" });
   await dialog.getByText("data.zip").waitFor();
-  await send(dialog);
+  await alice.sendChosen();
   const card = bob.page.locator("a.card-file", { hasText: "2026.pdf" });
   await card.waitFor();
   expect(await card.getAttribute("href")).toMatch(/[?&]d=1/);
@@ -115,7 +99,7 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   dialog = alice.page.getByRole("dialog", { name: "Send a file" });
   await dialog.locator(".file-name", { hasText: "Screenshot" }).waitFor();
   await shot(alice.page, "send-as-file");
-  await send(dialog);
+  await alice.sendChosen();
   await bob.page.locator("a.card-file", { hasText: ".png" }).waitFor();
 
   await alice.page.getByRole("button", { name: "Attach" }).click();
@@ -128,7 +112,7 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   await camera.getByRole("button", { name: "Use this photo" }).click();
   dialog = alice.page.getByRole("dialog", { name: "Send a photo" });
   await dialog.getByRole("img", { name: /^photo-/ }).waitFor();
-  await send(dialog);
+  await alice.sendChosen();
   await eventually(() => bob.page.locator(".album").count(), (count) => count === 2);
 
   // A thread takes its files for itself.
@@ -139,7 +123,8 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   await pane.getByText(/^Drop to send to (hello|📷)/).waitFor();
   await shot(alice.page, "drop-thread");
   await aside.drop();
-  await send(alice.page.getByRole("dialog", { name: "Send a file" }));
+  await alice.page.getByRole("dialog", { name: "Send a file" }).waitFor();
+  await alice.sendChosen();
   await pane.locator("a.card-file", { hasText: "aside.csv" }).waitFor();
   expect(await alice.page.locator("main .card-file", { hasText: "aside.csv" }).count()).toBe(0);
   await pane.getByRole("button", { name: "Close thread" }).click();
@@ -154,15 +139,15 @@ test("a drop says where it goes, a paste brings a screenshot, a photo is taken, 
   await dialog.getByRole("img", { name: "town.png" }).waitFor();
   await shot(bob.page, "send-dialog-phone");
   expect(await findings(bob.page)).toEqual([]);
-  await send(dialog);
+  await bob.sendChosen();
   await eventually(() => alice.page.locator(".album").count(), (count) => count === 3);
 });
 
 test("a film has its poster and its length, plays in the gallery, and reads from where one goes to", async () => {
   const clip = await film(alice.page, "walk.webm", 4);
-  const dialog = await choose(alice, "Photo or video", [clip]);
+  const dialog = await alice.choose("Photo or video", [clip]);
   await dialog.locator("video").waitFor();
-  await send(dialog);
+  await alice.sendChosen();
   const tile = bob.page.locator(".album-tile", { has: bob.page.locator(".tile-play") });
   await drawn(tile, /\/v1\/files\/[0-9a-f]{32}\?/);
   await shot(bob.page, "film-phone");
@@ -397,8 +382,8 @@ test("everything that was sent is found by kind and month, and leads to its mess
 });
 
 test("a caption is edited, an answer and the list say what it is, and what is gone says so", async () => {
-  const dialog = await choose(alice, "Photo or video", [beach]);
-  await send(dialog);
+  await alice.choose("Photo or video", [beach]);
+  await alice.sendChosen();
   const last = alice.page.locator("[data-message]").last();
   await last.locator(".ticks[data-state=sent], .ticks[data-state=delivered], .ticks[data-state=read]").waitFor();
   await alice.row("bob").locator(".chat-preview", { hasText: "You: 📷 Photo" }).waitFor();

@@ -1,9 +1,9 @@
 // Files at an origin of their own: they are drawn, played and sought in as ever, and what is there has nothing of the app's.
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Locator } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { App, eventually } from "../src/app.ts";
 import { launch, profile } from "../src/browser.ts";
-import { film, picture } from "../src/media.ts";
+import { film, picture, type TestFile } from "../src/media.ts";
 import { Server } from "../src/server.ts";
 
 let server: Server;
@@ -37,14 +37,9 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function send(page: Page, file: { name: string; mimeType: string; buffer: Buffer }): Promise<void> {
-  await page.locator(".composer-row > .icon-button").first().click();
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("menuitem", { name: "Photo or video", exact: true }).click();
-  await (await chooser).setFiles({ ...file });
-  const dialog = page.getByRole("dialog");
-  await dialog.getByRole("button", { name: "Send", exact: true }).click();
-  await dialog.waitFor({ state: "detached" });
+async function send(file: TestFile): Promise<void> {
+  await alice.choose("Photo or video", [file]);
+  await alice.sendChosen();
 }
 
 /** Where a tile's picture is from, once it is drawn. */
@@ -54,9 +49,9 @@ function drawn(tile: Locator): Promise<string> {
 }
 
 test("a picture is drawn from there, and a film plays and reads from where one goes to", async () => {
-  await send(alice.page, picture("beach.png", 1600, 1000, 200));
+  await send(picture("beach.png", 1600, 1000, 200));
   expect(new URL(await drawn(bob.page.locator(".album-tile").first())).origin).toBe(files);
-  await send(alice.page, await film(alice.page, "walk.webm", 6));
+  await send(await film(alice.page, "walk.webm", 6));
   const tile = bob.page.locator(".album-tile", { has: bob.page.locator(".tile-play") });
   await drawn(tile);
   const asked: string[] = [];

@@ -33,15 +33,10 @@ afterAll(async () => {
 });
 
 /** Chooses files and sends them as they are. */
-async function send({ page }: App, files: readonly TestFile[], caption = ""): Promise<void> {
-  await page.getByRole("button", { name: /^(Attach|添加)/ }).or(page.locator(".composer-row > .icon-button").first()).first().click();
-  const chooser = page.waitForEvent("filechooser");
-  await page.getByRole("menuitem", { name: /^(File|文件)$/ }).click();
-  await (await chooser).setFiles(files.map((file) => ({ ...file })));
-  const dialog = page.getByRole("dialog");
+async function send(app: App, files: readonly TestFile[], caption = ""): Promise<void> {
+  const dialog = await app.choose(/^(File|文件)$/, files);
   if (caption !== "") await dialog.getByRole("textbox").fill(caption);
-  await dialog.getByRole("button", { name: /^(Send|发送)$/ }).click();
-  await dialog.waitFor({ state: "detached" });
+  await app.sendChosen();
 }
 
 /** The network of a page: so many bytes a second go out; undefined = as many as it can; "none" = there is no network. */
@@ -144,6 +139,9 @@ test("what is given up is gone, and what the server does not take says why: Chin
   await send(bob, [noise("huge.bin", 100_000)]);
   const failed = bob.page.locator(".transfer-failed");
   await failed.getByText("文件超过了此服务器允许的大小。").waitFor();
+  const row = bob.page.locator("[data-message]", { has: failed });
+  await row.locator(".ticks-failed").waitFor();
+  expect(await row.locator(".ticks[data-state=sending]").count()).toBe(0);
   await shot(bob.page, "upload-failed-phone");
   expect(await findings(bob.page)).toEqual([]);
   await bob.page.unroute("**/v1/uploads/**");

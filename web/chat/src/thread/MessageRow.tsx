@@ -14,6 +14,7 @@ import { onlyAlbum } from "../files/Attachments.tsx";
 import { FileOwner } from "../files/FileOwner.ts";
 import { ownerOf } from "../files/gallery/items.ts";
 import { inAlbum } from "../files/kinds.ts";
+import { useTransferOf } from "../files/transfers/TransferParts.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { placeAt, placeOf } from "../ui/Menu.tsx";
 import { PinnedAction } from "../pins/PinnedAction.tsx";
@@ -167,7 +168,7 @@ function Bubble({ message, conversation, first, last, me, readUpTo, deliveredUpT
             <time dateTime={new Date(message.time).toISOString()} title={exact(message.time, tag)}>
               {clock(message.time, tag)}
             </time>
-            {message.mine ? <Ticks message={message} readUpTo={readUpTo} deliveredUpTo={deliveredUpTo} self={conversation.kind === "self"} /> : null}
+            {message.mine ? <OwnTicks message={message} readUpTo={readUpTo} deliveredUpTo={deliveredUpTo} self={conversation.kind === "self"} /> : null}
           </span>
         </div>
         <Reactions message={message} me={me} />
@@ -202,6 +203,13 @@ function Body({ message, query, me }: { message: Message; query: string; me: str
   if (message.content?.type === "topic") return <TopicCard message={message} />;
   if (message.kind === "content" && message.content) return <ContentBody content={message.content} query={query} me={me} />;
   return <em>{t.unreadable}</em>;
+}
+
+/** The ticks of a row; what carries files has failed when their transfer has. */
+function OwnTicks(props: Parameters<typeof Ticks>[0]) {
+  const { conversation, id, state } = props.message;
+  const transfer = useTransferOf(conversation, state === "sending" ? id : "");
+  return <Ticks {...props} failed={transfer?.state === "failed"} />;
 }
 
 function Failed({ message }: { message: Message }) {

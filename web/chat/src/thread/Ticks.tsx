@@ -10,12 +10,14 @@ interface TicksProps {
   readonly deliveredUpTo: number;
   /** Notes to self have nobody else to read them. */
   readonly self?: boolean;
+  /** The files of it could not be sent, whatever the message's own state. */
+  readonly failed?: boolean;
 }
 
 /** The state of delivery as a sign with a name. */
-export function Ticks({ message, readUpTo, deliveredUpTo, self = false }: TicksProps) {
+export function Ticks({ message, readUpTo, deliveredUpTo, self = false, failed = false }: TicksProps) {
   const t = useWords();
-  if (message.state === "failed") {
+  if (failed || message.state === "failed") {
     return (
       <span className="ticks ticks-failed" role="img" aria-label={t.stateFailed} title={t.stateFailed}>
         <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
