@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skein-im/skein/test/netspace"
 )
 
 // spaceName is what a process of this program is called that enters a network
@@ -37,7 +39,7 @@ func newSpace(name string, host byte) (*Space, error) {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends here, as nothing else may run in its namespace
-		done <- s.make([]byte{10, 99, 0, host})
+		done <- s.make([4]byte{10, 99, 0, host})
 	}()
 	if err := <-done; err != nil {
 		return nil, errors.Join(fmt.Errorf("make a network namespace: %w", err), s.close())
@@ -46,53 +48,12 @@ func newSpace(name string, host byte) (*Space, error) {
 }
 
 // make makes the namespace on the calling thread.
-func (s *Space) make(addr []byte) (err error) {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+func (s *Space) make(addr [4]byte) (err error) {
+	if s.tun, err = netspace.Enter(addr); err != nil {
 		return err
 	}
-	if s.ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
-		return err
-	}
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return fmt.Errorf("/dev/net/tun: %w", err)
-	}
-	dev, err := unix.NewIfreq("cable0")
-	if err == nil {
-		dev.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, dev)
-	}
-	s.tun = os.NewFile(uintptr(fd), "cable")
-	if err != nil {
-		return fmt.Errorf("make the cable: %w", err)
-	}
-	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(sock)
-	for _, step := range []struct {
-		dev string
-		req uint
-		set func(*unix.Ifreq) error
-	}{
-		{"cable0", unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(addr) }},
-		{"cable0", unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{255, 255, 255, 0}) }},
-		{"cable0", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }},
-		{"lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }},
-	} {
-		r, err := unix.NewIfreq(step.dev)
-		if err == nil {
-			err = step.set(r)
-		}
-		if err == nil {
-			err = unix.IoctlIfreq(sock, step.req, r)
-		}
-		if err != nil {
-			return fmt.Errorf("set up %s: %w", step.dev, err)
-		}
-	}
-	return nil
+	s.ns, err = os.Open("/proc/thread-self/ns/net")
+	return err
 }
 
 func (s *Space) close() error {

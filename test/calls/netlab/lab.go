@@ -24,6 +24,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/skein-im/skein/test/netspace"
 )
 
 // Lab is one internet. Close ends it, and every process in it.
@@ -103,53 +105,12 @@ func (l *Lab) Host(name, addr string, behind *NAT) (*Host, error) {
 
 // make sets up the namespace on the calling thread.
 func (h *Host) make() error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return err
-	}
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return fmt.Errorf("/dev/net/tun: %w", err)
-	}
-	dev, err := unix.NewIfreq("cable0")
-	if err == nil {
-		dev.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, dev)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return fmt.Errorf("make the cable: %w", err)
-	}
-	h.tun = os.NewFile(uintptr(fd), "cable")
-	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	end, err := netspace.Enter(h.Addr.As4())
 	if err != nil {
 		return err
 	}
-	defer unix.Close(sock)
-	up := func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING); return nil }
-	for _, step := range []struct {
-		dev string
-		req uint
-		set func(*unix.Ifreq) error
-	}{
-		{"cable0", unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(h.Addr.AsSlice()) }},
-		{"cable0", unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr([]byte{255, 255, 255, 0}) }},
-		// What this process is too busy to take at once is not lost.
-		{"cable0", unix.SIOCSIFTXQLEN, func(r *unix.Ifreq) error { r.SetUint32(10_000); return nil }},
-		{"cable0", unix.SIOCSIFFLAGS, up},
-		{"lo", unix.SIOCSIFFLAGS, up},
-	} {
-		r, err := unix.NewIfreq(step.dev)
-		if err == nil {
-			err = step.set(r)
-		}
-		if err == nil {
-			err = unix.IoctlIfreq(sock, step.req, r)
-		}
-		if err != nil {
-			return fmt.Errorf("set up %s: %w", step.dev, err)
-		}
-	}
-	return defaultRoute(sock, "cable0")
+	h.tun = end
+	return defaultRoute(netspace.Cable)
 }
 
 // rtentry is the kernel's struct of that name (linux/route.h).
@@ -166,7 +127,12 @@ type rtentry struct {
 }
 
 // defaultRoute sends everything into the cable.
-func defaultRoute(sock int, dev string) error {
+func defaultRoute(dev string) error {
+	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(sock)
 	name := append([]byte(dev), 0)
 	r := rtentry{flags: unix.RTF_UP, dev: &name[0]}
 	for _, a := range []*unix.RawSockaddrInet4{&r.dst, &r.gateway, &r.mask} {
