@@ -37,7 +37,7 @@ type table struct {
 func ownTables() map[string]bool {
 	return map[string]bool{"entry": true, "shard": true, "journal_meta": true,
 		"node_lease": true, "health_probe": true, "follower": true, "follower_owner": true, "parked_entry": true, "usage_day": true,
-		"search_doc": true, "search_form": true, "group_place": true, "group_count": true}
+		"sfu_node": true, "sfu_room": true, "search_doc": true, "search_form": true, "group_place": true, "group_count": true}
 }
 
 // placed are the columns that hold a place in a shard. A table that has one

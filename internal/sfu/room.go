@@ -211,7 +211,9 @@ func (r *Room) endLocked(reason livekit.DisconnectReason, action livekit.LeaveRe
 	}
 	close(r.stop)
 	r.server.forget(r)
-	r.server.hooks.send("room_finished", r.infoLocked(), nil, nil)
+	if reason != livekit.DisconnectReason_SERVER_SHUTDOWN { // else it goes on elsewhere
+		r.server.hooks.send("room_finished", r.infoLocked(), nil, nil)
+	}
 }
 
 // How often things are looked at, in ticks of forward.TickTime.

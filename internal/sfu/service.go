@@ -69,6 +69,7 @@ func (s *Server) methods() map[string]method {
 		"CreateRoom":          call(create, s.createRoom),
 		"ListRooms":           call(list, s.listRooms),
 		"DeleteRoom":          call(remove, s.deleteRoom),
+		"ReleaseRoom":         call(remove, s.releaseRoom),
 		"ListParticipants":    call(admin, s.listParticipants),
 		"GetParticipant":      call(admin, s.getParticipant),
 		"RemoveParticipant":   call(admin, s.removeParticipant),
@@ -206,6 +207,15 @@ func (s *Server) with(room, identity string, do func(*Participant) (proto.Messag
 func (s *Server) deleteRoom(q *livekit.DeleteRoomRequest) (proto.Message, error) {
 	return s.inRoom(q.Room, func(r *Room) (proto.Message, error) {
 		r.endLocked(livekit.DisconnectReason_ROOM_DELETED, livekit.LeaveRequest_DISCONNECT)
+		return &livekit.DeleteRoomResponse{}, nil
+	})
+}
+
+// releaseRoom is not of LiveKit's API: it ends a room that goes on at another
+// node, where everybody is told to come.
+func (s *Server) releaseRoom(q *livekit.DeleteRoomRequest) (proto.Message, error) {
+	return s.inRoom(q.Room, func(r *Room) (proto.Message, error) {
+		r.endLocked(livekit.DisconnectReason_SERVER_SHUTDOWN, livekit.LeaveRequest_RECONNECT)
 		return &livekit.DeleteRoomResponse{}, nil
 	})
 }
