@@ -475,6 +475,57 @@ func TestWhoVanishesIsFoundOut(t *testing.T) {
 	})
 }
 
+func TestACallGoesOnWhereverItsRoomIsMadeAnew(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		r := w.start(ann, ab)
+		id, token := r.GetCall().GetId(), r.GetAccess().GetToken()
+		must(t, w.media.Connect(token))
+		peer := w.join(bob, id).GetAccess().GetToken()
+		must(t, w.media.Connect(peer))
+		goesOn := func(when string) {
+			t.Helper()
+			w.is(id, "active ann=joined bob=joined", when)
+		}
+		p, _ := w.media.Get(peer)
+		room := w.room(id)
+
+		must(t, w.media.Shut())
+		goesOn("after everybody was sent elsewhere")
+		must(t, w.kinds["call_sweep"].Run(t.Context(), job.Job{}))
+		goesOn("after a sweep, before anybody is there")
+		must(t, w.media.Tell("room_finished", room, nil))
+		goesOn("after late news of the old room's end")
+		must(t, w.media.Connect(token))
+		must(t, w.media.Connect(peer))
+		if got := w.media.Most(token); got != 6 {
+			t.Errorf("the room that a client made has a bound of %d", got)
+		}
+		must(t, w.media.Tell("participant_left", room, &p))
+		goesOn("after late news of who left the old one")
+		w.age(time.Minute)
+		must(t, w.media.Tell("room_finished", room, nil))
+		goesOn("after late news, with everybody in the new one")
+
+		// A token is older than what its bearer may do now.
+		_, err := w.s.SetCallRole(t.Context(), server, &skeinv1.SetCallRoleRequest{Call: id, User: "bob", Role: skeinv1.CallRole_CALL_ROLE_VIEWER})
+		must(t, err)
+		w.media.Crash()
+		must(t, w.media.Connect(token))
+		must(t, w.media.Connect(peer, "AUDIO"))
+		if p, ok := w.media.Get(peer); !ok || p.Publish || len(p.Tracks) > 0 {
+			t.Errorf("who may only listen is there as %+v, %v", p, ok)
+		}
+		// And who was taken out does not come back by it.
+		w.leave(bob, id)
+		if err := w.media.Connect(peer); err != nil {
+			t.Fatal(err)
+		}
+		if in := w.media.In(token); len(in) > 0 {
+			t.Errorf("after the end there are %v", in)
+		}
+	})
+}
+
 func (w *world) room(id string) (room string) {
 	w.t.Helper()
 	must(w.t, w.d.Read(w.t.Context(), func(tx db.Tx) error {
@@ -591,6 +642,9 @@ func TestOnlyTheMediaServersWordCounts(t *testing.T) {
 		must(t, w.media.Post(body, calltest.Hook(body)))
 		w.is(r.GetCall().GetId(), "ringing ann=joined bob=ringing", "after news that is not so: she is in the room")
 		w.media.Crash()
+		must(t, w.media.Post(body, calltest.Hook(body)))
+		w.is(r.GetCall().GetId(), "ringing ann=joined bob=ringing", "after news of another room: hers was not empty for long enough to end")
+		w.age(30 * time.Second)
 		must(t, w.media.Post(body, calltest.Hook(body)))
 		w.is(r.GetCall().GetId(), "ended/cancelled ann=left bob=missed", "after true news")
 	})

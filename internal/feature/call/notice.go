@@ -68,3 +68,6 @@ func clockOf(seconds int64) string {
 // lost is how long somebody who is in a call may be away from its room before
 // they count as gone: longer than their token, and than two looks at it.
 const lost = im.Micros(60_000_000)
+
+// emptied is how long a room is empty before it ends.
+const emptied = im.Micros(departureTimeout * 1_000_000)

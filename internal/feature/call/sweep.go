@@ -46,7 +46,10 @@ func (s *Service) sweep(ctx context.Context) error {
 }
 
 // compare holds a call to who is in its room. A media server that does not
-// answer changes nothing. now: who is absent is gone, and not only away.
+// answer changes nothing. now: its room is said to have ended, which a room does
+// when it was empty for a while; so who is absent is gone, and not only away. Who
+// was seen more recently was in the room as it is now, and the one that has ended is
+// another, which was left at a node that was cut off.
 func (s *Service) compare(ctx context.Context, app im.AppID, id string, now bool) error {
 	c, _, err := s.read(ctx, app, id)
 	if err != nil || c.state == callEnded || s.d.Media == nil {
@@ -74,7 +77,7 @@ func (s *Service) compare(ctx context.Context, app im.AppID, id string, now bool
 				if err := t.seen(p); err != nil {
 					return err
 				}
-			case now && p.seen != p.joined, t.now-p.seen > lost: // who has just joined is still connecting
+			case now && p.seen != p.joined && t.now-p.seen > emptied, t.now-p.seen > lost: // who has just joined is still connecting
 				t.move(p, leave)
 			}
 		}

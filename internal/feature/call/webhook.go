@@ -19,9 +19,18 @@ type hook struct {
 	Event string `json:"event"`
 	Room  struct {
 		Name string `json:"name"`
+		Most int    `json:"maxParticipants"`
 	} `json:"room"`
-	Participant participant `json:"participant"`
+	Participant struct {
+		participant
+		Reason string      `json:"disconnectReason"`
+		May    *permission `json:"permission"`
+	} `json:"participant"`
 }
+
+// movedAway are the reasons of those whom a media server has sent to another one,
+// because it ends or has given the room away: they are about to come back.
+func movedAway(reason string) bool { return reason == "SERVER_SHUTDOWN" || reason == "MIGRATION" }
 
 // Webhook hears from the media server, as LiveKit sends it: JSON, with a token
 // in the header Authorization that has the body's SHA-256. What it says is a
@@ -66,10 +75,17 @@ func (s *Service) heard(ctx context.Context, h *hook) error {
 		return err
 	}
 	switch h.Event {
+	case "room_started":
+		// By a client that came first, after the death of the one where it was.
+		if c.state != callEnded && h.Room.Most != s.d.Parties {
+			return s.d.Media.createRoom(ctx, c.room, s.d.Parties)
+		}
 	case "participant_joined":
-		return s.came(ctx, c, h.Participant.Identity)
+		return s.came(ctx, c, h.Participant.Identity, h.Participant.May)
 	case "participant_left", "participant_connection_aborted":
-		return s.went(ctx, c, h.Participant.Identity)
+		if !movedAway(h.Participant.Reason) {
+			return s.went(ctx, c, h.Participant.Identity)
+		}
 	case "room_finished":
 		return s.compare(ctx, c.app, c.id, true)
 	}
@@ -77,15 +93,17 @@ func (s *Service) heard(ctx context.Context, h *hook) error {
 }
 
 // came notes who is in the room, and sends away who may not be: a token is good
-// for a minute, and much can happen in one.
-func (s *Service) came(ctx context.Context, c *call, who string) error {
+// for a minute, and much can happen in one. So it is with what they may do there:
+// may is what their token says, nil = unknown.
+func (s *Service) came(ctx context.Context, c *call, who string, may *permission) error {
 	u, d, ok := whoIs(who)
 	in := false
+	var role int64
 	if ok {
 		t, err := s.turn(ctx, c.app, c.id, func(t *turn) error {
 			in = false
 			if p := t.party(u); p != nil && p.state == joined && p.device == d {
-				in = true
+				in, role = true, p.role
 				return t.seen(p)
 			}
 			return nil
@@ -95,10 +113,13 @@ func (s *Service) came(ctx context.Context, c *call, who string) error {
 		}
 		c = t.c
 	}
-	if in {
-		return nil
+	switch now := permissionOf(role); {
+	case !in:
+		return s.d.Media.remove(ctx, c.room, who)
+	case may != nil && *may != now:
+		return gone(s.d.Media.permit(ctx, c.room, who, now))
 	}
-	return s.d.Media.remove(ctx, c.room, who)
+	return nil
 }
 
 // went takes out who has left the room, unless they are back: a client that

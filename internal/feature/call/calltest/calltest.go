@@ -37,6 +37,21 @@ type Participant struct {
 	State    string  `json:"state"`
 	Tracks   []Track `json:"tracks,omitempty"`
 	Publish  bool    `json:"-"` // whether they may
+
+	reason string // why they were disconnected
+}
+
+// hooked is a participant as webhooks have it: what is false is absent.
+func (p *Participant) hooked() map[string]any {
+	may := map[string]any{"canSubscribe": true}
+	if p.Publish {
+		may["canPublish"], may["canPublishData"] = true, true
+	}
+	out := map[string]any{"sid": p.SID, "identity": p.Identity, "state": p.State, "permission": may}
+	if p.reason != "" {
+		out["disconnectReason"] = p.reason
+	}
+	return out
 }
 
 // Track is something that a participant publishes.
@@ -150,10 +165,18 @@ func (s *Server) Connect(token string, tracks ...string) error {
 		return fmt.Errorf("the token lets nobody into a room")
 	}
 	s.mu.Lock()
+	if s.rooms[c.Video.Room] == nil {
+		s.rooms[c.Video.Room] = &room{}
+		s.mu.Unlock()
+		if err := s.Tell("room_started", c.Video.Room, nil); err != nil {
+			return err
+		}
+		s.mu.Lock()
+	}
 	r := s.rooms[c.Video.Room]
 	if r == nil {
-		r = &room{}
-		s.rooms[c.Video.Room] = r
+		s.mu.Unlock()
+		return fmt.Errorf("the room was closed again")
 	}
 	r.members = slices.DeleteFunc(r.members, func(p *Participant) bool { return p.Identity == c.Subject })
 	if r.most > 0 && len(r.members) >= r.most {
@@ -205,6 +228,35 @@ func (s *Server) Crash() {
 	clear(s.rooms)
 }
 
+// Shut is the orderly end of a server, and another one in its place: everybody is
+// told to come back, and the webhooks say so.
+func (s *Server) Shut() error {
+	s.mu.Lock()
+	rooms := s.rooms
+	s.rooms = map[string]*room{}
+	s.mu.Unlock()
+	for name, r := range rooms {
+		for _, p := range r.members {
+			p.reason = "SERVER_SHUTDOWN"
+			if err := s.Tell("participant_left", name, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Most is how many may be in a room, by a token for it; 0 = no bound.
+func (s *Server) Most(token string) int {
+	c, err := check(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[c.Video.Room]; err == nil && r != nil {
+		return r.most
+	}
+	return 0
+}
+
 func (s *Server) find(name, who string) *Participant {
 	if r := s.rooms[name]; r != nil {
 		for _, p := range r.members {
@@ -224,10 +276,16 @@ func (s *Server) drop(name, who string) {
 
 // Tell sends a signed webhook; p can be nil.
 func (s *Server) Tell(event, roomName string, p *Participant) error {
-	e := map[string]any{"event": event, "room": map[string]any{"sid": "RM_1", "name": roomName}, "id": "EV_1", "createdAt": fmt.Sprint(time.Now().Unix())}
-	if p != nil {
-		e["participant"] = p
+	about := map[string]any{"sid": "RM_1", "name": roomName}
+	e := map[string]any{"event": event, "room": about, "id": "EV_1", "createdAt": fmt.Sprint(time.Now().Unix())}
+	s.mu.Lock()
+	if r := s.rooms[roomName]; r != nil && r.most > 0 {
+		about["maxParticipants"] = r.most
 	}
+	if p != nil {
+		e["participant"] = p.hooked()
+	}
+	s.mu.Unlock()
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
