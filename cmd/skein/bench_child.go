@@ -97,7 +97,7 @@ func makeChild(f benchFlags, stderr io.Writer) (*child, error) {
 func (c *child) start() (err error) {
 	endpoint := c.flags.endpoint
 	if endpoint == "" {
-		args := []string{"serve", "--listen", "127.0.0.1:0", "--data", c.dir}
+		args := []string{"serve", "--sfu", "off", "--listen", "127.0.0.1:0", "--data", c.dir}
 		args = append(args, c.serve...)
 		if c.flags.db != "" {
 			args = append(args, "--db", c.flags.db)

@@ -16,16 +16,22 @@ import (
 	"github.com/skein-im/skein/internal/auth"
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/sfu/door"
 	"github.com/skein-im/skein/web"
 )
 
 // routes is every path of the server.
-func routes(cfg *config.Config, s *server, unary, uploads, downloads http.Handler, hook http.HandlerFunc, clock im.Clock) (http.Handler, error) {
+func routes(cfg *config.Config, s *server, unary, uploads, downloads http.Handler, clock im.Clock) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/socket", s.gateway)
 	mux.Handle(uploadPath, uploads)
 	mux.Handle(filePath, downloads)
-	mux.HandleFunc("POST "+hookPath, hook)
+	mux.HandleFunc("POST "+hookPath, s.hook)
+	if s.sfu != nil {
+		for _, path := range door.Paths() {
+			mux.Handle(path, s.sfu.door)
+		}
+	}
 	protoregistry.GlobalFiles.RangeFilesByPackage("skein.v1", func(f protoreflect.FileDescriptor) bool {
 		for i := range f.Services().Len() {
 			mux.Handle("/"+string(f.Services().Get(i).FullName())+"/", unary)

@@ -56,6 +56,10 @@ func (s *server) serve(ctx context.Context, cfg *config.Config, log *slog.Logger
 		return fmt.Errorf("take the lease on the fence log: %w", err)
 	}
 	defer s.ops.health.Start(0, s.checks(cfg)...)()
+	if err := s.sfu.start(s.hook); err != nil {
+		ln.Close()
+		return err
+	}
 	proto := "http"
 	if cfg.TLS.Enabled() {
 		proto = "https"
@@ -101,6 +105,9 @@ func (s *server) drain(ctx context.Context, cfg *config.Config, log *slog.Logger
 	case <-ctx.Done():
 	}
 	s.gateway.Drain(ctx, d.Spread)
+	if err := s.sfu.close(ctx); err != nil {
+		log.Warn("the SFU is cut off", "err", err)
+	}
 	log.Info("drained", "took", s.ops.sinceDrain(), "left", s.gateway.Sessions())
 }
 

@@ -26,8 +26,12 @@ type sfuFlags struct {
 	rtcPort                                 uint
 	rtcTCP                                  bool
 	readers, maxParticipants                int
+	supervised                              bool
 	net                                     sfuNetFlags
 }
+
+// sfuKeys are its secrets, which are no flags.
+type sfuKeys struct{ key, secret, turn string }
 
 const sfuHelp = `skein sfu forwards the media of calls. It speaks LiveKit's client protocol and
 room API, so that LiveKit's clients and server SDKs are its own. The API key
@@ -49,6 +53,7 @@ func parseSFU(args []string, stderr io.Writer) (f sfuFlags, err error) {
 	fs.IntVar(&f.readers, "readers", 0, "sockets that share the UDP port; 0 = one a processor")
 	fs.IntVar(&f.maxParticipants, "max-participants", 0, "of a room that does not say so itself; 0 = no bound")
 	fs.StringVar(&f.webhooks, "webhook", "", "URLs that events are posted to, with commas")
+	fs.BoolVar(&f.supervised, "supervised", false, "end when standard input does, as for whoever starts it and may die")
 	f.net.define(fs)
 	fs.Usage = func() {
 		fmt.Fprint(stderr, sfuHelp)
@@ -93,19 +98,36 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	key, secret := os.Getenv("SKEIN_SFU_KEY"), os.Getenv("SKEIN_SFU_SECRET")
-	if key == "" || len(secret) < 32 {
+	keys := sfuKeys{os.Getenv("SKEIN_SFU_KEY"), os.Getenv("SKEIN_SFU_SECRET"), os.Getenv("SKEIN_SFU_TURN_SECRET")}
+	if keys.key == "" || len(keys.secret) < 32 {
 		return errors.New("set SKEIN_SFU_KEY, and SKEIN_SFU_SECRET to at least 32 characters")
 	}
+	if f.supervised {
+		var alone context.CancelFunc
+		ctx, alone = context.WithCancel(ctx)
+		defer alone()
+		go func() { // ends with the process
+			io.Copy(io.Discard, os.Stdin) //nolint:errcheck // whatever ended it
+			alone()
+		}()
+	}
+	return runSFU(ctx, f, keys, slog.New(slog.NewJSONHandler(stderr, nil)), func(about map[string]any) {
+		json.NewEncoder(stdout).Encode(about) //nolint:errcheck // whoever started it sees the end
+	})
+}
+
+// runSFU serves calls until ctx ends. It calls up with what there is to know of
+// it when it answers.
+func runSFU(ctx context.Context, f sfuFlags, keys sfuKeys, log *slog.Logger, up func(about map[string]any)) (err error) {
 	cfg := sfu.Config{
-		Keys: map[string]string{key: secret}, WebhookKey: key, MaxParticipants: uint32(max(f.maxParticipants, 0)),
+		Keys: map[string]string{keys.key: keys.secret}, WebhookKey: keys.key, MaxParticipants: uint32(max(f.maxParticipants, 0)),
 		Media: link.Config{Port: uint16(f.rtcPort), TCP: f.rtcTCP, Readers: f.readers},
-		Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.NewJSONHandler(stderr, nil)),
+		Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: log,
 	}
 	if cfg.Media.Listen, err = addresses(f.rtcListen); err != nil {
 		return fmt.Errorf("--rtc-listen: %w", err)
 	}
-	network, err := newSFUNet(ctx, f, cfg.Media.Listen, cfg.Log)
+	network, err := newSFUNet(ctx, f, keys.turn, cfg.Media.Listen, cfg.Log)
 	if err != nil {
 		return err
 	}
@@ -132,7 +154,7 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	h := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(ln) }()
-	json.NewEncoder(stdout).Encode(network.describe(map[string]any{"listen": ln.Addr().String(), "rtc_port": server.MediaPort()})) //nolint:errcheck // whoever started it sees the end
+	up(network.describe(map[string]any{"listen": ln.Addr().String(), "rtc_port": server.MediaPort()}))
 	select {
 	case <-ctx.Done():
 	case err = <-failed:

@@ -106,8 +106,8 @@ type sfuNet struct {
 }
 
 // newSFUNet finds the addresses to tell.
-func newSFUNet(ctx context.Context, f sfuFlags, listen []netip.Addr, log *slog.Logger) (*sfuNet, error) {
-	n := &sfuNet{f: f.net, listen: listen, log: log, secret: os.Getenv("SKEIN_SFU_TURN_SECRET")}
+func newSFUNet(ctx context.Context, f sfuFlags, secret string, listen []netip.Addr, log *slog.Logger) (*sfuNet, error) {
+	n := &sfuNet{f: f.net, listen: listen, log: log, secret: secret}
 	if n.secret == "" {
 		// Nobody else has to know it.
 		var b [32]byte

@@ -44,6 +44,8 @@ type server struct {
 	gateway *gateway.Gateway
 	auth    *auth.Auth
 	proxies *tlsserve.Proxies
+	sfu     *ownSFU          // nil = calls have another media server, or there are none
+	hook    http.HandlerFunc // hears from the media server
 	closers []func(context.Context) error
 }
 
@@ -142,6 +144,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if back.files, err = newFiles(ctx, s, cfg, c, a, key, limits, log); err != nil {
 		return nil, err
 	}
+	if s.sfu, err = newOwnSFU(cfg, key, ops.metrics, log); err != nil {
+		return nil, err
+	}
+	s.onClose(s.sfu.close)
 	if err := back.start(ctx, s, cfg, c, b, folk, pages, limits, log); err != nil {
 		return nil, err
 	}
@@ -223,7 +229,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if err != nil {
 		return nil, err
 	}
-	s.handler, err = routes(cfg, s, calling, uploads(cfg, back.files, calling, log), downloads(back.files, calling, a), back.calls.Webhook, clock)
+	s.hook = back.calls.Webhook
+	s.handler, err = routes(cfg, s, calling, uploads(cfg, back.files, calling, log), downloads(back.files, calling, a), clock)
 	return s, err
 }
 

@@ -24,7 +24,7 @@ const hookPath = "/v1/calls/webhook"
 func newCalls(s *server, cfg *config.Config, c *chat.Service, jobs *job.Queue, pages *page.Sealer, limits *limits, log *slog.Logger) *call.Service {
 	rings := quota.New[im.Actor](limits.of("ring"), 100_000, limits.clock)
 	calls := call.New(call.Deps{DB: s.db, Chat: c, Queue: jobs, Pages: pages, Clock: limits.clock, Entropy: im.SystemEntropy(), Log: log,
-		Media: mediaServer(&cfg.Calls), Parties: cfg.Calls.Parties, RingTime: cfg.Calls.RingTime,
+		Media: s.mediaServer(&cfg.Calls), Parties: cfg.Calls.Parties, RingTime: cfg.Calls.RingTime,
 		AllowRing: func(a im.Actor) error {
 			a.Device = ""
 			return rings.Allow(a, 1, "calls to others")
@@ -33,16 +33,20 @@ func newCalls(s *server, cfg *config.Config, c *chat.Service, jobs *job.Queue, p
 	return calls
 }
 
-// mediaServer is what the configuration names; nil = there are no calls.
-func mediaServer(o *config.Calls) *call.Media {
-	if !o.Enabled() {
+// mediaServer is the one that the configuration names, or the server's own;
+// nil = there are no calls.
+func (s *server) mediaServer(o *config.Calls) *call.Media {
+	switch {
+	case s.sfu != nil:
+		return &call.Media{Where: s.sfu.where, Key: s.sfu.keys.key, Secret: s.sfu.keys.secret, Clock: im.SystemClock{}}
+	case o.URL == "":
 		return nil
 	}
 	api := o.API
 	if api == "" {
 		api = "http" + strings.TrimPrefix(o.URL, "ws") // wss: https
 	}
-	return &call.Media{URL: o.URL, API: api, Key: o.Key, Secret: o.Secret, Clock: im.SystemClock{}}
+	return &call.Media{URL: o.URL, Where: call.At(api), Key: o.Key, Secret: o.Secret, Clock: im.SystemClock{}}
 }
 
 // callsFollower has calls looked at by jobs.

@@ -40,8 +40,14 @@ type Config struct {
 	BlobsKey []string `yaml:"blobs_key" flag:"-" secret:"true"`
 	// Media is how the server reads pictures, sounds and films.
 	Media Media `yaml:"media"`
-	// Calls are voice and video calls, over a media server that speaks LiveKit's protocol.
+	// Calls are voice and video calls.
 	Calls Calls `yaml:"calls"`
+	// SFU says where the server's own media server for calls runs: process (beside this one, and started again when it ends), inline (inside this one, which it takes with it when it fails) or off. With calls.url there is none.
+	SFU string `yaml:"sfu" oneof:"process inline off"`
+	// RTC is how the media of calls reaches the server's own media server.
+	RTC RTC `yaml:"rtc"`
+	// TURN is how the server's own media server relays media for clients whose network lets nothing else through.
+	TURN TURN `yaml:"turn"`
 	// Shards is the number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own.
 	Shards int `yaml:"shards" min:"0" max:"4096"`
 
@@ -81,11 +87,11 @@ type Media struct {
 
 // Calls are voice and video calls.
 type Calls struct {
-	// URL is what clients dial for their voices and pictures, such as wss://calls.example.com. Empty means that there are no calls.
+	// URL is a media server elsewhere that speaks LiveKit's protocol, such as wss://calls.example.com: what clients dial for their voices and pictures. Empty means the server's own, see sfu, which clients reach at the address of this server.
 	URL string `yaml:"url"`
-	// API is where the media server answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url.
+	// API is where the media server of url answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url.
 	API string `yaml:"api"`
-	// Key is the name of the key by which the two know each other, as the media server has it.
+	// Key is the name of the key by which this server and the one of url know each other, as that has it.
 	Key string `yaml:"key"`
 	// Secret is that key, of at least 32 characters. There is no flag for it, because other users of a machine can see flags.
 	Secret string `yaml:"secret" flag:"-" secret:"true"`
@@ -93,6 +99,50 @@ type Calls struct {
 	RingTime time.Duration `yaml:"ring_time" min:"1s" max:"5m"`
 	// Parties bounds how many users a call has.
 	Parties int `yaml:"parties" min:"2" max:"1000"`
+}
+
+// RTC is how media comes to the server's own media server and back.
+type RTC struct {
+	// Port is that of all media of all calls, UDP and TCP. It has to be open to the clients. 0 means a free one.
+	Port int `yaml:"port" min:"0" max:"65535"`
+	// Listen lists the addresses of this machine to serve media on; 0.0.0.0 and :: stand for all of them. Whoever has not joined a call by a token gets no answer there.
+	Listen []string `yaml:"listen"`
+	// Address lists the addresses of media that clients are told, the best first: an address (PUBLIC, or PUBLIC=LOCAL where a NAT translates), an interface, a network, auto to ask the cloud and STUN; with ! not these. Empty means those of rtc.listen (docs/ops/calls.md).
+	Address []string `yaml:"address"`
+	// TCP has media served over TCP too, for networks without UDP.
+	TCP bool `yaml:"tcp"`
+	// STUN lists STUN servers, as HOST:PORT, that are asked for the public address where rtc.address says auto and no cloud tells it.
+	STUN []string `yaml:"stun"`
+	// Metadata is where rtc.address=auto finds the machine's metadata. Empty means where AWS, Azure and Google Cloud have them; off asks nobody.
+	Metadata string `yaml:"metadata"`
+	// ICEServers lists further STUN and TURN servers that clients are told of, such as turn:turn.example.com:3478. Those of TURN get credentials made with turn.secret.
+	ICEServers []string `yaml:"ice_servers"`
+	// Readers is how many sockets share the UDP port. 0 means one for each processor.
+	Readers int `yaml:"readers" min:"0" max:"64"`
+}
+
+// TURN is how the server's own media server relays.
+type TURN struct {
+	// Enabled has media relayed (TURN) for clients whose network lets nothing else through, to the media server and nowhere else.
+	Enabled bool `yaml:"enabled"`
+	// Port is that of TURN over UDP and TCP. 0 means a free one.
+	Port int `yaml:"port" min:"0" max:"65535"`
+	// TLSPort is that of TURN over TLS, where there is a certificate. 443, on an address of its own, passes most networks. 0 means a free one.
+	TLSPort int `yaml:"tls_port" min:"0" max:"65535"`
+	// Domain is the name that the certificate of TURN over TLS is for.
+	Domain string `yaml:"domain"`
+	// Cert is the file with that certificate (PEM). It is read again when it has changed.
+	Cert string `yaml:"cert"`
+	// Key is the file with the certificate's key (PEM).
+	Key string `yaml:"key"`
+	// Listen lists the addresses of this machine to serve TURN on. Empty means those of rtc.listen.
+	Listen []string `yaml:"listen"`
+	// Public has media relayed to public addresses elsewhere too, never to private ones.
+	Public bool `yaml:"public"`
+	// RelayPorts are the ports that relayed media leaves from, as FIRST-LAST. They need to be open to the outside with turn.public only. Empty means any.
+	RelayPorts string `yaml:"relay_ports"`
+	// Secret is what credentials are made with, for a TURN server elsewhere to know as well (rtc.ice_servers). Empty means one that follows from the secret key. There is no flag for it, because other users of a machine can see flags.
+	Secret string `yaml:"secret" flag:"-" secret:"true"`
 }
 
 // Postgres is how the server uses PostgreSQL.
@@ -348,6 +398,9 @@ func Default() *Config {
 			WaitTimeout: 5 * time.Second, ConnLifetime: 30 * time.Minute},
 		Media:   Media{Pixels: 50_000_000, Memory: 512 << 20},
 		Calls:   Calls{RingTime: time.Minute, Parties: 250},
+		SFU:     "process",
+		RTC:     RTC{Port: 7882, Listen: []string{"0.0.0.0"}, TCP: true},
+		TURN:    TURN{Port: 3478, TLSPort: 5349},
 		Admin:   Admin{DiskPercent: 90},
 		Drain:   Drain{Spread: 5 * time.Second, Timeout: 30 * time.Second},
 		OTel:    OTel{Sample: 0.001},

@@ -34,17 +34,55 @@ func docOf(path string) string {
 	case "Media.Memory":
 		return "What each of these processes may have. A picture that needs more can only be saved."
 	case "Calls.URL":
-		return "What clients dial for their voices and pictures, such as wss://calls.example.com. Empty means that there are no calls."
+		return "A media server elsewhere that speaks LiveKit's protocol, such as wss://calls.example.com: what clients dial for their voices and pictures. Empty means the server's own, see sfu, which clients reach at the address of this server."
 	case "Calls.API":
-		return "Where the media server answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url."
+		return "Where the media server of url answers this one: an http or https URL, which only this server has to reach (LiveKit's RoomService). Empty means the host and port of url."
 	case "Calls.Key":
-		return "The name of the key by which the two know each other, as the media server has it."
+		return "The name of the key by which this server and the one of url know each other, as that has it."
 	case "Calls.Secret":
 		return "That key, of at least 32 characters. There is no flag for it, because other users of a machine can see flags."
 	case "Calls.RingTime":
 		return "How long a call rings before nobody has answered."
 	case "Calls.Parties":
 		return "Bounds how many users a call has."
+	case "Config.SFU":
+		return "Says where the server's own media server for calls runs: process (beside this one, and started again when it ends), inline (inside this one, which it takes with it when it fails) or off. With calls.url there is none."
+	case "RTC.Port":
+		return "That of all media of all calls, UDP and TCP. It has to be open to the clients. 0 means a free one."
+	case "RTC.Listen":
+		return "Lists the addresses of this machine to serve media on; 0.0.0.0 and :: stand for all of them. Whoever has not joined a call by a token gets no answer there."
+	case "RTC.Address":
+		return "Lists the addresses of media that clients are told, the best first: an address (PUBLIC, or PUBLIC=LOCAL where a NAT translates), an interface, a network, auto to ask the cloud and STUN; with ! not these. Empty means those of rtc.listen (docs/ops/calls.md)."
+	case "RTC.TCP":
+		return "Has media served over TCP too, for networks without UDP."
+	case "RTC.STUN":
+		return "Lists STUN servers, as HOST:PORT, that are asked for the public address where rtc.address says auto and no cloud tells it."
+	case "RTC.Metadata":
+		return "Where rtc.address=auto finds the machine's metadata. Empty means where AWS, Azure and Google Cloud have them; off asks nobody."
+	case "RTC.ICEServers":
+		return "Lists further STUN and TURN servers that clients are told of, such as turn:turn.example.com:3478. Those of TURN get credentials made with turn.secret."
+	case "RTC.Readers":
+		return "How many sockets share the UDP port. 0 means one for each processor."
+	case "TURN.Enabled":
+		return "Has media relayed (TURN) for clients whose network lets nothing else through, to the media server and nowhere else."
+	case "TURN.Port":
+		return "That of TURN over UDP and TCP. 0 means a free one."
+	case "TURN.TLSPort":
+		return "That of TURN over TLS, where there is a certificate. 443, on an address of its own, passes most networks. 0 means a free one."
+	case "TURN.Domain":
+		return "The name that the certificate of TURN over TLS is for."
+	case "TURN.Cert":
+		return "The file with that certificate (PEM). It is read again when it has changed."
+	case "TURN.Key":
+		return "The file with the certificate's key (PEM)."
+	case "TURN.Listen":
+		return "Lists the addresses of this machine to serve TURN on. Empty means those of rtc.listen."
+	case "TURN.Public":
+		return "Has media relayed to public addresses elsewhere too, never to private ones."
+	case "TURN.RelayPorts":
+		return "The ports that relayed media leaves from, as FIRST-LAST. They need to be open to the outside with turn.public only. Empty means any."
+	case "TURN.Secret":
+		return "What credentials are made with, for a TURN server elsewhere to know as well (rtc.ice_servers). Empty means one that follows from the secret key. There is no flag for it, because other users of a machine can see flags."
 	case "Config.Shards":
 		return "The number of shards of a journal that is made now. 0 means 1 with SQLite and 64 with PostgreSQL. A journal that exists keeps its own."
 	case "Postgres.Conns":

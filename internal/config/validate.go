@@ -19,7 +19,7 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	for _, check := range []func() error{c.checkData, c.checkProxies, c.checkCluster, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Calls.check, c.Limits.check} {
+	for _, check := range []func() error{c.checkData, c.checkProxies, c.checkCluster, c.TLS.check, c.Admin.check, c.Drain.check, c.OTel.check, c.Calls.check, c.RTC.check, c.TURN.check, c.Limits.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -43,13 +43,13 @@ or stay on this machine with --listen 127.0.0.1:8080`, c.Listen)
 	return nil
 }
 
-// Enabled tells whether there are calls.
-func (c *Calls) Enabled() bool { return c.URL != "" }
+// OwnSFU tells whether the server has a media server of its own.
+func (c *Config) OwnSFU() bool { return c.Calls.URL == "" && c.SFU != "off" }
 
 func (c *Calls) check() error {
-	if !c.Enabled() {
+	if c.URL == "" {
 		if c.API != "" || c.Key != "" || c.Secret != "" {
-			return errors.New("calls: set calls.url, or nobody can reach the media server")
+			return errors.New("calls: api, key and secret are those of the media server that calls.url names; set that, or none of them")
 		}
 		return nil
 	}
@@ -64,6 +64,49 @@ func (c *Calls) check() error {
 	}
 	if c.Key == "" || len(c.Secret) < 32 {
 		return errors.New("calls: calls.key and calls.secret, of at least 32 characters, are those of the media server; the secret is set in the file, or as SKEIN_CALLS_SECRET")
+	}
+	return nil
+}
+
+func (r *RTC) check() error {
+	for _, a := range r.Listen {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return fmt.Errorf("rtc.listen: %q is no IP address", a)
+		}
+	}
+	if len(r.Listen) == 0 {
+		return errors.New("rtc.listen: name an address of this machine, or 0.0.0.0 for all; without calls, set sfu to off")
+	}
+	for _, u := range r.ICEServers {
+		if scheme, _, _ := strings.Cut(u, ":"); !slices.Contains([]string{"stun", "stuns", "turn", "turns"}, scheme) {
+			return fmt.Errorf("rtc.ice_servers: %q is not the URL of a STUN or TURN server, such as turn:turn.example.com:3478", u)
+		}
+	}
+	for _, s := range r.STUN {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			return fmt.Errorf("rtc.stun: %q is no HOST:PORT", s)
+		}
+	}
+	return nil
+}
+
+func (t *TURN) check() error {
+	if (t.Cert == "") != (t.Key == "") || (t.Cert != "") != (t.Domain != "") {
+		return errors.New("turn: TURN over TLS needs domain, cert and key together")
+	}
+	if !t.Enabled && (t.Cert != "" || t.Public || t.RelayPorts != "") {
+		return errors.New("turn: set turn.enabled, or nothing is relayed")
+	}
+	for _, a := range t.Listen {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return fmt.Errorf("turn.listen: %q is no IP address", a)
+		}
+	}
+	a, b, _ := strings.Cut(t.RelayPorts, "-")
+	low, err1 := strconv.ParseUint(a, 10, 16)
+	high, err2 := strconv.ParseUint(b, 10, 16)
+	if t.RelayPorts != "" && (err1 != nil || err2 != nil || low == 0 || high < low) {
+		return fmt.Errorf("turn.relay_ports: %q is not FIRST-LAST, such as 50000-50999", t.RelayPorts)
 	}
 	return nil
 }

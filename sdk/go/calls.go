@@ -1,6 +1,7 @@
 package skein
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -89,7 +90,7 @@ type CallParty struct {
 // CallAccess lets one device into a call's room, at a server that speaks
 // LiveKit's protocol.
 type CallAccess struct {
-	URL      string
+	URL      string // wss:// or ws://
 	Token    string // connect within a minute
 	Identity string // who the device is there; see ParseParticipant
 	Expires  time.Time
@@ -146,7 +147,7 @@ func (v *Conversation) StartCall(ctx context.Context, n NewCall) (Call, error) {
 	var resp skeinv1.StartCallResponse
 	err = v.c.rpc(ctx, "CallService/StartCall", &skeinv1.StartCallRequest{Conversation: id, ClientId: cid, Video: n.Video, Users: n.Users, Quiet: n.Quiet,
 		Role: wireRole(n.Role)}, &resp)
-	return callWith(resp.GetCall(), resp.GetAccess()), err
+	return callWith(resp.GetCall(), v.c.accessOf(resp.GetAccess())), err
 }
 
 // GroupCall is the call of a group that its members can join.
@@ -230,7 +231,16 @@ func (c *Client) MoveCall(ctx context.Context, id string) (Call, error) {
 func (c *Client) joinCall(ctx context.Context, id string, move bool) (Call, error) {
 	var resp skeinv1.JoinCallResponse
 	err := c.rpc(ctx, "CallService/JoinCall", &skeinv1.JoinCallRequest{Call: id, Move: move}, &resp)
-	return callWith(resp.GetCall(), resp.GetAccess()), err
+	return callWith(resp.GetCall(), c.accessOf(resp.GetAccess())), err
+}
+
+// accessOf reads how to connect: a media server without a URL is the server
+// itself.
+func (c *Client) accessOf(a *skeinv1.CallAccess) *CallAccess {
+	if a == nil {
+		return nil
+	}
+	return &CallAccess{URL: cmp.Or(a.GetUrl(), "ws"+strings.TrimPrefix(c.opt.Endpoint, "http")), Token: a.GetToken(), Identity: a.GetIdentity(), Expires: microsTime(a.GetExpiresUs())}
 }
 
 // DeclineCall stops the ring on all of the user's devices. Errors: NotFound,
@@ -372,15 +382,12 @@ func callRoles() []CallRole {
 
 func wireRole(r CallRole) skeinv1.CallRole { return skeinv1.CallRole(indexOf(callRoles(), r)) }
 
-func callWith(k *skeinv1.Call, a *skeinv1.CallAccess) Call {
+func callWith(k *skeinv1.Call, access *CallAccess) Call {
 	out := Call{ID: k.GetId(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: wordAt(callStates(), int32(k.GetState())), End: wordAt(callEnds(), int32(k.GetEnd())),
 		Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), Ended: microsTime(k.GetEndedUs()), Role: wordAt(callRoles(), int32(k.GetRole())),
-		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount())}
+		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount()), Access: access}
 	for _, p := range k.GetParties() {
 		out.Parties = append(out.Parties, CallParty{User: p.GetUser(), State: wordAt(partyStates(), int32(p.GetState())), Role: wordAt(callRoles(), int32(p.GetRole())), InvitedBy: p.GetInvitedBy(), Device: p.GetDevice()})
-	}
-	if a != nil {
-		out.Access = &CallAccess{URL: a.GetUrl(), Token: a.GetToken(), Identity: a.GetIdentity(), Expires: microsTime(a.GetExpiresUs())}
 	}
 	return out
 }

@@ -79,7 +79,7 @@ func (s *server) start() {
 		s.t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s.cmd = exec.Command(path, "serve", "--dev", "--listen", s.addr, "--data", s.data)
+	s.cmd = exec.Command(path, "serve", "--dev", "--sfu", "off", "--listen", s.addr, "--data", s.data)
 	s.cmd.Stderr = &log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {

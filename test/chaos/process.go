@@ -150,7 +150,7 @@ func (n *Node) Start(ctx context.Context) error {
 	defer log.Close()
 	args := append(append([]string{"serve", "--listen", n.o.Addr}, n.o.Store...), n.o.Args...)
 	cmd := n.o.Command(n.o.Bin, args...)
-	cmd.Env, cmd.Stderr = append(cleanEnv(), n.o.Env...), log
+	cmd.Env, cmd.Stderr = append(append(cleanEnv(), "SKEIN_SFU=off"), n.o.Env...), log // nodes of one machine would fight for its port
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

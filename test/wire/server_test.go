@@ -55,7 +55,7 @@ func (l *logBuffer) String() string {
 
 // launch starts a server on a loopback port of the system's choice.
 func launch(dir string, apps map[string]*app, args ...string) (*server, error) {
-	return launchAs(exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir}, args...)...), dir, apps)
+	return launchAs(exec.Command(bin, append([]string{"serve", "--sfu", "off", "--listen", "127.0.0.1:0", "--data", dir}, args...)...), dir, apps)
 }
 
 // launchAs starts a server by a command of the caller's.

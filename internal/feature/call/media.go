@@ -35,15 +35,23 @@ const (
 // server, or a LiveKit cluster. It is asked by LiveKit's RoomService, as JSON
 // over HTTP.
 type Media struct {
-	// URL is what clients dial: ws:// or wss://.
+	// URL is what clients dial: ws:// or wss://. Empty means this server's own
+	// address, which they know.
 	URL string
-	// API is where RoomService answers: http:// or https://.
-	API string
+	// Where returns the URL, http:// or https://, at which RoomService answers for a
+	// room. Its errors are shown to callers, so that they are *im.Error.
+	Where func(ctx context.Context, room string) (base string, err error)
 	// Key and Secret sign the tokens, and verify webhooks.
 	Key, Secret string
 	Clock       im.Clock
 	// Client makes the calls; nil = http.DefaultClient.
 	Client *http.Client
+}
+
+// At is a Media's Where for all rooms of a server, or of a cluster that finds
+// its rooms by itself.
+func At(base string) func(context.Context, string) (string, error) {
+	return func(context.Context, string) (string, error) { return base, nil }
 }
 
 // permission is LiveKit's ParticipantPermission.
@@ -100,25 +108,25 @@ type track struct {
 
 // createRoom makes a room that is there already, or not yet.
 func (m *Media) createRoom(ctx context.Context, room string, most int) error {
-	return m.ask(ctx, "CreateRoom", token.Video{RoomCreate: true}, map[string]any{"name": room, "emptyTimeout": emptyTimeout,
+	return m.ask(ctx, room, "CreateRoom", token.Video{RoomCreate: true}, map[string]any{"name": room, "emptyTimeout": emptyTimeout,
 		"departureTimeout": departureTimeout, "maxParticipants": most}, nil)
 }
 
 // deleteRoom ends a room and sends everybody in it away. One that is not there
 // is deleted.
 func (m *Media) deleteRoom(ctx context.Context, room string) error {
-	return gone(m.ask(ctx, "DeleteRoom", token.Video{RoomCreate: true}, map[string]any{"room": room}, nil))
+	return gone(m.ask(ctx, room, "DeleteRoom", token.Video{RoomCreate: true}, map[string]any{"room": room}, nil))
 }
 
 // remove sends a participant away; one who is not there is.
 func (m *Media) remove(ctx context.Context, room, who string) error {
-	return gone(m.ask(ctx, "RemoveParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, nil))
+	return gone(m.ask(ctx, room, "RemoveParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, nil))
 }
 
 // get returns a participant. Errors: NotFound.
 func (m *Media) get(ctx context.Context, room, who string) (participant, error) {
 	var out participant
-	err := m.ask(ctx, "GetParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, &out)
+	err := m.ask(ctx, room, "GetParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who}, &out)
 	return out, err
 }
 
@@ -127,18 +135,18 @@ func (m *Media) list(ctx context.Context, room string) ([]participant, error) {
 	var out struct {
 		Participants []participant `json:"participants"`
 	}
-	err := m.ask(ctx, "ListParticipants", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room}, &out)
+	err := m.ask(ctx, room, "ListParticipants", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room}, &out)
 	return out.Participants, gone(err)
 }
 
 // mute switches a track off.
 func (m *Media) mute(ctx context.Context, room, who, trackSID string) error {
-	return m.ask(ctx, "MutePublishedTrack", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "trackSid": trackSID, "muted": true}, nil)
+	return m.ask(ctx, room, "MutePublishedTrack", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "trackSid": trackSID, "muted": true}, nil)
 }
 
 // permit changes what a participant may do.
 func (m *Media) permit(ctx context.Context, room, who string, may permission) error {
-	return m.ask(ctx, "UpdateParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "permission": may}, nil)
+	return m.ask(ctx, room, "UpdateParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "permission": may}, nil)
 }
 
 func gone(err error) error {
@@ -150,14 +158,18 @@ func gone(err error) error {
 
 // ask calls a method of RoomService by Twirp's JSON over HTTP. Errors: NotFound
 // (no such room or participant), Unavailable (it does not answer, or refuses).
-func (m *Media) ask(ctx context.Context, method string, g token.Video, req, res any) error {
+func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req, res any) error {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	body, err := json.Marshal(req)
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(m.API, "/")+"/twirp/livekit.RoomService/"+method, bytes.NewReader(body))
+	base, err := m.Where(ctx, room)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/twirp/livekit.RoomService/"+method, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

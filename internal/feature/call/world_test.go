@@ -77,7 +77,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 				Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 			w.deps = call.Deps{DB: d, Chat: w.c, Queue: w.queue, Pages: page.New([]byte("0123456789abcdef")), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
 				Log: slog.New(slog.DiscardHandler), Parties: 6, RingTime: time.Minute, Push: w.push,
-				Media: &call.Media{URL: "ws://media.test", API: w.media.HTTP.URL, Key: calltest.Key, Secret: calltest.Secret, Clock: im.SystemClock{}}}
+				Media: &call.Media{URL: "ws://media.test", Where: call.At(w.media.HTTP.URL), Key: calltest.Key, Secret: calltest.Secret, Clock: im.SystemClock{}}}
 			w.s = call.New(w.deps)
 			hook := httptest.NewServer(http.HandlerFunc(w.s.Webhook))
 			w.media.SetHook(hook.URL)

@@ -282,7 +282,7 @@ func (x *CallParty) GetDevice() string {
 // CallAccess is what a LiveKit client needs to connect.
 type CallAccess struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The media server: wss://… or ws://…
+	// The media server: wss://… or ws://… Empty is this very server: its own address, with ws for http; SDKs fill it in.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// For this device, good for a minute: connect at once; JoinCall gives another one.
 	Token string `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`

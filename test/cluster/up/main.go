@@ -45,7 +45,7 @@ func run() error {
 	if host, _, err := net.SplitHostPort(o.Listen); err != nil || !loopback(host) {
 		return fmt.Errorf("--listen %s: the demo listens on loopback only, such as 127.0.0.1:8080", o.Listen)
 	}
-	o.Args = append([]string{"--dev"}, flag.Args()...)
+	o.Args = append([]string{"--dev", "--sfu", "process", "--rtc-port", "0"}, flag.Args()...)
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -37,7 +37,8 @@ function callOf(c: WireCall | undefined): Call {
   return { ...factsOf(c, c.id), ended: at(c.endedUs), role: roleOf(c.role), parties, count: c.partyCount, joined: c.joinedCount };
 }
 
-const accessOf = (a: WireAccess | undefined): CallAccess | undefined => a && { url: a.url, token: a.token, identity: a.identity };
+/** A media server without a URL is the server itself. */
+const accessOf = (a: WireAccess | undefined, endpoint: string): CallAccess | undefined => a && { url: a.url || endpoint.replace(/^http/, "ws"), token: a.token, identity: a.identity };
 
 const groupCallOf = ({ call: id, starter, video, startedUs, joined, users }: ConversationCall): GroupCall => ({ id, starter, video, started: ms(startedUs), joined, users });
 
@@ -64,6 +65,7 @@ const live = (c: OwnCall | undefined): boolean => c?.own === "ringing" || c?.own
 
 class CallsOfHost implements Calls {
   readonly #host: ModuleHost;
+  readonly #endpoint: string;
   readonly #events = new Emitter<CallsEvents>();
   /** Those that this device has answered or declined, or is about to. */
   readonly #acted = new Set<string>();
@@ -71,8 +73,9 @@ class CallsOfHost implements Calls {
   #told: readonly OwnCall[] = [];
   #read: Uint8Array | undefined;
 
-  constructor(host: ModuleHost) {
+  constructor(host: ModuleHost, endpoint: string) {
     this.#host = host;
+    this.#endpoint = endpoint;
     host.onKeyed(({ conversation, key }) => {
       if (conversation === `~${host.userId}`) {
         if (key === undefined || key === "calls") this.#compare();
@@ -147,13 +150,13 @@ class CallsOfHost implements Calls {
   async start(conversation: Conversation | string, { video = false, users = [], quiet = false, role }: NewCall = {}, options?: CallOptions): Promise<Joined> {
     const request = { conversation: idOf(conversation), clientId: this.#host.newClientId(), video, users: [...users], quiet, role: roleNumber(role) };
     const { call, access } = await this.#host.call(wire.StartCall, request, options);
-    return { call: callOf(call), access: accessOf(access) };
+    return { call: callOf(call), access: accessOf(access, this.#endpoint) };
   }
 
   accept(id: string, { move = false, ...options }: CallOptions & { readonly move?: boolean | undefined } = {}): Promise<Joined> {
     return this.#act(id, async () => {
       const { call, access } = await this.#host.call(wire.JoinCall, { call: id, move }, options);
-      return { call: callOf(call), access: accessOf(access) };
+      return { call: callOf(call), access: accessOf(access, this.#endpoint) };
     });
   }
 
@@ -214,4 +217,4 @@ const lines: Readonly<Record<string, CallLine["kind"]>> = { "call.started": "sta
 const reasons: Readonly<Record<string, CallLine["reason"]>> = { no_answer: "noAnswer", cancelled: "cancelled", busy: "busy" };
 
 /** Calls, for `createClient`'s `modules`. */
-export const calls = (): Module<Calls> => defineModule((host) => new CallsOfHost(host));
+export const calls = (): Module<Calls> => (core) => defineModule((host) => new CallsOfHost(host, core.endpoint))(core);

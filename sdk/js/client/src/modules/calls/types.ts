@@ -75,6 +75,7 @@ export interface Call extends CallFacts {
 
 /** What a LiveKit client connects with. */
 export interface CallAccess {
+  /** `wss://…` or `ws://…`: the server itself, or the media server that it names. */
   readonly url: string;
   /** For this device alone, good for a minute: connect at once, and `accept` again for another one. */
   readonly token: string;

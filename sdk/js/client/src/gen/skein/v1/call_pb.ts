@@ -182,7 +182,7 @@ export const CallPartySchema: GenMessage<CallParty> = /*@__PURE__*/
  */
 export type CallAccess = Message<"skein.v1.CallAccess"> & {
   /**
-   * The media server: wss://… or ws://…
+   * The media server: wss://… or ws://… Empty is this very server: its own address, with ws for http; SDKs fill it in.
    *
    * @generated from field: string url = 1;
    */

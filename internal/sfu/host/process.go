@@ -1,0 +1,160 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Process runs an SFU in a process of its own. It is told to end by SIGTERM; and
+// its standard input ends when this process does, however that happens, so that
+// none is left behind.
+type Process struct {
+	// Program is the file that is run, and Args what it is called with, its name first.
+	// It prints one line of JSON when it answers, with its HTTP address as "listen".
+	Program string
+	Args    []string
+	// Env is its environment; it has no other. Secrets go there and not into Args,
+	// which other users of a machine can see.
+	Env []string
+	Log *slog.Logger
+	// StartTime bounds how long it takes to answer; 0 = 20 s.
+	StartTime time.Duration
+	// Grace is how long it may take to end; 0 = 8 s.
+	Grace time.Duration
+}
+
+// Run is a Runner.
+func (p *Process) Run(ctx context.Context, up func(base string)) error {
+	start, grace := p.StartTime, p.Grace
+	if start == 0 {
+		start = 20 * time.Second
+	}
+	if grace == 0 {
+		grace = 8 * time.Second
+	}
+	running, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	slow := time.AfterFunc(start, func() { stop(errSlow) })
+	defer slow.Stop()
+	cmd := exec.CommandContext(running, p.Program)
+	cmd.Args, cmd.Env = p.Args, p.Env
+	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd.Process) }, grace
+	cmd.SysProcAttr = apart()
+	said := &report{log: p.Log}
+	cmd.Stderr = &lines{each: said.hear}
+	cmd.Stdout = &lines{each: func(line []byte) {
+		var at struct {
+			Listen string `json:"listen"`
+		}
+		if json.Unmarshal(line, &at) == nil && at.Listen != "" && slow.Stop() {
+			p.Log.Info("the SFU answers", "pid", cmd.Process.Pid, "at", json.RawMessage(bytes.Clone(line)))
+			up("http://" + at.Listen)
+		}
+	}}
+	life, err := cmd.StdinPipe() // its other end closes with this process
+	if err != nil {
+		return err
+	}
+	defer life.Close()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the SFU: %w", err)
+	}
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		var code *exec.ExitError
+		if errors.As(err, &code) || errors.Is(err, ctx.Err()) {
+			return nil // told to end, and ended
+		}
+		return err
+	case errors.Is(context.Cause(running), errSlow):
+		return errSlow
+	case err == nil:
+		err = errors.New("it ended by itself")
+	}
+	if last := said.last(); last != "" {
+		err = fmt.Errorf("%w: %s", err, last)
+	}
+	return err
+}
+
+var errSlow = errors.New("it took too long to start")
+
+// lines cuts what is written to it into lines. One goroutine writes.
+type lines struct {
+	each func(line []byte)
+	rest []byte
+}
+
+// maxLine bounds a line, in bytes; what is longer is cut.
+const maxLine = 16 << 10
+
+func (l *lines) Write(b []byte) (int, error) {
+	n := len(b)
+	for {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			l.rest = append(l.rest, b[:min(len(b), maxLine-min(len(l.rest), maxLine))]...)
+			return n, nil
+		}
+		line := append(l.rest, b[:min(i, maxLine)]...)
+		l.each(line)
+		l.rest, b = l.rest[:0], b[i+1:]
+	}
+}
+
+var _ io.Writer = (*lines)(nil)
+
+// report brings what a child says into the log: its own records as they are, and
+// anything else, such as a panic, as text.
+type report struct {
+	log *slog.Logger
+
+	mu    sync.Mutex // guards the rest
+	plain string
+}
+
+func (r *report) hear(line []byte) {
+	var rec map[string]any
+	if json.Unmarshal(line, &rec) == nil && rec["msg"] != nil {
+		var level slog.Level
+		name, _ := rec["level"].(string)
+		if level.UnmarshalText([]byte(name)) != nil {
+			level = slog.LevelInfo
+		}
+		msg, _ := rec["msg"].(string)
+		attrs := make([]slog.Attr, 0, len(rec))
+		for k, v := range rec {
+			if k != "time" && k != "level" && k != "msg" {
+				attrs = append(attrs, slog.Any(k, v))
+			}
+		}
+		r.log.LogAttrs(context.Background(), level, "sfu: "+msg, attrs...)
+		return
+	}
+	text := strings.TrimSpace(string(line))
+	if text == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.plain == "" { // the first line says why, what follows says where
+		r.plain = text
+	}
+	r.log.Warn("sfu: " + text)
+}
+
+func (r *report) last() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.plain
+}
