@@ -77,8 +77,7 @@ var imports = []row{
 	// Who speaks to a media server knows its tokens, and nothing of its inside.
 	{pkg: "internal/sfu/token", platform: true, never: sql},
 	{pkg: "internal/sfu/...", may: []string{"internal/im", "internal/ws", "proto/livekit", "self"}, never: sql},
-	{pkg: "internal/sfu/...", platform: true, may: []string{"internal/im", "internal/ws", "proto/livekit", "self"}, never: sql},
-	{pkg: "internal/sfu/placement", platform: true, may: []string{"internal/im", "internal/db", "internal/sfu/token"}, never: drivers},
+	{pkg: "internal/sfu/placement", may: []string{"internal/im", "internal/db", "internal/sfu/token"}, never: drivers},
 	{pkg: "internal/gateway", platform: true, never: sql,
 		may: []string{"internal/im", "internal/trace", "internal/turn", "internal/ws", "internal/bus", "internal/journal", "internal/auth", "internal/presence",
 			"internal/chat", "internal/live", "internal/quota", "internal/metrics", "proto/..."}},
