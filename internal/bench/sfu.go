@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
@@ -39,6 +40,8 @@ type SFUOptions struct {
 	URL         string // ws://…, of the SFU
 	Key, Secret string
 	PID         int // of the SFU's process
+	// Address is one of this machine, which media has at both ends.
+	Address     netip.Addr
 	Publishers  int
 	Subscribers int
 	Kbps        int // of the best layer
@@ -47,81 +50,123 @@ type SFUOptions struct {
 
 // SFUResult is what was measured.
 type SFUResult struct {
-	Gbit       float64 // RTP as the subscribers received it
-	CPU        time.Duration
-	Latency    []time.Duration // from the write at the publisher to the read at a subscriber, sampled
-	Expected   int64
-	Received   int64
-	RSSIdle    int64
-	RSSLoaded  int64
-	Joins      []time.Duration // from the dial of signalling to the first packet of media
-	PacketRate float64
+	Gbit      float64 // RTP as the subscribers received it
+	CPU       time.Duration
+	Took      time.Duration
+	Latency   []time.Duration // from the write at the publisher to the read at a subscriber, sampled; sorted
+	Expected  int64
+	Received  int64
+	RSSIdle   int64
+	RSSLoaded int64
+	Joins     []time.Duration // from the dial of signalling to the first packet of media; sorted
 }
 
 // packetSize is of a video packet's payload, bytes.
 const packetSize = 1188
 
+// sfuJoin connects one participant of a load; a publisher is returned when it
+// may send, a subscriber when it has an answer.
+type sfuJoin func(ctx context.Context, identity string, publish bool) (*sfuClient, error)
+
 // SFU loads a server and measures it.
 func SFU(ctx context.Context, o SFUOptions, say func(string)) (*SFUResult, error) {
-	r := &SFUResult{RSSIdle: RSS(o.PID)}
-	var clients []*sfuClient
-	defer func() {
-		for _, c := range clients {
-			c.close()
-		}
-	}()
-	run, stop := context.WithCancel(ctx)
-	defer stop()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for i := range o.Publishers {
-		c, err := joinSFU(run, o, fmt.Sprintf("publisher-%d", i), true)
-		if err != nil {
-			return nil, fmt.Errorf("publisher %d: %w", i, err)
-		}
-		clients = append(clients, c)
-		wg.Go(func() { c.publish(run, o.Kbps) })
+	l, err := JoinSFU(ctx, o, say)
+	if err != nil {
+		return nil, err
 	}
-	defer stop()
-	say("publishing")
-	for i := range o.Subscribers {
-		c, err := joinSFU(run, o, fmt.Sprintf("subscriber-%d", i), false)
+	defer l.Close()
+	return l.Measure(ctx, o.Seconds)
+}
+
+// SFULoad is a room under load, until it is closed.
+type SFULoad struct {
+	o       SFUOptions
+	clients []*sfuClient
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	idle    int64
+	joins   []time.Duration
+}
+
+// JoinSFU makes the room and waits until all participants have what they came
+// for, and the layers that they get have settled. The load goes on until it
+// is closed.
+func JoinSFU(ctx context.Context, o SFUOptions, say func(string)) (*SFULoad, error) {
+	return loadSFU(ctx, o, say, func(ctx context.Context, identity string, publish bool) (*sfuClient, error) {
+		return joinSFU(ctx, o, identity, publish)
+	})
+}
+
+func loadSFU(ctx context.Context, o SFUOptions, say func(string), join sfuJoin) (*SFULoad, error) {
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &SFULoad{o: o, stop: stop, idle: RSS(o.PID)}
+	if err := l.join(ctx, run, say, join); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *SFULoad) join(ctx, run context.Context, say func(string), join sfuJoin) error {
+	for i := range l.o.Publishers {
+		c, err := join(run, fmt.Sprintf("publisher-%d", i), true)
 		if err != nil {
-			return nil, fmt.Errorf("subscriber %d: %w", i, err)
+			return fmt.Errorf("publisher %d: %w", i, err)
 		}
-		clients = append(clients, c)
+		l.clients = append(l.clients, c)
+		l.running.Go(func() { c.publish(run, l.o.Kbps) })
+	}
+	say("publishing")
+	for i := range l.o.Subscribers {
+		c, err := join(run, fmt.Sprintf("subscriber-%d", i), false)
+		if err != nil {
+			return fmt.Errorf("subscriber %d: %w", i, err)
+		}
+		l.clients = append(l.clients, c)
 		select {
 		case <-c.first:
-			r.Joins = append(r.Joins, c.firstAt.Sub(c.began))
+			l.joins = append(l.joins, c.firstAt.Sub(c.began))
 		case <-time.After(15 * time.Second):
-			return nil, fmt.Errorf("subscriber %d: no media after 15 s", i)
+			return fmt.Errorf("subscriber %d: no media after 15 s", i)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	say("joined; letting the layers settle")
-	if err := wait(run, 6*time.Second); err != nil {
-		return nil, err
-	}
-	for _, c := range clients {
+	return wait(ctx, 6*time.Second)
+}
+
+// Measure counts for so many seconds.
+func (l *SFULoad) Measure(ctx context.Context, seconds float64) (*SFUResult, error) {
+	r := &SFUResult{RSSIdle: l.idle, Joins: slices.Sorted(slices.Values(l.joins))}
+	for _, c := range l.clients {
 		c.mark()
 	}
-	before, began := runTime(o.PID), time.Now()
-	if err := wait(run, time.Duration(o.Seconds*float64(time.Second))); err != nil {
+	before, began := runTime(l.o.PID), time.Now()
+	if err := wait(ctx, time.Duration(seconds*float64(time.Second))); err != nil {
 		return nil, err
 	}
-	r.CPU = runTime(o.PID) - before
-	took := time.Since(began)
-	for _, c := range clients {
+	r.CPU = runTime(l.o.PID) - before
+	r.Took = time.Since(began)
+	for _, c := range l.clients {
 		bytes, received, expected, delays := c.taken()
 		r.Gbit += float64(bytes) * 8 / 1e9
 		r.Received += received
 		r.Expected += expected
 		r.Latency = append(r.Latency, delays...)
 	}
-	r.PacketRate = float64(r.Received) / took.Seconds()
-	r.RSSLoaded = RSS(o.PID)
+	r.RSSLoaded = RSS(l.o.PID)
 	slices.Sort(r.Latency)
-	slices.Sort(r.Joins)
 	return r, nil
+}
+
+// Close ends the load.
+func (l *SFULoad) Close() {
+	l.stop()
+	for _, c := range l.clients {
+		c.close()
+	}
+	l.running.Wait()
 }
 
 // runTime is how long the threads of a process have run, to the nanosecond:
@@ -169,14 +214,11 @@ type sfuClient struct {
 	video    []*webrtc.TrackLocalStaticRTP
 	audio    *webrtc.TrackLocalStaticRTP
 	key      atomic.Bool // a key frame was asked for
-	out      chan *livekit.SignalRequest
 
 	measuring atomic.Bool
 	mu        sync.Mutex // guards the rest
 	streams   map[uint32]*sfuStream
 	delays    []time.Duration
-	ready     chan struct{} // the publisher's tracks were accepted
-	accepted  int
 }
 
 type sfuStream struct {
@@ -216,13 +258,13 @@ func (c *sfuClient) close() {
 	c.conn.Close() //nolint:errcheck // the load has ended
 }
 
-// joinSFU connects; a publisher is returned when it may send.
-func joinSFU(ctx context.Context, o SFUOptions, identity string, publish bool) (*sfuClient, error) {
+// newSFUClient makes one participant's peer connection, with what a call has:
+// NACK, reports, transport-wide feedback.
+func newSFUClient(o SFUOptions, publish bool) (*sfuClient, error) {
 	m := &webrtc.MediaEngine{}
 	if err := m.RegisterDefaultCodecs(); err != nil {
 		return nil, err
 	}
-	// What a call has: NACK, reports, transport-wide feedback.
 	chain := &interceptor.Registry{}
 	if publish {
 		if err := webrtc.ConfigureTWCCHeaderExtensionSender(m, chain); err != nil {
@@ -234,56 +276,81 @@ func joinSFU(ctx context.Context, o SFUOptions, identity string, publish bool) (
 	}
 	set := webrtc.SettingEngine{}
 	set.SetIncludeLoopbackCandidate(true)
-	set.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	set.SetIPFilter(func(ip net.IP) bool { return ip.Equal(o.Address.AsSlice()) })
+	// One cipher for all servers: none is measured with a dearer one that it prefers.
+	set.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(chain), webrtc.WithSettingEngine(set))
 	pc, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return nil, err
 	}
-	c := &sfuClient{pc: pc, first: make(chan struct{}), answered: make(chan error, 8), streams: map[uint32]*sfuStream{}, ready: make(chan struct{}),
-		out: make(chan *livekit.SignalRequest, 16)}
+	c := &sfuClient{pc: pc, first: make(chan struct{}), answered: make(chan error, 8), streams: map[uint32]*sfuStream{}}
+	if !publish {
+		pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { c.receive(t) })
+	}
+	return c, nil
+}
+
+// joinSFU connects by LiveKit's protocol 1.
+func joinSFU(ctx context.Context, o SFUOptions, identity string, publish bool) (*sfuClient, error) {
+	c, err := newSFUClient(o, publish)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.prepare(ctx, o, identity, publish); err != nil {
-		pc.Close() //nolint:errcheck // the first error tells
+		c.pc.Close() //nolint:errcheck // the first error tells
 		return nil, err
 	}
 	return c, nil
 }
 
+// offer makes an offer with all candidates in it.
+func (c *sfuClient) offer() (*webrtc.SessionDescription, error) {
+	offer, err := c.pc.CreateOffer(nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.local(offer)
+}
+
+func (c *sfuClient) local(d webrtc.SessionDescription) (*webrtc.SessionDescription, error) {
+	gathered := webrtc.GatheringCompletePromise(c.pc)
+	if err := c.pc.SetLocalDescription(d); err != nil {
+		return nil, err
+	}
+	<-gathered
+	return c.pc.LocalDescription(), nil
+}
+
 func (c *sfuClient) prepare(ctx context.Context, o SFUOptions, identity string, publish bool) error {
-	pc := c.pc
 	join := &livekit.JoinRequest{ConnectionSettings: &livekit.ConnectionSettings{AutoSubscribe: !publish}, ClientInfo: &livekit.ClientInfo{Sdk: livekit.ClientInfo_GO, Protocol: 16}}
-	if _, err := pc.CreateDataChannel("_reliable", nil); err != nil {
+	if _, err := c.pc.CreateDataChannel("_reliable", nil); err != nil {
 		return err
 	}
 	if publish {
-		if err := c.addTracks(join); err != nil {
+		if err := c.addTracks("q", "h", "f"); err != nil {
 			return err
 		}
+		join.AddTrackRequests = sfuTracks()
 	} else {
 		for range o.Publishers {
 			for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-				if _, err := pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+				if _, err := c.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
 					return err
 				}
 			}
 		}
-		pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { c.receive(t) })
 	}
 	raw, err := token.Mint(o.Key, o.Secret, token.Grants{Identity: identity, Video: token.Video{RoomJoin: true, Room: "bench"}, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		return err
 	}
 	c.began = time.Now()
-	offer, err := pc.CreateOffer(nil)
+	offer, err := c.offer()
 	if err != nil {
 		return err
 	}
-	gathered := webrtc.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(offer); err != nil {
-		return err
-	}
-	<-gathered
-	join.PublisherOffer = &livekit.SessionDescription{Type: "offer", Sdp: pc.LocalDescription().SDP, Id: 1}
+	join.PublisherOffer = &livekit.SessionDescription{Type: "offer", Sdp: offer.SDP, Id: 1}
 	request, err := packJoin(join)
 	if err != nil {
 		return err
@@ -319,10 +386,11 @@ func packJoin(join *livekit.JoinRequest) (string, error) {
 	return base64.URLEncoding.EncodeToString(b), nil
 }
 
-// addTracks makes what a publisher sends: three layers, and audio.
-func (c *sfuClient) addTracks(join *livekit.JoinRequest) error {
+// addTracks makes what a publisher sends: three layers, named in the order in
+// which the server wants them, and audio.
+func (c *sfuClient) addTracks(rids ...string) error {
 	var sender *webrtc.RTPSender
-	for _, rid := range []string{"q", "h", "f"} {
+	for _, rid := range rids {
 		t, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "load", webrtc.WithRTPStreamID(rid))
 		if err != nil {
 			return err
@@ -337,11 +405,9 @@ func (c *sfuClient) addTracks(join *livekit.JoinRequest) error {
 			return err
 		}
 		c.video = append(c.video, t)
-		if rid == "f" {
-			for _, r := range []string{"q", "h", "f"} {
-				go c.feedback(sender, r)
-			}
-		}
+	}
+	for _, rid := range rids {
+		go c.feedback(sender, rid)
 	}
 	t, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "audio", "load")
 	if err != nil {
@@ -353,12 +419,16 @@ func (c *sfuClient) addTracks(join *livekit.JoinRequest) error {
 	}
 	go c.feedback(a, "")
 	c.audio = t
-	join.AddTrackRequests = []*livekit.AddTrackRequest{
+	return nil
+}
+
+// sfuTracks announces them.
+func sfuTracks() []*livekit.AddTrackRequest {
+	return []*livekit.AddTrackRequest{
 		{Cid: "video", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA, Width: 1280, Height: 720, Layers: []*livekit.VideoLayer{
 			{Quality: livekit.VideoQuality_LOW, Width: 320, Height: 180}, {Quality: livekit.VideoQuality_MEDIUM, Width: 640, Height: 360}, {Quality: livekit.VideoQuality_HIGH, Width: 1280, Height: 720}}},
 		{Cid: "audio", Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE, DisableRed: true},
 	}
-	return nil
 }
 
 // feedback lets pion's NACK responder work, and notes that a key frame is wanted.
@@ -385,7 +455,7 @@ func (c *sfuClient) feedback(s *webrtc.RTPSender, rid string) {
 // publish sends until ctx ends: 30 frames a second of three layers, and audio
 // of 50 packets a second. Each packet carries when it was written.
 func (c *sfuClient) publish(ctx context.Context, kbps int) {
-	layers := []int{kbps / 10, kbps / 3, kbps}
+	layers := map[string]int{"q": kbps / 10, "h": kbps / 3, "f": kbps}
 	var seq [4]uint16
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -411,7 +481,7 @@ func (c *sfuClient) publish(ctx context.Context, kbps int) {
 					for id, v := range names[i] {
 						h.SetExtension(id, v) //nolint:errcheck // the names are short
 					}
-					c.frame(t, &seq[i], h, uint16(frame), layers[i]*1000/8/30, key)
+					c.frame(t, &seq[i], h, uint16(frame), layers[t.RID()]*1000/8/30, key)
 				}
 			}
 		}
@@ -428,8 +498,11 @@ func (c *sfuClient) frame(t *webrtc.TrackLocalStaticRTP, seq *uint16, h rtp.Head
 			b[0] |= 0x10
 		}
 		binary.BigEndian.PutUint16(b[2:], picture&0x7fff|0x8000)
-		if !key {
+		switch {
+		case !key:
 			b[4] = 1
+		case first:
+			copy(b[7:], []byte{0x9d, 0x01, 0x2a}) // by which a key frame of VP8 begins
 		}
 		size -= len(b)
 		h.Marker = size <= 0
