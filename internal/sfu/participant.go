@@ -59,7 +59,7 @@ type Participant struct {
 	wished    map[string]bool                 // explicit wishes by track sid
 	asked     bool                            // the client was asked for an offer
 	lastSeq   uint32                          // of its reliable data packets
-	refreshed time.Time                       // when the client last got a token
+	refreshed time.Time                       // when the client last got a token; at once, then in turns
 	dataOK    atomic.Bool                     // may publish data; read without the lock
 }
 
@@ -76,7 +76,6 @@ func newParticipant(r *Room, ses *session, j *joiner) (*Participant, error) {
 			Hidden: v.Hidden, Recorder: v.Recorder, Agent: v.Agent, CanUpdateMetadata: v.CanUpdateOwnMetadata != nil && *v.CanUpdateOwnMetadata,
 		},
 	}
-	p.refreshed = now.Add(10*time.Second - refreshEvery) // soon, then in turns
 	p.order = fmt.Sprintf("%020d%s", now.UnixNano(), p.sid)
 	for _, name := range v.CanPublishSources {
 		if n, ok := livekit.TrackSource_value[strings.ToUpper(name)]; ok {

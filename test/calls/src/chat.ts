@@ -9,7 +9,7 @@ import { type ClientWith, createClient } from "@skein/client";
 import { calls } from "@skein/client/calls";
 import { binary, key, type SFU, secret, startSFU } from "./sfu.js";
 
-const modules = { calls: calls() };
+export const modules = { calls: calls() };
 
 /** A device of a user, with its calls. */
 export type Device = ClientWith<{ calls: (typeof modules)["calls"] }>;
@@ -20,7 +20,7 @@ export interface Chat {
   stop(): Promise<void>;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.listen(0, "127.0.0.1", () => {

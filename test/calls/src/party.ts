@@ -110,7 +110,7 @@ export interface Heard {
 export class Party {
   private constructor(readonly page: Page, readonly identity: string) {}
 
-  static async join(browser: Browser, pages: string | typeof pagesInside, sfu: SFU, identity: string, room: string, o: JoinOptions = {}): Promise<Party> {
+  static async join(browser: Browser, pages: string | typeof pagesInside, sfu: Pick<SFU, "url" | "token">, identity: string, room: string, o: JoinOptions = {}): Promise<Party> {
     const context = await browser.newContext();
     const page = await context.newPage();
     if (process.env["CALLS_LOG"] !== undefined) page.on("console", (m) => console.log(identity, m.text()));
