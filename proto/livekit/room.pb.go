@@ -975,6 +975,7 @@ type WebhookEvent struct {
 	Id            string                 `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`                                 // of the event; the same when it is sent again
 	CreatedAt     int64                  `protobuf:"varint,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"` // Unix seconds
 	Track         *TrackInfo             `protobuf:"bytes,8,opt,name=track,proto3" json:"track,omitempty"`
+	EgressInfo    *EgressInfo            `protobuf:"bytes,9,opt,name=egress_info,json=egressInfo,proto3" json:"egress_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1051,11 +1052,18 @@ func (x *WebhookEvent) GetTrack() *TrackInfo {
 	return nil
 }
 
+func (x *WebhookEvent) GetEgressInfo() *EgressInfo {
+	if x != nil {
+		return x.EgressInfo
+	}
+	return nil
+}
+
 var File_livekit_room_proto protoreflect.FileDescriptor
 
 const file_livekit_room_proto_rawDesc = "" +
 	"\n" +
-	"\x12livekit/room.proto\x12\alivekit\x1a\x14livekit/models.proto\"\xd9\x01\n" +
+	"\x12livekit/room.proto\x12\alivekit\x1a\x14livekit/egress.proto\x1a\x14livekit/models.proto\"\xd9\x01\n" +
 	"\x11CreateRoomRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
 	"\rempty_timeout\x18\x02 \x01(\rR\femptyTimeout\x12)\n" +
@@ -1121,7 +1129,7 @@ const file_livekit_room_proto_rawDesc = "" +
 	"\x10SendDataResponse\"K\n" +
 	"\x19UpdateRoomMetadataRequest\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\tR\x04room\x12\x1a\n" +
-	"\bmetadata\x18\x02 \x01(\tR\bmetadata\"\xdc\x01\n" +
+	"\bmetadata\x18\x02 \x01(\tR\bmetadata\"\x92\x02\n" +
 	"\fWebhookEvent\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\tR\x05event\x12!\n" +
 	"\x04room\x18\x02 \x01(\v2\r.livekit.RoomR\x04room\x12:\n" +
@@ -1129,7 +1137,9 @@ const file_livekit_room_proto_rawDesc = "" +
 	"\x02id\x18\x06 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
 	"created_at\x18\a \x01(\x03R\tcreatedAt\x12(\n" +
-	"\x05track\x18\b \x01(\v2\x12.livekit.TrackInfoR\x05trackB1Z/github.com/skein-im/skein/proto/livekit;livekitb\x06proto3"
+	"\x05track\x18\b \x01(\v2\x12.livekit.TrackInfoR\x05track\x124\n" +
+	"\vegress_info\x18\t \x01(\v2\x13.livekit.EgressInfoR\n" +
+	"egressInfoB1Z/github.com/skein-im/skein/proto/livekit;livekitb\x06proto3"
 
 var (
 	file_livekit_room_proto_rawDescOnce sync.Once
@@ -1170,6 +1180,7 @@ var file_livekit_room_proto_goTypes = []any{
 	(*ParticipantPermission)(nil),       // 22: livekit.ParticipantPermission
 	(*ParticipantTracks)(nil),           // 23: livekit.ParticipantTracks
 	(DataPacket_Kind)(0),                // 24: livekit.DataPacket.Kind
+	(*EgressInfo)(nil),                  // 25: livekit.EgressInfo
 }
 var file_livekit_room_proto_depIdxs = []int32{
 	19, // 0: livekit.ListRoomsResponse.rooms:type_name -> livekit.Room
@@ -1182,11 +1193,12 @@ var file_livekit_room_proto_depIdxs = []int32{
 	19, // 7: livekit.WebhookEvent.room:type_name -> livekit.Room
 	20, // 8: livekit.WebhookEvent.participant:type_name -> livekit.ParticipantInfo
 	21, // 9: livekit.WebhookEvent.track:type_name -> livekit.TrackInfo
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	25, // 10: livekit.WebhookEvent.egress_info:type_name -> livekit.EgressInfo
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_livekit_room_proto_init() }
@@ -1194,6 +1206,7 @@ func file_livekit_room_proto_init() {
 	if File_livekit_room_proto != nil {
 		return
 	}
+	file_livekit_egress_proto_init()
 	file_livekit_models_proto_init()
 	file_livekit_room_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}

@@ -293,6 +293,7 @@ func (s *Source) forward(now int64, out *link.Batch) {
 		out.Send(l)
 		l.Unlock()
 	}
+	s.tapped()
 	clear(s.pending)
 	s.pending = s.pending[:0]
 	if key != nil {

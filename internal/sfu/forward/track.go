@@ -16,6 +16,7 @@ type Track struct {
 	mu      sync.Mutex // guards changes of the two
 	sources atomic.Pointer[[]*Source]
 	downs   atomic.Pointer[[]*Down]
+	tap     atomic.Pointer[func(Tapped)] // nil = nobody records it
 }
 
 // NewTrack makes a track without sources or subscribers.
@@ -61,10 +62,16 @@ func (t *Track) removeDown(d *Down) {
 	t.downs.Store(&l)
 }
 
+// topLayer is the highest that there can be.
+const topLayer = 2
+
 // Wanted is the highest layer that any subscriber wants, -1 when none wants
 // any: what dynacast tells the publisher. Layers count from 0.
 func (t *Track) Wanted() int {
 	top := -1
+	if t.tap.Load() != nil {
+		return topLayer
+	}
 	for _, d := range *t.downs.Load() {
 		if w := int(d.max.Load()); w > top {
 			top = w
