@@ -23,6 +23,8 @@ import (
 // sfuFlags are the options of "skein sfu".
 type sfuFlags struct {
 	listen, rtcListen, rtcAddress, webhooks string
+	recordTo                                string
+	recordBytes                             int64
 	rtcPort                                 uint
 	rtcTCP                                  bool
 	readers, maxParticipants                int
@@ -54,6 +56,8 @@ func parseSFU(args []string, stderr io.Writer) (f sfuFlags, err error) {
 	fs.IntVar(&f.maxParticipants, "max-participants", 0, "of a room that does not say so itself; 0 = no bound")
 	fs.StringVar(&f.webhooks, "webhook", "", "URLs that events are posted to, with commas")
 	fs.BoolVar(&f.supervised, "supervised", false, "end when standard input does, as for whoever starts it and may die")
+	fs.StringVar(&f.recordTo, "record-to", "", "folder that tracks are recorded to, by LiveKit's egress API; empty = nothing is recorded")
+	fs.Int64Var(&f.recordBytes, "record-bytes", 5<<30, "most bytes of a recorded file; then another one is begun")
 	f.net.define(fs)
 	fs.Usage = func() {
 		fmt.Fprint(stderr, sfuHelp)
@@ -121,6 +125,7 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 func runSFU(ctx context.Context, f sfuFlags, keys sfuKeys, log *slog.Logger, up func(about map[string]any)) (err error) {
 	cfg := sfu.Config{
 		Keys: map[string]string{keys.key: keys.secret}, WebhookKey: keys.key, MaxParticipants: uint32(max(f.maxParticipants, 0)),
+		RecordDir: f.recordTo, RecordLimit: f.recordBytes,
 		Media: link.Config{Port: uint16(f.rtcPort), TCP: f.rtcTCP, Readers: f.readers},
 		Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: log,
 	}

@@ -23,6 +23,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("/rtc/validate", func(w http.ResponseWriter, r *http.Request) { s.serveValidate(w, r, 0) })
 	s.mux.HandleFunc("/rtc/v1/validate", func(w http.ResponseWriter, r *http.Request) { s.serveValidate(w, r, 1) })
 	s.mux.HandleFunc("/twirp/livekit.RoomService/", s.serveTwirp)
+	s.mux.HandleFunc(egressPath, s.serveTwirp)
 	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, "OK") //nolint:errcheck // the client may be gone
 	})

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/skein-im/skein/internal/sfu/forward"
+	"github.com/skein-im/skein/internal/sfu/record"
 	"github.com/skein-im/skein/internal/sfu/sdp"
 	"github.com/skein-im/skein/proto/livekit"
 )
@@ -24,6 +25,8 @@ type published struct {
 	red      bool
 	wanted   int   // layers told to the publisher: up to this one
 	lowSince int64 // since when fewer are wanted, 0 = not
+
+	recording *record.Recording // nil = it is not recorded
 }
 
 // mayPublish checks the permission for a source.
@@ -219,6 +222,7 @@ func (p *Participant) unpublish(t *published) {
 }
 
 func (p *Participant) endTrack(t *published) {
+	t.stopRecording()
 	t.bound = false
 	for _, sec := range p.pub.mids {
 		if sec.track == t {

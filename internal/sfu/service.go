@@ -33,6 +33,10 @@ func twirpStatus(code string) int {
 		return http.StatusForbidden
 	case "invalid_argument", "malformed":
 		return http.StatusBadRequest
+	case "failed_precondition":
+		return http.StatusPreconditionFailed
+	case "resource_exhausted":
+		return http.StatusTooManyRequests
 	}
 	return http.StatusInternalServerError
 }
@@ -117,7 +121,11 @@ func (s *Server) serveTwirp(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) twirp(r *http.Request) (proto.Message, error) {
-	m, ok := s.methods()[strings.TrimPrefix(r.URL.Path, "/twirp/livekit.RoomService/")]
+	methods, name := s.methods(), strings.TrimPrefix(r.URL.Path, "/twirp/livekit.RoomService/")
+	if strings.HasPrefix(r.URL.Path, egressPath) {
+		methods, name = s.egressMethods(), strings.TrimPrefix(r.URL.Path, egressPath)
+	}
+	m, ok := methods[name]
 	if !ok || r.Method != http.MethodPost {
 		return nil, &twirpError{"bad_route", "no such method"}
 	}

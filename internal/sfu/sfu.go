@@ -24,6 +24,7 @@ import (
 
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/sfu/link"
+	"github.com/skein-im/skein/internal/sfu/record"
 	"github.com/skein-im/skein/internal/sfu/token"
 	"github.com/skein-im/skein/proto/livekit"
 )
@@ -43,6 +44,10 @@ type Config struct {
 	WebhookKey string
 	// MaxParticipants bounds a room that does not say so itself; 0 = no bound.
 	MaxParticipants uint32
+	// RecordDir is the folder that tracks are recorded to; empty = nothing is
+	// recorded. RecordLimit is how many bytes a file has at most, 0 = any.
+	RecordDir   string
+	RecordLimit int64
 	// NodeID names this server in what clients are told.
 	NodeID string
 
@@ -66,6 +71,7 @@ type Server struct {
 	log   *slog.Logger
 	mux   *http.ServeMux
 	hooks *webhooks
+	spool *record.Spool // nil = nothing is recorded
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -74,7 +80,8 @@ type Server struct {
 	mu      sync.Mutex // guards the rest
 	rooms   map[string]*Room
 	links   map[*transport]struct{}
-	revoked map[revokedKey]time.Time // tokens of before are refused
+	revoked map[revokedKey]time.Time     // tokens of before are refused
+	egress  map[string]*record.Recording // by id; those that are over go by and by
 	closed  bool
 }
 
@@ -97,7 +104,11 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, port: port, log: cfg.Log, rooms: map[string]*Room{}, links: map[*transport]struct{}{}, revoked: map[revokedKey]time.Time{}}
+	s := &Server{cfg: cfg, port: port, log: cfg.Log, rooms: map[string]*Room{}, links: map[*transport]struct{}{}, revoked: map[revokedKey]time.Time{}, egress: map[string]*record.Recording{}}
+	if err := s.openSpool(); err != nil {
+		port.Close()
+		return nil, err
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.hooks = newWebhooks(s)
 	s.mux = http.NewServeMux()
@@ -138,6 +149,7 @@ func (s *Server) Close() {
 		t.peer.Link.Close()
 	}
 	s.wg.Wait()
+	s.closeSpool()
 	s.port.Close()
 	s.hooks.close()
 }

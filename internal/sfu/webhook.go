@@ -56,11 +56,22 @@ func (h *webhooks) send(event string, room *livekit.Room, p *livekit.Participant
 	if t != nil {
 		e.Track = proto.CloneOf(t)
 	}
+	h.queue(e)
+}
+
+// egress queues the event of a recording. It never waits.
+func (h *webhooks) egress(event string, i *livekit.EgressInfo) {
+	if len(h.queues) > 0 {
+		h.queue(&livekit.WebhookEvent{Event: event, EgressInfo: i, Id: h.s.newID("EV_"), CreatedAt: h.s.now().Unix()})
+	}
+}
+
+func (h *webhooks) queue(e *livekit.WebhookEvent) {
 	for _, q := range h.queues {
 		select {
 		case q <- e:
 		default:
-			h.s.log.Warn("a webhook event was dropped: the receiver is too slow", "event", event)
+			h.s.log.Warn("a webhook event was dropped: the receiver is too slow", "event", e.Event)
 		}
 	}
 }

@@ -15,15 +15,9 @@ type Tapped struct {
 }
 
 // Tap lets a function see all packets of a track, every layer of it, until it
-// is called with nil. The function must not wait. The sender is told that the
-// best layer is wanted, as long as it is there.
-func (t *Track) Tap(fn func(Tapped)) {
-	if fn == nil {
-		t.tap.Store(nil)
-		return
-	}
-	t.tap.Store(&fn)
-}
+// returns false, in place of the one that did before. The function must not
+// wait. The sender is told that the best layer is wanted, as long as it is there.
+func (t *Track) Tap(fn func(Tapped) (more bool)) { t.tap.Store(&fn) }
 
 // AskKey asks the sender for a key frame of a layer, not too often.
 func (t *Track) AskKey(layer int, now int64) {
@@ -40,6 +34,10 @@ func (s *Source) tapped() {
 		return
 	}
 	for _, k := range s.pending {
-		(*tap)(Tapped{Layer: s.layer, Seq: k.seq, TS: k.ts, Marker: k.marker, Key: k.frame.key, Codec: k.codec, Arrival: k.arrival, Payload: k.payload()})
+		more := (*tap)(Tapped{Layer: s.layer, Seq: k.seq, TS: k.ts, Marker: k.marker, Key: k.frame.key, Codec: k.codec, Arrival: k.arrival, Payload: k.payload()})
+		if !more {
+			s.track.tap.CompareAndSwap(tap, nil)
+			return
+		}
 	}
 }

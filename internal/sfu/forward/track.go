@@ -16,7 +16,7 @@ type Track struct {
 	mu      sync.Mutex // guards changes of the two
 	sources atomic.Pointer[[]*Source]
 	downs   atomic.Pointer[[]*Down]
-	tap     atomic.Pointer[func(Tapped)] // nil = nobody records it
+	tap     atomic.Pointer[func(Tapped) bool] // nil = nobody records it
 }
 
 // NewTrack makes a track without sources or subscribers.

@@ -7,6 +7,9 @@ import (
 // layerLost is how long a layer says nothing before another one is taken, ns.
 const layerLost = 1_500_000_000
 
+// topLayer is the highest that there can be.
+const topLayer = 7
+
 // picture is a video track on its way into a WebM file: the best layer there
 // is.
 type picture struct {
@@ -28,6 +31,9 @@ func newPicture(f *os.File, codec string, width, height int, ask func(layer int)
 
 func (v *picture) take(p *Packet) {
 	l := v.layers[p.Layer]
+	if p.Layer < 0 || p.Layer > topLayer {
+		return
+	}
 	if l == nil {
 		l = newFrames(v.codec)
 		v.layers[p.Layer] = l
@@ -38,7 +44,11 @@ func (v *picture) take(p *Packet) {
 
 // write writes the pictures that are whole.
 func (v *picture) write(now int64) (err error) {
-	for n, l := range v.layers {
+	for n := topLayer; n >= 0; n-- { // the best first: it is not to follow what it stands in for
+		l := v.layers[n]
+		if l == nil {
+			continue
+		}
 		lost := l.ready(now, func(f frame) {
 			if err == nil {
 				err = v.show(n, f, now)

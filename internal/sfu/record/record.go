@@ -129,6 +129,8 @@ type Recording struct {
 	once  sync.Once
 	zero  int64 // of the packets' clock, as time of day: Unix ns
 
+	active bool // something is in the file
+
 	sound   *sound
 	picture *picture
 
@@ -213,27 +215,32 @@ func (s *Spool) create(name string) (*os.File, error) {
 	return f, err
 }
 
-// Packet takes a packet. It does not wait: what the disk is too slow for is
-// lost.
-func (r *Recording) Packet(p Packet) {
+// Packet takes a packet, until the recording ends. It does not wait: what the
+// disk is too slow for is lost.
+func (r *Recording) Packet(p Packet) (more bool) {
+	select {
+	case <-r.stop:
+		return false
+	default:
+	}
 	p.Payload = append([]byte(nil), p.Payload...)
 	select {
 	case r.in <- p:
 	default:
 	}
+	return true
 }
 
 // Stop ends the recording; it may be called more than once.
 func (r *Recording) Stop() {
 	r.once.Do(func() {
-		r.set(func(i *livekit.EgressInfo) bool {
-			if i.Status > livekit.EgressStatus_EGRESS_ACTIVE {
-				return false
+		r.set(func(i *livekit.EgressInfo) {
+			if i.Status <= livekit.EgressStatus_EGRESS_ACTIVE {
+				i.Status = livekit.EgressStatus_EGRESS_ENDING
 			}
-			i.Status = livekit.EgressStatus_EGRESS_ENDING
-			return true
 		})
 		close(r.stop)
+		r.tell()
 	})
 }
 
@@ -251,15 +258,18 @@ func (r *Recording) Over() bool {
 	return r.info.Status >= livekit.EgressStatus_EGRESS_COMPLETE
 }
 
-// set changes the state and tells of it.
-func (r *Recording) set(change func(*livekit.EgressInfo) bool) {
+// set changes the state.
+func (r *Recording) set(change func(*livekit.EgressInfo)) {
 	r.mu.Lock()
-	changed := change(r.info)
+	defer r.mu.Unlock()
+	change(r.info)
 	r.info.UpdatedAt = r.s.o.Clock.Now().UnixNano()
-	info := clone(r.info)
-	r.mu.Unlock()
-	if changed && r.t.Changed != nil {
-		r.t.Changed(info)
+}
+
+// tell tells of the state as it is.
+func (r *Recording) tell() {
+	if r.t.Changed != nil {
+		r.t.Changed(r.Info())
 	}
 }
 
@@ -342,17 +352,19 @@ func (r *Recording) write(all bool) error {
 			r.picture.begin(now)
 		}
 	}
-	if err != nil || !begun || r.Info().Status != livekit.EgressStatus_EGRESS_STARTING {
+	if err != nil || !begun || r.active {
 		return err
 	}
-	r.set(func(i *livekit.EgressInfo) bool {
+	r.active = true
+	r.set(func(i *livekit.EgressInfo) {
 		if i.Status == livekit.EgressStatus_EGRESS_STARTING {
 			i.Status = livekit.EgressStatus_EGRESS_ACTIVE
 		}
 		i.FileResults = []*livekit.FileInfo{{Filename: r.name, StartedAt: r.zero + first, Location: filepath.Join(r.s.o.Dir, r.name)}}
-		return true
 	})
-	return r.note()
+	err = r.note()
+	r.tell()
+	return err
 }
 
 // look sees to what is due now and then.
@@ -374,6 +386,7 @@ func (r *Recording) look() (livekit.EgressStatus, error) {
 
 // end finishes the file, whatever has ended it.
 func (r *Recording) end(why error, status livekit.EgressStatus) {
+	r.once.Do(func() { close(r.stop) })
 	var err error
 	if r.sound != nil {
 		err = r.sound.ogg.finish()
@@ -390,7 +403,5 @@ func (r *Recording) end(why error, status livekit.EgressStatus) {
 	if err := r.note(); err != nil {
 		r.s.o.Log.Warn("the manifest of a recording cannot be written", "egress", r.t.Egress, "err", err)
 	}
-	if r.t.Changed != nil {
-		r.t.Changed(r.Info())
-	}
+	r.tell()
 }

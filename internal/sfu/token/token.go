@@ -24,8 +24,9 @@ import (
 type Video struct {
 	RoomCreate           bool     `json:"roomCreate,omitempty"` // create and delete rooms
 	RoomList             bool     `json:"roomList,omitempty"`
-	RoomAdmin            bool     `json:"roomAdmin,omitempty"` // of Room
-	RoomJoin             bool     `json:"roomJoin,omitempty"`  // Room
+	RoomAdmin            bool     `json:"roomAdmin,omitempty"`  // of Room
+	RoomRecord           bool     `json:"roomRecord,omitempty"` // record tracks of rooms
+	RoomJoin             bool     `json:"roomJoin,omitempty"`   // Room
 	Room                 string   `json:"room,omitempty"`
 	CanPublish           *bool    `json:"canPublish,omitempty"`
 	CanSubscribe         *bool    `json:"canSubscribe,omitempty"`
