@@ -24,7 +24,7 @@ sum() { .tools/testsum -counts "$counts" "$@"; }
 
 # Go packages, each in one part: what starts whole servers has its own.
 go_packages() { go list ./... | grep -Ev '/internal$|/test/|/examples(/|$)|/docs(/|$)'; }
-go_test() { # limit, then packages
+go_test() { # limit, then flags and packages
   local limit=$1
   shift
   local args=()
@@ -51,7 +51,8 @@ part_go() {
   local packages
   mapfile -t packages < <(go_packages)
   local status=0
-  go_test 540 "${packages[@]}" || status=1
+  # Twice as many packages as cores: many wait, for clocks and for databases.
+  go_test 540 -p $((2 * $(nproc))) "${packages[@]}" || status=1
   # The other SQLite driver (make build SQLITE=cgo), where there is a C compiler.
   if command -v gcc >/dev/null; then
     go test -json -timeout 200s -tags sqlite_cgo,sqlite_fts5 ./internal/db ./internal/journal | sum go || status=1
@@ -86,7 +87,8 @@ any_language() { # limit, folders
 part_wire() { go_test 180 ./test/wire; }
 part_files() { go_test 240 ./test/files; }
 part_calls() { any_language 100 ./test/calls; }
-part_script() { any_language 540 ./test/script; }
+# Three times as many scripts as cores: they wait for most of their time.
+part_script() { go_test 540 -parallel $((3 * $(nproc))) ./test/script; }
 part_sim() { go_test 190 ./test/sim; }
 part_cluster() { go_test 200 ./test/cluster/...; }
 part_chaos() { # one package after the other: each wants the machine

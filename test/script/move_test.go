@@ -21,7 +21,7 @@ func TestDevicesFollowAStoreThroughBackupRestoreAndMigration(t *testing.T) {
 			if err := s.CreateApp(); err != nil {
 				t.Fatal(err)
 			}
-			w := &world{t: t, b: Backend{Server: s, Open: open}, devices: map[string]*device{}, named: map[string]*named{}}
+			w := &world{t: t, b: Backend{Server: s, Open: open()}, devices: map[string]*device{}, named: map[string]*named{}}
 			t.Cleanup(w.close)
 			w.run(t, "ann: send bob \"kept\" as m1\nbob: expect m1 \"kept\"")
 			tool(t, s, "backup", "--data", data, "--out", file, "--with-key")

@@ -12,43 +12,72 @@ import (
 	"testing"
 )
 
-// nodeDriver drives the TypeScript SDK in a Node process of its own; what is
-// said over its pipes is in driver/driver.mjs.
-type nodeDriver struct {
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	changed chan struct{}
-	ended   chan struct{}
+// node is a Node process with drivers of the TypeScript SDK in it; what is said
+// over its pipes is in driver/driver.mjs.
+type node struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	ended chan struct{}
 
 	mu      sync.Mutex // guards the rest, and writes
-	next    int
+	next    int        // the id of the last command
 	waiting map[int]chan answer
+	drivers []*nodeDriver // by their numbers
+	live    int           // of drivers
+}
+
+// nodeDriver is one driver in such a process.
+type nodeDriver struct {
+	*node
+	number  int
+	changed chan struct{}
+}
+
+// request is a command to a driver, or with Open the making of it.
+type request struct {
+	ID     int      `json:"id"`
+	Driver int      `json:"driver"`
+	Open   []string `json:"open,omitempty"`
+	Command
 }
 
 type answer struct {
 	ID      int             `json:"id"`
+	Driver  int             `json:"driver"`
 	Result  json.RawMessage `json:"result"`
 	Failure *Failure        `json:"failure"`
 	Error   string          `json:"error"`
 	Changed bool            `json:"changed"`
 }
 
-// OpenNode opens a device of the TypeScript SDK.
-func OpenNode(t *testing.T, endpoint, app, user, device string) Driver {
-	t.Helper()
-	return startNode(t, exec.Command("node", "driver/driver.mjs", endpoint, app, user, device))
+// OpenNode opens devices of the TypeScript SDK. Those of a script share a
+// process, which ends with the last of them: most of what a device costs is a
+// Node that starts and loads the SDK. Each has storage and a link of its own.
+func OpenNode() Opener {
+	var n *node
+	return func(t *testing.T, endpoint, app, user, device string) Driver {
+		t.Helper()
+		if n == nil || n.live == 0 {
+			n = startNode(t, exec.Command("node", "driver/driver.mjs"))
+		}
+		d := n.driver()
+		if _, err := d.ask(t.Context(), request{Open: []string{endpoint, app, user, device}}); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
 }
 
-// OpenServerNode makes a back end on the TypeScript SDK.
+// OpenServerNode makes a back end on the TypeScript SDK, in a process of its own.
 func OpenServerNode(t *testing.T, endpoint, app, kid, secret string) Caller {
 	t.Helper()
 	cmd := exec.Command("node", "backend.mjs", endpoint, app, kid)
 	cmd.Env = append(os.Environ(), "SKEIN_SECRET="+secret)
-	return startNode(t, cmd)
+	return startNode(t, cmd).driver()
 }
 
-// startNode starts a driver's process.
-func startNode(t *testing.T, cmd *exec.Cmd) *nodeDriver {
+// startNode starts a process.
+func startNode(t *testing.T, cmd *exec.Cmd) *node {
 	t.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -62,34 +91,42 @@ func startNode(t *testing.T, cmd *exec.Cmd) *nodeDriver {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d := &nodeDriver{cmd: cmd, in: in, changed: make(chan struct{}, 1), ended: make(chan struct{}), waiting: map[int]chan answer{}}
-	go d.listen(out)
+	n := &node{cmd: cmd, in: in, ended: make(chan struct{}), waiting: map[int]chan answer{}}
+	go n.listen(out)
+	return n
+}
+
+// driver is one more driver in the process.
+func (n *node) driver() *nodeDriver {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := &nodeDriver{node: n, number: len(n.drivers), changed: make(chan struct{}, 1)}
+	n.drivers = append(n.drivers, d)
+	n.live++
 	return d
 }
 
 // listen hands answers to those who wait for them, until the process ends.
-func (d *nodeDriver) listen(out io.Reader) {
-	defer close(d.ended)
+func (n *node) listen(out io.Reader) {
+	defer close(n.ended)
 	s := bufio.NewScanner(out)
 	s.Buffer(nil, 64<<20)
 	for s.Scan() {
 		var a answer
 		if err := json.Unmarshal(s.Bytes(), &a); err != nil {
-			fmt.Fprintf(os.Stderr, "driver.mjs said %s\n", s.Bytes())
+			fmt.Fprintf(os.Stderr, "the Node driver said %s\n", s.Bytes())
 			continue
 		}
+		n.mu.Lock()
+		d, ch := n.drivers[a.Driver], n.waiting[a.ID]
+		delete(n.waiting, a.ID)
+		n.mu.Unlock()
 		if a.Changed {
 			select {
 			case d.changed <- struct{}{}:
 			default:
 			}
-			continue
-		}
-		d.mu.Lock()
-		ch := d.waiting[a.ID]
-		delete(d.waiting, a.ID)
-		d.mu.Unlock()
-		if ch != nil {
+		} else if ch != nil {
 			ch <- a
 		}
 	}
@@ -97,15 +134,16 @@ func (d *nodeDriver) listen(out io.Reader) {
 
 // Do implements Driver.
 func (d *nodeDriver) Do(ctx context.Context, c Command) (json.RawMessage, error) {
+	return d.ask(ctx, request{Command: c})
+}
+
+func (d *nodeDriver) ask(ctx context.Context, r request) (json.RawMessage, error) {
 	ch := make(chan answer, 1)
 	d.mu.Lock()
 	d.next++
-	id := d.next
-	d.waiting[id] = ch
-	b, err := json.Marshal(struct {
-		ID int `json:"id"`
-		Command
-	}{id, c})
+	r.ID, r.Driver = d.next, d.number
+	d.waiting[r.ID] = ch
+	b, err := json.Marshal(r)
 	if err == nil {
 		_, err = d.in.Write(append(b, '\n'))
 	}
@@ -125,7 +163,7 @@ func (d *nodeDriver) Do(ctx context.Context, c Command) (json.RawMessage, error)
 	case <-d.ended:
 		return nil, fmt.Errorf("the Node driver has ended")
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s did not answer: %w", c.Verb, ctx.Err())
+		return nil, fmt.Errorf("%s did not answer: %w", r.Verb, ctx.Err())
 	}
 }
 
@@ -141,9 +179,16 @@ func (d *nodeDriver) View(ctx context.Context) (v View, err error) {
 // Changed implements Driver.
 func (d *nodeDriver) Changed() <-chan struct{} { return d.changed }
 
-// Close implements Driver.
+// Close implements Driver: the process ends with its last driver, and closes
+// what is open in it.
 func (d *nodeDriver) Close() {
-	d.in.Close()
-	<-d.ended
-	d.cmd.Wait()
+	d.mu.Lock()
+	d.live--
+	last := d.live == 0
+	d.mu.Unlock()
+	if last {
+		d.in.Close()
+		<-d.ended
+		d.cmd.Wait()
+	}
 }

@@ -50,9 +50,9 @@ func onPostgres(t *testing.T) []string { return []string{"--data", t.TempDir(), 
 var acrossNodes = []string{"backend_users", "d2_over_restart", "d5_resume", "d6_kick", "d6_leave_and_return", "d6_signout", "drain", "group_roles", "multi_device",
 	"presence", "server_restart", "typing", "unread"}
 
-// sdks are what a device is made of.
-var sdks = map[string]func(t *testing.T, endpoint, app, user, device string) Driver{
-	"go":         OpenGo,
+// sdks are what the devices of a script are made of.
+var sdks = map[string]func() Opener{
+	"go":         func() Opener { return OpenGo },
 	"typescript": OpenNode,
 }
 
@@ -101,7 +101,7 @@ func TestEveryScriptHoldsOnEveryEngineThroughEverySDK(t *testing.T) {
 						if err := s.CreateApp(); err != nil {
 							t.Fatal(err)
 						}
-						Run(t, src, Backend{Server: s, Open: open, OpenServer: serverSDKs[sdk]})
+						Run(t, src, Backend{Server: s, Open: open(), OpenServer: serverSDKs[sdk]})
 					})
 				}
 			}

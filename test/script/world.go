@@ -19,11 +19,14 @@ const patience = 15 * time.Second
 // later message has arrived that would have followed it.
 const quiet = 150 * time.Millisecond
 
+// Opener makes a device; it is not connected yet.
+type Opener func(t *testing.T, endpoint, app, user, device string) Driver
+
 // Backend is what a script runs against: a server, and devices of one SDK.
 type Backend struct {
 	Server *Server
-	// Open makes a device; it is not connected yet.
-	Open func(t *testing.T, endpoint, app, user, device string) Driver
+	// Open makes a device of the script.
+	Open Opener
 	// OpenServer makes the app's own back end, on the server SDK of the same
 	// language; nil where no script has one.
 	OpenServer func(t *testing.T, endpoint, app, kid, secret string) Caller
@@ -78,6 +81,8 @@ func Run(t *testing.T, src string, b Backend) {
 func (w *world) close() {
 	for _, d := range w.devices {
 		d.driver.Close()
+	}
+	for _, d := range w.devices {
 		d.link.close()
 	}
 	if w.own != nil {
