@@ -31,6 +31,12 @@ go_test() { # limit, then flags and packages
   [ -z "${CI:-}" ] || args+=(-count=1) # elsewhere the cache of passed tests saves minutes
   go test -json -timeout "${limit}s" "${args[@]}" "$@" | sum go
 }
+# with_built runs tests of whole servers with what the part build has built just
+# now, in place of one that each package builds for itself.
+with_built() {
+  [ -z "${BUILT:-}" ] || export SKEIN_BIN=$BUILT
+  "$@"
+}
 vitest() { # folder
   local report root=$PWD
   report=$out/vitest-$(tr / - <<<"${1#./}").json
@@ -84,22 +90,22 @@ any_language() { # limit, folders
   done
   return $status
 }
-part_wire() { go_test 180 ./test/wire; }
-part_files() { go_test 240 ./test/files; }
+part_wire() { with_built go_test 180 ./test/wire; }
+part_files() { with_built go_test 240 ./test/files; }
 part_calls() { any_language 100 ./test/calls; }
 # Three times as many scripts as cores: they wait for most of their time.
-part_script() { go_test 540 -parallel $((3 * $(nproc))) ./test/script; }
+part_script() { with_built go_test 540 -parallel $((3 * $(nproc))) ./test/script; }
 part_sim() { go_test 190 ./test/sim; }
-part_cluster() { go_test 200 ./test/cluster/...; }
+part_cluster() { with_built go_test 200 ./test/cluster/...; }
 part_chaos() { # one package after the other: each wants the machine
   local status=0
-  go_test 400 ./test/history ./test/chaos/... || status=1
-  if [ -d test/move ]; then go_test 180 ./test/move || status=1; fi
+  with_built go_test 400 ./test/history ./test/chaos/... || status=1
+  if [ -d test/move ]; then with_built go_test 180 ./test/move || status=1; fi
   return $status
 }
 # The chart's test is a module of its own. The first time it downloads Helm (270 MB) and builds it.
 part_helm() { (cd deploy/helm/test && go vet ./...) && (cd deploy/helm/test && go test -json -timeout 280s -count=1 ./...) | sum go; }
-part_examples() { any_language 220 ./examples ./test/docs; }
+part_examples() { with_built any_language 220 ./examples ./test/docs; }
 part_e2e() { vitest test/e2e; }
 
 # totals adds up what the runners counted: passed, failed, skipped.
@@ -132,6 +138,7 @@ run_part() {
     if [ "$(totals | cut -d' ' -f2)" = "$before" ]; then echo 0 1 0 >>"$counts"; fi
     tail -n 300 "$log"
   else
+    if [ "$name" = build ]; then export BUILT=$PWD/bin/skein; fi
     grep -E '^(skipped: |SDK )' "$log" || true
   fi
   summary+=("$(printf '%-10s %6d s  %s' "$name" $took "$word")")

@@ -14,6 +14,7 @@ import (
 // process can be told by its path.
 func WithBinary(name string, run func(binary string) int) int {
 	if bin := os.Getenv("SKEIN_BIN"); bin != "" {
+		os.Unsetenv("SKEIN_BIN") // servers take such names for options
 		return run(bin)
 	}
 	dir, err := os.MkdirTemp("", name+"-")

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/skein-im/skein/internal/feature/call/calltest"
+	"github.com/skein-im/skein/test/cluster"
 )
 
 // What TestMain has made for all tests.
@@ -44,7 +45,7 @@ var (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
+	os.Exit(cluster.WithBinary("skein-docs", func(built string) int {
 		dir, err := os.MkdirTemp("", "skein-docs-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -57,15 +58,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		work, binary = dir, filepath.Join(dir, "skein")
-		build := exec.Command("go", "build", "-o", binary, "./cmd/skein")
-		build.Dir, build.Stderr = root, os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build the server:", err)
-			return 1
-		}
+		work, binary = dir, built
 		return m.Run()
-	}())
+	}))
 }
 
 // process is a program that runs beside the test, with its whole family.

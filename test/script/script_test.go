@@ -18,10 +18,6 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	if binary = os.Getenv("SKEIN_BIN"); binary != "" {
-		os.Unsetenv("SKEIN_BIN") // the server takes such names for options
-		os.Exit(m.Run())
-	}
 	os.Exit(cluster.WithBinary("skein-script", func(built string) int {
 		binary = built
 		return m.Run()
