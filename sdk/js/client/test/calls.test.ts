@@ -101,7 +101,7 @@ describe("calls", () => {
 class Room implements LiveKitRoom {
   static made: Room[] = [];
   readonly said: string[] = [];
-  #gone: () => void = () => undefined;
+  gone: (reason?: number) => void = () => undefined;
   constructor(readonly options?: { readonly refuse?: boolean }) {
     Room.made.push(this);
   }
@@ -111,10 +111,10 @@ class Room implements LiveKitRoom {
   }
   async disconnect(): Promise<void> {
     this.said.push("disconnect");
-    this.#gone();
+    this.gone();
   }
-  on(_: "disconnected", listener: () => void): this {
-    this.#gone = listener;
+  on(_: "disconnected", listener: (reason?: number) => void): this {
+    this.gone = listener;
     return this;
   }
 }
@@ -159,6 +159,14 @@ describe("a LiveKit room", () => {
     await second.room.disconnect();
     await world.until(() => line.left.length > 0, "the end of the call");
     expect(line.left).toEqual([id]);
+  });
+
+  test("that another connection of the device has replaced is left without the call", async () => {
+    const line = lines();
+    const { room } = await connect({ Room }, line.calls, joined);
+    room.gone(2);
+    await world.until(() => room.said.includes("disconnect"), "the end of the room");
+    expect(line.left).toEqual([]);
   });
 
   test("that can not be connected leaves the call; one that is over has none", async () => {

@@ -10,7 +10,7 @@ import type { Calls, Joined } from "../types.js";
 export interface LiveKitRoom {
   connect(url: string, token: string): Promise<unknown>;
   disconnect(): Promise<unknown>;
-  on(event: "disconnected", listener: () => void): unknown;
+  on(event: "disconnected", listener: (reason?: number) => void): unknown;
 }
 
 /** What is used of the module `livekit-client`. */
@@ -26,10 +26,14 @@ export interface Connected<Room> {
   hangUp(): Promise<void>;
 }
 
+/** LiveKit's DisconnectReason DUPLICATE_IDENTITY. */
+const replaced = 2;
+
 /**
  * Makes a Room for a call that `calls.start` or `calls.accept` has returned and connects it. From then on the two go
  * together: when the call is over, or the user is taken out of it, the room is left; when the room is lost for good, so
- * is the call. What fails to connect leaves the call and rejects.
+ * is the call. What fails to connect leaves the call and rejects. A second connection of the same device (another tab, or
+ * one with other options) takes the place of the first, whose room is left without the call.
  *
  * ```ts
  * import * as livekit from "livekit-client";
@@ -56,6 +60,6 @@ export async function connect<Room extends LiveKitRoom, Options>(livekit: LiveKi
     await stop(false).catch(() => undefined);
     throw error;
   }
-  room.on("disconnected", () => void stop(false).catch(() => undefined));
+  room.on("disconnected", (reason) => void stop(reason === replaced).catch(() => undefined));
   return { room, hangUp: () => stop(false) };
 }

@@ -1,0 +1,65 @@
+// The words that encrypt a call end to end.
+import { useId, useState } from "react";
+import { useWords } from "../../i18n/context.tsx";
+import { useStrings } from "../../i18n/strings.ts";
+import { Button } from "../../ui/Button.tsx";
+import { Dialog } from "../../ui/Dialog.tsx";
+import type { CallSession } from "../session.ts";
+import { strings } from "./strings.ts";
+
+/** Whether this browser can encrypt frames: by a transform in a worker, or by streams of them. */
+export function canEncrypt(): boolean {
+  return "RTCRtpScriptTransform" in window || (typeof RTCRtpSender !== "undefined" && "createEncodedStreams" in RTCRtpSender.prototype);
+}
+
+/** The dialog. */
+export function WordsDialog({ session, onClose }: { session: CallSession; onClose: () => void }) {
+  const t = useStrings(strings);
+  const words = useWords();
+  const id = useId();
+  const [text, setText] = useState(session.words ?? "");
+  const on = session.words !== undefined;
+  const use = (next: string | undefined) => {
+    onClose();
+    void session.setWords(next);
+  };
+  return (
+    <Dialog
+      title={t.wordsTitle}
+      onClose={onClose}
+      actions={
+        <>
+          {on ? (
+            <Button kind="danger" onClick={() => use(undefined)}>
+              {t.wordsOff}
+            </Button>
+          ) : (
+            <Button onClick={onClose}>{words.cancel}</Button>
+          )}
+          {canEncrypt() ? (
+            <Button kind="primary" disabled={text.trim() === "" || text === session.words} onClick={() => use(text)}>
+              {on ? t.wordsChange : t.wordsSet}
+            </Button>
+          ) : null}
+        </>
+      }
+    >
+      <p className="dialog-text">{canEncrypt() ? t.wordsText : t.wordsNone}</p>
+      {canEncrypt() ? (
+        <form
+          className="field"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (text.trim() !== "") use(text);
+          }}
+        >
+          <label className="field-label" htmlFor={id}>
+            {t.words}
+          </label>
+          <input id={id} className="input" value={text} autoComplete="off" autoCapitalize="none" spellCheck={false} onChange={(event) => setText(event.target.value)} />
+          <p className="hint">{t.wordsRejoin}</p>
+        </form>
+      ) : null}
+    </Dialog>
+  );
+}
