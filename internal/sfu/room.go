@@ -188,7 +188,9 @@ func (r *Room) removeLocked(p *Participant, reason livekit.DisconnectReason, act
 	if !active {
 		event = "participant_connection_aborted"
 	}
-	r.server.hooks.send(event, r.infoLocked(), p.infoLocked(), nil)
+	if reason != livekit.DisconnectReason_SERVER_SHUTDOWN { // else they are on their way back
+		r.server.hooks.send(event, r.infoLocked(), p.infoLocked(), nil)
+	}
 	if len(r.participants) == 0 {
 		r.emptySince = r.server.now()
 	}

@@ -159,7 +159,8 @@ func TestEventsArePostedSignedAndInOrderAlsoWhenTheReceiverFailsFirst(t *testing
 	_, h := start(t, func(c *Config) { c.Webhooks, c.HTTP = []string{hook.URL}, client })
 	create := mint(t, token.Grants{Video: token.Video{RoomCreate: true}})
 	twirp(t, h.URL, "CreateRoom", create, `{"name":"elsewhere"}`)
-	twirp(t, h.URL, "ReleaseRoom", create, `{"room":"elsewhere"}`) // it goes on, so it is not finished
+	signalOnly(t, h.URL, "ann", token.Video{Room: "elsewhere"}, &livekit.JoinRequest{}).until("join", func(m *livekit.SignalResponse) bool { return m.GetJoin() != nil })
+	twirp(t, h.URL, "ReleaseRoom", create, `{"room":"elsewhere"}`) // it goes on, so it is not finished, and who was in it is no more gone than it
 	twirp(t, h.URL, "CreateRoom", create, `{"name":"r"}`)
 	twirp(t, h.URL, "DeleteRoom", create, `{"room":"r"}`)
 	select {

@@ -39,6 +39,8 @@ func child(mode string) {
 	case "mute":
 		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // it ends with its parent
 		return
+	case "deaf": // nobody listens where it says, and it ends for no one
+		signal.Ignore(syscall.SIGTERM)
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 	}
@@ -47,7 +49,11 @@ func child(mode string) {
 		signal.Notify(told, syscall.SIGTERM)
 	}
 	fmt.Fprintln(os.Stderr, `{"time":"2026-11-22T00:00:00Z","level":"WARN","msg":"it says something","room":"r"}`)
-	fmt.Printf("{\"listen\":\"127.0.0.1:%d\"}\n", os.Getpid())
+	port := os.Getpid()
+	if mode == "deaf" {
+		port = 1
+	}
+	fmt.Printf("{\"listen\":\"127.0.0.1:%d\"}\n", port)
 	go func() {
 		<-told
 		fmt.Fprintln(os.Stderr, `{"level":"INFO","msg":"it lets its clients go"}`)
@@ -105,9 +111,12 @@ func hostOf(t *testing.T, mode string, o Options) (*Host, *logged) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &Process{Program: self, Args: []string{"sfu"}, Env: []string{childMode + "=" + mode}, Log: o.Log, StartTime: 10 * time.Second, Grace: time.Second}
-		if mode == "mute" {
+		p := &Process{Program: self, Args: []string{"sfu"}, Env: []string{childMode + "=" + mode}, Log: o.Log, StartTime: 10 * time.Second, Grace: time.Second, Probe: time.Hour}
+		switch mode {
+		case "mute":
 			p.StartTime = 50 * time.Millisecond
+		case "deaf":
+			p.Probe = time.Millisecond
 		}
 		o.Run = p.Run
 	}
@@ -197,6 +206,15 @@ func TestOneThatNeverAnswersIsStartedAgain(t *testing.T) {
 	l.await(t, "it took too long to start")
 	if _, err := h.Where(t.Context()); im.CodeOf(err) != im.Unavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOneThatAnswersNoMoreIsKilledAndStartedAgain(t *testing.T) {
+	h, l := hostOf(t, "deaf", Options{Pause: time.Hour, MaxPause: time.Hour})
+	h.Start()
+	l.await(t, "it did not answer any more")
+	if s := h.Stats(); s.Up {
+		t.Error("it is up")
 	}
 }
 

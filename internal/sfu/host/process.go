@@ -2,12 +2,14 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os/exec"
 	"strings"
 	"sync"
@@ -30,24 +32,32 @@ type Process struct {
 	StartTime time.Duration
 	// Grace is how long it may take to end; 0 = 8 s.
 	Grace time.Duration
+	// Probe is how often it is asked whether it still answers; 0 = 3 s. One that has
+	// not for maxDeaf times in a row hangs, and is killed.
+	Probe time.Duration
 }
+
+// maxDeaf is generous: a machine with too much to do is no hang.
+const maxDeaf = 10
 
 // Run is a Runner.
 func (p *Process) Run(ctx context.Context, up func(base string)) error {
-	start, grace := p.StartTime, p.Grace
-	if start == 0 {
-		start = 20 * time.Second
-	}
-	if grace == 0 {
-		grace = 8 * time.Second
-	}
+	start, grace := cmp.Or(p.StartTime, 20*time.Second), cmp.Or(p.Grace, 8*time.Second)
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	slow := time.AfterFunc(start, func() { stop(errSlow) })
 	defer slow.Stop()
 	cmd := exec.CommandContext(running, p.Program)
 	cmd.Args, cmd.Env = p.Args, p.Env
-	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd.Process) }, grace
+	cmd.WaitDelay = grace
+	cmd.Cancel = func() error {
+		if ctx.Err() != nil {
+			return terminate(cmd.Process)
+		}
+		return cmd.Process.Kill() // what hangs hears nothing
+	}
+	var probe sync.WaitGroup
+	defer probe.Wait()
 	cmd.SysProcAttr = apart()
 	said := &report{log: p.Log}
 	cmd.Stderr = &lines{each: said.hear}
@@ -58,6 +68,7 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 		if json.Unmarshal(line, &at) == nil && at.Listen != "" && slow.Stop() {
 			p.Log.Info("the SFU answers", "pid", cmd.Process.Pid, "at", json.RawMessage(bytes.Clone(line)))
 			up("http://" + at.Listen)
+			probe.Go(func() { p.listen(running, "http://"+at.Listen, stop) })
 		}
 	}}
 	life, err := cmd.StdinPipe() // its other end closes with this process
@@ -69,6 +80,8 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 		return fmt.Errorf("start the SFU: %w", err)
 	}
 	err = cmd.Wait()
+	cause := context.Cause(running)
+	stop(nil)
 	switch {
 	case ctx.Err() != nil:
 		var code *exec.ExitError
@@ -76,8 +89,8 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 			return nil // told to end, and ended
 		}
 		return err
-	case errors.Is(context.Cause(running), errSlow):
-		return errSlow
+	case cause != nil:
+		return cause
 	case err == nil:
 		err = errors.New("it ended by itself")
 	}
@@ -87,7 +100,32 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 	return err
 }
 
-var errSlow = errors.New("it took too long to start")
+var (
+	errSlow = errors.New("it took too long to start")
+	errDeaf = errors.New("it did not answer any more")
+)
+
+// listen asks a child now and then whether it answers, and stops one that hangs.
+func (p *Process) listen(ctx context.Context, base string, stop context.CancelCauseFunc) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 3 * time.Second}
+	tick := time.NewTicker(cmp.Or(p.Probe, 3*time.Second))
+	defer tick.Stop()
+	for deaf := 0; deaf < maxDeaf; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		deaf++
+		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/", nil); err == nil {
+			if resp, err := client.Do(req); err == nil {
+				resp.Body.Close() //nolint:errcheck // it answered
+				deaf = 0
+			}
+		}
+	}
+	stop(errDeaf)
+}
 
 // lines cuts what is written to it into lines. One goroutine writes.
 type lines struct {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,24 @@ func open(t testing.TB) *Port {
 	}
 	t.Cleanup(p.Close)
 	return p
+}
+
+func TestAPortThatAnotherProgramHasIsAnErrorThoughSocketsShareIt(t *testing.T) {
+	cfg := Config{Listen: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, Readers: 2, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}
+	first, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Port = first.Number()
+	if p, err := Open(cfg); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("got %v, %v", p, err)
+	}
+	first.Close()
+	again, err := Open(cfg)
+	if err != nil {
+		t.Fatalf("after its end: %v", err)
+	}
+	again.Close()
 }
 
 // check makes a binding request of a client.

@@ -146,6 +146,15 @@ func (p *Port) listen() error {
 		return err
 	}
 	for i, a := range addrs {
+		if p.cfg.Readers > 1 && p.number != 0 {
+			// Sockets that may share a port also share it with another program's of this
+			// user, and each would get half of the packets: one that shares nothing finds out.
+			alone, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, p.number)))
+			if err != nil {
+				return fmt.Errorf("listen on %s: %w", netip.AddrPortFrom(a, p.number), err)
+			}
+			alone.Close() //nolint:errcheck // it was only asked
+		}
 		for range p.cfg.Readers {
 			s, err := openSock(netip.AddrPortFrom(a, p.number), uint16(i), p.cfg)
 			if err != nil {
