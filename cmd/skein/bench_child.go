@@ -97,7 +97,7 @@ func makeChild(f benchFlags, stderr io.Writer) (*child, error) {
 func (c *child) start() (err error) {
 	endpoint := c.flags.endpoint
 	if endpoint == "" {
-		args := []string{"serve", "--sfu", "off", "--listen", "127.0.0.1:0", "--data", c.dir}
+		args := []string{"serve", "--listen", "127.0.0.1:0", "--data", c.dir}
 		args = append(args, c.serve...)
 		if c.flags.db != "" {
 			args = append(args, "--db", c.flags.db)
@@ -114,7 +114,7 @@ func (c *child) start() (err error) {
 			return err
 		}
 		c.cmd = exec.Command(self, args...)
-		c.cmd.Stderr = c.stderr
+		c.cmd.Stderr, c.cmd.Env = c.stderr, append(os.Environ(), "SKEIN_SFU=off") // calls are measured apart
 		c.started = time.Now()
 		line, err := startLine(c.cmd)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,7 @@ type migrated struct {
 func (f *fleet) migrate(args ...string) *migrated {
 	f.Helper()
 	m := &migrated{cmd: exec.Command(binary, append([]string{"migrate"}, args...)...)}
-	m.cmd.Stderr = &m.stderr
+	m.cmd.Stderr, m.cmd.Env = &m.stderr, append(os.Environ(), "SKEIN_SFU=off")
 	out, err := m.cmd.StdoutPipe()
 	f.must(err)
 	f.must(m.cmd.Start())

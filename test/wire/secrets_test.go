@@ -174,7 +174,7 @@ func TestNoSecretIsInWhatTheServerSaysWhileEverythingFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret["the app's secret"] = string(wire.secret)
-	cmd := exec.Command(bin, "serve", "--sfu", "off", "--listen", "127.0.0.1:0", "--data", dir, "--db", base.String(), "--nats-url", "nats://"+nats.addr,
+	cmd := exec.Command(bin, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--db", base.String(), "--nats-url", "nats://"+nats.addr,
 		"--admin-listen", "127.0.0.1:0", "--otel-sample", "1", "--log-level", "debug",
 		"--otel-endpoint", strings.Replace(collector.URL, "://", "://otel:"+secret.add("the collector's password")+"@", 1))
 	cmd.Env = env

@@ -55,14 +55,14 @@ func (l *logBuffer) String() string {
 
 // launch starts a server on a loopback port of the system's choice.
 func launch(dir string, apps map[string]*app, args ...string) (*server, error) {
-	return launchAs(exec.Command(bin, append([]string{"serve", "--sfu", "off", "--listen", "127.0.0.1:0", "--data", dir}, args...)...), dir, apps)
+	return launchAs(exec.Command(bin, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir}, args...)...), dir, apps)
 }
 
 // launchAs starts a server by a command of the caller's.
 func launchAs(cmd *exec.Cmd, dir string, apps map[string]*app) (*server, error) {
 	s := &server{dir: dir, apps: apps, logs: &logBuffer{}, exited: make(chan struct{}), cmd: cmd}
 	s.cmd.Stderr = s.logs
-	s.cmd.Env = append(cleanEnv(), cmd.Env...)
+	s.cmd.Env = append(append(cleanEnv(), "SKEIN_SFU=off"), cmd.Env...) // who tests calls says what it needs
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,51 @@
+package wire_test
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	pb "github.com/skein-im/skein/proto/skein/v1"
+)
+
+func TestCallsAreUnavailableWhenTheMediaPortIsTakenAndAllElseGoesOn(t *testing.T) {
+	port, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	number := port.LocalAddr().(*net.UDPAddr).Port
+	s := serve(t, "--sfu", "process", "--rtc-listen", "127.0.0.1", "--rtc-port", strconv.Itoa(number), "--admin-listen", "127.0.0.1:0")
+	awaitIn(t, s, "set rtc.port")
+	if log := s.logs.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "127.0.0.1:"+strconv.Itoa(number)+": bind: address already in use") {
+		t.Errorf("the log does not say why: %s", log)
+	}
+	ann, bob := as(t, s, "ann"), as(t, s, "bob")
+	ann.say(direct("ann", "bob"), "call me")
+	e := ann.refused("/skein.v1.CallService/StartCall", &pb.StartCallRequest{Conversation: direct("ann", "bob"), ClientId: newID(0)}, pb.ErrorCode_ERROR_CODE_UNAVAILABLE)
+	if !strings.Contains(e.GetHint(), "docs/ops/calls.md") {
+		t.Errorf("the hint is %q", e.GetHint())
+	}
+	bob.say(direct("ann", "bob"), "I can not")
+	if status, body := s.get(t, "/readyz", nil); status != http.StatusOK {
+		t.Errorf("not ready: %s", body)
+	}
+	metrics := func() string {
+		_, body := page(t, "http://"+awaitIn(t, s, `"operators are answered" addr=`)+"/metrics")
+		return body
+	}
+	if body := metrics(); !strings.Contains(body, "skein_sfu_up 0") {
+		t.Error("the metrics say that it is up")
+	}
+	port.Close()
+	awaitIn(t, s, "the SFU answers")
+	started := must[pb.StartCallResponse](ann, "/skein.v1.CallService/StartCall", &pb.StartCallRequest{Conversation: direct("ann", "bob"), ClientId: newID(0)})
+	if a := started.GetAccess(); a.GetUrl() != "" || a.GetToken() == "" {
+		t.Errorf("access %v", a)
+	}
+	if body := metrics(); !strings.Contains(body, "skein_sfu_up 1") || strings.Contains(body, "skein_sfu_restarts_total 0") {
+		t.Error("the metrics do not say that it was started again and is up")
+	}
+}
