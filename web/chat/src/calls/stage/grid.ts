@@ -21,7 +21,10 @@ export const most = 25;
 const [narrow, wide] = [4 / 5, 16 / 9];
 const smallest: Size = { width: 132, height: 96 };
 
-/** The packing whose tiles have the most area. */
+/** What of a camera's picture, which is wider than high, a tile shows without its sides. */
+const shown = ({ width, height }: Size): number => width * height * Math.min(1, width / height / (4 / 3));
+
+/** The packing whose tiles show the most. */
 export function pack(count: number, { width, height }: Size): Packing {
   let best: Packing = { columns: 1, rows: Math.max(1, count), width: 0, height: 0 };
   for (let columns = 1; columns <= Math.max(1, count); columns++) {
@@ -29,7 +32,7 @@ export function pack(count: number, { width, height }: Size): Packing {
     const cell = { width: (width - gap * (columns - 1)) / columns, height: (height - gap * (rows - 1)) / rows };
     const w = Math.max(0, Math.min(cell.width, cell.height * wide));
     const h = Math.max(0, Math.min(cell.height, w / narrow));
-    if (w * h > best.width * best.height) best = { columns, rows, width: Math.floor(w), height: Math.floor(h) };
+    if (best.width === 0 || shown({ width: w, height: h }) > shown(best)) best = { columns, rows, width: Math.floor(w), height: Math.floor(h) };
   }
   return best;
 }

@@ -82,7 +82,6 @@ export function largest(tiles: readonly Shown[], pinned: string | undefined, spe
   return (
     tiles.find(({ key }) => key === pinned) ??
     tiles.find(({ kind, local }) => kind === "screen" && !local) ??
-    tiles.find(({ kind }) => kind === "screen") ??
     tiles.find(({ kind, party }) => kind === "camera" && party.identity === speaker) ??
     tiles.find(({ local, party }) => !local && !party.viewer) ??
     tiles.find(({ local }) => !local) ??
