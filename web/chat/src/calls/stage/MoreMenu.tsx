@@ -28,7 +28,7 @@ export function MoreMenu({ session, controls, place, onClose }: MoreMenuProps) {
   return (
     <Popover place={place} align="end" label={t.more} role="menu" onClose={onClose}>
       <MenuItem icon="tiles" label={t.layoutGrid} checked={layout === "grid"} onSelect={then(() => setLayout("grid"))} />
-      <MenuItem icon="speaker" label={t.layoutSpeaker} checked={layout === "speaker"} onSelect={then(() => setLayout("speaker"))} />
+      <MenuItem icon="spotlight" label={t.layoutSpeaker} checked={layout === "speaker"} onSelect={then(() => setLayout("speaker"))} />
       <div className="menu-line" />
       {screens && narrow && !session.viewer ? (
         <MenuItem icon={session.screen ? "screenOff" : "screen"} label={session.screen ? t.screenOff : t.screenOn} onSelect={then(() => void session.setScreen(!session.screen))} />

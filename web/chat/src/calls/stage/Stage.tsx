@@ -128,7 +128,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
           </span>
         </div>
         <IconButton
-          icon={layout === "grid" ? "speaker" : "tiles"}
+          icon={layout === "grid" ? "spotlight" : "tiles"}
           label={layout === "grid" ? t.layoutSpeaker : t.layoutGrid}
           className="wide-only"
           onClick={() => controls.setLayout(layout === "grid" ? "speaker" : "grid")}
