@@ -11,7 +11,6 @@ import { binary } from "./sfu.js";
 
 export interface Own {
   readonly url: string;
-  readonly process: ChildProcess;
   /** The lives of the media server so far: process id, and the address of its HTTP. */
   readonly lives: readonly { readonly pid: number; readonly http: string }[];
   /** What the server has logged. */
@@ -19,29 +18,37 @@ export interface Own {
   device(user: string, name: string): Promise<Device>;
   /** A token of the server's, signed again with other times: seconds from now. */
   resign(token: string, expires: number): string;
-  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Ends it in good order, and starts it on the same ports and folder. */
+  restart(): Promise<void>;
+  /** Kills it, and waits until nothing of it is left. */
+  stop(): Promise<void>;
 }
 
 /** Starts the server; its media is on loopback, on a port of its own that is the same after a restart of the media server. */
 export async function startOwn(...args: string[]): Promise<Own> {
   const data = mkdtempSync(join(tmpdir(), "skein-own-"));
   const port = await freePort();
-  const server = spawn(binary(), ["serve", "--dev", "--listen", "127.0.0.1:0", "--data", data, "--rtc-port", String(port), "--rtc-listen", "127.0.0.1", "--log-format", "json", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
   const log: string[] = [];
   const lives: { pid: number; http: string }[] = [];
-  createInterface({ input: server.stderr }).on("line", (line) => {
-    log.push(line);
-    if (process.env["CALLS_LOG"] !== undefined) console.log(line);
-    const said = JSON.parse(line) as { msg?: string; pid?: number; at?: { listen: string } };
-    if (said.msg === "the SFU answers" && said.at) lives.push({ pid: said.pid ?? 0, http: `http://${said.at.listen}` });
-  });
-  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
-  const url = await new Promise<string>((resolve, reject) => {
-    server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${log.join("\n")}`)));
-    createInterface({ input: server.stdout }).once("line", (line) => resolve(line.replace("listening ", "")));
-  });
+  const start = async (listen: string): Promise<{ server: ChildProcess; ended: Promise<void>; url: string }> => {
+    const server = spawn(binary(), ["serve", "--dev", "--listen", listen, "--data", data, "--rtc-port", String(port), "--rtc-listen", "127.0.0.1", "--log-format", "json", ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    createInterface({ input: server.stderr }).on("line", (line) => {
+      log.push(line);
+      if (process.env["CALLS_LOG"] !== undefined) console.log(line);
+      const said = JSON.parse(line) as { msg?: string; pid?: number; at?: { listen: string } };
+      if (said.msg === "the SFU answers" && said.at) lives.push({ pid: said.pid ?? 0, http: `http://${said.at.listen}` });
+    });
+    const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+    const url = await new Promise<string>((resolve, reject) => {
+      server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${log.join("\n")}`)));
+      createInterface({ input: server.stdout }).once("line", (line) => resolve(line.replace("listening ", "")));
+    });
+    return { server, ended, url };
+  };
+  let run = await start("127.0.0.1:0");
+  const { url } = run;
   const derive = (purpose: string): Buffer => {
     const text = readFileSync(join(data, "secret.key"), "utf8").trim();
     const key = Buffer.from(text, /^[0-9a-f]{64}$/i.test(text) ? "hex" : "base64");
@@ -50,7 +57,6 @@ export async function startOwn(...args: string[]): Promise<Own> {
   const devices: Device[] = [];
   return {
     url,
-    process: server,
     lives,
     log,
     async device(user, name) {
@@ -70,10 +76,15 @@ export async function startOwn(...args: string[]): Promise<Own> {
       const text = `${head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
       return `${text}.${createHmac("sha256", derive("sfu secret").toString("hex")).update(text).digest("base64url")}`;
     },
-    async stop(signal = "SIGTERM") {
+    async restart() {
+      run.server.kill("SIGTERM");
+      await run.ended;
+      run = await start(new URL(url).host);
+    },
+    async stop() {
       for (const device of devices) await device.close();
-      server.kill(signal);
-      await ended;
+      run.server.kill("SIGKILL");
+      await run.ended;
       await until("the media server to end with it", () => lives.every(({ pid }) => !alive(pid)));
       rmSync(data, { recursive: true });
     },
