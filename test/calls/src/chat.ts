@@ -15,7 +15,10 @@ export const modules = { calls: calls() };
 export type Device = ClientWith<{ calls: (typeof modules)["calls"] }>;
 
 export interface Chat {
+  readonly url: string;
   readonly sfu: SFU;
+  /** Signs a user in. */
+  token(user: string): Promise<string>;
   device(user: string, name: string): Promise<Device>;
   stop(): Promise<void>;
 }
@@ -31,12 +34,18 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** A user's token, which a server gives that was started for development. */
+export async function devToken(endpoint: string, user: string): Promise<string> {
+  const answer = await fetch(`${endpoint}/dev/token`, { method: "POST", body: JSON.stringify({ user }) });
+  return ((await answer.json()) as { token: string }).token;
+}
+
 /** Starts both; each knows the other. */
-export async function startChat(): Promise<Chat> {
+export async function startChat(...args: string[]): Promise<Chat> {
   const endpoint = `http://127.0.0.1:${await freePort()}`;
   const sfu = await startSFU(["--webhook", `${endpoint}/v1/calls/webhook`]);
   const data = mkdtempSync(join(tmpdir(), "skein-calls-"));
-  const server = spawn(binary(), ["serve", "--dev", "--listen", endpoint.slice(7), "--data", data, "--calls-url", sfu.url, "--calls-key", key], {
+  const server = spawn(binary(), ["serve", "--dev", "--listen", endpoint.slice(7), "--data", data, "--calls-url", sfu.url, "--calls-key", key, ...args], {
     env: { ...process.env, SKEIN_CALLS_SECRET: secret },
     stdio: ["ignore", "pipe", process.env["CALLS_LOG"] === undefined ? "ignore" : "inherit"],
   });
@@ -45,14 +54,13 @@ export async function startChat(): Promise<Chat> {
     createInterface({ input: server.stdout! }).once("line", () => resolve());
   });
   const devices: Device[] = [];
+  const token = (user: string): Promise<string> => devToken(endpoint, user);
   return {
+    url: endpoint,
     sfu,
+    token,
     async device(user, name) {
-      const token = async (): Promise<string> => {
-        const answer = await fetch(`${endpoint}/dev/token`, { method: "POST", body: JSON.stringify({ user }) });
-        return ((await answer.json()) as { token: string }).token;
-      };
-      const made = createClient({ endpoint, appId: "demo", token, deviceId: name, modules });
+      const made = createClient({ endpoint, appId: "demo", token: () => token(user), deviceId: name, modules });
       devices.push(made);
       await made.connect();
       return made;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient } from "@skein/client";
-import { type Device, freePort, modules, until } from "./chat.js";
+import { devToken, type Device, freePort, modules, until } from "./chat.js";
 import { binary } from "./sfu.js";
 
 export interface Own {
@@ -60,11 +60,7 @@ export async function startOwn(...args: string[]): Promise<Own> {
     lives,
     log,
     async device(user, name) {
-      const token = async (): Promise<string> => {
-        const answer = await fetch(`${url}/dev/token`, { method: "POST", body: JSON.stringify({ user }) });
-        return ((await answer.json()) as { token: string }).token;
-      };
-      const made = createClient({ endpoint: url, appId: "demo", token, deviceId: name, modules });
+      const made = createClient({ endpoint: url, appId: "demo", token: () => devToken(url, user), deviceId: name, modules });
       devices.push(made);
       await made.connect();
       return made;

@@ -1,6 +1,10 @@
-// Runs in the page: joins a room with livekit-client, and notes what happens.
+// Runs in the page: enters rooms with livekit-client, by a token or as a user of the server who calls and answers, and notes what happens.
 "use strict";
-window.joinRoom = async ({ url, token, options: o }) => {
+const notes = (window.events = []);
+const note = (...event) => notes.push(event);
+
+/** What a Room is made with. */
+async function roomOptions(o) {
   const L = window.LivekitClient;
   if (o.log) L.setLogLevel("debug");
   const options = {
@@ -15,13 +19,33 @@ window.joinRoom = async ({ url, token, options: o }) => {
     await keys.setKey(o.e2ee);
     options.e2ee = { keyProvider: keys, worker: new Worker("/e2ee.js") };
   }
-  const room = new L.Room(options);
+  return options;
+}
+
+/** When the first picture of each sender was shown and the first sound played, ms since 1970. */
+window.first = {};
+function firsts(track, identity) {
+  const of = (window.first[identity] ??= {});
+  const element = track.attach();
+  document.body.append(element);
+  if (track.kind === "video") element.requestVideoFrameCallback(() => (of.video ??= Date.now()));
+  else {
+    const look = setInterval(() => {
+      if (track.receiver === undefined || track.receiver.getSynchronizationSources().length === 0) return;
+      of.audio ??= Date.now();
+      clearInterval(look);
+    }, 10);
+  }
+}
+
+/** Notes what happens in a room, which becomes the page's. */
+function watch(room) {
   window.room = room;
-  window.events = [];
-  const note = (...event) => window.events.push(event);
+  notes.length = 0;
+  window.first = {};
   room.on("trackSubscribed", (track, pub, p) => {
     note("subscribed", p.identity, pub.source);
-    document.body.append(track.attach());
+    firsts(track, p.identity);
   });
   room.on("trackUnsubscribed", (track, pub, p) => {
     note("unsubscribed", p.identity, pub.source);
@@ -34,12 +58,51 @@ window.joinRoom = async ({ url, token, options: o }) => {
     room.on(event, (...a) => note(event, ...a.map(name)));
   }
   room.on("dataReceived", (payload, p, _kind, topic) => note("data", p?.identity, topic, new TextDecoder().decode(payload)));
+}
+
+async function publish(room, o) {
+  const what = o.publish ?? "both";
+  if (what === "both") await room.localParticipant.enableCameraAndMicrophone();
+  if (what === "audio") await room.localParticipant.setMicrophoneEnabled(true);
+  if (what === "video") await room.localParticipant.setCameraEnabled(true);
+}
+
+window.joinRoom = async ({ url, token, options: o }) => {
+  const room = new window.LivekitClient.Room(await roomOptions(o));
+  watch(room);
   if (o.e2ee !== undefined) await room.setE2EEEnabled(true);
   const began = performance.now();
   await room.connect(url, token, o.connect);
   window.connectedIn = performance.now() - began;
-  const publish = o.publish ?? "both";
-  if (publish === "both") await room.localParticipant.enableCameraAndMicrophone();
-  if (publish === "audio") await room.localParticipant.setMicrophoneEnabled(true);
-  if (publish === "video") await room.localParticipant.setCameraEnabled(true);
+  await publish(room, o);
+};
+
+/** Signs a device in: from then on it rings. */
+window.signIn = async ({ endpoint, token, device }) => {
+  const [{ createClient }, { calls }, { connect }] = await Promise.all(["/client/index.js", "/client/modules/calls/index.js", "/client/modules/calls/livekit/index.js"].map((m) => import(m)));
+  const client = createClient({ endpoint, appId: "demo", token: async () => token, deviceId: device, modules: { calls: calls() } });
+  Object.assign(window, { client, connectCall: connect, rings: [], over: [] });
+  client.calls.on("incoming", ({ id }) => window.rings.push(id));
+  client.calls.on("ended", ({ call, reason }) => window.over.push(call.id + " " + reason));
+  await client.connect();
+};
+
+/** Starts a call or answers one, and enters its room with camera and microphone. Notes when each step was done. */
+window.enterCall = async ({ accept, start, options: o }) => {
+  const { client } = window;
+  const at = (window.at = { began: Date.now() });
+  const joined = accept === undefined ? await client.calls.start(start.group ?? client.conversation.with(start.user), start.call) : await client.calls.accept(accept);
+  at.letIn = Date.now();
+  class Room extends window.LivekitClient.Room {
+    constructor(options) {
+      super(options);
+      watch(this);
+    }
+  }
+  window.inCall = await window.connectCall({ Room }, client.calls, joined, await roomOptions(o));
+  at.connected = Date.now();
+  if (o.e2ee !== undefined) await window.room.setE2EEEnabled(true);
+  await publish(window.room, o);
+  at.published = Date.now();
+  return joined.call.id;
 };

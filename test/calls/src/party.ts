@@ -1,6 +1,6 @@
 // A participant in a page of Chromium: livekit-client as it is published, with
 // a camera and a microphone that the browser makes up.
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
@@ -11,15 +11,17 @@ import type { SFU } from "./sfu.js";
 
 const require = createRequire(import.meta.url);
 const dist = require.resolve("livekit-client").replace(/[^/]*$/, "");
+const client = require.resolve("@skein/client/package.json").replace(/[^/]*$/, "dist/");
 
-/** What is behind a path: the client, or an empty page that loads it. */
+/** What is behind a path: the clients, or an empty page that loads them. */
 function file(path: string): { contentType: string; body: string } {
   const files: Record<string, () => string> = {
     "/page.js": () => readFileSync(new URL("page.js", import.meta.url), "utf8"),
     "/livekit.js": () => readFileSync(dist + "livekit-client.umd.js", "utf8"),
     "/e2ee.js": () => readFileSync(dist + "livekit-client.e2ee.worker.js", "utf8"),
   };
-  const body = files[path]?.();
+  const module = /^\/client\/([\w/-]+\.js)$/.exec(path)?.[1];
+  const body = module !== undefined && existsSync(client + module) ? readFileSync(client + module, "utf8") : files[path]?.();
   const page = '<!doctype html><title>call</title><script src="/livekit.js"></script><script src="/page.js"></script><body></body>';
   return { contentType: body === undefined ? "text/html" : "text/javascript", body: body ?? page };
 }
@@ -30,8 +32,14 @@ export async function pagesInside(context: BrowserContext): Promise<string> {
   return "http://127.0.0.1/";
 }
 
+/** An empty page and what it loads. */
+export interface Pages {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
 /** Serves an empty page and the client: a camera needs a secure origin, which loopback is. */
-export async function startPages(): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startPages(): Promise<Pages> {
   const server: Server = createServer((req, res) => {
     const { contentType, body } = file(req.url ?? "");
     res.setHeader("Content-Type", contentType);
@@ -107,14 +115,20 @@ export interface Heard {
   bytes: number;
 }
 
+/** Opens the empty page in a context of its own. */
+export async function open(browser: Browser, pages: string | typeof pagesInside, name: string): Promise<Page> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  if (process.env["CALLS_LOG"] !== undefined) page.on("console", (m) => console.log(name, m.text()));
+  await page.goto(typeof pages === "string" ? pages : await pages(context));
+  return page;
+}
+
 export class Party {
-  private constructor(readonly page: Page, readonly identity: string) {}
+  protected constructor(readonly page: Page, readonly identity: string) {}
 
   static async join(browser: Browser, pages: string | typeof pagesInside, sfu: Pick<SFU, "url" | "token">, identity: string, room: string, o: JoinOptions = {}): Promise<Party> {
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    if (process.env["CALLS_LOG"] !== undefined) page.on("console", (m) => console.log(identity, m.text()));
-    await page.goto(typeof pages === "string" ? pages : await pages(context));
+    const page = await open(browser, pages, identity);
     const token = await sfu.token(identity, room);
     const options = { ...o, log: process.env["CALLS_LOG"] !== undefined };
     await page.evaluate(`window.joinRoom(${JSON.stringify({ url: sfu.url, token, options })})`);
@@ -156,6 +170,15 @@ export class Party {
 
   events(): Promise<unknown[][]> {
     return this.run("return w.events;");
+  }
+
+  /** Waits until a sender's voice is heard. */
+  async hears(identity: string, timeout = 15_000): Promise<void> {
+    const end = Date.now() + timeout;
+    while (!(await this.heard()).some((h) => h.kind === "audio" && h.identity === identity && h.energy > 0.001)) {
+      if (Date.now() > end) throw new Error(`${this.identity} does not hear ${identity} for ${timeout} ms`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   }
 
   /** Waits until a function body returns true in the page. */

@@ -1,20 +1,9 @@
 // What is sent follows what is shown, and what the network takes.
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Browser } from "playwright-core";
-import { startSFU, type SFU } from "../src/sfu.js";
-import { launch, Party, startPages } from "../src/party.js";
+import { expect, test } from "vitest";
+import type { Party } from "../src/party.js";
+import { withSFU } from "../src/setup.js";
 
-let sfu: SFU;
-let pages: Awaited<ReturnType<typeof startPages>>;
-let browser: Browser;
-
-beforeAll(async () => {
-  [sfu, pages, browser] = await Promise.all([startSFU(), startPages(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await Promise.all([pages?.stop(), sfu?.stop()]);
-});
+const it = withSFU();
 
 const width = (p: Party) => async () => (await p.heard()).find((h) => h.kind === "video")?.frameWidth ?? 0;
 /** Whether the sender encodes its best layer. */
@@ -24,8 +13,8 @@ const sendsBest = (p: Party) => () =>
 const show = (p: Party, css: string) => p.run(`for (const e of document.querySelectorAll("video")) e.style.cssText = ${JSON.stringify(css)};`);
 
 test("a viewer gets the layer that it shows, and nobody encodes what nobody shows", async () => {
-  const ann = await Party.join(browser, pages.url, sfu, "ann", "adapt", { publish: "video", room: { dynacast: true } });
-  const bob = await Party.join(browser, pages.url, sfu, "bob", "adapt", { publish: "none", room: { adaptiveStream: { pixelDensity: 1 } } });
+  const ann = await it.join("ann", "adapt", { publish: "video", room: { dynacast: true } });
+  const bob = await it.join("bob", "adapt", { publish: "none", room: { adaptiveStream: { pixelDensity: 1 } } });
   await bob.decodes("ann", 5);
   await show(bob, "width:640px;height:360px");
   await expect.poll(width(bob), { timeout: 10_000 }).toBe(640);
@@ -50,8 +39,8 @@ test("a viewer gets the layer that it shows, and nobody encodes what nobody show
 });
 
 test("with less bandwidth the layer goes down, and with more up, within seconds", async () => {
-  const ann = await Party.join(browser, pages.url, sfu, "ann", "narrow", { publish: "video" });
-  const bob = await Party.join(browser, pages.url, sfu, "bob", "narrow", { publish: "none" });
+  const ann = await it.join("ann", "narrow", { publish: "video" });
+  const bob = await it.join("bob", "narrow", { publish: "none" });
   await bob.decodes("ann", 5);
   await expect.poll(width(bob), { timeout: 10_000 }).toBe(640);
   await bob.run(`await room.simulateScenario("subscriber-bandwidth", 200_000);`);
@@ -65,8 +54,8 @@ test("with less bandwidth the layer goes down, and with more up, within seconds"
 
 for (const codec of ["vp9", "h264", "av1"]) {
   test(`video in ${codec} is passed on`, async () => {
-    const ann = await Party.join(browser, pages.url, sfu, "ann", codec, { publish: "video", room: { publishDefaults: { videoCodec: codec, backupCodec: false, scalabilityMode: "L1T1" }, videoCaptureDefaults: { resolution: { width: 320, height: 180, frameRate: 10 } } } });
-    const bob = await Party.join(browser, pages.url, sfu, "bob", codec, { publish: "none" });
+    const ann = await it.join("ann", codec, { publish: "video", room: { publishDefaults: { videoCodec: codec, backupCodec: false, scalabilityMode: "L1T1" }, videoCaptureDefaults: { resolution: { width: 320, height: 180, frameRate: 10 } } } });
+    const bob = await it.join("bob", codec, { publish: "none" });
     await bob.decodes("ann", 10, 30_000);
     const used = await bob.run<string[]>(`const out = []; for (const p of room.remoteParticipants.values()) for (const pub of p.trackPublications.values()) {
       const r = await pub.track.getRTCStatsReport(); for (const s of r.values()) if (s.type === "inbound-rtp") out.push(r.get(s.codecId).mimeType.toLowerCase()); } return out;`);

@@ -1,27 +1,18 @@
 // Calls over a network that loses, and one that becomes narrow. The long form
 // (SKEIN_CALLS_LONG) takes a minute for each kind of loss.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Browser } from "playwright-core";
-import { startSFU, type SFU } from "../src/sfu.js";
-import { launch, Party, startPages } from "../src/party.js";
+import type { Party } from "../src/party.js";
 import { good, Relay } from "../src/relay.js";
+import { withSFU } from "../src/setup.js";
 
-let sfu: SFU;
-let pages: Awaited<ReturnType<typeof startPages>>;
-let browser: Browser;
+const it = withSFU("--rtc-tcp=false", "--rtc-address", "127.0.0.2");
 let relay: Relay;
 const long = process.env["SKEIN_CALLS_LONG"] !== undefined;
 
 beforeAll(async () => {
-  [sfu, pages, browser] = await Promise.all([startSFU(["--rtc-tcp=false", "--rtc-address", "127.0.0.2"]), startPages(), launch()]);
-
-  relay = await Relay.start(sfu.rtcPort);
+  relay = await Relay.start(it.sfu.rtcPort);
 });
-afterAll(async () => {
-  await browser?.close();
-  relay?.stop();
-  await Promise.all([pages?.stop(), sfu?.stop()]);
-});
+afterAll(() => relay?.stop());
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const width = (p: Party) => async () => (await p.heard()).find((h) => h.kind === "video")?.frameWidth ?? 0;
@@ -44,8 +35,8 @@ const sound = (p: Party) =>
 for (const loss of long ? [0.01, 0.05, 0.1, 0.2] : [0.1]) {
   test(`at ${loss * 100} % loss audio is heard and video goes on`, { timeout: 120_000 }, async () => {
     relay.conditions = good;
-    const ann = await Party.join(browser, pages.url, sfu, "ann", `loss-${loss}`);
-    const bob = await Party.join(browser, pages.url, sfu, "bob", `loss-${loss}`, { publish: "none" });
+    const ann = await it.join("ann", `loss-${loss}`);
+    const bob = await it.join("bob", `loss-${loss}`, { publish: "none" });
     await bob.decodes("ann", 5);
     relay.conditions = { loss, delay: 15, rate: Infinity };
     const before = await sound(bob);
@@ -67,8 +58,8 @@ const patience = long ? 1 : 2;
 
 test("when 3 Mbit/s become 300 kbit/s the layer goes down within seconds, and up again", async () => {
   relay.conditions = { ...good, rate: 3_000_000, delay: 10 };
-  const ann = await Party.join(browser, pages.url, sfu, "ann", "narrow", { publish: "video" });
-  const bob = await Party.join(browser, pages.url, sfu, "bob", "narrow", { publish: "none" });
+  const ann = await it.join("ann", "narrow", { publish: "video" });
+  const bob = await it.join("bob", "narrow", { publish: "none" });
   await expect.poll(width(bob), { timeout: 15_000 }).toBe(640);
   await pause(2000);
   relay.conditions = { ...good, rate: 300_000, delay: 10 };

@@ -1,32 +1,27 @@
 // The media server beside the server: clients need one address, and its death is none of a call's.
-import type { Browser } from "playwright-core";
 import type { Joined } from "@skein/client/calls";
 import { connect } from "@skein/client/calls/livekit";
 import { Room } from "@livekit/rtc-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Device, until } from "../src/chat.js";
 import { type Own, startOwn } from "../src/own.js";
-import { launch, Party, startPages } from "../src/party.js";
+import { Party } from "../src/party.js";
+import { withScreens } from "../src/setup.js";
 
 let own: Own;
 let alice: Device, bob: Device;
-let browser: Browser;
-let pages: { url: string; stop(): Promise<void> };
+const screens = withScreens();
 beforeAll(async () => {
-  [own, browser, pages] = await Promise.all([startOwn(), launch(), startPages()]);
+  own = await startOwn();
   [alice, bob] = await Promise.all([own.device("alice", "phone"), own.device("bob", "phone")]);
 });
-afterAll(async () => {
-  await browser.close();
-  await pages.stop();
-  await own.stop();
-});
+afterAll(() => own.stop());
 
 /** A page in a call, with a microphone, and a token that ends after so many seconds. */
 function enter({ access }: Joined, expires?: number): Promise<Party> {
   if (access === undefined) throw new Error("nobody was let in");
   const token = (): Promise<string> => Promise.resolve(expires === undefined ? access.token : own.resign(access.token, expires));
-  return Party.join(browser, pages.url, { url: access.url, token }, access.identity, "", { publish: "audio" });
+  return Party.join(screens().browser, screens().pages.url, { url: access.url, token }, access.identity, "", { publish: "audio" });
 }
 
 /** Bytes of the other's voice that came so far. */
