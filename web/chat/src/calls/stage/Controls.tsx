@@ -11,6 +11,9 @@ import { strings } from "./strings.ts";
 /** Whether this browser can show a screen. */
 export const screens = typeof navigator !== "undefined" && typeof navigator.mediaDevices?.getDisplayMedia === "function";
 
+/** A phone has cameras at both sides. */
+const touch = matchMedia("(pointer: coarse)").matches;
+
 interface RoundProps {
   readonly icon: IconName;
   readonly label: string;
@@ -74,6 +77,11 @@ export function Controls({ session, controls }: { session: CallSession; controls
             busy={session.switching("screen")}
             onClick={() => void session.setScreen(!session.screen)}
           />
+        </span>
+      ) : null}
+      {session.camera && !session.viewer && touch ? (
+        <span className="narrow-only">
+          <Round icon="flip" label={t.flip} onClick={() => void session.flipCamera()} />
         </span>
       ) : null}
       <Round icon="more" label={t.more} expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />

@@ -11,6 +11,7 @@ import { Dialog } from "../../ui/Dialog.tsx";
 import { useToasts } from "../../ui/Toasts.tsx";
 import type { CallSession } from "../session.ts";
 import { strings } from "./strings.ts";
+import { useMay } from "./useMay.ts";
 
 /** The dialog: members who are neither in the call nor being called. */
 export function InviteDialog({ session, onClose }: { session: CallSession; onClose: () => void }) {
@@ -20,6 +21,7 @@ export function InviteDialog({ session, onClose }: { session: CallSession; onClo
   const nameOf = useNames();
   const { fail } = useToasts();
   const conversation = useMemo(() => client.conversation.get(session.call.conversation), [client, session]);
+  const may = useMay(session);
   const { list, more, hasMore } = useMembers(conversation, useConversation(conversation), false);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [find, setFind] = useState("");
@@ -72,7 +74,7 @@ export function InviteDialog({ session, onClose }: { session: CallSession; onClo
             ))}
           </ul>
           {hasMore ? <Button onClick={more}>{words.more}</Button> : null}
-          {session.host ? (
+          {may.host ? (
             <label className="panel-row panel-choice">
               <input type="checkbox" checked={viewer} onChange={() => setViewer(!viewer)} />
               <span>{t.inviteRole}</span>

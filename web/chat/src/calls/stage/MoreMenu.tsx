@@ -1,11 +1,11 @@
 // All else that can be done in a call.
 import { useStrings } from "../../i18n/strings.ts";
-import { useClient } from "../../live/context.tsx";
 import { MenuItem, Popover, type MenuPlace } from "../../ui/Menu.tsx";
 import type { CallSession } from "../session.ts";
 import { screens } from "./Controls.tsx";
 import type { StageControls } from "./Stage.tsx";
 import { strings } from "./strings.ts";
+import { useMay } from "./useMay.ts";
 
 interface MoreMenuProps {
   readonly session: CallSession;
@@ -17,8 +17,7 @@ interface MoreMenuProps {
 /** The menu. */
 export function MoreMenu({ session, controls, place, onClose }: MoreMenuProps) {
   const t = useStrings(strings);
-  const client = useClient();
-  const group = client.conversation.get(session.call.conversation).snapshot.kind === "group";
+  const may = useMay(session);
   const { layout, setLayout, open, pip, fullScreen } = controls;
   const then = (act: () => void) => () => {
     onClose();
@@ -36,11 +35,11 @@ export function MoreMenu({ session, controls, place, onClose }: MoreMenuProps) {
       {fullScreen ? <MenuItem icon={fullScreen.on ? "shrink" : "expand"} label={fullScreen.on ? t.noFullScreen : t.fullScreen} onSelect={then(fullScreen.toggle)} /> : null}
       {pip ? <MenuItem icon="pip" label={t.pip} onSelect={then(pip)} /> : null}
       <MenuItem icon="group" label={t.people} onSelect={then(() => open("people"))} />
-      {group ? <MenuItem icon="addPerson" label={t.invite} onSelect={then(() => open("invite"))} /> : null}
+      {may.invite ? <MenuItem icon="addPerson" label={t.invite} onSelect={then(() => open("invite"))} /> : null}
       <MenuItem icon="microphone" label={t.devices} onSelect={then(() => open("devices"))} />
       <MenuItem icon="lock" label={t.encryption} onSelect={then(() => open("words"))} />
       <MenuItem icon="signal" label={t.details} onSelect={then(() => open("details"))} />
-      {group && session.host ? <MenuItem icon="hangUp" label={t.endForAll} danger onSelect={then(() => open("end"))} /> : null}
+      {may.host ? <MenuItem icon="hangUp" label={t.endForAll} danger onSelect={then(() => open("end"))} /> : null}
     </Popover>
   );
 }

@@ -1,5 +1,5 @@
 // What can be done about somebody in the call: everybody may make them large,
-// the host may mute them, take them out and say whether they speak.
+// who looks after the call may mute them, take them out, say whether they speak.
 import { useState } from "react";
 import { useStrings } from "../../i18n/strings.ts";
 import { useClient } from "../../live/context.tsx";
@@ -10,13 +10,14 @@ import { useToasts } from "../../ui/Toasts.tsx";
 import type { CallSession } from "../session.ts";
 import type { Party } from "./parties.ts";
 import { strings } from "./strings.ts";
+import { useMay } from "./useMay.ts";
 
 interface PartyMenuProps {
   readonly session: CallSession;
   readonly party: Pick<Party, "user" | "local" | "microphone" | "camera" | "viewer">;
   readonly place: MenuPlace;
   readonly pinned: boolean;
-  readonly onPin?: () => void;
+  readonly onPin: () => void;
   readonly onClose: () => void;
 }
 
@@ -29,7 +30,8 @@ export function PartyMenu({ session, party, place, pinned, onPin, onClose }: Par
   const [asking, setAsking] = useState(false);
   const { id } = session.call;
   const name = nameOf(party.user);
-  const host = session.host && !party.local;
+  const may = useMay(session);
+  const other = !party.local;
   const act = (what: Promise<unknown>, done?: string) => {
     onClose();
     what.then(() => done && show({ text: done }), fail);
@@ -39,26 +41,24 @@ export function PartyMenu({ session, party, place, pinned, onPin, onClose }: Par
   }
   return (
     <Popover place={place} align="end" label={t.actions(name)} role="menu" onClose={onClose}>
-      {onPin ? (
-        <MenuItem
-          icon="pin"
-          label={pinned ? t.unpin : t.pin}
-          onSelect={() => {
-            onClose();
-            onPin();
-          }}
-        />
-      ) : null}
-      {host && party.microphone ? <MenuItem icon="microphoneOff" label={t.mute} onSelect={() => act(calls.mute(id, party.user, { audio: true }), t.muted(name))} /> : null}
-      {host && party.camera ? <MenuItem icon="videoOff" label={t.turnCameraOff} onSelect={() => act(calls.mute(id, party.user, { video: true }))} /> : null}
-      {host ? (
+      <MenuItem
+        icon="pin"
+        label={pinned ? t.unpin : t.pin}
+        onSelect={() => {
+          onClose();
+          onPin();
+        }}
+      />
+      {other && may.mute && party.microphone ? <MenuItem icon="microphoneOff" label={t.mute} onSelect={() => act(calls.mute(id, party.user, { audio: true }), t.muted(name))} /> : null}
+      {other && may.mute && party.camera ? <MenuItem icon="videoOff" label={t.turnCameraOff} onSelect={() => act(calls.mute(id, party.user, { video: true }))} /> : null}
+      {other && may.host ? (
         <MenuItem
           icon={party.viewer ? "microphone" : "eye"}
           label={party.viewer ? t.makeSpeaker : t.makeViewer}
           onSelect={() => act(calls.setRole(id, party.user, party.viewer ? "publisher" : "viewer"))}
         />
       ) : null}
-      {host ? <MenuItem icon="hangUp" label={t.remove} danger onSelect={() => setAsking(true)} /> : null}
+      {other && may.remove ? <MenuItem icon="hangUp" label={t.remove} danger onSelect={() => setAsking(true)} /> : null}
       {party.local && session.camera ? (
         <MenuItem
           icon="flip"

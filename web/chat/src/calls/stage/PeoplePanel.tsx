@@ -15,27 +15,29 @@ import type { Party } from "./parties.ts";
 import { Panel } from "./Panel.tsx";
 import { strings } from "./strings.ts";
 import { QualityBars } from "./Tile.tsx";
+import { useMay, type May } from "./useMay.ts";
 
 interface PeoplePanelProps {
   readonly session: CallSession;
   readonly parties: readonly Party[];
+  readonly pinned: string | undefined;
+  readonly onPin: (key: string | undefined) => void;
   readonly onInvite: () => void;
   readonly onClose: () => void;
 }
 
 /** The panel. */
-export function PeoplePanel({ session, parties, onInvite, onClose }: PeoplePanelProps) {
+export function PeoplePanel({ session, parties, pinned, onPin, onInvite, onClose }: PeoplePanelProps) {
   const t = useStrings(strings);
-  const client = useClient();
+  const may = useMay(session);
   const here = new Set(parties.map(({ user }) => user));
   const away = session.call.parties.filter(({ user, state }) => !here.has(user) && state !== "joined");
-  const group = client.conversation.get(session.call.conversation).snapshot.kind === "group";
   return (
     <Panel title={t.people} onClose={onClose}>
       <h3 className="panel-part">{t.inCall(parties.length)}</h3>
       <ul role="list" className="panel-list">
         {parties.map((party) => (
-          <Here key={party.identity} session={session} party={party} />
+          <Here key={party.identity} session={session} party={party} pinned={pinned === party.identity} onPin={onPin} />
         ))}
       </ul>
       {away.length > 0 ? (
@@ -43,12 +45,12 @@ export function PeoplePanel({ session, parties, onInvite, onClose }: PeoplePanel
           <h3 className="panel-part">{t.notHere}</h3>
           <ul role="list" className="panel-list">
             {away.map(({ user, state }) => (
-              <Away key={user} session={session} user={user} state={state} group={group} />
+              <Away key={user} session={session} user={user} state={state} may={may} />
             ))}
           </ul>
         </>
       ) : null}
-      {group ? (
+      {may.invite ? (
         <Button kind="soft" className="panel-do" onClick={onInvite}>
           <Icon name="addPerson" size={20} /> {t.invite}
         </Button>
@@ -57,7 +59,7 @@ export function PeoplePanel({ session, parties, onInvite, onClose }: PeoplePanel
   );
 }
 
-function Here({ session, party }: { session: CallSession; party: Party }) {
+function Here({ session, party, pinned, onPin }: { session: CallSession; party: Party; pinned: boolean; onPin: (key: string | undefined) => void }) {
   const t = useStrings(strings);
   const nameOf = useNames();
   const [menu, setMenu] = useState<MenuPlace>();
@@ -72,15 +74,13 @@ function Here({ session, party }: { session: CallSession; party: Party }) {
       <QualityBars quality={party.quality} />
       {party.viewer ? null : <Icon name={party.microphone ? "microphone" : "microphoneOff"} size={18} />}
       {party.viewer || party.microphone ? null : <span className="visually-hidden">{t.microphoneOff}</span>}
-      {session.host && !party.local ? (
-        <IconButton icon="more" size={18} label={t.actions(name)} aria-haspopup="menu" aria-expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />
-      ) : null}
-      {menu ? <PartyMenu session={session} party={party} place={menu} pinned={false} onClose={() => setMenu(undefined)} /> : null}
+      <IconButton icon="more" size={18} label={t.actions(name)} aria-haspopup="menu" aria-expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />
+      {menu ? <PartyMenu session={session} party={party} place={menu} pinned={pinned} onPin={() => onPin(pinned ? undefined : party.identity)} onClose={() => setMenu(undefined)} /> : null}
     </li>
   );
 }
 
-function Away({ session, user, state, group }: { session: CallSession; user: string; state: PartyState; group: boolean }) {
+function Away({ session, user, state, may }: { session: CallSession; user: string; state: PartyState; may: May }) {
   const t = useStrings(strings);
   const { calls } = useClient();
   const nameOf = useNames();
@@ -94,11 +94,11 @@ function Away({ session, user, state, group }: { session: CallSession; user: str
         {name}
         <small>{how[state]}</small>
       </span>
-      {state === "ringing" && session.host && group ? (
+      {state === "ringing" && may.remove ? (
         <Button className="panel-small" onClick={() => void calls.remove(session.call.id, user).catch(fail)}>
           {t.stopRinging}
         </Button>
-      ) : state !== "ringing" && group ? (
+      ) : state !== "ringing" && may.invite ? (
         <Button className="panel-small" onClick={() => void calls.invite(session.call.id, [user]).catch(fail)}>
           {t.callAgain}
         </Button>

@@ -150,7 +150,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
       ) : null}
       <div className="stage-body">
         <Tiles session={session} tiles={tiles} layout={layout} pinned={kept} onPin={setPinned} />
-        {beside === "people" ? <PeoplePanel session={session} parties={parties} onInvite={() => setBeside("invite")} onClose={close} /> : null}
+        {beside === "people" ? <PeoplePanel session={session} parties={parties} pinned={kept} onPin={setPinned} onInvite={() => setBeside("invite")} onClose={close} /> : null}
         {beside === "details" ? <DetailsPanel session={session} onClose={close} /> : null}
       </div>
       <Controls session={session} controls={controls} />

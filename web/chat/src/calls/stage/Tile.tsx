@@ -50,7 +50,7 @@ interface TileProps {
   readonly style?: CSSProperties;
   /** A small tile shows the least. */
   readonly small?: boolean;
-  /** What a press on it does, on a phone. */
+  /** What a press on it does: it becomes large. */
   readonly onPress?: () => void;
 }
 
@@ -78,9 +78,6 @@ export function Tile({ session, tile, pinned, onPin, style, small = false, onPre
       onDoubleClick={(event) => {
         if (event.currentTarget.contains(event.target as Node)) onPin(pinned ? undefined : tile.key);
       }}
-      onClick={(event) => {
-        if (event.currentTarget.contains(event.target as Node)) onPress?.();
-      }}
     >
       {track ? (
         <Video track={track} mirrored={kind === "camera" && party.local && session.mirrored} whole={kind === "screen"} />
@@ -107,6 +104,7 @@ export function Tile({ session, tile, pinned, onPin, style, small = false, onPre
         {party.viewer && !small ? <span className="tile-role">{t.viewer}</span> : null}
         {kind === "camera" ? <QualityBars quality={party.quality} /> : null}
       </figcaption>
+      {onPress ? <button type="button" className="tile-press" aria-label={t.show(label)} onClick={onPress} /> : null}
       {small ? null : (
         <span className="tile-actions">
           {pinned ? <IconButton icon="pin" size={18} label={t.unpin} aria-pressed onClick={() => onPin(undefined)} /> : null}
@@ -116,10 +114,7 @@ export function Tile({ session, tile, pinned, onPin, style, small = false, onPre
             label={t.actions(label)}
             aria-haspopup="menu"
             aria-expanded={menu !== undefined}
-            onClick={(event) => {
-              event.stopPropagation();
-              setMenu(placeOf(event.currentTarget));
-            }}
+            onClick={(event) => setMenu(placeOf(event.currentTarget))}
           />
         </span>
       )}
