@@ -71,6 +71,11 @@ export class Server {
     this.#child = child;
   }
 
+  /** Its process. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   async info(): Promise<DevInfo> {
     return (await (await fetch(`${this.url}/dev/info`)).json()) as DevInfo;
   }

@@ -1,6 +1,6 @@
 // What has to be said of a call while it goes on, the weightiest first, two at
 // a time: more is not read.
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useSpeech } from "../../i18n/context.tsx";
 import { useStrings } from "../../i18n/strings.ts";
 import { useNames } from "../../people/names.tsx";
@@ -22,6 +22,19 @@ interface Said {
 
 /** Milliseconds for which news is shown by itself. */
 const shown: Readonly<Partial<Record<News, number>>> = { reconnected: 4000, otherCamera: 8000, otherMicrophone: 8000, madeSpeaker: 10_000, madeViewer: 10_000 };
+
+/** Milliseconds for which a connection is weak before it is said: one that finds its rate at first is not. */
+const weakMs = 4000;
+
+/** Whether something has been so for a while. */
+function useHeld(so: boolean, ms: number): boolean {
+  const [held, setHeld] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setHeld(so), so ? ms : 0);
+    return () => clearTimeout(timer);
+  }, [so, ms]);
+  return so && held;
+}
 
 function useSaid(session: CallSession, parties: readonly Party[], controls: Pick<StageControls, "open">): readonly Said[] {
   const t = useStrings(strings);
@@ -63,9 +76,11 @@ function useSaid(session: CallSession, parties: readonly Party[], controls: Pick
     out.push({ key: what, ...said, ...(done ? { action: done } : {}), dismiss: () => session.dismiss(what) });
   }
   const me = parties.find(({ local }) => local);
+  const paused = useHeld(parties.some((party) => party.paused), weakMs);
+  const weak = useHeld(me?.quality === "poor" || me?.quality === "lost", weakMs);
   if (session.state === "connected") {
-    if (parties.some(({ paused }) => paused)) out.push({ key: "weak", icon: "signal", text: t.bannerWeak });
-    else if (me && (me.quality === "poor" || me.quality === "lost")) out.push({ key: "weak", icon: "signal", text: session.viewer ? t.bannerWeak : t.bannerWeakSending });
+    if (paused) out.push({ key: "weak", icon: "signal", text: t.bannerWeak });
+    else if (weak) out.push({ key: "weak", icon: "signal", text: session.viewer ? t.bannerWeak : t.bannerWeakSending });
     const lost = parties.filter(({ local, quality }) => !local && quality === "lost");
     if (lost.length > 0) out.push({ key: "lost", icon: "retry", text: t.bannerLost(namesOf(lost)) });
   }

@@ -53,6 +53,7 @@ export function MiniWindow({ session, parties, onExpand }: MiniWindowProps) {
   };
   return createPortal(
     <section ref={ref} className="mini" aria-label={t.mini} style={place ? { ...place, right: "auto", bottom: "auto" } : {}}>
+      <MiniPicture session={session} parties={parties} />
       <button
         type="button"
         className="mini-move"
@@ -64,9 +65,7 @@ export function MiniWindow({ session, parties, onExpand }: MiniWindowProps) {
         onPointerCancel={() => (drag.current = undefined)}
         onKeyDown={onKeyDown}
         onDoubleClick={onExpand}
-      >
-        <MiniPicture session={session} parties={parties} />
-      </button>
+      />
       <MiniBar session={session} onExpand={onExpand} />
     </section>,
     document.body,

@@ -32,7 +32,7 @@ export function Panel({ title, onClose, children }: { title: string; onClose: ()
         <h2 id={id}>{title}</h2>
         <IconButton icon="close" label={t.close} onClick={onClose} />
       </header>
-      <div className="panel-body scroll" tabIndex={-1}>
+      <div className="panel-body scroll" tabIndex={0}>
         {children}
       </div>
     </aside>

@@ -12,7 +12,7 @@ export const strings = defineStrings({
     aloneText: "Others come when they answer, or join from the conversation.",
     minimise: "Back to the chat",
     expand: "Show the call",
-    move: "Move the call's window",
+    move: "Move the call’s window",
     muteMe: "Mute your microphone (M)",
     unmuteMe: "Unmute your microphone (M), or hold the space bar",
     cameraOff: "Turn your camera off (V)",
