@@ -50,6 +50,8 @@ ENV SKEIN_DATA=/var/lib/skein SKEIN_LISTEN=0.0.0.0:8080 ZONEINFO=/usr/share/zone
 USER 65532:65532
 VOLUME /var/lib/skein
 EXPOSE 8080
+# The media of calls: docs/ops/calls.md says how to publish it.
+EXPOSE 7882/udp 7882/tcp
 # It starts in well under a second; migrating a large database takes longer.
 HEALTHCHECK --interval=10s --timeout=6s --start-period=120s --retries=3 CMD ["/skein", "health"]
 STOPSIGNAL SIGTERM

@@ -36,6 +36,9 @@ func checkCommand(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if _, err := filesOrigin(cfg); err != nil {
 		return err
 	}
+	if _, err := ownFlags(cfg); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintln(stdout, "the options are good")
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/metrics"
+	"github.com/skein-im/skein/internal/sfu/address"
 	"github.com/skein-im/skein/internal/sfu/door"
 	"github.com/skein-im/skein/internal/sfu/host"
 )
@@ -85,7 +86,13 @@ func ownFlags(cfg *config.Config) (f sfuFlags, err error) {
 	f = sfuFlags{listen: "127.0.0.1:0", rtcPort: uint(r.Port), rtcListen: list(r.Listen), rtcAddress: list(r.Address), rtcTCP: r.TCP, readers: r.Readers,
 		net: sfuNetFlags{stun: list(r.STUN), metadata: r.Metadata, iceServers: list(r.ICEServers), turn: t.Enabled, turnPublic: t.Public, turnPort: uint(t.Port),
 			turnTLSPort: uint(t.TLSPort), turnDomain: t.Domain, turnCert: t.Cert, turnKey: t.Key, turnListen: list(t.Listen), turnRelayPorts: t.RelayPorts}}
-	err = f.net.check() // which also reads turnRelayPorts
+	if err = f.net.check(); err != nil { // which also reads turnRelayPorts
+		return f, err
+	}
+	// What the SFU would refuse is refused here, and once.
+	if _, err = address.New(address.Config{Spec: f.rtcAddress}); err != nil {
+		err = fmt.Errorf("rtc.address: %w", err)
+	}
 	return f, err
 }
 

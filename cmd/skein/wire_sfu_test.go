@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,9 +42,10 @@ func TestEveryOptionOfTheSFUReachesItAndNoSecretIsAnArgument(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.webhooks, f.supervised, f.maxParticipants = "http://127.0.0.1:1/hook", true, 7
+	f.recordBytes = cmp.Or(f.recordBytes, 5<<30)
 	v := reflect.ValueOf(f)
 	for i := range v.NumField() {
-		if v.Field(i).IsZero() && v.Type().Field(i).Name != "rtcTCP" {
+		if v.Field(i).IsZero() && !slices.Contains([]string{"rtcTCP", "recordTo"}, v.Type().Field(i).Name) {
 			t.Errorf("%s is not set", v.Type().Field(i).Name)
 		}
 	}
@@ -62,6 +65,16 @@ func TestEveryOptionOfTheSFUReachesItAndNoSecretIsAnArgument(t *testing.T) {
 	}
 	if got, err := parseSFU(args[2:], io.Discard); err != nil || got != f {
 		t.Errorf("it understands %+v, %v\nand not       %+v", got, err, f)
+	}
+}
+
+func TestAnAddressThatIsNoneIsRefusedAtTheStart(t *testing.T) {
+	for _, bad := range []string{"chat.example.com:7882", "!auto", "10.0.0.1=there"} {
+		cfg := config.Default()
+		cfg.RTC.Address = []string{bad}
+		if _, err := ownFlags(cfg); err == nil || !strings.Contains(err.Error(), "rtc.address: ") {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }
 

@@ -240,7 +240,7 @@ func (w *world) checkPolicy(o *networkingv1.NetworkPolicy) {
 		for _, p := range r.Ports {
 			w.port("the network policy", *p.Port)
 			open[p.Port.StrVal] = true
-			if p.Port.StrVal != "http" && p.Port.StrVal != "https" && len(r.From) == 0 {
+			if !slices.Contains([]string{"http", "https", "media-udp", "media-tcp"}, p.Port.StrVal) && len(r.From) == 0 {
 				w.bad("everybody may reach the port %s", p.Port.StrVal)
 			}
 		}
@@ -320,6 +320,8 @@ type options struct {
 	Admin   struct{ Listen string }
 	Drain   struct{ Delay, Spread, Timeout metav1.Duration }
 	TLS     struct{ Cert, Key string }
+	SFU     string
+	RTC     struct{ Port int32 }
 	Cluster struct {
 		Listen        string
 		Peers         []string
@@ -356,6 +358,18 @@ func (w *world) checkOptions() {
 		if !found {
 			w.bad("the server listens on %s, which is no port of the container", listen)
 		}
+	}
+	media := 0
+	for _, p := range w.container().Ports {
+		if p.HostPort == 0 {
+			continue
+		}
+		if media++; p.HostPort != o.RTC.Port || p.ContainerPort != o.RTC.Port {
+			w.bad("media comes to the port %d of the host, and the server has it on %d", p.HostPort, o.RTC.Port)
+		}
+	}
+	if want := map[bool]int{true: 0, false: 2}[o.SFU == "off"]; media != want {
+		w.bad("%d ports of the host are for media, with the option sfu %q", media, o.SFU)
 	}
 	for _, peer := range o.Cluster.Peers {
 		ok := false
@@ -404,6 +418,8 @@ func (w *world) askServer() {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	for _, e := range w.container().Env {
 		switch {
+		case e.Name == "SKEIN_RTC_ADDRESS":
+			cmd.Env = append(cmd.Env, e.Name+"="+strings.NewReplacer("$(HOST_IP)", "198.51.100.7", "$(POD_IP)", "10.42.0.9").Replace(e.Value))
 		case e.ValueFrom != nil:
 			cmd.Env = append(cmd.Env, e.Name+"="+secret[e.Name])
 		case e.Name == "SKEIN_CONFIG":

@@ -76,6 +76,7 @@ drain: {delaySeconds: 5, spreadSeconds: 120, timeoutSeconds: 300}
 service: {type: LoadBalancer, port: 443, annotations: {a: b}, loadBalancerSourceRanges: [192.0.2.0/24], externalTrafficPolicy: Local, loadBalancerClass: x/y}
 ingress: {enabled: true, className: nginx, hosts: [chat.example.com, im.example.com], tlsSecret: front}
 autoscaling: {enabled: true}
+calls: {enabled: true, port: 7900, address: "auto,203.0.113.9"}
 networkPolicy:
   clients: [{namespaceSelector: {matchLabels: {name: ingress}}}]
   metrics: [{namespaceSelector: {matchLabels: {name: monitoring}}}]

@@ -101,5 +101,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- $_ := set $own "cluster" $cluster -}}
 {{- end -}}
-{{- toYaml (merge $own (dict "log" (dict "format" "json") | merge (deepCopy .Values.config))) -}}
+{{- $default := dict "log" (dict "format" "json") -}}
+{{- if .Values.calls.enabled -}}
+{{- $_ := set $own "rtc" (dict "port" .Values.calls.port) -}}
+{{- else -}}
+{{- $_ := set $default "sfu" "off" -}}
+{{- end -}}
+{{- toYaml (merge $own ($default | merge (deepCopy .Values.config))) -}}
 {{- end -}}
