@@ -40,6 +40,9 @@ const (
 	ackedSpan   = 500e6 // ns over which arrivals are counted
 	lossSpan    = 1e9   // ns over which losses are counted
 	lossHigh    = 0.10
+	lossChance  = 0.30  // more than that is no chance, even if no queue was seen
+	queueSpan   = 3e9   // ns that a queue that grew is remembered for
+	shortSpan   = 200e6 // ns over which arrivals are counted while the way is full
 )
 
 // usage is what the delays say.
@@ -72,6 +75,11 @@ type Estimator struct {
 	threshold                    float64
 	thresholdAt, overSince       int64
 	state                        usage
+
+	// How long packets were under way, less by the difference of the clocks: the least
+	// of now and of a while before, and of the newest report.
+	least, leastBefore, leastNow int64
+	leastAt                      int64
 
 	arrivals           []arrival
 	sum                int
@@ -116,6 +124,7 @@ func (e *Estimator) Feedback(now int64, acks []Ack) {
 	if len(acks) == 0 {
 		return
 	}
+	e.leastNow = math.MaxInt64
 	for _, a := range acks {
 		e.all++
 		if a.Probe != 0 {
@@ -125,10 +134,12 @@ func (e *Estimator) Feedback(now int64, acks []Ack) {
 			e.lost++
 			continue
 		}
+		e.leastNow = min(e.leastNow, a.Arrived-a.Sent)
 		e.delivered(a)
 		e.delay(a)
 	}
-	acked := e.acked()
+	acked := e.acked(ackedSpan)
+	e.under(now)
 	e.react(now, acked)
 	e.losses(now, acked)
 	e.rate = min(max(e.rate, MinRate), MaxRate)
@@ -149,16 +160,24 @@ func (e *Estimator) delivered(a Ack) {
 	}
 }
 
-// acked is the rate of arrival, bits a second; 0 = too little to say.
-func (e *Estimator) acked() float64 {
-	if len(e.arrivals) < 2 {
+// acked is the rate of arrival over the last part of the window, bits a
+// second; 0 = too little to say.
+func (e *Estimator) acked(over int64) float64 {
+	n := len(e.arrivals)
+	if n < 2 {
 		return 0
 	}
-	span := e.arrivals[len(e.arrivals)-1].at - e.arrivals[0].at
-	if span < ackedSpan/4 {
+	i, sum := 0, e.sum
+	if over < ackedSpan {
+		for i, sum = n-1, e.arrivals[n-1].size; i > 0 && e.arrivals[n-1].at-e.arrivals[i-1].at <= over; i-- {
+			sum += e.arrivals[i-1].size
+		}
+	}
+	span := e.arrivals[n-1].at - e.arrivals[i].at
+	if span < min(over, ackedSpan)/4 {
 		return 0
 	}
-	return float64(e.sum-e.arrivals[0].size) * 8e9 / float64(span)
+	return float64(sum-e.arrivals[i].size) * 8e9 / float64(span)
 }
 
 // delay follows the difference between the spacing of departures and of
@@ -258,6 +277,32 @@ func (e *Estimator) detect(trend float64, at, sentApart int64) {
 	e.thresholdAt = at
 }
 
+// leastSpan is how long the shortest way is remembered, ns, at least: clocks drift.
+const leastSpan = 10e9
+
+// emptyQueue is what a packet may wait on the way and the queue count as empty, ns.
+const emptyQueue = 10e6
+
+// under follows how long packets are under way at the least.
+func (e *Estimator) under(now int64) {
+	if e.leastNow == math.MaxInt64 {
+		return
+	}
+	if e.leastAt == 0 || now-e.leastAt > leastSpan {
+		e.leastBefore, e.least, e.leastAt = e.least, e.leastNow, now
+		if e.leastBefore == 0 {
+			e.leastBefore = e.leastNow
+		}
+	}
+	e.least = min(e.least, e.leastNow)
+}
+
+// full reports whether the way was filled all the time of the newest report.
+// A trend alone may be of a large picture that has long since passed.
+func (e *Estimator) full() bool {
+	return e.leastNow != math.MaxInt64 && e.leastNow > min(e.least, e.leastBefore)+emptyQueue
+}
+
 // react moves the rate by what the delays say.
 func (e *Estimator) react(now int64, acked float64) {
 	if e.lastIncrease == 0 {
@@ -267,8 +312,13 @@ func (e *Estimator) react(now int64, acked float64) {
 	e.lastIncrease = now
 	switch e.state {
 	case over:
-		if now-e.lastDecrease < 200e6 {
+		if now-e.lastDecrease < 200e6 || !e.full() {
 			return
+		}
+		// The way is full, so that what arrives now is all that it takes. The longer window
+		// still has what it took before, or a sender that did not fill it.
+		if short := e.acked(shortSpan); short > 0 {
+			acked = short
 		}
 		if acked == 0 {
 			acked = e.rate
@@ -316,11 +366,17 @@ func (e *Estimator) losses(now int64, acked float64) {
 	if now-e.lossSince < lossSpan || e.all < 20 {
 		return
 	}
-	e.lastLoss = float64(e.lost) / float64(e.all)
+	loss := float64(e.lost) / float64(e.all)
+	e.lastLoss = (e.lastLoss + loss) / 2
 	e.lost, e.all, e.lossSince = 0, 0, now
-	if e.lastLoss > lossHigh {
-		e.rate = min(e.rate, max(e.rate*(1-0.5*e.lastLoss), acked*0.9))
+	if loss <= lossHigh {
+		return
 	}
+	floor := acked * 0.9
+	if e.lastLoss < lossChance && (e.lastDecrease == 0 || now-e.lastDecrease > queueSpan) {
+		floor = acked / (1 - loss) // chance, as on radio: less of it would lose as much
+	}
+	e.rate = min(e.rate, max(e.rate*(1-0.5*loss), floor))
 }
 
 // BeginProbe forgets what an earlier probe of that number measured.
@@ -345,24 +401,27 @@ func (p *probe) add(a Ack) {
 }
 
 // EndProbe takes the measurement of a probe over: the rate at which it
-// arrived. It is called when its reports have had time to come.
-func (e *Estimator) EndProbe(n uint8) {
+// arrived. It is called when its reports have had time to come, and reports
+// whether the probe found more room than was known of and met no end of it.
+func (e *Estimator) EndProbe(n uint8) bool {
 	p := &e.probes[n%8]
 	sent, arrived := float64(p.lastSent-p.firstSent), float64(p.lastArrived-p.firstArrived)
 	if p.packets < 5 || p.lost*4 > p.packets || sent <= 0 || arrived <= 0 {
-		return
+		return false
 	}
 	mean := float64(p.sent) / float64(p.packets)
 	out := (float64(p.sent) - mean) * 8e9 / sent
 	in := (float64(p.arrived) - mean) * 8e9 / arrived
-	measured := min(out, in)
-	if in < 0.85*out {
+	measured, much := min(out, in), in < 0.85*out
+	if much {
 		measured = in * 0.9 // it was too much
 	}
-	if measured > e.rate && e.state != over {
+	if measured > e.rate {
 		e.rate = min(measured, MaxRate)
 		if e.capacity > 0 && measured > e.capacity {
 			e.capacity = 0
 		}
+		return !much
 	}
+	return false
 }

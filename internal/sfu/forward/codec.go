@@ -58,6 +58,11 @@ type frameInfo struct {
 	tl0At   uint8
 	keyAt   uint8
 	picLong bool // 15 bits
+	// Layers within the stream; scalable says that the sender tells of them.
+	scalable bool
+	sid, tid uint8 // spatial and temporal, 0 is the base
+	sync     bool  // of this temporal layer: needs none but those below
+	end      bool  // the last packet of its spatial layer's picture
 }
 
 // inspect reads the beginning of a payload. It trusts nothing in it.
@@ -114,6 +119,9 @@ func inspectVP8(b []byte) (f frameInfo) {
 			if bits&0x10 != 0 {
 				f.keyAt, f.keyIdx = uint8(at), b[at]&0x1f
 			}
+			if bits&0x20 != 0 {
+				f.scalable, f.tid, f.sync = true, b[at]>>6, b[at]&0x20 != 0
+			}
 			at++
 		}
 	}
@@ -148,6 +156,7 @@ func inspectVP9(b []byte) (f frameInfo) {
 			return frameInfo{}
 		}
 		spatial = b[at] >> 1 & 7
+		f.scalable, f.tid, f.sync, f.sid, f.end = true, b[at]>>5, b[at]&0x10 != 0, spatial, b[0]&0x04 != 0
 		at++
 		if !flex {
 			if len(b) < at+1 {

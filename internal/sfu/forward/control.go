@@ -83,6 +83,12 @@ const maxRepeat = 100
 
 // repeat answers a receiver that misses packets.
 func (p *Peer) repeat(now int64, k *rtcp.TransportLayerNack, out *link.Batch) {
+	var key *Source
+	defer func() {
+		if key != nil {
+			key.askKey(now)
+		}
+	}()
 	p.Link.Lock()
 	defer p.Link.Unlock()
 	d := p.byOut[k.MediaSSRC]
@@ -97,6 +103,9 @@ func (p *Peer) repeat(now int64, k *rtcp.TransportLayerNack, out *link.Batch) {
 				break
 			}
 			d.resend(seq, now, out, false)
+			if d.hopeless(seq, now) {
+				key = d.current
+			}
 		}
 	}
 	out.Send(p.Link)
@@ -153,9 +162,7 @@ func (p *Peer) reports(now int64) {
 		if len(s.missing) > 0 {
 			s.ask(now)
 		}
-		if s.keyDue.Load() && s.lastKey.Load() < s.lastPLI.Load()+pliWait {
-			s.askKey(now)
-		}
+		s.keyDue(now)
 	}
 	if now-p.lastRR >= reportTime {
 		p.lastRR = now

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 
 	"github.com/pion/rtcp"
@@ -18,7 +19,8 @@ type Payloads struct {
 // How a Down remembers what it sent.
 const (
 	historySize = 512
-	resendWait  = 20_000_000 // ns before one packet is repeated again
+	resendWait  = 20_000_000 // ns before one packet is repeated again, at the least
+	repairBurst = 12_000     // bytes that repairs may be ahead of their share
 )
 
 // sentPacket finds the original of what a receiver asks for.
@@ -29,7 +31,10 @@ type sentPacket struct {
 	ts       uint32
 	counters counters
 	at       int32 // ms, of the last repetition
+	first    int32 // ms, when the receiver first asked for it
+	repeated uint8 // how often it was repeated
 	used     bool
+	marker   bool
 }
 
 // Down is one subscriber's view of a track.
@@ -40,14 +45,21 @@ type Down struct {
 	rtx   uint32
 
 	max    atomic.Int32 // highest layer that the viewer shows, -1 = none
-	layer  atomic.Int32 // the layer that goes out, -1 = none
-	target atomic.Int32 // the layer that should go out, -1 = none
+	layer  atomic.Int32 // the source that goes out, by its layer, -1 = none
+	target atomic.Int32 // the source that should go out, -1 = none
 	paused bool         // for want of bandwidth, as last told; the Tick's own
 
 	// Guarded by the subscriber's link lock.
 	payloads Payloads
 	current  *Source // what goes out, nil = nothing yet
 	munger   munger
+	within   within  // of layers inside the stream
+	aim      rung    // what the division has picked; the zero value for nothing
+	hurry    bool    // there is no room for what goes out: only the base, until the target has begun
+	halted   bool    // nothing of what goes out goes on, until a key frame
+	begin    uint16  // of the piece: what came before is not worth a repetition
+	credit   float64 // bytes of repairs that may go out
+	creditAt int64
 	rtxSeq   uint16
 	history  []sentPacket
 	packets  uint32
@@ -74,42 +86,81 @@ func (d *Down) wants(s *Source) bool {
 // It returns a source of which a key frame is needed. The caller holds the
 // subscriber's link lock.
 func (d *Down) write(p *Packet, s *Source, out *link.Batch) (need *Source) {
-	if d.current != s {
-		if d.Track.Video && int(d.target.Load()) != s.layer {
+	video, leaving := d.Track.Video, int(d.target.Load()) != s.layer
+	switch {
+	case d.current != s || d.halted:
+		if video && leaving {
 			return nil
 		}
-		if d.Track.Video && !p.frame.key {
+		if video && !p.frame.key {
 			return s
 		}
-		shift, known := d.shift(s)
-		d.munger.cut(p, shift, known, d.Track.clock())
-		d.current = s
-		d.layer.Store(int32(s.layer))
-	} else if d.Track.Video && d.target.Load() == -1 {
+		d.cut(p, s)
+		if s.newest != p.seq && video {
+			defer d.catchUp(p.seq, s, out)
+		}
+	case video && d.target.Load() == -1:
 		d.current = nil // paused: begins again with a key frame
 		d.layer.Store(-1)
 		return nil
-	}
-	pt, payload := d.encode(p)
-	seq, fresh, ok := d.munger.number(p, pt == 0 || len(payload) == 0)
-	if !ok {
+	case d.hurry && leaving && !p.frame.scalable:
+		d.halted = true // it has no base that could go on alone
 		return nil
 	}
-	c := d.munger.counters(p.frame)
-	ts := p.ts + d.munger.ts
-	if fresh {
-		d.munger.sent(seq, ts, c, p.arrival)
+	v := verdict{marker: p.marker}
+	if p.frame.scalable {
+		v = d.within.judge(p, d.hurry && leaving, int16(p.seq-d.munger.newest) > 0)
+		if v.key && !leaving {
+			need = s
+		}
 	}
-	if d.Track.Video {
+	pt, payload := d.encode(p)
+	seq, pic, fate := d.munger.number(p, v.skip || pt == 0 || len(payload) == 0, v.picture && p.codec == VP8)
+	if fate == gone {
+		return need
+	}
+	c := d.munger.counters(p.frame, pic)
+	ts := p.ts + d.munger.ts
+	h := outHeader{v.marker, pt, seq, ts, d.ssrc}
+	if fate == blank {
+		if pt != 0 {
+			d.emit(&Packet{}, outHeader{pt: pt, seq: seq, ts: ts, ssrc: d.ssrc}, nil, c, nil, out)
+		}
+		return need
+	}
+	d.munger.sent(ts, p.arrival)
+	if video {
 		if d.history == nil {
 			d.history = make([]sentPacket, historySize)
 		}
-		d.history[seq%historySize] = sentPacket{source: s, seq: seq, orig: p.seq, ts: ts, counters: c, used: true}
+		d.history[seq%historySize] = sentPacket{source: s, seq: seq, orig: p.seq, ts: ts, counters: c, used: true, marker: v.marker}
 	}
 	d.packets++
 	d.octets += uint32(len(payload))
-	d.emit(p, outHeader{p.marker, pt, seq, ts, d.ssrc}, payload, c, nil, out)
-	return nil
+	d.emit(p, h, payload, c, nil, out)
+	return need
+}
+
+// cut begins a piece of the stream: a source that is new, or the same one
+// after a pause.
+func (d *Down) cut(p *Packet, s *Source) {
+	shift, known := d.shift(s)
+	d.munger.cut(p, shift, known, d.Track.clock())
+	d.within.cut()
+	d.current, d.hurry, d.halted = s, false, false
+	d.begin = d.munger.outSeq + 1
+	d.layer.Store(int32(s.layer))
+}
+
+// catchUp sends what came before the key frame's first packet, which was late.
+// The lock of the source's peer is held, so that its ring does not change.
+func (d *Down) catchUp(seq uint16, s *Source, out *link.Batch) {
+	for seq++; int16(s.newest-seq) >= 0; seq++ {
+		p := s.ring[seq%ringSize]
+		if p != nil && p.seq == seq && p.buf != nil && !slices.Contains(s.pending, p) {
+			d.write(p, s, out)
+		}
+	}
 }
 
 // shift is what to add to timestamps of s so that they go on where those of
@@ -181,14 +232,21 @@ func (d *Down) emit(p *Packet, h outHeader, payload []byte, c counters, osn []by
 
 // resend repeats a packet that the receiver misses, under the SSRC of repair.
 // The caller holds the link's lock. The repetition has none of the copied
-// extensions but keeps its place in the stream.
+// extensions but keeps its place in the stream. With force set it is no repair
+// but fills the way.
 func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 	if d.rtx == 0 || d.history == nil {
 		return false
 	}
 	e := &d.history[seq%historySize]
 	ms := int32(now / 1e6)
-	if !e.used || e.seq != seq || (!force && e.at != 0 && int64(ms-e.at)*1e6 < resendWait) {
+	if !e.used || e.seq != seq {
+		return false
+	}
+	if !force && e.first == 0 {
+		e.first = ms
+	}
+	if !force && (int16(seq-d.begin) < 0 || e.at != 0 && int64(ms-e.at)*1e6 < max(resendWait, d.peer.sender.rtt) || !d.afford(now)) {
 		return false
 	}
 	var p Packet
@@ -202,12 +260,50 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 		return false
 	}
 	e.at = ms
+	if !force && e.repeated < 255 {
+		e.repeated++
+	}
 	d.rtxSeq++
 	var osn [2]byte
 	binary.BigEndian.PutUint16(osn[:], seq)
-	d.emit(&p, outHeader{p.marker, pt, d.rtxSeq, e.ts, d.rtx}, payload, e.counters, osn[:], out)
+	if !force {
+		d.credit -= float64(len(payload) + overhead)
+	}
+	d.emit(&p, outHeader{e.marker, pt, d.rtxSeq, e.ts, d.rtx}, payload, e.counters, osn[:], out)
 	return true
 }
+
+// hopeless reports whether a packet that was asked for will not come any
+// more: the receiver gives up after some requests (a browser after ten), and
+// then stands still, for seconds.
+func (d *Down) hopeless(seq uint16, now int64) bool {
+	if d.history == nil || d.current == nil || int16(seq-d.begin) < 0 {
+		return false
+	}
+	e := &d.history[seq%historySize]
+	return e.used && e.seq == seq && e.first != 0 && (e.repeated == giveUp || int64(int32(now/1e6)-e.first)*1e6 > giveUpAge)
+}
+
+// After so many repetitions, or so long, a packet counts as lost.
+const (
+	giveUp    = 4
+	giveUpAge = 700_000_000
+)
+
+// afford reports whether there is room for a repair: they have a share of the
+// way, so that a queue that overflows is not filled with what it has lost.
+func (d *Down) afford(now int64) bool {
+	rate := float64(1 << 40)
+	if d.peer.sender.reported {
+		rate = repairShare * float64(d.peer.sender.estimator.Rate()) / 8
+	}
+	d.credit = min(d.credit+rate*float64(now-d.creditAt)/1e9, repairBurst)
+	d.creditAt = now
+	return d.credit > 0
+}
+
+// repairShare is of the estimate.
+const repairShare = 0.4
 
 // probe repeats recent packets to fill the way, and returns the bytes. The
 // caller holds the link's lock.
@@ -219,7 +315,7 @@ func (d *Down) probe(budget int, now int64, out *link.Batch) (sent int) {
 		seq := d.munger.outSeq - back
 		e := &d.history[seq%historySize]
 		if !e.used || e.seq != seq {
-			return sent
+			continue // left a gap
 		}
 		if d.resend(seq, now, out, true) {
 			sent += 1100

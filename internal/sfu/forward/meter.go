@@ -2,12 +2,12 @@ package forward
 
 import "sync/atomic"
 
-// meter measures a rate over the last half second or so. Any goroutine may
-// add and read.
+// meter measures a rate over the last second or so. Any goroutine may add and
+// read.
 type meter struct {
 	begin atomic.Int64 // of the window
 	bytes atomic.Int64 // in it
-	rate  atomic.Int64 // bits a second, of the window before
+	rate  atomic.Int64 // bits a second, of the windows before
 	last  atomic.Int64 // when anything came
 }
 
@@ -19,7 +19,11 @@ func (m *meter) add(now int64, n int) {
 	if now-begin >= meterWindow && m.begin.CompareAndSwap(begin, now) {
 		bytes := m.bytes.Swap(0)
 		if begin != 0 && now-begin < 4*meterWindow {
-			m.rate.Store(bytes * 8 * 1e9 / (now - begin))
+			r := bytes * 8 * 1e9 / (now - begin)
+			if old := m.rate.Load(); old > 0 {
+				r = (old + r) / 2
+			}
+			m.rate.Store(r)
 		} else {
 			m.rate.Store(0)
 		}

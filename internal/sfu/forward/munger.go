@@ -9,12 +9,11 @@ type munger struct {
 	// of the piece: what was the newest, and what is added
 	newest uint16
 	ts     uint32 // added to timestamps
-	segs   [8]segment
+	segs   [16]segment
 	nsegs  int
-	pic    uint16
 	tl0    uint8
 	keyIdx uint8
-	// of the whole: what went out last
+	// of the whole: the last place that was given away
 	outSeq  uint16
 	outTS   uint32
 	outAt   int64 // when it came in
@@ -24,9 +23,10 @@ type munger struct {
 	dropped int // packets of the piece that were left out
 }
 
-// segment says what is added to sequence numbers from one on: it changes by
-// one with each packet that is left out.
-type segment struct{ from, add uint16 }
+// segment says what is added to sequence numbers from one on, and to the
+// picture ids of those packets: it changes by one with each packet, and each
+// picture, that is left out.
+type segment struct{ from, add, pic uint16 }
 
 // cut says that the next packet begins a new piece. shift is what to add to
 // its timestamps, when that is known.
@@ -45,40 +45,74 @@ func (m *munger) cut(p *Packet, shift uint32, known bool, clock int64) {
 		}
 	}
 	m.newest = p.seq - 1
-	m.segs[0] = segment{p.seq, m.outSeq + 1 - p.seq}
+	m.segs[0] = segment{p.seq, m.outSeq + 1 - p.seq, m.outPic + 1 - p.frame.pic}
 	m.nsegs = 1
-	m.pic, m.tl0, m.keyIdx = m.outPic+1-p.frame.pic, m.outTL0+1-p.frame.tl0, m.outKey+1-p.frame.keyIdx
+	m.tl0, m.keyIdx = m.outTL0+1-p.frame.tl0, m.outKey+1-p.frame.keyIdx
 }
 
-// number gives a packet its sequence number, false for one that came before
-// the piece or a second time. With drop set a new one gets none, and those
-// after it close up.
-func (m *munger) number(p *Packet, drop bool) (seq uint16, fresh, ok bool) {
+// fate is what becomes of a packet.
+type fate int
+
+const (
+	gone  fate = iota // has no place: left out, or of before the piece, or the second of its kind
+	newer             // goes out as the newest
+	late              // goes out in the place that was kept for it
+	blank             // has a place, but its picture is left out: something has to fill it
+)
+
+// number gives a packet its sequence number and what is added to its picture
+// id. With drop set a new one gets none, and those after it close up; picture
+// says that with it a whole picture is left out, whose id those after it take.
+func (m *munger) number(p *Packet, drop, picture bool) (seq, pic uint16, f fate) {
 	ahead := int16(p.seq - m.newest)
 	if ahead > 0 {
 		m.newest = p.seq
-		add := m.segs[m.nsegs-1].add
+		last := m.segs[m.nsegs-1]
 		if !drop {
-			return p.seq + add, true, true
+			m.reserve(p, last)
+			return p.seq + last.add, last.pic, newer
 		}
 		m.dropped++
-		if m.nsegs == len(m.segs) {
-			copy(m.segs[:], m.segs[1:])
-			m.nsegs--
+		if last.from != p.seq || m.nsegs == 1 {
+			if m.nsegs == len(m.segs) {
+				copy(m.segs[:], m.segs[1:])
+				m.nsegs--
+			}
+			m.nsegs++
 		}
-		m.segs[m.nsegs] = segment{p.seq + 1, add - 1}
-		m.nsegs++
-		return 0, false, false
+		next := segment{p.seq + 1, last.add - 1, last.pic}
+		if picture {
+			next.pic--
+		}
+		m.segs[m.nsegs-1] = next
+		m.reserve(p, next)
+		return 0, 0, gone
 	}
-	if drop || ahead == 0 {
-		return 0, false, false
+	if ahead == 0 {
+		return 0, 0, gone
 	}
 	for i := m.nsegs - 1; i >= 0; i-- {
-		if int16(p.seq-m.segs[i].from) >= 0 {
-			return p.seq + m.segs[i].add, false, true
+		s := m.segs[i]
+		if int16(p.seq-s.from) < 0 {
+			continue
 		}
+		if drop {
+			return p.seq + s.add, s.pic, blank
+		}
+		return p.seq + s.add, s.pic, late
 	}
-	return 0, false, false
+	return 0, 0, gone
+}
+
+// reserve notes up to where places are given away, also those of packets that
+// have not come yet: the next piece begins after them, and no number is ever
+// used for two packets.
+func (m *munger) reserve(p *Packet, s segment) {
+	m.outSeq = p.seq + s.add
+	if p.frame.picAt > 0 {
+		c := m.counters(p.frame, s.pic)
+		m.outPic, m.outTL0, m.outKey = c.pic, c.tl0, c.keyIdx
+	}
 }
 
 // counters are a frame's own numbers as a receiver gets them.
@@ -88,17 +122,15 @@ type counters struct {
 	keyIdx uint8
 }
 
-func (m *munger) counters(f frameInfo) counters {
-	return counters{f.pic + m.pic, f.tl0 + m.tl0, f.keyIdx + m.keyIdx}
+func (m *munger) counters(f frameInfo, pic uint16) counters {
+	return counters{f.pic + pic, f.tl0 + m.tl0, f.keyIdx + m.keyIdx}
 }
 
-// sent notes the newest packet that went out.
-func (m *munger) sent(seq uint16, ts uint32, c counters, at int64) {
-	m.outSeq = seq
+// sent notes the time of a packet that went out.
+func (m *munger) sent(ts uint32, at int64) {
 	if int32(ts-m.outTS) > 0 {
 		m.outTS, m.outAt = ts, at
 	}
-	m.outPic, m.outTL0, m.outKey = c.pic, c.tl0, c.keyIdx
 }
 
 // patch writes the counters into the copy of a payload.

@@ -15,13 +15,11 @@ func feed(m *munger, cut bool, drop []uint16, packets ...*Packet) (seqs []uint16
 		if cut && i == 0 {
 			m.cut(p, 0, false, 90_000)
 		}
-		seq, fresh, ok := m.number(p, slices.Contains(drop, p.seq))
-		if !ok {
+		seq, _, fate := m.number(p, slices.Contains(drop, p.seq), false)
+		if fate == gone {
 			continue
 		}
-		if fresh {
-			m.sent(seq, p.ts+m.ts, m.counters(p.frame), p.arrival)
-		}
+		m.sent(p.ts+m.ts, p.arrival)
 		seqs = append(seqs, seq)
 	}
 	return seqs
@@ -73,7 +71,7 @@ func TestAnotherLayersTimestampsAndCountersFollowOn(t *testing.T) {
 	if got := b.ts + m.ts; got != 90_000+9_000 {
 		t.Errorf("without the senders' clocks the timestamp is %d, want 100 ms later", got)
 	}
-	if c := m.counters(b.frame); c.pic&0x7fff != 0 || c.tl0 != 0 {
+	if c := m.counters(b.frame, m.segs[0].pic); c.pic&0x7fff != 0 || c.tl0 != 0 {
 		t.Errorf("the counters are %+v, want what follows 7fff and ff", c)
 	}
 	// With the clocks it is what they say.

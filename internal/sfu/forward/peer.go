@@ -40,6 +40,7 @@ type Peer struct {
 	byOut  map[uint32]*Down
 	// ceiling is what the client asked not to be exceeded, 0 = nothing.
 	ceiling int64
+	chosen  []choice // of the division before, for its memory
 
 	// Pausable says that video may be paused when there is no room for it.
 	Pausable atomic.Bool
@@ -223,7 +224,6 @@ func (p *Peer) RTP(now int64, b *link.Buffer) {
 		}
 	}
 	s := bound.source
-	s.rate.add(now, len(b.B))
 	if bound.rtx && !unwrapRTX(k, s, p.inPT[k.pt].apt) {
 		drop(b)
 		return
@@ -240,7 +240,11 @@ func (p *Peer) RTP(now int64, b *link.Buffer) {
 	}
 	k.frame = inspect(k.codec, k.payload(), k.extension(ExtDependency))
 	if k.frame.key {
-		s.lastKey.Store(now)
+		s.keyTries.Store(0)
+	}
+	s.measure(now, k)
+	if k.marker {
+		s.shots.add(now, 1)
 	}
 	if x := k.extension(ExtAudioLevel); len(x) > 0 && !s.track.Video {
 		s.audio.add(x[0] & 0x7f)
@@ -307,7 +311,14 @@ func (s *Source) forward(now int64, out *link.Batch) {
 // ask sends for what is missing.
 func (s *Source) ask(now int64) {
 	p := s.peer
-	if p.nacks = s.nacks(now, p.nacks[:0]); len(p.nacks) == 0 || !s.track.Video {
+	p.nacks = s.nacks(now, p.nacks[:0])
+	if s.lost > 0 {
+		s.lost = 0
+		if s.track.Video {
+			s.askKey(now) // no receiver can go on without
+		}
+	}
+	if len(p.nacks) == 0 || !s.track.Video {
 		return
 	}
 	b, err := (&rtcp.TransportLayerNack{SenderSSRC: p.ssrc, MediaSSRC: s.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(p.nacks)}).Marshal()
@@ -323,6 +334,7 @@ func (p *Peer) Subscribe(t *Track, payloads Payloads, ssrc, rtx uint32) *Down {
 	d.max.Store(2)
 	d.layer.Store(-1)
 	d.target.Store(-1)
+	d.within.wantSid, d.within.wantTid = all, all
 	if t.Video {
 		d.target.Store(int32(firstLayer(t, p.Link.Now())))
 	}

@@ -19,13 +19,17 @@ type sender struct {
 	acks      []bwe.Ack
 
 	probe      uint8 // under way, 0 = none
-	probeRate  int64
+	probeRate  int64 // beside what is sent anyway
 	probeEnd   int64
-	probeLast  int64 // when it was last fed
 	probeDone  int64 // when its reports will have come; 0 = taken
 	nextProbe  int64
 	probeCount uint8
-	upgradedAt int64
+	probePause int64 // to the next, while they find nothing
+	probeWon   bool  // the last one found room
+	upgradedAt int64 // when a layer last went up
+	upPause    int64 // to the next time, and when that is
+	upFrom     int64
+	rtt        int64 // ns, with what waits on the way; 0 = unknown
 }
 
 type sentLog struct {
@@ -92,6 +96,27 @@ func (s *sender) feedback(now int64, f *rtcp.TransportLayerCC) {
 	}
 	if len(s.acks) > 0 {
 		s.reported = true
+		s.trip(now)
 		s.estimator.Feedback(now, s.acks)
+	}
+}
+
+// maxTrip bounds what a report may say of the way's length, ns.
+const maxTrip = 1_000_000_000
+
+// trip measures the way to the receiver and back by the newest packet of a
+// report. It follows a queue that grows at once.
+func (s *sender) trip(now int64) {
+	for i := len(s.acks) - 1; i >= 0; i-- {
+		if s.acks[i].Arrived == 0 {
+			continue
+		}
+		r := min(now-s.acks[i].Sent, maxTrip)
+		if r > s.rtt {
+			s.rtt = r
+		} else {
+			s.rtt += (r - s.rtt) / 4
+		}
+		return
 	}
 }

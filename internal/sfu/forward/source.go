@@ -19,6 +19,8 @@ const (
 	nackAge    = 600_000_000   // ns after which it is given up
 	maxMissing = 256           // of more, a key frame is asked for
 	pliWait    = 300_000_000   // ns between requests for a key frame
+	pliAgain   = 450_000_000   // ns after which one is taken for lost
+	keyTries   = 10            // how often one is asked for in all
 )
 
 // Source is one incoming stream.
@@ -41,13 +43,17 @@ type Source struct {
 	transit int64
 	sr      senderInfo
 	missing []missing
+	keyTS   uint32 // of the newest key frame
+	lost    int    // packets given up since a key frame was last asked for
 
-	rate  meter // bits a second, as it comes in
+	rate  meter           // bits a second, as it comes in
+	parts [maxParts]meter // the same, of each layer inside the stream
+	spans atomic.Int32    // spatial layers that there ever were, 0 = the stream tells of none
+	shots meter           // pictures, in eighths a second
 	audio loudness
 
-	lastPLI atomic.Int64 // when a key frame was asked for
-	keyDue  atomic.Bool  // one is wanted, but the last was asked for too lately
-	lastKey atomic.Int64 // when one came
+	lastPLI  atomic.Int64 // when a key frame was asked for
+	keyTries atomic.Int32 // how often more to ask for the one that is wanted
 
 	// ringMu guards the ring; only the peer's reader changes it.
 	ringMu sync.Mutex
@@ -187,11 +193,13 @@ func (s *Source) arrived(p *Packet, clock int64) {
 	s.transit = transit
 }
 
-// nacks are the sequence numbers to ask for now.
+// nacks are the sequence numbers to ask for now. What was asked for in vain
+// counts as lost.
 func (s *Source) nacks(now int64, out []uint16) []uint16 {
 	keep := s.missing[:0]
 	for _, m := range s.missing {
 		if m.tries >= nackTries || now-m.since > nackAge {
+			s.lost++
 			continue
 		}
 		if m.tries == 0 || now-m.last >= nackWait {
@@ -227,16 +235,25 @@ func (s *Source) report(now int64) rtcp.ReceptionReport {
 // askKey asks the sender for a key frame, not too often. It must not be
 // called under the lock of any link.
 func (s *Source) askKey(now int64) {
+	s.keyTries.Store(keyTries)
 	last := s.lastPLI.Load()
 	if (last != 0 && now-last < pliWait) || !s.lastPLI.CompareAndSwap(last, now) {
-		s.keyDue.Store(true) // Tick asks
-		return
+		return // keyDue sees to it
 	}
-	s.keyDue.Store(false)
 	b, err := (&rtcp.PictureLossIndication{SenderSSRC: s.peer.ssrc, MediaSSRC: s.ssrc}).Marshal()
 	if err == nil {
 		s.peer.Link.SendRTCP(b)
 	}
+}
+
+// keyDue asks again when no key frame has come: the request may be lost.
+func (s *Source) keyDue(now int64) {
+	left := s.keyTries.Load()
+	if left <= 0 || now-s.lastPLI.Load() < pliAgain {
+		return
+	}
+	s.askKey(now)
+	s.keyTries.Store(left - 1)
 }
 
 // unwrapRTX makes the original packet of a repair (RFC 4588): the first two

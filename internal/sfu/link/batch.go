@@ -18,6 +18,7 @@ const batchBytes = 60 << 10
 // Add encrypts an RTP packet for l and keeps it. The caller holds l's lock.
 func (b *Batch) Add(l *Link, plain []byte) {
 	if l.send == nil {
+		l.offer(plain)
 		return
 	}
 	if len(b.buf)+len(plain)+64 > batchBytes {
@@ -37,6 +38,7 @@ func (b *Batch) Add(l *Link, plain []byte) {
 // AddRTCP is Add for a compound RTCP packet.
 func (b *Batch) AddRTCP(l *Link, plain []byte) {
 	if l.send == nil {
+		l.offer(plain)
 		return
 	}
 	if len(b.buf)+len(plain)+64 > batchBytes {
@@ -95,6 +97,7 @@ func (l *Link) SendRTCP(p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.send == nil {
+		l.offer(p)
 		return
 	}
 	out, err := l.send.EncryptRTCP(nil, p, nil)

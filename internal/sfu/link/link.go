@@ -82,6 +82,7 @@ type Link struct {
 	closed bool
 	// sent counts for the owner's accounts; guarded by mu.
 	SentPackets, SentBytes uint64
+	sink                   func([]byte) // of Loose; nil otherwise
 
 	selected  atomic.Pointer[path]
 	nominated atomic.Bool // the client has chosen a path
