@@ -91,7 +91,7 @@ any_language() { # limit, folders
   return $status
 }
 part_wire() { with_built go_test 180 ./test/wire; }
-part_files() { with_built go_test 240 ./test/files; }
+part_files() { with_built go_test 240 -parallel $((2 * $(nproc))) ./test/files; } # nodes wait for each other
 part_calls() { any_language 100 ./test/calls; }
 # Three times as many scripts as cores: they wait for most of their time.
 part_script() { with_built go_test 540 -parallel $((3 * $(nproc))) ./test/script; }

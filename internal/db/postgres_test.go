@@ -74,19 +74,24 @@ func hold(t *testing.T, d *DB, n int) (release func()) {
 }
 
 func TestABusyPoolAnswersInTimeAndUrgentWorkGoesPast(t *testing.T) {
-	d := openTest(t, pgtest.DB(t), Options{Conns: 3, Postgres: PostgresOptions{WaitTimeout: 200 * time.Millisecond}})
+	// Long enough that a busy machine answers, and all four wait at once.
+	d := openTest(t, pgtest.DB(t), Options{Conns: 3, Postgres: PostgresOptions{WaitTimeout: time.Second}})
 	release := hold(t, d, 3)
 	start := time.Now()
+	var wg sync.WaitGroup
 	for what, call := range map[string]func() error{
 		"write": func() error { return d.Write(t.Context(), func(Tx) error { return nil }) },
 		"read":  func() error { return d.Read(t.Context(), func(Tx) error { return nil }) },
 		"ping":  func() error { return d.Ping(t.Context()) },
 		"now":   func() error { _, err := d.Now(t.Context()); return err },
 	} {
-		if err := call(); im.CodeOf(err) != im.Unavailable || !strings.Contains(err.Error(), "in use") {
-			t.Errorf("%s: %v", what, err)
-		}
+		wg.Go(func() {
+			if err := call(); im.CodeOf(err) != im.Unavailable || !strings.Contains(err.Error(), "in use") {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
 	}
+	wg.Wait()
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("four refusals took %v", took)
 	}

@@ -211,6 +211,7 @@ func ask(t *testing.T, d *db.DB, sql string) (n int64) {
 // A node sleeps through a sign-out and through the lease of its followers, and
 // wakes: it delivers nothing to whom was signed out, and moves no cursor.
 func TestANodeThatWasFrozenDeliversNothingItMayNotAndMovesNoCursor(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	c := start(t, Options{})
 	d, err := db.Open(t.Context(), c.Database(), db.Options{})
 	if err != nil {

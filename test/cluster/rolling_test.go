@@ -106,6 +106,7 @@ func (k *talk) run(t *testing.T, stop *atomic.Bool) {
 }
 
 func TestAClusterIsUpgradedAndPutBackUnderLoadWithoutLosingOrFailingAMessage(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	tomorrow := next(t)
 	c := start(t, Options{Args: []string{"--drain-delay", "1s", "--drain-spread", "1s"}})
 	var stop atomic.Bool
