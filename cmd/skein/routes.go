@@ -55,7 +55,7 @@ func routes(cfg *config.Config, s *server, unary, uploads, downloads http.Handle
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("/", securePage(app, files))
+	mux.Handle("/", securePage(app, files, mediaOrigin(cfg.Calls.URL)))
 	if files == "" {
 		return mux, nil
 	}
@@ -101,16 +101,28 @@ func apart(origin string, all http.Handler) http.Handler {
 	})
 }
 
+// mediaOrigin is where pages ask the media server at url why it lets them not
+// in, which they do by HTTP; empty = there is none, or it is this server.
+func mediaOrigin(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return ""
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return "http" + strings.TrimPrefix(scheme, "ws") + "://" + host
+}
+
 // securePage gives pages the headers that keep them to themselves. They show
-// files of the origin files, when there is one.
-func securePage(next http.Handler, files string) http.Handler {
+// files of the origin files, and call by the media server of the origin media,
+// when there are such.
+func securePage(next http.Handler, files, media string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss: "+files+"; img-src 'self' data: blob: https: "+files+"; media-src 'self' blob: https: "+files+"; style-src 'self'; script-src 'self'; "+
+		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss: "+files+" "+media+"; img-src 'self' data: blob: https: "+files+"; media-src 'self' blob: https: "+files+"; style-src 'self'; script-src 'self'; "+
 			"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Permissions-Policy", "camera=(self), microphone=(self), geolocation=(self)")
+		h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), geolocation=(self)")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -5,8 +5,8 @@ import { formatTag, pickLanguage, words } from "../src/i18n/language.ts";
 import { zh } from "../src/i18n/zh.ts";
 
 // Beside the words of the whole app, each part has its own in its folder.
-const parts = Object.entries(import.meta.glob<{ strings: { en: object; zh: object } }>("../src/*/strings.ts", { eager: true }));
-const all = [["i18n", { en, zh }], ...parts.filter(([path]) => !path.includes("/i18n/")).map(([path, { strings }]) => [path.split("/")[2], strings])] as unknown as [
+const parts = Object.entries(import.meta.glob<{ strings: { en: object; zh: object } }>("../src/**/strings.ts", { eager: true }));
+const all = [["i18n", { en, zh }], ...parts.filter(([path]) => !path.includes("/i18n/")).map(([path, { strings }]) => [path.split("/").slice(2, -1).join("/"), strings])] as unknown as [
   string,
   { en: Record<string, unknown>; zh: Record<string, unknown> },
 ][];

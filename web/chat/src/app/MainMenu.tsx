@@ -1,6 +1,7 @@
 // The menu behind the button at the top left: who one is, and everything that
 // is no conversation.
 import { useState } from "react";
+import { strings as callStrings } from "../calls/history/strings.ts";
 import { useWords } from "../i18n/context.tsx";
 import { useStrings } from "../i18n/strings.ts";
 import { useClient } from "../live/context.tsx";
@@ -25,6 +26,7 @@ export function MainMenu() {
   const waiting = usePeopleList("requests").filter((r) => !r.outgoing).length;
   const j = useStrings(joinStrings);
   const l = useStrings(liveStrings);
+  const c = useStrings(callStrings);
   const asking = [...useWaiting().values()].reduce((sum, n) => sum + n, 0);
   const news = [...(waiting > 0 ? [s.waiting(waiting)] : []), ...(asking > 0 ? [j.requestsWait(asking)] : [])].join(", ");
   const { dev, open, leave, session } = useWorkspace();
@@ -65,6 +67,7 @@ export function MainMenu() {
           <MenuItem icon="group" label={asking > 0 ? j.requestsWait(asking) : j.requests} onSelect={then(() => open({ dialog: "joinRequests" }))} />
           <MenuItem icon="eye" label={l.menu} onSelect={then(() => open({ dialog: "livestream" }))} />
           <MenuItem icon="person" label={waiting > 0 ? `${s.contacts} (${s.waiting(waiting)})` : s.contacts} onSelect={then(() => open({ dialog: "people" }))} />
+          <MenuItem icon="call" label={c.title} onSelect={then(() => open({ dialog: "calls" }))} />
           <MenuItem icon="edit" label={s.myProfile} onSelect={then(() => open({ dialog: "me" }))} />
           <MenuItem icon="eye" label={s.privacy} onSelect={then(() => open({ dialog: "privacy" }))} />
           <MenuItem icon="device" label={t.devices} onSelect={then(() => open({ dialog: "devices" }))} />

@@ -3,6 +3,7 @@
 import type { Conversation } from "@skein/client";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { CallsProvider } from "../calls/CallsContext.tsx";
+import { HistoryDialog } from "../calls/history/HistoryDialog.tsx";
 import { DeveloperPanel } from "../developer/DeveloperPanel.tsx";
 import { FilesProvider } from "../files/FilesContext.tsx";
 import { useNoStrayDrop } from "../files/send/DropZone.tsx";
@@ -136,6 +137,7 @@ export function WorkspacePanes({ session, dev, onReconnect, onLeave }: Workspace
       {dialog?.dialog === "link" ? <LinkDialog code={undefined} onClose={close} /> : null}
       {route.at === "join" ? <JoinDialog key={route.code} code={route.code} onClose={() => go({ at: "list" })} /> : null}
       {dialog?.dialog === "livestream" ? <LivestreamDialog onClose={close} /> : null}
+      {dialog?.dialog === "calls" ? <HistoryDialog onClose={close} /> : null}
       {dialog?.dialog === "people" ? <PeopleDialog onClose={close} /> : null}
       {dialog?.dialog === "me" ? <MyProfileDialog onClose={close} /> : null}
       {dialog?.dialog === "privacy" ? <PrivacyDialog onClose={close} /> : null}

@@ -6,7 +6,7 @@ import type { DevInfo, Session } from "./session.ts";
 /** Something to open. */
 export type Opening =
   | { readonly conversation: string; readonly seq?: number; readonly thread?: number }
-  | { readonly dialog: "direct" | "group" | "devices" | "signOut" | "people" | "me" | "privacy" | "link" | "join" | "joinRequests" | "livestream" }
+  | { readonly dialog: "direct" | "group" | "devices" | "signOut" | "people" | "me" | "privacy" | "link" | "join" | "joinRequests" | "livestream" | "calls" }
   | { readonly dialog: "profile"; readonly user: string };
 
 /** A request that a component far away answers. */

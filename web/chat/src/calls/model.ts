@@ -2,6 +2,7 @@
 // is in. Without React: the provider draws from its state.
 import type { Conversation, SkeinError } from "@skein/client";
 import type { Calls, EndReason, Joined, OwnCall } from "@skein/client/calls";
+import type { Trouble } from "./lobby/prepare.ts";
 import type { Aloud, Keep } from "./ring/tabs.ts";
 
 /** What begins with a call: what is switched on. */
@@ -14,6 +15,8 @@ export interface With {
 export interface SessionLike {
   readonly state: "connecting" | "connected" | "reconnecting" | "ended";
   readonly error?: unknown;
+  /** Why it ended. */
+  readonly over?: string | undefined;
   hangUp(): Promise<void>;
   onChange(fn: () => void): () => void;
 }
@@ -47,7 +50,7 @@ export interface Over {
 /** A word about a ring that has stopped, or a call that has ended. */
 export interface News {
   readonly call: OwnCall;
-  readonly reason: EndReason | "answeredTab" | "engaged";
+  readonly reason: EndReason | "answeredTab" | "engaged" | "lost" | "moved";
 }
 
 /** Everything to draw. */
@@ -63,17 +66,27 @@ export interface CallsState<Session> {
   /** What waits for an answer of the server: the id of the call. */
   readonly busy: string;
   readonly minimised: boolean;
+  /** Whether the server has calls; undefined while that is not known. */
+  readonly available: boolean | undefined;
+  /** What of microphone and camera the call goes on without. */
+  readonly trouble: Trouble | undefined;
+  /** The choice of devices is shown. */
+  readonly lobby: boolean;
 }
+
+/** Before anything has happened. */
+export const quiet: CallsState<never> = { rings: [], aloud: false, going: undefined, over: undefined, back: undefined, busy: "", minimised: false, available: undefined, trouble: undefined, lobby: false };
 
 /** What the model is made of. */
 export interface CallsDeps<Session extends SessionLike> {
   readonly calls: Pick<Calls, "now" | "on" | "start" | "accept" | "decline" | "leave">;
   readonly device: () => string;
-  readonly userId: string;
+  /** Hears when the device's id has become known. */
+  readonly onDevice: (fn: () => void) => () => void;
   /** Makes the session of a call that this device was let into. */
   readonly connect: (joined: Joined, on: With) => Session;
   /** Asks for what the person has to allow, before anything is said to the server. */
-  readonly prepare: (on: With) => Promise<With>;
+  readonly prepare: (on: With) => Promise<{ readonly allowed: With; readonly trouble: Trouble | undefined }>;
   /** One of all tabs rings. */
   readonly aloud: Aloud;
   /** Keeps a call for this tab. */
@@ -100,7 +113,8 @@ export class CallsModel<Session extends SessionLike> {
   /** Ended for this tab, whatever the server says. */
   readonly #ignored = new Set<string>();
   readonly #ringEnds = new Map<string, () => void>();
-  #state: CallsState<Session> = { rings: [], aloud: false, going: undefined, over: undefined, back: undefined, busy: "", minimised: false };
+  #state: CallsState<Session> = quiet;
+  #asking = false;
   #stopRinging: (() => void) | undefined;
   #letGo: (() => void) | undefined;
   #looking: { readonly id: string; readonly stop: () => void } | undefined;
@@ -111,6 +125,7 @@ export class CallsModel<Session extends SessionLike> {
     this.#later = deps.later ?? timer;
     for (const { id } of deps.calls.now) this.#seen.add(id);
     this.#off.push(
+      deps.onDevice(() => this.#look()),
       deps.calls.on("incoming", () => this.#look()),
       deps.calls.on("accepted", () => this.#look()),
       deps.calls.on("changed", () => this.#look()),
@@ -134,7 +149,7 @@ export class CallsModel<Session extends SessionLike> {
     const going: Going<Session> = { conversation: id, video, phase: "dialling", call: "", session: undefined, dialled };
     this.#set({ going, over: undefined, minimised: false });
     try {
-      const on = await this.#deps.prepare({ camera: video, microphone: true });
+      const on = await this.#prepare({ camera: video, microphone: true });
       if (this.#state.going !== going) return; // given up meanwhile
       const joined = await this.#deps.calls.start(id, { video, ...(users ? { users } : {}), ...(quiet ? { quiet } : {}) });
       if (this.#state.going !== going) {
@@ -165,7 +180,7 @@ export class CallsModel<Session extends SessionLike> {
     this.#set({ busy: id });
     try {
       const kept = this.#deps.keep(id);
-      const allowed = await this.#deps.prepare(on);
+      const allowed = await this.#prepare(on);
       await this.#state.going?.session?.hangUp().catch(() => undefined);
       this.#drop();
       try {
@@ -228,6 +243,29 @@ export class CallsModel<Session extends SessionLike> {
     this.#set({ minimised });
   }
 
+  /** Shows the choice of devices, or no longer. */
+  showLobby(lobby: boolean): void {
+    this.#set({ lobby });
+  }
+
+  /** The person has read it. */
+  forgetTrouble(): void {
+    this.#set({ trouble: undefined });
+  }
+
+  /** Finds out whether the server has calls, once: one that has none refuses before it looks for the call. */
+  ask(): void {
+    if (this.#asking || this.#state.available !== undefined) return;
+    this.#asking = true;
+    this.#deps.calls
+      .accept("0".repeat(32))
+      .catch((error: unknown) => {
+        const { code } = error as SkeinError;
+        if (code === "failed_precondition" || code === "not_found") this.#set({ available: code === "not_found" });
+      })
+      .finally(() => (this.#asking = false));
+  }
+
   close(): void {
     for (const off of this.#off) off();
     for (const stop of this.#ringEnds.values()) stop();
@@ -243,19 +281,34 @@ export class CallsModel<Session extends SessionLike> {
     for (const each of this.#listeners) each();
   }
 
+  async #prepare(on: With): Promise<With> {
+    const { allowed, trouble } = await this.#deps.prepare(on);
+    this.#set({ trouble });
+    return allowed;
+  }
+
   #begin({ call, access }: Joined, on: With, phase: "ringing" | "in", dialled: Dialled | undefined, kept = this.#deps.keep(call.id)): void {
     this.#letGo = kept;
     const session = this.#deps.connect({ call, access }, on);
     const off = session.onChange(() => {
       if (session.state !== "ended") return;
       off();
-      if (this.#state.going?.session !== session) return;
-      this.#ignored.add(call.id);
-      this.#drop();
-      if (session.error) this.#deps.fail(session.error);
+      // The media server may say so before the server tells how it ended, which the screen of a dialled call is for.
+      if (this.#state.going?.phase === "ringing" && session.over !== "lost" && !session.error) this.#off.push(this.#later(() => this.#sessionEnded(call.id, session), 3000));
+      else this.#sessionEnded(call.id, session);
     });
     this.#set({ going: { conversation: call.conversation, video: call.video, phase, call: call.id, session, dialled }, back: undefined });
     this.#look();
+  }
+
+  #sessionEnded(id: string, session: Session): void {
+    if (this.#state.going?.session !== session) return;
+    const own = this.#deps.calls.now.find((call) => call.id === id);
+    const moved = session.over === "answeredElsewhere";
+    if (!moved && session.over !== "removed") this.#ignored.add(id);
+    this.#drop();
+    if (session.error) this.#deps.fail(session.error);
+    else if (own && (moved || session.over === "lost")) this.#deps.tell({ call: own, reason: moved ? "moved" : "lost" });
   }
 
   /** This tab is in no call any more. */

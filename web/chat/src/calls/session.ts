@@ -301,6 +301,8 @@ export class CallSession {
     const options: livekit.RoomOptions = {
       adaptiveStream: true,
       dynacast: true,
+      // A page that is loaded anew comes back into the call; one that is closed has left it when it does not.
+      disconnectOnPageLeave: false,
       publishDefaults: { simulcast: true, red: true, dtx: true },
       audioCaptureDefaults: { autoGainControl: true, echoCancellation: true, noiseSuppression: true, ...(microphoneId ? { deviceId: microphoneId } : {}) },
       videoCaptureDefaults: { resolution: library.VideoPresets.h720.resolution, ...(cameraId ? { deviceId: cameraId } : {}) },

@@ -1,6 +1,7 @@
 // Conversations and messages in words: names, the line of the list, what
 // changed in a group.
 import type { ConversationKind, ErrorCode, Message, MessageContent } from "@skein/client";
+import { callLine, type CallLine } from "@skein/client/calls";
 import { readGroupChange } from "@skein/client/groups";
 import { plainText } from "@skein/client/markdown";
 import { detailsOf, readContent, type Attachment } from "@skein/client/messages";
@@ -106,9 +107,27 @@ export function previewText(message: Message, t: Words): string {
     const text = message.text ?? "";
     return (detailsOf(message).format === "markdown" ? plainText(text) : text).replace(/\s+/gu, " ").trim();
   }
+  const line = callLine(message);
+  if (line) return callText(line, message.mine, t);
   if (message.kind === "content" && message.content) return contentText(message.content, t);
   if (message.kind === "custom") return message.custom?.summary || message.custom?.type || t.previewCustom;
   return t.previewUnreadable;
+}
+
+/** The line that a call leaves in its conversation: of one's own, or of somebody else's. */
+export function callText({ kind, video, starter, seconds, reason }: CallLine, mine: boolean, t: Words, nameOf: NameOf = asId): string {
+  const what = video ? t.callVideo : t.callVoice;
+  switch (kind) {
+    case "started":
+      return t.callStarted(mine ? t.you : nameOf(starter), what);
+    case "ended":
+      return seconds > 0 ? t.callLasted(what, playTime(seconds * 1000)) : t.callEnded(what);
+    case "declined":
+      return mine ? t.callDeclined(what) : t.callYouDeclined(what);
+    case "missed":
+      if (!mine) return reason === "busy" ? t.callMissedBusy(what) : t.callMissed(what);
+      return reason === "busy" ? t.callBusy(what) : reason === "cancelled" ? t.callCancelled(what) : t.callNoAnswer(what);
+  }
 }
 
 /** A content of another kind on one line. */
@@ -172,6 +191,8 @@ export function listPreview(message: Message | undefined, kind: ConversationKind
   if (!message) return t.previewEmpty;
   if (isEvent(message)) return eventText(message, me, t, nameOf);
   if (message.recalled) return recalledText(message, kind, t, nameOf);
+  const line = callLine(message);
+  if (line) return callText(line, line.starter === me, t, nameOf);
   const text = previewText(message, t);
   if (kind === "self") return text;
   if (message.mine) return t.previewYou(text);

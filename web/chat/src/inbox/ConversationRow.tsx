@@ -2,6 +2,8 @@
 import type { Conversation } from "@skein/client";
 import { memo, useRef } from "react";
 import { formatRoute, go } from "../app/route.ts";
+import { strings as callStrings } from "../calls/lines/strings.ts";
+import { useGroupCall, useOwnCall } from "../calls/lines/useCallOf.ts";
 import { colourId, conversationName, listPreview, readUpTo, typingText } from "../format/describe.ts";
 import { listTime } from "../format/time.ts";
 import { useSpeech } from "../i18n/context.tsx";
@@ -51,6 +53,10 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
   const own = useOwn(conversation);
   const delivered = useDelivered(conversation);
   const o = useStrings(ownStrings);
+  const c = useStrings(callStrings);
+  const groupCall = useGroupCall(conversation.id);
+  const ownCall = useOwnCall(conversation.id);
+  const call = groupCall ?? ownCall;
   const pressed = useRef(false);
   const press = useLongPress((x, y) => {
     pressed.current = true;
@@ -117,6 +123,11 @@ export const ConversationRow = memo(function ConversationRow({ conversation, sel
                 listPreview(last, snapshot.kind, client.userId, t, nameOf)
               )}
             </span>
+            {call ? (
+              <span className={`chat-call ${ownCall ? "chat-call-own" : ""}`} role="img" aria-label={c.goesOn(call.video ? c.video : c.voice)} title={c.goesOn(call.video ? c.video : c.voice)}>
+                <Icon name={call.video ? "video" : "call"} size={14} />
+              </span>
+            ) : null}
             {mentioned ? (
               <span className="badge badge-mention" role="img" aria-label={s.mentionsYou} title={s.mentionsYou}>
                 @

@@ -31,6 +31,7 @@ import { Reactions } from "./Reactions.tsx";
 import { Ticks } from "./Ticks.tsx";
 import { useLongPress } from "./useLongPress.ts";
 import { useNames } from "../people/names.tsx";
+import { CallLineRow, lineOf } from "../calls/lines/CallLineRow.tsx";
 
 interface MessageRowProps extends Surroundings {
   readonly message: Message;
@@ -55,6 +56,7 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
   const left = useLeft(message);
   const notice = message.kind === "content" && message.content?.type === "notice" ? message.content : undefined;
   const pin = message.kind === "content" && message.content?.type === "pin" ? message.content : undefined;
+  const call = notice && lineOf(message);
   const plain = isEvent(message) || notice !== undefined;
   const actions = useMessageActions();
   const selection = useSelection();
@@ -75,7 +77,9 @@ export const MessageRow = memo(function MessageRow(props: MessageRowProps) {
         </div>
       ) : null}
       {unread ? <div className="unread-line">{t.unreadDivider}</div> : null}
-      {plain ? (
+      {call ? (
+        <CallLineRow message={message} line={call} conversation={conversation} />
+      ) : plain ? (
         <div className="event-line">
           <span>
             {notice ? notice.text : eventText(message, props.me, t, nameOf)}

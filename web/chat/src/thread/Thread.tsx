@@ -4,6 +4,7 @@ import type { Conversation, Message } from "@skein/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { go, useRoute } from "../app/route.ts";
 import { useWorkspace } from "../app/workspaceContext.ts";
+import { JoinBar } from "../calls/lines/JoinBar.tsx";
 import { AnnouncementBanner } from "../board/Banner.tsx";
 import { Composer, type ComposerHandle } from "../composer/Composer.tsx";
 import { EmojiPicker } from "../emoji/EmojiPicker.tsx";
@@ -266,6 +267,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
      <SelectionContext value={selected}>
       <main ref={frame} className="thread" aria-label={t.messagesOf(name)}>
         <ThreadHead conversation={conversation} snapshot={snapshot} infoOpen={info} onInfo={onInfo} onFind={() => setFinding(true)} />
+        <JoinBar conversation={conversation} />
         {finding ? <FindBar conversation={conversation} onQuery={setQuery} onShow={onShowFound} onClose={closeFind} /> : null}
         {snapshot.kind === "group" ? <AnnouncementBanner key={conversation.id} conversation={conversation} snapshot={snapshot} /> : null}
         <PinnedBar key={`pins ${conversation.id}`} conversation={conversation} snapshot={snapshot} onShow={onShowFound} />

@@ -1,6 +1,7 @@
 // The head of a thread: who or what it is, whether they are there, and the
 // buttons for all that concerns the conversation as a whole.
 import type { Conversation, ConversationSnapshot } from "@skein/client";
+import { CallButtons } from "../calls/lines/CallButtons.tsx";
 import { useState, type ReactNode } from "react";
 import { go } from "../app/route.ts";
 import { colourId, conversationName, typingText } from "../format/describe.ts";
@@ -49,6 +50,7 @@ export function ThreadHead({ conversation, snapshot, infoOpen, onInfo, onFind, c
         </span>
         <span className="visually-hidden">{t.info}</span>
       </button>
+      <CallButtons conversation={conversation} snapshot={snapshot} />
       {onFind ? <IconButton icon="search" label={t.find} onClick={onFind} /> : null}
       {children}
       <IconButton icon="more" label={o.menu} aria-haspopup="menu" aria-expanded={menu !== undefined} onClick={(event) => setMenu(placeOf(event.currentTarget))} />

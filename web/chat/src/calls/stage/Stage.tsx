@@ -1,7 +1,7 @@
 // The call as it is seen: everybody's picture, the buttons, what has to be
 // said, and panels beside it. Minimised it is a small window to move about,
 // while one goes on in the chats.
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { conversationName } from "../../format/describe.ts";
 import { useWords } from "../../i18n/context.tsx";
@@ -28,8 +28,9 @@ import { Tiles } from "./Tiles.tsx";
 import { useFullScreen, useKeys, useWakeLock } from "./keys.ts";
 import { useParties } from "./useSession.ts";
 import { WordsDialog } from "./WordsDialog.tsx";
-import { DevicesDialog } from "./DevicesDialog.tsx";
 import "./stage.css";
+
+const Lobby = lazy(() => import("../lobby/Lobby.tsx").then(({ Lobby }) => ({ default: Lobby })));
 
 /** How the tiles lie. */
 export type Layout = "grid" | "speaker";
@@ -155,7 +156,11 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
       </div>
       <Controls session={session} controls={controls} />
       {beside === "invite" ? <InviteDialog session={session} onClose={close} /> : null}
-      {beside === "devices" ? <DevicesDialog session={session} onClose={close} /> : null}
+      {beside === "devices" ? (
+        <Suspense>
+          <Lobby session={session} onClose={close} />
+        </Suspense>
+      ) : null}
       {beside === "words" ? <WordsDialog session={session} onClose={close} /> : null}
       {beside === "end" ? (
         <Confirm

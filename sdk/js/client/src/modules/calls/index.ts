@@ -124,7 +124,7 @@ class CallsOfHost implements Calls {
       const ended = live(was) && !live(call);
       const elsewhere = was?.own === "ringing" && call.own === "joined" && !this.#acted.has(call.id);
       if (ended || elsewhere) this.#events.emit("ended", { call, reason: elsewhere ? "answeredElsewhere" : this.#reason(call) });
-      if (was && JSON.stringify(was) !== JSON.stringify(call)) this.#events.emit("changed", { conversation: call.conversation });
+      if (JSON.stringify(was) !== JSON.stringify(call)) this.#events.emit("changed", { conversation: call.conversation });
     }
     for (const { id } of before) if (!now.some((call) => call.id === id)) this.#acted.delete(id);
   }
@@ -204,13 +204,18 @@ class CallsOfHost implements Calls {
     return { calls: answer.calls.map(callOf), next: answer.nextPage };
   }
 
-  line({ content }: Pick<Message, "content">): CallLine | undefined {
-    const notice = content as { readonly type: string; readonly code?: string; readonly params?: Readonly<Record<string, string>> } | undefined;
-    const kind = lines[notice?.type === "notice" ? (notice.code ?? "") : ""];
-    if (!kind) return undefined;
-    const { call = "", video, starter = "", duration_s = "0", reason = "" } = notice?.params ?? {};
-    return { kind, call, video: video === "true", starter, seconds: Number(duration_s), reason: reasons[reason] };
+  line(message: Pick<Message, "content">): CallLine | undefined {
+    return callLine(message);
   }
+}
+
+/** `calls.line` for where there is no client: what a notice in a conversation says of a call; undefined when it is no such line. */
+export function callLine({ content }: Pick<Message, "content">): CallLine | undefined {
+  const notice = content as { readonly type: string; readonly code?: string; readonly params?: Readonly<Record<string, string>> } | undefined;
+  const kind = lines[notice?.type === "notice" ? (notice.code ?? "") : ""];
+  if (!kind) return undefined;
+  const { call = "", video, starter = "", duration_s = "0", reason = "" } = notice?.params ?? {};
+  return { kind, call, video: video === "true", starter, seconds: Number(duration_s), reason: reasons[reason] };
 }
 
 const lines: Readonly<Record<string, CallLine["kind"]>> = { "call.started": "started", "call.ended": "ended", "call.missed": "missed", "call.declined": "declined" };
