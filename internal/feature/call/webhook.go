@@ -28,9 +28,13 @@ type hook struct {
 	} `json:"participant"`
 }
 
-// movedAway are the reasons of those whom a media server has sent to another one,
-// because it ends or has given the room away: they are about to come back.
-func movedAway(reason string) bool { return reason == "SERVER_SHUTDOWN" || reason == "MIGRATION" }
+// movedAway are the reasons of those who are about to come back: whom a media
+// server has sent to another one, because it ends or has given the room away,
+// and whose connection is gone without a word, as that of a page that is loaded
+// anew. Who does not come back is gone when the sweep says so.
+func movedAway(reason string) bool {
+	return reason == "SERVER_SHUTDOWN" || reason == "MIGRATION" || reason == "STATE_MISMATCH"
+}
 
 // Webhook hears from the media server, as LiveKit sends it: JSON, with a token
 // in the header Authorization that has the body's SHA-256. What it says is a
