@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,7 +46,13 @@ func run() error {
 	if host, _, err := net.SplitHostPort(o.Listen); err != nil || !loopback(host) {
 		return fmt.Errorf("--listen %s: the demo listens on loopback only, such as 127.0.0.1:8080", o.Listen)
 	}
-	o.Args = append([]string{"--dev", "--sfu", "process", "--rtc-port", "0"}, flag.Args()...)
+	o.Args = append([]string{"--dev"}, flag.Args()...)
+	// Each node on this machine has a media server, on a port of its own.
+	for _, d := range [][]string{{"--sfu", "process"}, {"--rtc-port", "0"}} {
+		if !slices.Contains(o.Args, d[0]) {
+			o.Args = append(o.Args, d...)
+		}
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -39,7 +39,7 @@ export class Cluster {
     const program = join(folder, "cluster");
     await promisify(execFile)("go", ["build", "-o", program, "./test/cluster/up"], { cwd: root });
     const binary = process.env["SKEIN_BIN"] ?? join(root, "bin/skein");
-    const args = ["--listen", "127.0.0.1:0", "--data", join(folder, "data"), "--skein", binary, "--again", "1s"];
+    const args = ["--listen", "127.0.0.1:0", "--data", join(folder, "data"), "--skein", binary, "--again", "1s", "--", "--sfu", "off"];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
     const nodes = new Map<string, ClusterNode>();
     const url = await new Promise<string>((resolve, reject) => {
