@@ -44,6 +44,7 @@ type fakeServer struct {
 	hold       chan struct{}                                // the answers of RPCs wait until it is closed; nil: they do not
 	tokenLife  int64                                        // s; 0 = a day
 	serverSkew int64                                        // µs added to the server's clock
+	media      string                                       // the URL of calls; "" = the server itself
 }
 
 // verdict is what a test decides about a send.
@@ -532,6 +533,10 @@ func (s *fakeServer) answer(user, method string, body []byte) (proto.Message, *s
 			return nil, &skeinv1.Error{Code: skeinv1.ErrorCode_ERROR_CODE_NOT_FOUND, Message: "not found"}
 		}
 		return &skeinv1.GetConversationResponse{Conversation: s.view(c, user)}, nil
+	case "JoinCall":
+		var r skeinv1.JoinCallRequest
+		in(&r)
+		return &skeinv1.JoinCallResponse{Call: &skeinv1.Call{Id: r.GetCall()}, Access: &skeinv1.CallAccess{Url: s.media, Token: "t", Identity: user + "/phone"}}, nil
 	case "CreateGroup":
 		var r skeinv1.CreateGroupRequest
 		in(&r)

@@ -45,7 +45,23 @@ func TestCallsAreUnavailableWhenTheMediaPortIsTakenAndAllElseGoesOn(t *testing.T
 	if a := started.GetAccess(); a.GetUrl() != "" || a.GetToken() == "" {
 		t.Errorf("access %v", a)
 	}
+	if status, body := s.get(t, "/rtc/validate?access_token="+started.GetAccess().GetToken(), nil); status != http.StatusOK || body != "success" {
+		t.Errorf("the token is not good at the server's own address: %d %s", status, body)
+	}
 	if body := metrics(); !strings.Contains(body, "skein_sfu_up 1") || strings.Contains(body, "skein_sfu_restarts_total 0") {
 		t.Error("the metrics do not say that it was started again and is up")
+	}
+}
+
+func TestTheMediaServerMayBeInsideTheServer(t *testing.T) {
+	s := serve(t, "--sfu", "inline", "--rtc-listen", "127.0.0.1", "--rtc-port", "0")
+	ann := as(t, s, "ann")
+	started := must[pb.StartCallResponse](ann, "/skein.v1.CallService/StartCall", &pb.StartCallRequest{Conversation: direct("ann", "bob"), ClientId: newID(0)})
+	token := started.GetAccess().GetToken()
+	if status, body := s.get(t, "/rtc/validate?access_token="+token, nil); status != http.StatusOK || body != "success" {
+		t.Errorf("its token: %d %s", status, body)
+	}
+	if status, _ := s.get(t, "/rtc/validate?access_token="+token+"x", nil); status != http.StatusUnauthorized {
+		t.Errorf("a forged one: %d", status)
 	}
 }

@@ -30,12 +30,16 @@ type Options struct {
 	// Wait is how long Where waits for an SFU that is being started; 0 = 3 s.
 	Wait time.Duration
 	// Pause is the first pause before it is started again, and MaxPause what it grows
-	// to; 0 = 100 ms and 5 s.
+	// to; 0 = 100 ms and 2 s.
 	Pause, MaxPause time.Duration
 }
 
-// steady is how long one has to run for the next pause to be the first again.
-const steady = 10 * time.Second
+const (
+	// steady is how long one has to run for the next pause to be the first again.
+	steady = 10 * time.Second
+	// sayAgain is after how long the same failure is an error in the log once more.
+	sayAgain = time.Minute
+)
 
 // Host keeps one SFU running. Its methods may be called from any goroutine.
 type Host struct {
@@ -62,7 +66,7 @@ func New(o Options) *Host {
 		o.Pause = 100 * time.Millisecond
 	}
 	if o.MaxPause == 0 {
-		o.MaxPause = 5 * time.Second
+		o.MaxPause = 2 * time.Second
 	}
 	h := &Host{o: o, done: make(chan struct{}), changed: make(chan struct{})}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -111,6 +115,8 @@ func (h *Host) set(base string, failed error) {
 // keep runs the SFU, one life after another.
 func (h *Host) keep() {
 	defer close(h.done)
+	var said string
+	var saidAt time.Time
 	for pause := h.o.Pause; ; pause = min(2*pause, h.o.MaxPause) {
 		began := h.o.Clock.Now()
 		answered := false
@@ -145,7 +151,13 @@ func (h *Host) keep() {
 		if ran >= steady {
 			pause = h.o.Pause
 		}
-		h.o.Log.Error("the SFU, which calls need, has ended and is started again; chat goes on", "err", err, "ran", ran, "pause", pause, "hint", hint(err))
+		level := slog.LevelError
+		if now := h.o.Clock.Now(); err != nil && err.Error() == said && now.Sub(saidAt) < sayAgain {
+			level = slog.LevelDebug
+		} else if saidAt = now; err != nil {
+			said = err.Error()
+		}
+		h.o.Log.Log(h.ctx, level, "the SFU, which calls need, has ended and is started again; chat goes on", "err", err, "ran", ran, "pause", pause, "hint", hint(err))
 		wait := time.NewTimer(pause)
 		select {
 		case <-wait.C:

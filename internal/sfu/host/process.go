@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 // Process runs an SFU in a process of its own. It is told to end by SIGTERM; and
 // its standard input ends when this process does, however that happens, so that
-// none is left behind.
+// none is left behind. On Linux the kernel kills it as well, should it hang.
 type Process struct {
 	// Program is the file that is run, and Args what it is called with, its name first.
 	// It prints one line of JSON when it answers, with its HTTP address as "listen".
@@ -42,6 +43,9 @@ const maxDeaf = 10
 
 // Run is a Runner.
 func (p *Process) Run(ctx context.Context, up func(base string)) error {
+	// The kernel takes the end of the thread that started a child for its parent's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	start, grace := cmp.Or(p.StartTime, 20*time.Second), cmp.Or(p.Grace, 8*time.Second)
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Module, defineModule } from "../src/module.js";
 import { type Calls, type CallsEvents, calls, participantOf } from "../src/modules/calls/index.js";
 import { type LiveKitRoom, connect } from "../src/modules/calls/livekit/index.js";
-import { type UserCall, contentFields } from "../src/modules/calls/wire.js";
+import { type UserCall, contentFields, calls as wire } from "../src/modules/calls/wire.js";
 import type { Client } from "../src/types/client.js";
 import { World } from "./fake/world.js";
 
@@ -46,6 +46,18 @@ describe("calls", () => {
     expect(alice.calls.now).toBe(alice.calls.now);
     await alice.raw.set({ own: 2, state: 2, answeredUs: 1e15, device: "tablet" });
     expect(heard).toEqual(["incoming from bob", "ended answeredElsewhere"]);
+  });
+
+  test("are connected to at the server itself when its answer names no media server, else where it says", async () => {
+    const { alice } = await ringing();
+    for (const [url, want] of [["", "ws://"], ["wss://calls.example.com", "wss://calls.example.com"]] as const) {
+      const answer = wire.StartCall.output.write({ call: { id }, access: { url, token: "t", identity: "alice/phone" } });
+      world.server.modules.set("StartCall", () => answer).set("JoinCall", () => answer);
+      for (const joined of [await alice.calls.start("@5:alice:bob"), await alice.calls.accept(id)]) {
+        expect(joined.access?.url).toBe(url || alice.endpoint.replace(/^http/, "ws"));
+        expect(joined.access?.url.startsWith(want)).toBe(true);
+      }
+    }
   });
 
   test("ring for who begins to listen while it rings", async () => {
