@@ -10,6 +10,7 @@ import { App } from "../src/app.ts";
 import { fakeDevices, launch, profile } from "../src/browser.ts";
 import { picture, type TestFile } from "../src/media.ts";
 import { Server } from "../src/server.ts";
+import { four, portrait } from "./portraits.ts";
 
 const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
 let server: Server;
@@ -19,7 +20,7 @@ let fake: Browser;
 
 beforeAll(async () => {
   await mkdir(images, { recursive: true });
-  [server, browser, fake] = await Promise.all([Server.start(), launch(), launch(...fakeDevices)]);
+  [server, browser, fake] = await Promise.all([Server.start("--sfu", "process", "--rtc-port", "0", "--rtc-listen", "127.0.0.1"), launch(), launch(...fakeDevices)]);
   const [alice, bob, carol, ming, dave, erin] = await Promise.all(
     ["alice", "bob", "carol", "王小明", "dave", "erin"].map((user) => server.client(user)),
   );
@@ -184,4 +185,33 @@ test("signing in, light", async () => {
   await page.getByRole("button", { name: "alice", exact: true }).waitFor();
   await draw(App.of(page), "sign-in");
   await context.close();
+});
+
+test("a call of four, light", async () => {
+  const page = await browser.newPage();
+  const films = [];
+  for (const looks of four) films.push(await portrait(page, looks));
+  await page.close();
+  const browsers = await Promise.all(films.map((film) => launch(...fakeDevices, `--use-file-for-fake-video-capture=${film}`)));
+  try {
+    const [alice, ...others] = await Promise.all(
+      ["alice", "bob", "carol", "王小明"].map(async (user, i) => {
+        const { context } = await profile(browsers[i] ?? browser, { viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
+        return App.open(context, server, user);
+      }),
+    );
+    if (!alice) throw new Error("four browsers were expected");
+    await alice.row("Design team").click();
+    await alice.page.getByRole("button", { name: "Video call", exact: true }).click();
+    await alice.page.getByRole("button", { name: "Ring 3 people" }).click();
+    for (const { page } of others) await page.getByRole("button", { name: "Answer", exact: true }).click();
+    await alice.page.locator(".party[data-local=false] video").nth(2).waitFor();
+    await others[0]?.page.keyboard.press("m");
+    await alice.page.locator(".quality[data-quality=good]").nth(3).waitFor();
+    // Until the large layers of all cameras are there.
+    await alice.page.waitForTimeout(8000);
+    await draw(alice, "call-light");
+  } finally {
+    await Promise.all(browsers.map((each) => each.close()));
+  }
 });
