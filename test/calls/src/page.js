@@ -3,6 +3,8 @@
 const notes = (window.events = []);
 const note = (...event) => notes.push(event);
 
+const captureDefaults = { resolution: { width: 640, height: 360, frameRate: 15 } };
+
 /** What a Room is made with. */
 async function roomOptions(o) {
   const L = window.LivekitClient;
@@ -11,7 +13,7 @@ async function roomOptions(o) {
     adaptiveStream: false,
     dynacast: false,
     singlePeerConnection: !o.v0,
-    videoCaptureDefaults: { resolution: { width: 640, height: 360, frameRate: 15 } },
+    videoCaptureDefaults: captureDefaults,
     ...o.room,
   };
   if (o.e2ee !== undefined) {
@@ -77,6 +79,10 @@ window.joinRoom = async ({ url, token, options: o }) => {
   await publish(room, o);
 };
 
+async function publishAll(room, opening) {
+  await Promise.all((await opening).map((track) => room.localParticipant.publishTrack(track)));
+}
+
 /** Signs a device in: from then on it rings. */
 window.signIn = async ({ endpoint, token, device }) => {
   const [{ createClient }, { calls }, { connect }] = await Promise.all(["/client/index.js", "/client/modules/calls/index.js", "/client/modules/calls/livekit/index.js"].map((m) => import(m)));
@@ -87,22 +93,28 @@ window.signIn = async ({ endpoint, token, device }) => {
   await client.connect();
 };
 
-/** Starts a call or answers one, and enters its room with camera and microphone. Notes when each step was done. */
+/**
+ * Starts a call or answers one, and enters its room with camera and microphone, which are opened and published meanwhile. Notes when each step
+ * was done.
+ */
 window.enterCall = async ({ accept, start, options: o }) => {
   const { client } = window;
   const at = (window.at = { began: Date.now() });
+  const what = o.publish ?? "both";
+  const capture = (o.room ?? {}).videoCaptureDefaults ?? captureDefaults;
+  const early = what === "none" ? [] : window.LivekitClient.createLocalTracks({ audio: what !== "video", video: what !== "audio" && capture });
   const joined = accept === undefined ? await client.calls.start(start.group ?? client.conversation.with(start.user), start.call) : await client.calls.accept(accept);
   at.letIn = Date.now();
-  class Room extends window.LivekitClient.Room {
-    constructor(options) {
-      super(options);
-      watch(this);
-    }
-  }
-  window.inCall = await window.connectCall({ Room }, client.calls, joined, await roomOptions(o));
+  let published;
+  const prepare = (room) => {
+    watch(room);
+    // Nothing goes out before it is encrypted.
+    if (o.e2ee === undefined) published = publishAll(room, early);
+  };
+  window.inCall = await window.connectCall(window.LivekitClient, client.calls, joined, await roomOptions(o), prepare);
   at.connected = Date.now();
   if (o.e2ee !== undefined) await window.room.setE2EEEnabled(true);
-  await publish(window.room, o);
+  await (published ?? publishAll(window.room, early));
   at.published = Date.now();
   return joined.call.id;
 };

@@ -181,6 +181,17 @@ describe("a LiveKit room", () => {
     expect(line.left).toEqual([]);
   });
 
+  test("is shown to the app before it connects; when the app fails at that the call is left", async () => {
+    const line = lines();
+    const { room } = await connect({ Room }, line.calls, joined, {}, (made) => void made.said.push("prepared"));
+    expect(room.said).toEqual(["prepared", "connect ws://media t"]);
+    const broken = connect({ Room }, line.calls, joined, {}, () => {
+      throw new Error("no camera");
+    });
+    await expect(broken).rejects.toThrow("no camera");
+    expect(line.left).toEqual([id]);
+  });
+
   test("that can not be connected leaves the call; one that is over has none", async () => {
     const line = lines();
     await expect(connect({ Room }, line.calls, joined, { refuse: true })).rejects.toThrow("no media");
