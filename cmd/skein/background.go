@@ -30,6 +30,7 @@ import (
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/journal"
 	"github.com/skein-im/skein/internal/page"
+	"github.com/skein-im/skein/internal/sfu/placement"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -69,6 +70,7 @@ func ownMigrations() map[string]fs.FS {
 		"join":      join.Migrations(),
 		"profile":   profile.Migrations(),
 		"search":    search.Migrations(),
+		"sfu":       placement.Migrations(),
 		"timed":     timed.Migrations(),
 		"usage":     usage.Migrations(),
 		"user":      user.Migrations(),

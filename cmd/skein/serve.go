@@ -104,6 +104,9 @@ func (s *server) drain(ctx context.Context, cfg *config.Config, log *slog.Logger
 	case <-delay.C:
 	case <-ctx.Done():
 	}
+	if err := s.sfu.handOver(ctx); err != nil {
+		log.Warn("calls are not handed over to other nodes in order", "err", err)
+	}
 	s.gateway.Drain(ctx, d.Spread)
 	if err := s.sfu.close(ctx); err != nil {
 		log.Warn("the SFU is cut off", "err", err)

@@ -144,7 +144,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, ops *operat
 	if back.files, err = newFiles(ctx, s, cfg, c, a, key, limits, log); err != nil {
 		return nil, err
 	}
-	if s.sfu, err = newOwnSFU(cfg, key, ops.metrics, log); err != nil {
+	if s.sfu, err = newOwnSFU(s, cfg, key, ops.metrics, log); err != nil {
 		return nil, err
 	}
 	s.onClose(s.sfu.close)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/skein-im/skein/internal/auth"
@@ -38,7 +39,11 @@ func newCalls(s *server, cfg *config.Config, c *chat.Service, jobs *job.Queue, p
 func (s *server) mediaServer(o *config.Calls) *call.Media {
 	switch {
 	case s.sfu != nil:
-		return &call.Media{Where: s.sfu.where, Key: s.sfu.keys.key, Secret: s.sfu.keys.secret, Clock: im.SystemClock{}}
+		m := &call.Media{Where: s.sfu.where, Key: s.sfu.keys.key, Secret: s.sfu.keys.secret, Clock: im.SystemClock{}}
+		if n := s.sfu.nodes; n != nil {
+			m.Lost, m.Client = n.register.Lost, &http.Client{Transport: n.keys.Transport()}
+		}
+		return m
 	case o.URL == "":
 		return nil
 	}

@@ -32,22 +32,23 @@ type ownSFU struct {
 	door  *door.Door
 	hooks *http.Server
 	heard net.Listener // nil until start
+	nodes *sfuNodes    // nil = there are no other servers
 	log   *slog.Logger
 }
 
 // newOwnSFU returns the server's own SFU, which start starts; nil when it has none.
-func newOwnSFU(cfg *config.Config, key auth.MasterKey, set *metrics.Set, log *slog.Logger) (*ownSFU, error) {
+func newOwnSFU(s *server, cfg *config.Config, key auth.MasterKey, set *metrics.Set, log *slog.Logger) (*ownSFU, error) {
 	own := &ownSFU{log: log, hooks: &http.Server{ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}
 	if !cfg.OwnSFU() {
 		own = nil
-	} else if err := own.make(cfg, key); err != nil {
+	} else if err := own.make(s, cfg, key); err != nil {
 		return nil, err
 	}
 	own.declare(set)
 	return own, nil
 }
 
-func (o *ownSFU) make(cfg *config.Config, key auth.MasterKey) (err error) {
+func (o *ownSFU) make(s *server, cfg *config.Config, key auth.MasterKey) (err error) {
 	if o.keys, err = ownKeys(cfg, key); err != nil {
 		return err
 	}
@@ -58,8 +59,16 @@ func (o *ownSFU) make(cfg *config.Config, key auth.MasterKey) (err error) {
 	if cfg.SFU == "process" {
 		run = o.process
 	}
-	o.host = host.New(host.Options{Run: run, Clock: im.SystemClock{}, Log: o.log})
-	o.door = door.New(door.Options{Key: o.keys.key, Secret: o.keys.secret, Where: o.where, Clock: im.SystemClock{}, Log: o.log})
+	o.host = host.New(host.Options{Run: run, Clock: im.SystemClock{}, Log: o.log, Changed: func() { o.nodes.kick() }})
+	front := door.Options{Key: o.keys.key, Secret: o.keys.secret, Where: o.where, Clock: im.SystemClock{}, Log: o.log}
+	if cfg.DB != "" {
+		if o.nodes, err = newSFUNodes(s, o, cfg, key); err != nil {
+			return err
+		}
+		front.Lost, front.Transport = o.nodes.register.Lost, o.nodes.keys.Transport()
+	}
+	o.door = door.New(front)
+	o.nodes.open(o.door)
 	return nil
 }
 
@@ -83,7 +92,7 @@ func ownKeys(cfg *config.Config, key auth.MasterKey) (k sfuKeys, err error) {
 func ownFlags(cfg *config.Config) (f sfuFlags, err error) {
 	r, t := &cfg.RTC, &cfg.TURN
 	list := func(l []string) string { return strings.Join(l, ",") }
-	f = sfuFlags{listen: "127.0.0.1:0", rtcPort: uint(r.Port), rtcListen: list(r.Listen), rtcAddress: list(r.Address), rtcTCP: r.TCP, readers: r.Readers,
+	f = sfuFlags{listen: "127.0.0.1:0", maxParticipants: cfg.Calls.Parties, rtcPort: uint(r.Port), rtcListen: list(r.Listen), rtcAddress: list(r.Address), rtcTCP: r.TCP, readers: r.Readers,
 		net: sfuNetFlags{stun: list(r.STUN), metadata: r.Metadata, iceServers: list(r.ICEServers), turn: t.Enabled, turnPublic: t.Public, turnPort: uint(t.Port),
 			turnTLSPort: uint(t.TLSPort), turnDomain: t.Domain, turnCert: t.Cert, turnKey: t.Key, turnListen: list(t.Listen), turnRelayPorts: t.RelayPorts}}
 	if err = f.net.check(); err != nil { // which also reads turnRelayPorts
@@ -111,8 +120,21 @@ func (f *sfuFlags) args() []string {
 	return args
 }
 
-// where is the SFU of a room: the only one.
-func (o *ownSFU) where(ctx context.Context, _ string) (string, error) { return o.host.Where(ctx) }
+// where is the SFU of a room: the only one, or that of the node which has it.
+func (o *ownSFU) where(ctx context.Context, room string) (string, error) {
+	if o.nodes == nil {
+		return o.host.Where(ctx)
+	}
+	return o.nodes.register.Of(ctx, room)
+}
+
+// handOver has calls go on at other nodes.
+func (o *ownSFU) handOver(ctx context.Context) error {
+	if o == nil || o.nodes == nil {
+		return nil
+	}
+	return o.nodes.register.Drain(ctx)
+}
 
 // start starts the SFU, without waiting for it. It tells hook what happens, on
 // loopback.
@@ -138,7 +160,7 @@ func (o *ownSFU) close(ctx context.Context) error {
 	if o == nil {
 		return nil
 	}
-	return errors.Join(o.hooks.Close(), o.host.Close(ctx), o.door.Close(ctx))
+	return errors.Join(o.hooks.Close(), o.host.Close(ctx), o.door.Close(ctx), o.nodes.close(ctx))
 }
 
 // inline is a life of the SFU in this process.

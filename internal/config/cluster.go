@@ -33,6 +33,11 @@ func (c *Cluster) check() error {
 	if whole := c.Cert != "" && c.Key != "" && c.CA != ""; !whole && c.Cert+c.Key+c.CA != "" {
 		return errors.New("cluster: cert, key and ca belong together; set all three")
 	}
+	if c.SFU != "" {
+		if _, err := splitListen("cluster.sfu", c.SFU); err != nil {
+			return err
+		}
+	}
 	if c.Listen == "" {
 		return nil
 	}

@@ -205,6 +205,8 @@ type Cluster struct {
 	Key string `yaml:"key"`
 	// CA is a file with the certificates, in PEM, that have signed those of all servers. A server without such a certificate is refused.
 	CA string `yaml:"ca"`
+	// SFU is the address and port at which the other servers pass on to this one's media server who is in a call there, such as 10.0.0.11:6223. It is served with TLS and to those only who have the same secret key. Empty means a free port, and the host of cluster.listen, or, where that names none, the address from which this machine speaks to the others and to the database; :6223 sets the port alone. It is used on PostgreSQL only.
+	SFU string `yaml:"sfu"`
 	// Plain allows connections between servers on different machines without TLS, for networks that encrypt by themselves, such as WireGuard or a service mesh.
 	Plain bool `yaml:"plain"`
 }

@@ -230,8 +230,10 @@ func (s *Server) enter(ses *session, j *joiner) (*Participant, error) {
 		if p, err = room.join(ses, j); err == nil {
 			return p, nil
 		}
-		ses.send(leave(livekit.DisconnectReason_JOIN_FAILURE, livekit.LeaveRequest_DISCONNECT))
-		return nil, err
+		if !errors.Is(err, errNoRoom) { // which has ended at this very moment: the client makes it anew, where it belongs
+			ses.send(leave(livekit.DisconnectReason_JOIN_FAILURE, livekit.LeaveRequest_DISCONNECT))
+			return nil, err
+		}
 	}
 	ses.send(leave(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT))
 	return nil, err

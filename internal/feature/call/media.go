@@ -22,6 +22,7 @@ const (
 	accessTTL = time.Minute
 	adminTTL  = time.Minute
 	askFor    = 3 * time.Second // bounds a question
+	findFor   = 4 * time.Second // is what Lost may take
 )
 
 // An empty room goes by itself after so many seconds; somebody whose connection
@@ -41,12 +42,19 @@ type Media struct {
 	// Where returns the URL, http:// or https://, at which RoomService answers for a
 	// room. Its errors are shown to callers, so that they are *im.Error.
 	Where func(ctx context.Context, room string) (base string, err error)
+	// Lost says that the media server of a room did not answer at base, and returns
+	// where to ask once more; it may wait for some seconds. nil = nowhere.
+	Lost func(ctx context.Context, room, base string) (string, error)
 	// Key and Secret sign the tokens, and verify webhooks.
 	Key, Secret string
 	Clock       im.Clock
 	// Client makes the calls; nil = http.DefaultClient.
 	Client *http.Client
 }
+
+// RoomHeader has the room that a question is about, where there are several media
+// servers and the one that is asked may not have it any more.
+const RoomHeader = "Skein-Room"
 
 // At is a Media's Where for all rooms of a server, or of a cluster that finds
 // its rooms by itself.
@@ -159,7 +167,7 @@ func gone(err error) error {
 // ask calls a method of RoomService by Twirp's JSON over HTTP. Errors: NotFound
 // (no such room or participant), Unavailable (it does not answer, or refuses).
 func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req, res any) error {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
+	ctx, cancel := context.WithTimeout(ctx, 2*askFor+findFor)
 	defer cancel()
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -169,39 +177,15 @@ func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/twirp/livekit.RoomService/"+method, bytes.NewReader(body))
+	raw, away, err := m.post(ctx, base, room, method, g, body)
+	if away && m.Lost != nil {
+		var lost error
+		if base, lost = m.Lost(ctx, room, base); lost == nil {
+			raw, _, err = m.post(ctx, base, room, method, g, body)
+		}
+	}
 	if err != nil {
 		return err
-	}
-	signed, _, err := m.sign(token.Grants{Video: g}, adminTTL)
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Authorization", "Bearer "+signed)
-	r.Header.Set("Content-Type", "application/json")
-	client := m.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
-	a, err := client.Do(r)
-	if err != nil {
-		return im.Errorf(im.Unavailable, "the media server does not answer %s: %v", method, err)
-	}
-	defer a.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(a.Body, 8<<20))
-	if err != nil {
-		return im.Errorf(im.Unavailable, "the media server's answer to %s broke off", method)
-	}
-	if a.StatusCode != http.StatusOK {
-		var e struct {
-			Code string `json:"code"`
-			Msg  string `json:"msg"`
-		}
-		_ = json.Unmarshal(raw, &e) // whatever it is, it is no answer
-		if e.Code == "not_found" {
-			return im.Errorf(im.NotFound, "the media server knows no such room or participant")
-		}
-		return im.Errorf(im.Unavailable, "the media server refuses %s: %d %s %s", method, a.StatusCode, e.Code, e.Msg)
 	}
 	if res == nil {
 		return nil
@@ -210,6 +194,50 @@ func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req
 		return fmt.Errorf("read the media server's answer to %s: %w", method, err)
 	}
 	return nil
+}
+
+// post is one attempt of ask. away: the media server is not there, so another one
+// may have the room.
+func (m *Media) post(ctx context.Context, base, room, method string, g token.Video, body []byte) (raw []byte, away bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/twirp/livekit.RoomService/"+method, bytes.NewReader(body))
+	if err != nil {
+		return nil, false, err
+	}
+	signed, _, err := m.sign(token.Grants{Video: g}, adminTTL)
+	if err != nil {
+		return nil, false, err
+	}
+	r.Header.Set("Authorization", "Bearer "+signed)
+	r.Header.Set("Content-Type", "application/json")
+	if m.Lost != nil {
+		r.Header.Set(RoomHeader, room)
+	}
+	client := m.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	a, err := client.Do(r)
+	if err != nil {
+		return nil, true, im.Errorf(im.Unavailable, "the media server does not answer %s: %v", method, err)
+	}
+	defer a.Body.Close()
+	if raw, err = io.ReadAll(io.LimitReader(a.Body, 8<<20)); err != nil {
+		return nil, true, im.Errorf(im.Unavailable, "the media server's answer to %s broke off", method)
+	}
+	if a.StatusCode == http.StatusOK {
+		return raw, false, nil
+	}
+	var e struct {
+		Code string `json:"code"`
+		Msg  string `json:"msg"`
+	}
+	_ = json.Unmarshal(raw, &e) // whatever it is, it is no answer
+	if e.Code == "not_found" {
+		return nil, false, im.Errorf(im.NotFound, "the media server knows no such room or participant")
+	}
+	return nil, a.StatusCode == http.StatusServiceUnavailable, im.Errorf(im.Unavailable, "the media server refuses %s: %d %s %s", method, a.StatusCode, e.Code, e.Msg)
 }
 
 // identity is the participant that a user's device is: USER/DEVICE. Ids with

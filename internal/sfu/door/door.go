@@ -6,6 +6,7 @@ package door
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,15 +21,20 @@ import (
 	"github.com/skein-im/skein/internal/sfu/token"
 )
 
-// Options are what a Door is made of; all are needed.
+// Options are what a Door is made of; all but Lost and Transport are needed.
 type Options struct {
 	// Key and Secret are those that tokens are signed with.
 	Key, Secret string
 	// Where returns the http URL of the SFU that a room is on. It may wait for a
 	// moment, while one is being started.
 	Where func(ctx context.Context, room string) (base string, err error)
-	Clock im.Clock
-	Log   *slog.Logger
+	// Lost says that the SFU of a room did not answer at base, or has not got the
+	// room, and returns where to try once more; it may wait. nil = nowhere.
+	Lost func(ctx context.Context, room, base string) (string, error)
+	// Transport reaches SFUs; nil = by plain HTTP.
+	Transport *http.Transport
+	Clock     im.Clock
+	Log       *slog.Logger
 }
 
 // Paths are where a Door answers: signalling, and what clients ask when it was
@@ -43,12 +49,20 @@ type Door struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 
-	mu     sync.Mutex // guards closed, and Add of wg against it
+	mu     sync.Mutex // guards the rest, and Add of wg against closed
 	closed bool
 	wg     sync.WaitGroup
+	passed map[*passing]struct{}
 }
 
-// target is the key of the context's value that says which SFU a request goes to.
+// passing is a request on its way, and the context's value that says where to.
+type passing struct {
+	room string
+	cut  context.CancelFunc
+	base string // guarded by Door.mu
+}
+
+// target is the key of that value.
 type target struct{}
 
 // dialTime bounds the connection to an SFU, and answerTime its first answer. A
@@ -60,15 +74,17 @@ const (
 
 // New returns a door; Close ends what goes through it.
 func New(o Options) *Door {
-	d := &Door{o: o}
+	if o.Transport == nil {
+		o.Transport = &http.Transport{DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, ResponseHeaderTimeout: answerTime, DisableCompression: true,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second}
+	}
+	d := &Door{o: o, passed: map[*passing]struct{}{}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	d.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(r.In.Context().Value(target{}).(*url.URL))
-			r.Out.Header.Del("Cookie")
+			r.Out.Header.Del("Cookie") // where to is said by RoundTrip
 		},
-		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, ResponseHeaderTimeout: answerTime, DisableCompression: true,
-			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second},
+		Transport: d,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
 				o.Log.Warn("an SFU did not answer a client", "err", err)
@@ -96,8 +112,57 @@ func (d *Door) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	d.proxy.Transport.(*http.Transport).CloseIdleConnections()
+	d.o.Transport.CloseIdleConnections()
 	return nil
+}
+
+// Cut cuts off who is passed on to an SFU that is gone without having closed
+// its connections, as a machine does that stands still. They come back at once,
+// and not only when they notice by themselves.
+func (d *Door) Cut(base string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for p := range d.passed {
+		if p.base == base {
+			p.cut()
+		}
+	}
+}
+
+// RoundTrip implements http.RoundTripper: a request goes to where its room is, and
+// once more to where that turns out to be instead.
+func (d *Door) RoundTrip(r *http.Request) (*http.Response, error) {
+	p := r.Context().Value(target{}).(*passing)
+	base, err := d.o.Where(r.Context(), p.room)
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.to(r, p, base)
+	if d.o.Lost == nil || err == nil && a.StatusCode != http.StatusServiceUnavailable || r.Context().Err() != nil {
+		return a, err
+	}
+	if base, lost := d.o.Lost(r.Context(), p.room, base); lost == nil {
+		if err == nil {
+			a.Body.Close()
+		}
+		return d.to(r, p, base)
+	}
+	return a, err
+}
+
+// to sends a request to the SFU at base.
+func (d *Door) to(r *http.Request, p *passing, base string) (*http.Response, error) {
+	to, err := url.Parse(base)
+	if err != nil || to.Host == "" {
+		return nil, fmt.Errorf("an SFU has no URL: %q", base)
+	}
+	d.mu.Lock()
+	p.base = base
+	d.mu.Unlock()
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host, r.URL.Path = to.Scheme, to.Host, strings.TrimSuffix(to.Path, "/")+r.URL.Path
+	r.Host = ""
+	return d.o.Transport.RoundTrip(r)
 }
 
 // away tells a client to come again, which LiveKit's do.
@@ -149,25 +214,22 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // pass passes a request on until either side, or the door, ends it.
 func (d *Door) pass(w http.ResponseWriter, r *http.Request, room string) {
-	base, err := d.o.Where(r.Context(), room)
-	if err != nil {
-		d.o.Log.Warn("a client found no SFU", "err", err)
-		away(w)
-		return
-	}
-	to, err := url.Parse(base)
-	if err != nil || to.Host == "" {
-		d.o.Log.Error("an SFU has no URL", "base", base)
-		away(w)
-		return
-	}
-	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), target{}, to))
+	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
+	p := &passing{room: room, cut: cancel}
+	d.mu.Lock()
+	d.passed[p] = struct{}{}
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.passed, p)
+	}()
 	d.open.Add(1)
 	defer d.open.Add(-1)
 	w.Header().Del("Access-Control-Allow-Origin") // the SFU says it
-	d.proxy.ServeHTTP(w, r.WithContext(ctx))
+	d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, target{}, p)))
 }
 
 // bearer finds the token of a request: browsers cannot set a header for a

@@ -220,3 +220,67 @@ func TestADoorThatClosesCutsOffWhoIsPassedOnAndLetsNobodyElseIn(t *testing.T) {
 		t.Error("somebody came in")
 	}
 }
+
+func TestWhoComesToAnSFUThatIsGoneOrHasNotTheRoomIsTakenToTheOneThatHasIt(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not mine", http.StatusServiceUnavailable) }))
+	defer busy.Close()
+	sfu := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "in "+r.URL.RawQuery[:5]) }))
+	defer sfu.Close()
+	for name, c := range map[string]struct {
+		first, then string
+		status      int
+	}{
+		"dead":                    {"http://127.0.0.1:1", sfu.URL, 200},
+		"another's":               {busy.URL, sfu.URL, 200},
+		"twice":                   {busy.URL, busy.URL, 503},
+		"another's, then nowhere": {busy.URL, "", 503},
+	} {
+		d := New(Options{Key: key, Secret: secret, Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler),
+			Where: func(context.Context, string) (string, error) { return c.first, nil },
+			Lost: func(_ context.Context, room, base string) (string, error) {
+				if room != "blue" || base != c.first {
+					t.Errorf("%s: lost are %s at %s", name, room, base)
+				}
+				if c.then == "" {
+					return "", im.Errorf(im.Unavailable, "nowhere")
+				}
+				return c.then, nil
+			}})
+		h := httptest.NewServer(d)
+		resp, err := http.Get(h.URL + "/rtc/validate?access_token=" + mint(t, key, secret, joins("blue")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body) // short is different, too
+		resp.Body.Close()
+		if resp.StatusCode != c.status || c.status == 200 && string(body) != "in acces" {
+			t.Errorf("%s: %d %q", name, resp.StatusCode, body)
+		}
+		if err := d.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+	}
+}
+
+func TestWhoIsPassedOnToAnSFUThatStandsStillIsCutOff(t *testing.T) {
+	var base string
+	d, front, seen := open(t, nil)
+	c, err := ws.Dial(t.Context(), strings.Replace(front, "http", "ws", 1)+"/rtc?access_token="+mint(t, key, secret, joins("blue")), ws.DialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	base = "http://" + (<-seen).Host + "/blue"
+	d.Cut("http://elsewhere")
+	if err := c.WriteMessage(ws.OpBinary, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, b, err := c.ReadMessage(); err != nil || string(b) != "hello" {
+		t.Fatalf("after the end of another: %q %v", b, err)
+	}
+	d.Cut(base)
+	if _, _, err := c.ReadMessage(); err == nil {
+		t.Error("it still reads")
+	}
+}

@@ -29,6 +29,9 @@ type Options struct {
 	Log   *slog.Logger
 	// Wait is how long Where waits for an SFU that is being started; 0 = 3 s.
 	Wait time.Duration
+	// Changed is called when the SFU begins or ceases to answer; nil = nobody minds. It must
+	// return at once, and ask the host nothing.
+	Changed func()
 	// Pause is the first pause before it is started again, and MaxPause what it grows
 	// to; 0 = 100 ms and 2 s.
 	Pause, MaxPause time.Duration
@@ -61,6 +64,9 @@ type Host struct {
 func New(o Options) *Host {
 	if o.Wait == 0 {
 		o.Wait = 3 * time.Second
+	}
+	if o.Changed == nil {
+		o.Changed = func() {}
 	}
 	if o.Pause == 0 {
 		o.Pause = 100 * time.Millisecond
@@ -110,6 +116,15 @@ func (h *Host) set(base string, failed error) {
 	h.base, h.failed = base, failed
 	close(h.changed)
 	h.changed = make(chan struct{})
+	h.o.Changed()
+}
+
+// Current is the URL at which the SFU answers, empty while it does not run, and
+// which life of it that is, counted from 1.
+func (h *Host) Current() (base string, life int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.base, h.starts
 }
 
 // keep runs the SFU, one life after another.

@@ -74,7 +74,52 @@ func (r *Register) beat(ctx context.Context) (gap bool, err error) {
 			r.o.Node, incarnation, r.o.URL, r.load, open, until)
 		return err
 	})
-	return gap && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	// Apart from the write, or two nodes that do this at once would be in each
+	// other's way.
+	var dead []string
+	err = r.urgent.Read(ctx, func(tx db.Tx) (err error) {
+		dead, err = ended(tx, r.o.Node)
+		return err
+	})
+	if err == nil {
+		r.bury(dead)
+	}
+	return gap, err
+}
+
+// ended returns the URLs of other nodes whose lease has ended.
+func ended(tx db.Tx, node string) (urls []string, err error) {
+	now, err := tx.Now()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query("SELECT url FROM sfu_node WHERE lease_until <= $1 AND node <> $2", now, node)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var url string
+		if err := rows.Scan(&url); err != nil {
+			return nil, err
+		}
+		urls = append(urls, url)
+	}
+	return urls, rows.Err()
+}
+
+// bury tells once of each node whose lease has ended.
+func (r *Register) bury(urls []string) {
+	dead := make(map[string]bool, len(urls))
+	for _, url := range urls {
+		if dead[url] = true; !r.dead[url] {
+			r.o.Gone(url)
+		}
+	}
+	r.dead = dead
 }
 
 // weigh asks the SFU how much it has to do. One that does not answer again and

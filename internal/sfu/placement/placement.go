@@ -71,7 +71,7 @@ type SFU interface {
 	Release(ctx context.Context, room string) error
 }
 
-// Options of New; all are needed.
+// Options of New; all but Gone are needed.
 type Options struct {
 	DB    *db.DB
 	Clock im.Clock
@@ -82,6 +82,9 @@ type Options struct {
 	// no other node's.
 	URL string
 	SFU SFU
+	// Gone is called when the lease of another node has ended, with its URL; nil =
+	// nobody minds. It must not wait.
+	Gone func(url string)
 }
 
 // Register is one node's view of the table. Its methods may be called from any
@@ -97,7 +100,8 @@ type Register struct {
 	load   int64
 	silent int // questions in a row that the SFU has not answered
 	looked time.Time
-	failed bool // the last beat
+	failed bool            // the last beat
+	dead   map[string]bool // other nodes whose lease has ended, by URL
 
 	mu     sync.Mutex       // guards the rest
 	known  map[string]known // by room
@@ -123,6 +127,9 @@ func Migrations() fs.FS { return db.Migrations(migrations) }
 // New returns a register that keeps this node's lease until it is closed. The
 // tables must have been migrated. A database that is away is waited for.
 func New(o Options) *Register {
+	if o.Gone == nil {
+		o.Gone = func(string) {}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &Register{o: o, urgent: o.DB.Urgent(), kick: make(chan struct{}, 1), stop: stop, done: make(chan struct{}), known: map[string]known{}}
 	go r.run(ctx)
@@ -133,6 +140,10 @@ func New(o Options) *Register {
 func (r *Register) Close(ctx context.Context) error {
 	r.stop()
 	<-r.done
+	r.mu.Lock()
+	r.closed = true
+	clear(r.known)
+	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 2*askFor)
 	defer cancel()
 	return r.urgent.Write(ctx, func(tx db.Tx) error {
@@ -159,7 +170,7 @@ func (r *Register) Kick() {
 func (r *Register) Of(ctx context.Context, room string) (base string, err error) {
 	p, ok := r.recall(room)
 	if !ok {
-		if p, err = r.find(ctx, room, true); im.CodeOf(err) == im.Unavailable {
+		if p, err = r.find(ctx, room); im.CodeOf(err) == im.Unavailable {
 			p, err = r.stale(room, err)
 		}
 		if err != nil {
@@ -186,7 +197,7 @@ func (r *Register) Lost(ctx context.Context, room, base string) (string, error) 
 			return "", err
 		}
 		if until <= now {
-			if p, err = r.find(ctx, room, true); err != nil {
+			if p, err = r.find(ctx, room); err != nil {
 				return "", err
 			}
 			return r.base(p)
@@ -221,20 +232,11 @@ func (r *Register) Mine(ctx context.Context, room string) (bool, error) {
 	if p, ok := r.recall(room); ok && mine(p) {
 		return true, nil
 	}
-	p, err := r.find(ctx, room, true)
+	p, err := r.find(ctx, room)
 	if im.CodeOf(err) == im.Unavailable {
 		p, err = r.stale(room, err)
 	}
 	return err == nil && mine(p), err
-}
-
-// Forget says that a room has ended.
-func (r *Register) Forget(ctx context.Context, room string) error {
-	r.drop(room)
-	return r.o.DB.Write(ctx, func(tx db.Tx) error {
-		_, err := tx.Exec("DELETE FROM sfu_room WHERE room = $1", room)
-		return err
-	})
 }
 
 // Drain gives this node's rooms away: it takes no new ones from now on, those

@@ -63,6 +63,16 @@ type world struct {
 	t     *testing.T
 	db    *db.DB
 	units map[*Register]*unit
+
+	mu    sync.Mutex        // guards the rest
+	ended map[string]string // what each node was told of others that are gone
+}
+
+// gone is what a node was told of others.
+func (w *world) gone(name string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended[name]
 }
 
 func both(t *testing.T, test func(t *testing.T, w *world)) {
@@ -77,7 +87,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 			must(t, err)
 			t.Cleanup(func() { must(t, d.Close()) })
 			must(t, d.Migrate(t.Context(), "sfu", Migrations()))
-			test(t, &world{t: t, db: d, units: map[*Register]*unit{}})
+			test(t, &world{t: t, db: d, units: map[*Register]*unit{}, ended: map[string]string{}})
 		})
 	}
 }
@@ -96,7 +106,11 @@ func (w *world) node(name string, load int) *Register {
 	if load > 0 {
 		u.rooms["other-"+name] = load
 	}
-	r := New(Options{DB: w.db, Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler), Node: name, URL: "https://" + name, SFU: u})
+	r := New(Options{DB: w.db, Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler), Node: name, URL: "https://" + name, SFU: u, Gone: func(url string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ended[name] += url
+	}})
 	w.units[r] = u
 	w.t.Cleanup(func() { must(w.t, r.Close(context.Background())) })
 	w.until("it has a lease", func() bool {
@@ -191,7 +205,7 @@ func TestTwoNodesAtOncePlaceARoomOnce(t *testing.T) {
 			got := make([]string, 2*len(nodes))
 			for j := range got {
 				wg.Go(func() {
-					p, err := nodes[j%3].find(t.Context(), room, true)
+					p, err := nodes[j%3].find(t.Context(), room)
 					if err != nil {
 						t.Error(err)
 					}
@@ -215,6 +229,7 @@ func TestARoomOfANodeThatDiedIsPlacedAnewOnceByWhoeverAsks(t *testing.T) {
 			t.Fatalf("it is at %s", got)
 		}
 		w.dies(b)
+		w.until("the others have heard of it", func() bool { return w.gone("a") == "https://b" && w.gone("c") == "https://b" })
 		var wg sync.WaitGroup
 		var got [2]string
 		for i, r := range []*Register{a, c} {
@@ -322,7 +337,7 @@ func TestANodeThatComesBackSendsWhoIsStillThereAfterTheRoomAndKeepsTheOthers(t *
 		u.set(func(u *unit) { u.rooms["kept"], u.rooms["taken"], u.rooms["unknown"] = 2, 2, 2 })
 		// It is cut off; b takes one of the rooms.
 		w.exec("UPDATE sfu_node SET lease_until = 0, open = 0 WHERE node = 'a'")
-		p, err := b.find(t.Context(), "taken", true)
+		p, err := b.find(t.Context(), "taken")
 		must(t, err)
 		if p.node != "b" { // a has come back in the meantime
 			w.exec("UPDATE sfu_room SET node = 'b', incarnation = 'b-1' WHERE room = 'taken'")
@@ -343,13 +358,12 @@ func TestANodeThatComesBackSendsWhoIsStillThereAfterTheRoomAndKeepsTheOthers(t *
 func TestRowsOfRoomsThatHaveEndedGo(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		a := w.node("a", 0)
-		for _, room := range []string{"gone", "new", "here", "forgotten"} {
+		for _, room := range []string{"gone", "new", "here"} {
 			w.of(a, room)
 		}
 		w.units[a].set(func(u *unit) { u.rooms["here"] = 1 })
 		w.exec("INSERT INTO sfu_room (room, node, incarnation, placed) VALUES ('of the dead', 'x', 'x-1', 1)")
 		w.exec("UPDATE sfu_room SET placed = 1 WHERE room <> 'new'")
-		must(t, a.Forget(t.Context(), "forgotten"))
 		must(t, a.look(t.Context()))
 		if n := w.count("SELECT count(*) FROM sfu_room WHERE room IN ('new', 'here')"); n != 2 {
 			t.Errorf("%d of those that go on are there", n)
@@ -364,7 +378,7 @@ func TestAPlaceIsRememberedForItsLeaseAndAnsweredWithoutTheDatabase(t *testing.T
 	d, err := db.Open(t.Context(), t.TempDir(), db.Options{})
 	must(t, err)
 	must(t, d.Migrate(t.Context(), "sfu", Migrations()))
-	w := &world{t: t, db: d, units: map[*Register]*unit{}}
+	w := &world{t: t, db: d, units: map[*Register]*unit{}, ended: map[string]string{}}
 	clock := &shifted{}
 	u := &unit{base: "http://own.a", incarnation: "a-1", rooms: map[string]int{}}
 	a := New(Options{DB: d, Clock: clock, Log: slog.New(slog.DiscardHandler), Node: "a", URL: "https://a", SFU: u})

@@ -39,14 +39,40 @@ func (r *Register) read(ctx context.Context, room string) (p place, until, now i
 	return p, until, now, err
 }
 
-// find returns where a room is; one that is nowhere is placed if make says so.
-func (r *Register) find(ctx context.Context, room string, make bool) (place, error) {
+// errNobody is returned by choose when no node takes a room.
+var errNobody = errors.New("no node has a media server")
+
+// find returns where a room is; one that is nowhere is placed. It waits for a
+// moment when no node takes it: the only one may be about to start its SFU.
+func (r *Register) find(ctx context.Context, room string) (place, error) {
+	ctx, cancel := context.WithTimeout(ctx, Lease)
+	defer cancel()
+	for {
+		p, err := r.put(ctx, room)
+		if !errors.Is(err, errNobody) {
+			return p, err
+		}
+		r.mu.Lock()
+		closed := r.closed
+		r.mu.Unlock()
+		t := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			closed = true
+		}
+		t.Stop()
+		if closed {
+			return place{}, &im.Error{Code: im.Unavailable, Message: "no server has a media server for calls that runs at the moment", Hint: "try again"}
+		}
+	}
+}
+
+// put is one attempt of find.
+func (r *Register) put(ctx context.Context, room string) (place, error) {
 	p, until, now, err := r.read(ctx, room)
 	if err != nil || until > now {
 		return p, err
-	}
-	if !make {
-		return place{}, im.ErrNotFound
 	}
 	asked := r.o.Clock.Now()
 	err = r.o.DB.Write(ctx, func(tx db.Tx) (err error) {
@@ -79,7 +105,7 @@ func (r *Register) choose(tx db.Tx, now im.Micros) (p place, until im.Micros, er
 		FROM sfu_node n WHERE n.lease_until > $1 AND n.open = 1) x ORDER BY work, far, node LIMIT 1`,
 		now, r.o.Node, now-micros(fresh), int64(freshLoad)).Scan(&p.node, &p.incarnation, &p.url, &until)
 	if errors.Is(err, db.ErrNoRows) {
-		return place{}, 0, im.Errorf(im.Unavailable, "no node has a media server that takes the room")
+		return place{}, 0, errNobody
 	}
 	return p, until, err
 }
