@@ -86,7 +86,7 @@ func TestAMediaServerElsewhereOrNoneLeavesTheServerWithoutItsOwn(t *testing.T) {
 		cfg := config.Default()
 		change(cfg)
 		set := metrics.New(im.SystemClock{})
-		own, err := newOwnSFU(cfg, auth.MasterKey{}, set, nil)
+		own, err := newOwnSFU(nil, cfg, auth.MasterKey{}, set, nil)
 		if err != nil || own != nil {
 			t.Errorf("%s: %v, %v", name, own, err)
 		}
