@@ -161,13 +161,16 @@ func acceptExts(m *sdp.Media) (out []sdp.Ext) {
 	return out
 }
 
-// feedbacks are the kinds of RTCP feedback that are understood. Audio is not
-// asked for again: it repeats itself (RED), and would come too late.
+// feedbacks are the kinds of RTCP feedback that are understood. Browsers offer
+// none to ask for audio again, but do so when the answer has it.
 func feedbacks(c sdp.Codec, video bool) (out []string) {
 	for _, f := range c.Feedback {
 		if f == "transport-cc" || video && (f == "nack" || f == "nack pli" || f == "ccm fir") {
 			out = append(out, f)
 		}
+	}
+	if c.Name == "opus" {
+		out = append(out, "nack")
 	}
 	return out
 }
@@ -270,7 +273,7 @@ func offerCodecs(video bool) []sdp.Codec {
 	if !video {
 		return []sdp.Codec{
 			{PT: 63, Name: "red", Clock: 48000, Channels: 2, Fmtp: "111/111", Feedback: []string{"transport-cc"}},
-			{PT: 111, Name: "opus", Clock: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1", Feedback: []string{"transport-cc"}},
+			{PT: 111, Name: "opus", Clock: 48000, Channels: 2, Fmtp: "minptime=10;useinbandfec=1", Feedback: []string{"transport-cc", "nack"}},
 		}
 	}
 	fb := []string{"transport-cc", "ccm fir", "nack", "nack pli"}

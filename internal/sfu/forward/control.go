@@ -102,6 +102,10 @@ func (p *Peer) repeat(now int64, k *rtcp.TransportLayerNack, out *link.Batch) {
 			if n++; n > maxRepeat {
 				break
 			}
+			if !d.Track.Video {
+				d.repeat(seq, now, out)
+				continue
+			}
 			d.resend(seq, now, out, false)
 			if d.hopeless(seq, now) {
 				key = d.current

@@ -58,6 +58,7 @@ type Down struct {
 	hurry    bool    // there is no room for what goes out: only the base, until the target has begun
 	halted   bool    // nothing of what goes out goes on, until a key frame
 	begin    uint16  // of the piece: what came before is not worth a repetition
+	sound    *echo   // of an audio stream, once its receiver has missed a packet
 	credit   float64 // bytes of repairs that may go out
 	creditAt int64
 	rtxSeq   uint16
@@ -227,7 +228,10 @@ func (d *Down) emit(p *Packet, h outHeader, payload []byte, c counters, osn []by
 		p.frame.patch(b[at:], c)
 	}
 	out.Plain = b
-	out.Add(d.peer.Link, b)
+	sent := out.Add(d.peer.Link, b)
+	if d.sound != nil {
+		d.sound.keep(h.seq, sent)
+	}
 }
 
 // resend repeats a packet that the receiver misses, under the SSRC of repair.

@@ -318,7 +318,7 @@ func (s *Source) ask(now int64) {
 			s.askKey(now) // no receiver can go on without
 		}
 	}
-	if len(p.nacks) == 0 || !s.track.Video {
+	if len(p.nacks) == 0 {
 		return
 	}
 	b, err := (&rtcp.TransportLayerNack{SenderSSRC: p.ssrc, MediaSSRC: s.ssrc, Nacks: rtcp.NackPairsFromSequenceNumbers(p.nacks)}).Marshal()

@@ -162,8 +162,10 @@ func (s *Source) arrived(p *Packet, clock int64) {
 	case ahead > 0:
 		if int(ahead) > maxMissing {
 			s.missing = s.missing[:0]
-			s.lastPLI.Store(0)
-			s.askKey(p.arrival)
+			if s.track.Video {
+				s.lastPLI.Store(0)
+				s.askKey(p.arrival)
+			}
 		} else {
 			for q := uint16(s.highest) + 1; q != seq; q++ {
 				if len(s.missing) == maxMissing {
@@ -196,9 +198,12 @@ func (s *Source) arrived(p *Packet, clock int64) {
 // nacks are the sequence numbers to ask for now. What was asked for in vain
 // counts as lost.
 func (s *Source) nacks(now int64, out []uint16) []uint16 {
-	keep := s.missing[:0]
+	keep, age := s.missing[:0], int64(nackAge)
+	if !s.track.Video {
+		age = soundAge
+	}
 	for _, m := range s.missing {
-		if m.tries >= nackTries || now-m.since > nackAge {
+		if m.tries >= nackTries || now-m.since > age {
 			s.lost++
 			continue
 		}

@@ -15,11 +15,12 @@ type Batch struct {
 // batchBytes is when a batch is sent though more comes: GSO takes 64 KB.
 const batchBytes = 60 << 10
 
-// Add encrypts an RTP packet for l and keeps it. The caller holds l's lock.
-func (b *Batch) Add(l *Link, plain []byte) {
+// Add encrypts an RTP packet for l and keeps it. The caller holds l's lock. It
+// returns what goes out, valid until the next call; nil when nothing does.
+func (b *Batch) Add(l *Link, plain []byte) []byte {
 	if l.send == nil {
 		l.offer(plain)
-		return
+		return nil
 	}
 	if len(b.buf)+len(plain)+64 > batchBytes {
 		b.Send(l)
@@ -30,9 +31,23 @@ func (b *Batch) Add(l *Link, plain []byte) {
 	start := len(b.buf)
 	out, err := l.send.EncryptRTP(b.buf[start:start:cap(b.buf)], plain, &b.head.rtp)
 	if err != nil {
-		return
+		return nil
 	}
 	b.keep(l, start, out)
+	return out
+}
+
+// Again adds a packet as Add returned it before: the same bytes, so that no
+// key is used for two contents. The caller holds l's lock.
+func (b *Batch) Again(l *Link, encrypted []byte) {
+	if len(b.buf)+len(encrypted) > batchBytes {
+		b.Send(l)
+	}
+	if cap(b.buf) == 0 {
+		b.buf = make([]byte, 0, 64<<10)
+	}
+	start := len(b.buf)
+	b.keep(l, start, append(b.buf[start:start:cap(b.buf)], encrypted...))
 }
 
 // AddRTCP is Add for a compound RTCP packet.

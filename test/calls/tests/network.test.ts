@@ -23,12 +23,16 @@ interface Sound {
   freezes: number;
   frozen: number;
   frames: number;
+  /** Requests for sound that was lost, and packets of sound out of later ones (RED). */
+  nacks: number;
+  redundant: number;
 }
 const sound = (p: Party) =>
-  p.run<Sound>(`const r = { concealed: 0, total: 0, freezes: 0, frozen: 0, frames: 0 };
+  p.run<Sound>(`const r = { concealed: 0, total: 0, freezes: 0, frozen: 0, frames: 0, nacks: 0, redundant: 0 };
     for (const x of room.remoteParticipants.values()) for (const pub of x.trackPublications.values()) if (pub.track)
       for (const s of (await pub.track.getRTCStatsReport()).values()) if (s.type === "inbound-rtp") {
         r.concealed += (s.concealedSamples ?? 0) - (s.silentConcealedSamples ?? 0); r.total += s.totalSamplesReceived ?? 0;
+        if (s.kind === "audio") { r.nacks += s.nackCount ?? 0; r.redundant += s.fecPacketsReceived ?? 0; }
         r.freezes += s.freezeCount ?? 0; r.frozen += s.totalFreezesDuration ?? 0; r.frames += s.framesDecoded ?? 0; }
     return r;`);
 
@@ -46,7 +50,9 @@ for (const loss of long ? [0.01, 0.05, 0.1, 0.2] : [0.1]) {
     const concealed = (after.concealed - before.concealed) / (after.total - before.total);
     console.log(`loss ${loss * 100} % each way, ${seconds} s: concealed ${(concealed * 100).toFixed(2)} %, ${after.freezes - before.freezes} freezes of ${(after.frozen - before.frozen).toFixed(1)} s together, ${after.frames - before.frames} frames`);
     // Loss is on both ways, publisher to server and server to viewer: twice what the name says.
-    expect(concealed).toBeLessThan(loss <= 0.1 ? 0.1 : 0.3);
+    expect(concealed).toBeLessThan(loss <= 0.1 ? 0.05 : 0.1);
+    expect(after.nacks - before.nacks).toBeGreaterThan(0);
+    expect(after.redundant - before.redundant).toBeGreaterThan(0);
     expect(after.frames - before.frames).toBeGreaterThan(seconds * 5);
     relay.conditions = good;
     await Promise.all([ann, bob].map((p) => p.leave()));
