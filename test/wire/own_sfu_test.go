@@ -17,7 +17,7 @@ func TestCallsAreUnavailableWhenTheMediaPortIsTakenAndAllElseGoesOn(t *testing.T
 	}
 	defer port.Close()
 	number := port.LocalAddr().(*net.UDPAddr).Port
-	s := serve(t, "--sfu", "process", "--rtc-listen", "127.0.0.1", "--rtc-port", strconv.Itoa(number), "--admin-listen", "127.0.0.1:0")
+	s := serve(t, "--sfu", "process", "--rtc-listen", "127.0.0.1", "--rtc-port", strconv.Itoa(number), "--admin-listen", "127.0.0.1:0", "--log-level", "debug")
 	awaitIn(t, s, "set rtc.port")
 	if log := s.logs.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "127.0.0.1:"+strconv.Itoa(number)+": bind: address already in use") {
 		t.Errorf("the log does not say why: %s", log)
@@ -47,6 +47,9 @@ func TestCallsAreUnavailableWhenTheMediaPortIsTakenAndAllElseGoesOn(t *testing.T
 	}
 	if status, body := s.get(t, "/rtc/validate?access_token="+started.GetAccess().GetToken(), nil); status != http.StatusOK || body != "success" {
 		t.Errorf("the token is not good at the server's own address: %d %s", status, body)
+	}
+	if log := s.logs.String(); strings.Contains(log, started.GetAccess().GetToken()) || strings.Contains(log, "SKEIN_SFU_") {
+		t.Errorf("a token or a secret is in the log: %s", log)
 	}
 	if body := metrics(); !strings.Contains(body, "skein_sfu_up 1") || strings.Contains(body, "skein_sfu_restarts_total 0") {
 		t.Error("the metrics do not say that it was started again and is up")
