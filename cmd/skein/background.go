@@ -118,7 +118,7 @@ func (back *background) start(ctx context.Context, s *server, cfg *config.Config
 		Decode: gateway.DecodeSend, IDWindow: cfg.Limits.IDWindow, Files: file.Holds{}})
 	back.joins = newJoins(s, cfg, c, back.jobs, pages, limits, log)
 	back.casts = newBroadcasts(s, c, back.jobs, back.auth)
-	back.calls = newCalls(s, cfg, c, back.jobs, pages, limits, log)
+	back.calls = newCalls(s, cfg, c, back.files, back.jobs, pages, limits, log)
 	back.jobs.Start()
 	s.onClose(back.jobs.Close)
 	followers, err := follow.New(follow.Options{DB: s.db, Journal: s.journal, Bus: b, Clock: clock, Entropy: entropy, Log: log, Metrics: s.ops.metrics},

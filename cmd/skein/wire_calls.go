@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/skein-im/skein/internal/auth"
@@ -9,11 +13,14 @@ import (
 	"github.com/skein-im/skein/internal/config"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/feature/call"
+	"github.com/skein-im/skein/internal/feature/file"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 	"github.com/skein-im/skein/internal/page"
 	"github.com/skein-im/skein/internal/quota"
+	"github.com/skein-im/skein/internal/tus"
+	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 
 	"log/slog"
 )
@@ -22,16 +29,44 @@ import (
 const hookPath = "/v1/calls/webhook"
 
 // newCalls is voice and video calls.
-func newCalls(s *server, cfg *config.Config, c *chat.Service, jobs *job.Queue, pages *page.Sealer, limits *limits, log *slog.Logger) *call.Service {
+func newCalls(s *server, cfg *config.Config, c *chat.Service, files *file.Service, jobs *job.Queue, pages *page.Sealer, limits *limits, log *slog.Logger) *call.Service {
 	rings := quota.New[im.Actor](limits.of("ring"), 100_000, limits.clock)
-	calls := call.New(call.Deps{DB: s.db, Chat: c, Queue: jobs, Pages: pages, Clock: limits.clock, Entropy: im.SystemEntropy(), Log: log,
+	deps := call.Deps{DB: s.db, Chat: c, Queue: jobs, Pages: pages, Clock: limits.clock, Entropy: im.SystemEntropy(), Log: log,
 		Media: s.mediaServer(&cfg.Calls), Parties: cfg.Calls.Parties, RingTime: cfg.Calls.RingTime,
 		AllowRing: func(a im.Actor) error {
 			a.Device = ""
 			return rings.Allow(a, 1, "calls to others")
-		}})
+		}}
+	if s.sfu != nil {
+		deps.Files, deps.Recordings = recordings{files}, recordingsDir(cfg)
+	}
+	calls := call.New(deps)
 	s.onClose(calls.Close)
 	return calls
+}
+
+// recordingsDir is the folder that calls are recorded to, until the files are
+// stored.
+func recordingsDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "recordings") }
+
+// recordings keeps what was recorded as files of who did.
+type recordings struct{ files *file.Service }
+
+// Keep implements call.Files.
+func (r recordings) Keep(ctx context.Context, a im.Actor, name, mime string, size int64, from io.Reader) (*skeinv1.File, error) {
+	id, _, err := r.files.Create(ctx, a, tus.New{Size: size, Metadata: map[string]string{"filename": name, "filetype": mime}}, "")
+	if err != nil {
+		return nil, err
+	}
+	info, err := r.files.Write(ctx, a, id, 0, from)
+	if err == nil && info.Offset != size {
+		err = im.Errorf(im.Unavailable, "the file ends at %d of %d bytes", info.Offset, size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.files.Terminate(context.WithoutCancel(ctx), a, id))
+	}
+	f, err := r.files.GetFile(ctx, a, &skeinv1.GetFileRequest{Id: id})
+	return f.GetFile(), err
 }
 
 // mediaServer is the one that the configuration names, or the server's own;

@@ -97,7 +97,7 @@ func peerHandler(inner http.Handler, own func(context.Context, string) (string, 
 	away := func(w http.ResponseWriter) {
 		http.Error(w, "the media server is not there", http.StatusServiceUnavailable)
 	}
-	mux.HandleFunc("POST /twirp/livekit.RoomService/", func(w http.ResponseWriter, r *http.Request) {
+	passed := func(w http.ResponseWriter, r *http.Request) {
 		base, err := "", error(nil)
 		if room := r.Header.Get(call.RoomHeader); room != "" {
 			base, err = own(r.Context(), room)
@@ -111,7 +111,9 @@ func peerHandler(inner http.Handler, own func(context.Context, string) (string, 
 		}
 		(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { away(w) }}).ServeHTTP(w, r)
-	})
+	}
+	mux.HandleFunc("POST /twirp/livekit.RoomService/", passed)
+	mux.HandleFunc("POST /twirp/livekit.Egress/", passed)
 	return mux
 }
 

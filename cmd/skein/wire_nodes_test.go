@@ -53,6 +53,7 @@ func TestAnotherNodeGetsToThisOnesSFUOnlyAndOnlyForRoomsThatAreThere(t *testing.
 	for _, c := range []struct{ method, path, room, want string }{
 		{"POST", "/twirp/livekit.RoomService/ListRooms", "", "200 /twirp/livekit.RoomService/ListRooms"},
 		{"POST", "/twirp/livekit.RoomService/CreateRoom", "here", "200 /twirp/livekit.RoomService/CreateRoom"},
+		{"POST", "/twirp/livekit.Egress/ListEgress", "here", "200 /twirp/livekit.Egress/ListEgress"},
 		{"POST", "/twirp/livekit.RoomService/CreateRoom", "elsewhere", "503 the media server is not there"},
 		{"GET", "/twirp/livekit.RoomService/ListRooms", "", "405 Method Not Allowed"},
 		{"GET", "/rtc/v1", "", "200 signals"},

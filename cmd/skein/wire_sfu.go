@@ -92,7 +92,7 @@ func ownKeys(cfg *config.Config, key auth.MasterKey) (k sfuKeys, err error) {
 func ownFlags(cfg *config.Config) (f sfuFlags, err error) {
 	r, t := &cfg.RTC, &cfg.TURN
 	list := func(l []string) string { return strings.Join(l, ",") }
-	f = sfuFlags{listen: "127.0.0.1:0", maxParticipants: cfg.Calls.Parties, rtcPort: uint(r.Port), rtcListen: list(r.Listen), rtcAddress: list(r.Address), rtcTCP: r.TCP, readers: r.Readers,
+	f = sfuFlags{listen: "127.0.0.1:0", maxParticipants: cfg.Calls.Parties, recordTo: recordingsDir(cfg), recordBytes: int64(max(cfg.Limits.FileBytes-recordMargin, cfg.Limits.FileBytes/2)), rtcPort: uint(r.Port), rtcListen: list(r.Listen), rtcAddress: list(r.Address), rtcTCP: r.TCP, readers: r.Readers,
 		net: sfuNetFlags{stun: list(r.STUN), metadata: r.Metadata, iceServers: list(r.ICEServers), turn: t.Enabled, turnPublic: t.Public, turnPort: uint(t.Port),
 			turnTLSPort: uint(t.TLSPort), turnDomain: t.Domain, turnCert: t.Cert, turnKey: t.Key, turnListen: list(t.Listen), turnRelayPorts: t.RelayPorts}}
 	if err = f.net.check(); err != nil { // which also reads turnRelayPorts
@@ -105,13 +105,17 @@ func ownFlags(cfg *config.Config) (f sfuFlags, err error) {
 	return f, err
 }
 
+// recordMargin is how far a recorded file stays below the largest that is
+// stored: what is written in the two seconds between two looks at its size.
+const recordMargin = 8 << 20
+
 // args are the flags as a command line.
 func (f *sfuFlags) args() []string {
 	n := &f.net
 	number := func(u uint) string { return strconv.FormatUint(uint64(u), 10) }
 	args := []string{"skein", "sfu"}
 	for _, a := range [][2]string{{"listen", f.listen}, {"rtc-port", number(f.rtcPort)}, {"rtc-listen", f.rtcListen}, {"rtc-address", f.rtcAddress}, {"rtc-tcp", strconv.FormatBool(f.rtcTCP)},
-		{"readers", strconv.Itoa(f.readers)}, {"max-participants", strconv.Itoa(f.maxParticipants)}, {"webhook", f.webhooks}, {"supervised", strconv.FormatBool(f.supervised)},
+		{"readers", strconv.Itoa(f.readers)}, {"max-participants", strconv.Itoa(f.maxParticipants)}, {"webhook", f.webhooks}, {"record-to", f.recordTo}, {"record-bytes", strconv.FormatInt(f.recordBytes, 10)}, {"supervised", strconv.FormatBool(f.supervised)},
 		{"rtc-stun", n.stun}, {"rtc-metadata", n.metadata}, {"ice-servers", n.iceServers}, {"turn", strconv.FormatBool(n.turn)}, {"turn-public", strconv.FormatBool(n.turnPublic)},
 		{"turn-port", number(n.turnPort)}, {"turn-tls-port", number(n.turnTLSPort)}, {"turn-domain", n.turnDomain}, {"turn-cert", n.turnCert}, {"turn-key", n.turnKey},
 		{"turn-listen", n.turnListen}, {"turn-relay-ports", n.turnRelayPorts}} {

@@ -21,6 +21,9 @@ type Calls interface {
 	RemoveFromCall(ctx context.Context, a im.Actor, r *skeinv1.RemoveFromCallRequest) (*skeinv1.RemoveFromCallResponse, error)
 	SetCallRole(ctx context.Context, a im.Actor, r *skeinv1.SetCallRoleRequest) (*skeinv1.SetCallRoleResponse, error)
 	GetCall(ctx context.Context, a im.Actor, r *skeinv1.GetCallRequest) (*skeinv1.GetCallResponse, error)
+	StartRecording(ctx context.Context, a im.Actor, r *skeinv1.StartRecordingRequest) (*skeinv1.StartRecordingResponse, error)
+	StopRecording(ctx context.Context, a im.Actor, r *skeinv1.StopRecordingRequest) (*skeinv1.StopRecordingResponse, error)
+	ListRecordings(ctx context.Context, a im.Actor, r *skeinv1.ListRecordingsRequest) (*skeinv1.ListRecordingsResponse, error)
 	ListCalls(ctx context.Context, a im.Actor, r *skeinv1.ListCallsRequest) (*skeinv1.ListCallsResponse, error)
 }
 
@@ -37,4 +40,7 @@ func (s *server) callCalls(t map[string]http.Handler) {
 	at(t, s, skeinv1connect.CallServiceSetCallRoleProcedure, v.SetCallRole)
 	at(t, s, skeinv1connect.CallServiceGetCallProcedure, v.GetCall)
 	at(t, s, skeinv1connect.CallServiceListCallsProcedure, v.ListCalls)
+	at(t, s, skeinv1connect.CallServiceStartRecordingProcedure, v.StartRecording)
+	at(t, s, skeinv1connect.CallServiceStopRecordingProcedure, v.StopRecording)
+	at(t, s, skeinv1connect.CallServiceListRecordingsProcedure, v.ListRecordings)
 }

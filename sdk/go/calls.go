@@ -71,6 +71,8 @@ type Call struct {
 	// Role is that of who joins without being invited.
 	Role    CallRole
 	Parties []CallParty // the starter first; in lists the first 20 and oneself
+	// Recording says that it is being recorded; zero = it is not.
+	Recording RecordingMark
 	// Count is how many have to do with it, Joined how many are in it.
 	Count, Joined int
 	// Access is what a LiveKit client connects with, where this device was let
@@ -112,6 +114,7 @@ type OwnCall struct {
 	Started      time.Time
 	Answered     time.Time // zero = nobody has
 	RingsUntil   time.Time
+	Recording    RecordingMark // zero = it is not being recorded
 }
 
 // CallsKey is the key of the self conversation that has the user's calls of
@@ -158,6 +161,8 @@ type GroupCall struct {
 	Started time.Time
 	Joined  int      // how many are in it
 	Users   []string // the first 20 of them
+	// Recording says that it is being recorded; zero = it is not.
+	Recording RecordingMark
 }
 
 // CallNow returns the call that members of this group can join.
@@ -165,7 +170,8 @@ func (v *Conversation) CallNow() (call GroupCall, ok bool) {
 	v.look(func(cv *conv) {
 		k := valueOf(cv, "call").GetCall()
 		if ok = k != nil && k.GetState() != skeinv1.CallState_CALL_STATE_ENDED; ok {
-			call = GroupCall{ID: k.GetCall(), Starter: k.GetStarter(), Video: k.GetVideo(), Started: microsTime(k.GetStartedUs()), Joined: int(k.GetJoined()), Users: slices.Clone(k.GetUsers())}
+			call = GroupCall{ID: k.GetCall(), Starter: k.GetStarter(), Video: k.GetVideo(), Started: microsTime(k.GetStartedUs()), Joined: int(k.GetJoined()), Users: slices.Clone(k.GetUsers()),
+				Recording: markOf(k.GetRecording())}
 		}
 	})
 	return call, ok
@@ -179,7 +185,7 @@ func (c *Client) OwnCalls() []OwnCall {
 		for _, k := range valueOf(cv, CallsKey).GetCalls().GetCalls() {
 			out = append(out, OwnCall{ID: k.GetCall(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: wordAt(callStates(), int32(k.GetState())),
 				End: wordAt(callEnds(), int32(k.GetEnd())), Own: wordAt(partyStates(), int32(k.GetOwn())), Role: wordAt(callRoles(), int32(k.GetRole())), Device: k.GetDevice(), InvitedBy: k.GetInvitedBy(),
-				Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), RingsUntil: microsTime(k.GetRingsUntilUs())})
+				Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), RingsUntil: microsTime(k.GetRingsUntilUs()), Recording: markOf(k.GetRecording())})
 		}
 	})
 	return out
@@ -311,11 +317,14 @@ func (c *Client) Calls(ctx context.Context, q CallQuery) (calls []Call, next str
 
 // CallLine is the line that a call leaves in its conversation.
 type CallLine struct {
-	Kind    string // "started", "ended", "missed" or "declined"
+	// Kind is "started", "ended", "missed" or "declined", or "recording" and "recorded" of a recording.
+	Kind    string
 	Call    string // id
 	Video   bool
 	Starter string        // user id
-	Talked  time.Duration // of an ended one
+	Talked  time.Duration // of an ended one, and of a recording
+	// Recording is the recording's id and Recorder who has started it, of "recording" and "recorded".
+	Recording, Recorder string
 	// Reason is why it was missed: CallNoAnswer, CallCancelled or CallBusy.
 	Reason CallEnd
 }
@@ -327,12 +336,12 @@ func CallOf(m *Message) (l CallLine, ok bool) {
 		return CallLine{}, false
 	}
 	kind, ok := strings.CutPrefix(m.Notice.Code, "call.")
-	if !ok || !slices.Contains([]string{"started", "ended", "missed", "declined"}, kind) {
+	if !ok || !slices.Contains([]string{"started", "ended", "missed", "declined", "recording", "recorded"}, kind) {
 		return CallLine{}, false
 	}
 	p := m.Notice.Params
 	talked, _ := time.ParseDuration(p["duration_s"] + "s") // absent = none
-	l = CallLine{Kind: kind, Call: p["call"], Video: p["video"] == "true", Starter: p["starter"], Talked: talked}
+	l = CallLine{Kind: kind, Call: p["call"], Video: p["video"] == "true", Starter: p["starter"], Talked: talked, Recording: p["recording"], Recorder: p["recorder"]}
 	switch p["reason"] {
 	case "no_answer":
 		l.Reason = CallNoAnswer
@@ -385,7 +394,7 @@ func wireRole(r CallRole) skeinv1.CallRole { return skeinv1.CallRole(indexOf(cal
 func callWith(k *skeinv1.Call, access *CallAccess) Call {
 	out := Call{ID: k.GetId(), Conversation: k.GetConversation(), Starter: k.GetStarter(), Video: k.GetVideo(), State: wordAt(callStates(), int32(k.GetState())), End: wordAt(callEnds(), int32(k.GetEnd())),
 		Started: microsTime(k.GetStartedUs()), Answered: microsTime(k.GetAnsweredUs()), Ended: microsTime(k.GetEndedUs()), Role: wordAt(callRoles(), int32(k.GetRole())),
-		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount()), Access: access}
+		Count: int(k.GetPartyCount()), Joined: int(k.GetJoinedCount()), Access: access, Recording: markOf(k.GetRecording())}
 	for _, p := range k.GetParties() {
 		out.Parties = append(out.Parties, CallParty{User: p.GetUser(), State: wordAt(partyStates(), int32(p.GetState())), Role: wordAt(callRoles(), int32(p.GetRole())), InvitedBy: p.GetInvitedBy(), Device: p.GetDevice()})
 	}

@@ -86,6 +86,15 @@ func callRows() []row {
 			request: func(f *fixture, _ principal) proto.Message {
 				return &pb.SetCallRoleRequest{Call: f.calling(), User: f.users[muted], Role: pb.CallRole_CALL_ROLE_VIEWER}
 			}},
+		// This server has its media elsewhere, and records nothing: whoever may is told so.
+		{verb: "CallService/StartRecording", prepare: rung, cells: outside + `
+			PERMISSION_DENIED   muted bot
+			FAILED_PRECONDITION member admin owner app`,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.StartRecordingRequest{Call: f.calling()} }},
+		{verb: "CallService/StopRecording", cells: hosts, prepare: rung,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.StopRecordingRequest{Call: f.calling()} }},
+		{verb: "CallService/ListRecordings", cells: outside + "ok muted member bot admin owner app", prepare: rung,
+			request: func(f *fixture, _ principal) proto.Message { return &pb.ListRecordingsRequest{Call: f.calling()} }},
 		{verb: "CallService/GetCall", cells: outside + "ok muted member bot admin owner app", prepare: rung,
 			request: func(f *fixture, _ principal) proto.Message { return &pb.GetCallRequest{Call: f.calling()} }},
 		{verb: "CallService/ListCalls", cells: everybodys + "ok foreign-app app", prepare: rung,

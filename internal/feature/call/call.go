@@ -53,6 +53,7 @@ type Chat interface {
 	Send(ctx context.Context, actor im.Actor, r chat.SendRequest) (journal.Result, error)
 	Open(ctx context.Context, actor im.Actor, conv im.ConvID) (*skeinv1.Conversation, error)
 	Read(ctx context.Context, actor im.Actor, conv im.ConvID, seq im.Seq) (journal.Marker, error)
+	Glance(ctx context.Context, actor im.Actor, conv im.ConvID, seqs []im.Seq) ([]im.Entry, error)
 	Now() im.Micros
 }
 
@@ -75,7 +76,7 @@ type Ring struct {
 	Call *skeinv1.UserCall
 }
 
-// Deps are what a Service is made of; all but Media, AllowRing and Push are
+// Deps are what a Service is made of; all but Media, AllowRing, Push and Files are
 // needed.
 type Deps struct {
 	DB      *db.DB
@@ -97,6 +98,10 @@ type Deps struct {
 	// Push tells of a ring, and of its end, at least once each and in order; nil =
 	// nobody. An error has it told again.
 	Push func(ctx context.Context, r Ring) error
+	// Files keeps recordings; nil = nothing is recorded. Recordings is the folder
+	// that the media server of this node records to.
+	Files      Files
+	Recordings string
 }
 
 // Service answers skein.v1.CallService and does what is due. All methods may
@@ -108,22 +113,28 @@ type Service struct {
 	seed   maphash.Seed
 	fences chan fence
 	done   chan struct{} // closed when the goroutine of fences has ended
-	stop   context.CancelFunc
+
+	wake     chan struct{} // a recording is complete
+	gathered chan struct{} // closed when the goroutine of recordings has ended
+	stop     context.CancelFunc
 }
 
 // New returns a service that hears of fences until it is closed. The tables
 // must have been migrated.
 func New(d Deps) *Service {
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Service{d: d, seed: maphash.MakeSeed(), fences: make(chan fence, 1024), done: make(chan struct{}), stop: stop}
+	s := &Service{d: d, seed: maphash.MakeSeed(), fences: make(chan fence, 1024), done: make(chan struct{}), stop: stop,
+		wake: make(chan struct{}, 1), gathered: make(chan struct{})}
 	go s.hear(ctx)
+	go s.gathers(ctx)
 	return s
 }
 
-// Close ends the service's goroutine.
+// Close ends the service's goroutines.
 func (s *Service) Close(context.Context) error {
 	s.stop()
 	<-s.done
+	<-s.gathered
 	return nil
 }
 

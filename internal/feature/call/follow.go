@@ -128,7 +128,10 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 		err = s.d.DB.Write(ctx, func(tx db.Tx) error {
 			for _, q := range []string{"DELETE FROM call_party WHERE app = $1 AND call_id = $2 AND usr = $3",
 				"UPDATE call_party SET inviter = '' WHERE app = $1 AND call_id = $2 AND inviter = $3",
-				"UPDATE call SET starter = '' WHERE app = $1 AND id = $2 AND starter = $3"} {
+				"UPDATE call SET starter = '' WHERE app = $1 AND id = $2 AND starter = $3",
+				"UPDATE call SET recorder = '' WHERE app = $1 AND id = $2 AND recorder = $3",
+				"UPDATE call_track SET usr = '' WHERE app = $1 AND usr = $3 AND recording IN (SELECT id FROM call_recording WHERE app = $1 AND call_id = $2)",
+				"UPDATE call_recording SET recorder = '' WHERE app = $1 AND call_id = $2 AND recorder = $3"} {
 				if _, err := tx.Exec(q, app, id, user); err != nil {
 					return err
 				}

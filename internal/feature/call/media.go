@@ -109,10 +109,15 @@ type participant struct {
 
 // track is LiveKit's TrackInfo, as far as it is used.
 type track struct {
-	SID   string `json:"sid"`
-	Type  string `json:"type"` // AUDIO, VIDEO, DATA; AUDIO is 0 and may be left out
-	Muted bool   `json:"muted"`
+	SID    string `json:"sid"`
+	Type   string `json:"type"` // AUDIO, VIDEO, DATA; AUDIO is 0 and may be left out
+	Muted  bool   `json:"muted"`
+	Source string `json:"source"`     // CAMERA, MICROPHONE, …
+	Secret string `json:"encryption"` // NONE, which is 0 and may be left out, GCM, CUSTOM
 }
+
+// encrypted tells that only those who have a key can hear or see it.
+func (t *track) encrypted() bool { return t.Secret != "" && t.Secret != "NONE" }
 
 // createRoom makes a room that is there already, or not yet.
 func (m *Media) createRoom(ctx context.Context, room string, most int) error {
@@ -157,6 +162,28 @@ func (m *Media) permit(ctx context.Context, room, who string, may permission) er
 	return m.ask(ctx, room, "UpdateParticipant", token.Video{RoomAdmin: true, Room: room}, map[string]any{"room": room, "identity": who, "permission": may}, nil)
 }
 
+// egresses are the recordings that go on in a room.
+func (m *Media) egresses(ctx context.Context, room string) ([]*egress, error) {
+	var out struct {
+		Items []*egress `json:"items"`
+	}
+	err := m.ask(ctx, room, "Egress/ListEgress", token.Video{RoomRecord: true}, map[string]any{"roomName": room, "active": true}, &out)
+	return out.Items, gone(err)
+}
+
+// startEgress records a track, into the media server's own folder. Errors:
+// NotFound, FailedPrecondition, ResourceExhausted.
+func (m *Media) startEgress(ctx context.Context, room, trackSID, path string) (*egress, error) {
+	out := new(egress)
+	err := m.ask(ctx, room, "Egress/StartTrackEgress", token.Video{RoomRecord: true}, map[string]any{"roomName": room, "trackId": trackSID, "file": map[string]any{"filepath": path}}, out)
+	return out, err
+}
+
+// stopEgress ends a recording.
+func (m *Media) stopEgress(ctx context.Context, room, id string) error {
+	return m.ask(ctx, room, "Egress/StopEgress", token.Video{RoomRecord: true}, map[string]any{"egressId": id}, nil)
+}
+
 func gone(err error) error {
 	if im.CodeOf(err) == im.NotFound {
 		return nil
@@ -164,8 +191,10 @@ func gone(err error) error {
 	return err
 }
 
-// ask calls a method of RoomService by Twirp's JSON over HTTP. Errors: NotFound
-// (no such room or participant), Unavailable (it does not answer, or refuses).
+// ask calls a method of RoomService, or of another service by SERVICE/METHOD, by
+// Twirp's JSON over HTTP. Errors: NotFound (no such room, participant or track),
+// FailedPrecondition and ResourceExhausted as the media server words them,
+// Unavailable (it does not answer, or refuses).
 func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req, res any) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*askFor+findFor)
 	defer cancel()
@@ -201,7 +230,11 @@ func (m *Media) ask(ctx context.Context, room, method string, g token.Video, req
 func (m *Media) post(ctx context.Context, base, room, method string, g token.Video, body []byte) (raw []byte, away bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/twirp/livekit.RoomService/"+method, bytes.NewReader(body))
+	service, name, other := strings.Cut(method, "/")
+	if !other {
+		service, name = "RoomService", method
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(base, "/")+"/twirp/livekit."+service+"/"+name, bytes.NewReader(body))
 	if err != nil {
 		return nil, false, err
 	}
@@ -234,8 +267,13 @@ func (m *Media) post(ctx context.Context, base, room, method string, g token.Vid
 		Msg  string `json:"msg"`
 	}
 	_ = json.Unmarshal(raw, &e) // whatever it is, it is no answer
-	if e.Code == "not_found" {
+	switch e.Code {
+	case "not_found":
 		return nil, false, im.Errorf(im.NotFound, "the media server knows no such room or participant")
+	case "failed_precondition":
+		return nil, false, im.Errorf(im.FailedPrecondition, "the media server: %s", e.Msg)
+	case "resource_exhausted":
+		return nil, false, im.Errorf(im.ResourceExhausted, "the media server: %s", e.Msg)
 	}
 	return nil, a.StatusCode == http.StatusServiceUnavailable, im.Errorf(im.Unavailable, "the media server refuses %s: %d %s %s", method, a.StatusCode, e.Code, e.Msg)
 }

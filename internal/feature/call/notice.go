@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
@@ -14,6 +16,9 @@ const (
 	codeEnded    = "call.ended"
 	codeMissed   = "call.missed"
 	codeDeclined = "call.declined"
+
+	codeRecording = "call.recording"
+	codeRecorded  = "call.recorded"
 )
 
 // startNotice says in a group that there is a call.
@@ -39,6 +44,24 @@ func endNotice(c *call) *skeinv1.Notice {
 		return notice(c, codeMissed, "Missed "+medium(c)+" call", param("reason", "cancelled"))
 	}
 	return notice(c, codeMissed, "Missed "+medium(c)+" call", param("reason", "no_answer"))
+}
+
+// recordingNotice says that a call is being recorded.
+func recordingNotice(c *call, r *recording) *skeinv1.Notice {
+	return notice(c, codeRecording, "The call is being recorded", param("recording", r.id), param("recorder", string(r.recorder)))
+}
+
+// recordedNotice says that a recording is in the conversation.
+func recordedNotice(c *call, r *recording, tracks int) *skeinv1.Notice {
+	seconds := int64((r.ended - r.started) / 1_000_000)
+	return notice(c, codeRecorded, "Recording of a call, "+clockOf(seconds), param("recording", r.id), param("recorder", string(r.recorder)),
+		param("duration_s", strconv.FormatInt(seconds, 10)), param("tracks", strconv.Itoa(tracks)))
+}
+
+// noticeBody is a notice as a message's body.
+func noticeBody(n *skeinv1.Notice) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
+		Content: &skeinv1.Content{Kind: &skeinv1.Content_Notice{Notice: n}}})
 }
 
 func medium(c *call) string {

@@ -37,28 +37,31 @@ type call struct {
 	version, told int64
 	closed, due   int64
 	note1, note2  []byte
+	recording     string // that goes on, empty = none
+	recorder      im.UserID
+	recorded      im.Micros
 }
 
 func (c *call) direct() bool { return c.conv.Kind() == im.ConvDirect }
 
-const callColumns = "app, id, starter, conv, hash, room, video, quiet, role, state, ending, created, answered, ended, version, told, closed, due, note_1, note_2"
+const callColumns = "app, id, starter, conv, hash, room, video, quiet, role, state, ending, created, answered, ended, version, told, closed, due, note_1, note_2, recording, recorder, recorded"
 
 func (c *call) scan(from interface{ Scan(...any) error }) error {
 	return from.Scan(&c.app, &c.id, &c.starter, &c.conv, &c.hash, &c.room, &c.video, &c.quiet, &c.role, &c.state, &c.ending, &c.created, &c.answered,
-		&c.ended, &c.version, &c.told, &c.closed, &c.due, &c.note1, &c.note2)
+		&c.ended, &c.version, &c.told, &c.closed, &c.due, &c.note1, &c.note2, &c.recording, &c.recorder, &c.recorded)
 }
 
 // store writes what changes of a call after it was made.
 func (c *call) store(tx db.Tx) error {
-	_, err := tx.Exec("UPDATE call SET state = $3, ending = $4, answered = $5, ended = $6, version = $7, due = $8 WHERE app = $1 AND id = $2",
-		c.app, c.id, c.state, c.ending, c.answered, c.ended, c.version, c.due)
+	_, err := tx.Exec("UPDATE call SET state = $3, ending = $4, answered = $5, ended = $6, version = $7, due = $8, recording = $9, recorder = $10, recorded = $11 WHERE app = $1 AND id = $2",
+		c.app, c.id, c.state, c.ending, c.answered, c.ended, c.version, c.due, c.recording, c.recorder, c.recorded)
 	return err
 }
 
 func (c *call) insert(tx db.Tx) error {
-	_, err := tx.Exec("INSERT INTO call ("+callColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+	_, err := tx.Exec("INSERT INTO call ("+callColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 		c.app, c.id, c.starter, c.conv, c.hash, c.room, c.video, c.quiet, c.role, c.state, c.ending, c.created, c.answered, c.ended, c.version, c.told,
-		c.closed, c.due, c.note1, c.note2)
+		c.closed, c.due, c.note1, c.note2, c.recording, c.recorder, c.recorded)
 	return err
 }
 
@@ -180,6 +183,11 @@ func (t *turn) store(before *call) error {
 	if c.state == callEnded && before.state != callEnded && skeinv1.CallEnd(c.ending) != skeinv1.CallEnd_CALL_END_FAILED {
 		c.due |= noteEnd
 	}
+	if c.state == callEnded {
+		if err := t.stopRecording(""); err != nil {
+			return err
+		}
+	}
 	c.version++
 	if err := c.store(t.tx); err != nil {
 		return err
@@ -256,7 +264,7 @@ func elsewhere(tx db.Tx, app im.AppID, u im.UserID, id string) (other string, de
 func (c *call) wire(parties []*party, a im.Actor, most int) *skeinv1.Call {
 	out := &skeinv1.Call{Id: c.id, Conversation: string(c.conv), Starter: string(c.starter), Video: c.video != 0, State: skeinv1.CallState(c.state),
 		End: skeinv1.CallEnd(c.ending), StartedUs: int64(c.created), AnsweredUs: int64(c.answered), EndedUs: int64(c.ended), Role: skeinv1.CallRole(c.role),
-		PartyCount: uint32(len(parties)), Version: uint32(c.version)}
+		PartyCount: uint32(len(parties)), Version: uint32(c.version), Recording: c.mark()}
 	for _, p := range parties {
 		if p.state == joined {
 			out.JoinedCount++
@@ -278,5 +286,5 @@ func (c *call) wire(parties []*party, a im.Actor, most int) *skeinv1.Call {
 func (c *call) own(p *party) *skeinv1.UserCall {
 	return &skeinv1.UserCall{Call: c.id, Conversation: string(c.conv), Starter: string(c.starter), Video: c.video != 0, State: skeinv1.CallState(c.state),
 		End: skeinv1.CallEnd(c.ending), Own: skeinv1.CallPartyState(p.state), Role: skeinv1.CallRole(p.role), Device: string(p.device), InvitedBy: string(p.inviter),
-		StartedUs: int64(c.created), AnsweredUs: int64(c.answered), RingsUntilUs: int64(p.ring)}
+		StartedUs: int64(c.created), AnsweredUs: int64(c.answered), RingsUntilUs: int64(p.ring), Recording: c.mark()}
 }

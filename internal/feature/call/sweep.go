@@ -42,6 +42,25 @@ func (s *Service) sweep(ctx context.Context) error {
 		}
 		errs = append(errs, s.work(ctx, n.app, n.id))
 	}
+	return errors.Join(append(errs, s.sweepRecordings(ctx))...)
+}
+
+// sweepRecordings does what is left to do for recordings.
+func (s *Service) sweepRecordings(ctx context.Context) error {
+	var calls []*call
+	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+		calls = nil
+		return db.Each(tx, func(r db.Rows) error {
+			c := new(call)
+			err := c.scan(r)
+			calls = append(calls, c)
+			return err
+		}, "SELECT "+callColumns+" FROM call WHERE (app, id) IN (SELECT app, call_id FROM call_recording WHERE state < 3 OR due > 0 ORDER BY app, id LIMIT $1)", swept)
+	})
+	errs := []error{err}
+	for _, c := range calls {
+		errs = append(errs, s.captured(ctx, c), s.recordings(ctx, c))
+	}
 	return errors.Join(errs...)
 }
 

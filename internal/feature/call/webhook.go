@@ -26,6 +26,7 @@ type hook struct {
 		Reason string      `json:"disconnectReason"`
 		May    *permission `json:"permission"`
 	} `json:"participant"`
+	Egress *egress `json:"egressInfo"`
 }
 
 // movedAway are the reasons of those who are about to come back: whom a media
@@ -67,6 +68,9 @@ func (s *Service) Webhook(w http.ResponseWriter, r *http.Request) {
 
 // heard has an event of the media server take effect.
 func (s *Service) heard(ctx context.Context, h *hook) error {
+	if h.Egress != nil {
+		return s.heardEgress(ctx, h.Egress)
+	}
 	var c *call
 	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
 		c = new(call)
@@ -90,6 +94,8 @@ func (s *Service) heard(ctx context.Context, h *hook) error {
 		if !movedAway(h.Participant.Reason) {
 			return s.went(ctx, c, h.Participant.Identity)
 		}
+	case "track_published":
+		return s.captured(ctx, c)
 	case "room_finished":
 		return s.compare(ctx, c.app, c.id, true)
 	}

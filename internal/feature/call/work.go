@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -66,6 +64,7 @@ func (s *Service) work(ctx context.Context, app im.AppID, id string) error {
 	if s.d.Media != nil {
 		errs = append(errs, s.evict(ctx, c, parties), s.close(ctx, c))
 	}
+	errs = append(errs, s.recordings(ctx, c))
 	return errors.Join(errs...)
 }
 
@@ -209,7 +208,7 @@ func (s *Service) ofGroup(ctx context.Context, about *call) (*skeinv1.Conversati
 			return err
 		}
 		parties, err := loadParties(tx, c)
-		out = &skeinv1.ConversationCall{Call: c.id, Starter: string(c.starter), Video: c.video != 0, State: skeinv1.CallState(c.state), StartedUs: int64(c.created)}
+		out = &skeinv1.ConversationCall{Call: c.id, Starter: string(c.starter), Video: c.video != 0, State: skeinv1.CallState(c.state), StartedUs: int64(c.created), Recording: c.mark()}
 		for _, p := range parties {
 			if p.state == joined {
 				if out.Joined++; len(out.Users) < MaxShown {
@@ -233,8 +232,7 @@ func (s *Service) note(ctx context.Context, c *call, parties []*party) error {
 			id, n = c.note2, endNotice(c)
 		}
 		cid, _ := im.ParseClientID(id)
-		body, err := proto.MarshalOptions{Deterministic: true}.Marshal(&skeinv1.Body{Scheme: skeinv1.BodyScheme_BODY_SCHEME_CONTENT,
-			Content: &skeinv1.Content{Kind: &skeinv1.Content_Notice{Notice: n}}})
+		body, err := noticeBody(n)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,122 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RecordingState is how far a recording is.
+type RecordingState int32
+
+const (
+	RecordingState_RECORDING_STATE_UNSPECIFIED RecordingState = 0
+	// It goes on.
+	RecordingState_RECORDING_STATE_ON RecordingState = 1
+	// It is over, and its files are on their way.
+	RecordingState_RECORDING_STATE_GATHERING RecordingState = 2
+	// Its files are in the conversation.
+	RecordingState_RECORDING_STATE_DONE RecordingState = 3
+	// Nothing was there to be recorded.
+	RecordingState_RECORDING_STATE_EMPTY RecordingState = 4
+)
+
+// Enum value maps for RecordingState.
+var (
+	RecordingState_name = map[int32]string{
+		0: "RECORDING_STATE_UNSPECIFIED",
+		1: "RECORDING_STATE_ON",
+		2: "RECORDING_STATE_GATHERING",
+		3: "RECORDING_STATE_DONE",
+		4: "RECORDING_STATE_EMPTY",
+	}
+	RecordingState_value = map[string]int32{
+		"RECORDING_STATE_UNSPECIFIED": 0,
+		"RECORDING_STATE_ON":          1,
+		"RECORDING_STATE_GATHERING":   2,
+		"RECORDING_STATE_DONE":        3,
+		"RECORDING_STATE_EMPTY":       4,
+	}
+)
+
+func (x RecordingState) Enum() *RecordingState {
+	p := new(RecordingState)
+	*p = x
+	return p
+}
+
+func (x RecordingState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordingState) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_call_proto_enumTypes[0].Descriptor()
+}
+
+func (RecordingState) Type() protoreflect.EnumType {
+	return &file_skein_v1_call_proto_enumTypes[0]
+}
+
+func (x RecordingState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordingState.Descriptor instead.
+func (RecordingState) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{0}
+}
+
+// RecordedSource is what a recorded track shows or lets hear.
+type RecordedSource int32
+
+const (
+	RecordedSource_RECORDED_SOURCE_UNSPECIFIED  RecordedSource = 0
+	RecordedSource_RECORDED_SOURCE_MICROPHONE   RecordedSource = 1
+	RecordedSource_RECORDED_SOURCE_CAMERA       RecordedSource = 2
+	RecordedSource_RECORDED_SOURCE_SCREEN       RecordedSource = 3
+	RecordedSource_RECORDED_SOURCE_SCREEN_AUDIO RecordedSource = 4
+)
+
+// Enum value maps for RecordedSource.
+var (
+	RecordedSource_name = map[int32]string{
+		0: "RECORDED_SOURCE_UNSPECIFIED",
+		1: "RECORDED_SOURCE_MICROPHONE",
+		2: "RECORDED_SOURCE_CAMERA",
+		3: "RECORDED_SOURCE_SCREEN",
+		4: "RECORDED_SOURCE_SCREEN_AUDIO",
+	}
+	RecordedSource_value = map[string]int32{
+		"RECORDED_SOURCE_UNSPECIFIED":  0,
+		"RECORDED_SOURCE_MICROPHONE":   1,
+		"RECORDED_SOURCE_CAMERA":       2,
+		"RECORDED_SOURCE_SCREEN":       3,
+		"RECORDED_SOURCE_SCREEN_AUDIO": 4,
+	}
+)
+
+func (x RecordedSource) Enum() *RecordedSource {
+	p := new(RecordedSource)
+	*p = x
+	return p
+}
+
+func (x RecordedSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordedSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_call_proto_enumTypes[1].Descriptor()
+}
+
+func (RecordedSource) Type() protoreflect.EnumType {
+	return &file_skein_v1_call_proto_enumTypes[1]
+}
+
+func (x RecordedSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordedSource.Descriptor instead.
+func (RecordedSource) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{1}
+}
+
 // Call is a call and who has to do with it.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -50,7 +166,9 @@ type Call struct {
 	PartyCount  uint32 `protobuf:"varint,12,opt,name=party_count,json=partyCount,proto3" json:"party_count,omitempty"`
 	JoinedCount uint32 `protobuf:"varint,13,opt,name=joined_count,json=joinedCount,proto3" json:"joined_count,omitempty"`
 	// Raised by each change.
-	Version       uint32 `protobuf:"varint,14,opt,name=version,proto3" json:"version,omitempty"`
+	Version uint32 `protobuf:"varint,14,opt,name=version,proto3" json:"version,omitempty"`
+	// Absent when it is not recorded now.
+	Recording     *RecordingMark `protobuf:"bytes,15,opt,name=recording,proto3" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +301,257 @@ func (x *Call) GetVersion() uint32 {
 	return 0
 }
 
+func (x *Call) GetRecording() *RecordingMark {
+	if x != nil {
+		return x.Recording
+	}
+	return nil
+}
+
+// Recording is what was recorded of a call from when to when.
+type Recording struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 hex digits.
+	Id           string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Call         string `protobuf:"bytes,2,opt,name=call,proto3" json:"call,omitempty"`
+	Conversation string `protobuf:"bytes,3,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	// Who started it, and whose the files are; empty when they were erased.
+	Recorder string `protobuf:"bytes,4,opt,name=recorder,proto3" json:"recorder,omitempty"`
+	// Microseconds since 1970 UTC.
+	StartedUs int64 `protobuf:"varint,5,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"`
+	// 0 = it goes on.
+	EndedUs int64          `protobuf:"varint,6,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`
+	State   RecordingState `protobuf:"varint,7,opt,name=state,proto3,enum=skein.v1.RecordingState" json:"state,omitempty"`
+	// What keeps it from going on, or its files from coming, in words; empty = nothing does.
+	Problem string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	// In the order in which they began.
+	Tracks        []*RecordedTrack `protobuf:"bytes,9,rep,name=tracks,proto3" json:"tracks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recording) Reset() {
+	*x = Recording{}
+	mi := &file_skein_v1_call_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recording) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recording) ProtoMessage() {}
+
+func (x *Recording) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recording.ProtoReflect.Descriptor instead.
+func (*Recording) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Recording) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Recording) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+func (x *Recording) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *Recording) GetRecorder() string {
+	if x != nil {
+		return x.Recorder
+	}
+	return ""
+}
+
+func (x *Recording) GetStartedUs() int64 {
+	if x != nil {
+		return x.StartedUs
+	}
+	return 0
+}
+
+func (x *Recording) GetEndedUs() int64 {
+	if x != nil {
+		return x.EndedUs
+	}
+	return 0
+}
+
+func (x *Recording) GetState() RecordingState {
+	if x != nil {
+		return x.State
+	}
+	return RecordingState_RECORDING_STATE_UNSPECIFIED
+}
+
+func (x *Recording) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+func (x *Recording) GetTracks() []*RecordedTrack {
+	if x != nil {
+		return x.Tracks
+	}
+	return nil
+}
+
+// RecordedTrack is one file of a recording. To play several together, each begins at started_us.
+type RecordedTrack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose it is.
+	User   string         `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Source RecordedSource `protobuf:"varint,2,opt,name=source,proto3,enum=skein.v1.RecordedSource" json:"source,omitempty"`
+	// Of its first sound or picture, microseconds since 1970 UTC.
+	StartedUs  int64  `protobuf:"varint,3,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"`
+	DurationMs uint32 `protobuf:"varint,4,opt,name=duration_ms,json=durationMs,proto3" json:"duration_ms,omitempty"`
+	// The file's id, and the message of the conversation by which it is read.
+	File string `protobuf:"bytes,5,opt,name=file,proto3" json:"file,omitempty"`
+	Seq  uint64 `protobuf:"varint,6,opt,name=seq,proto3" json:"seq,omitempty"`
+	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	Mime string `protobuf:"bytes,8,opt,name=mime,proto3" json:"mime,omitempty"`
+	Size uint64 `protobuf:"varint,9,opt,name=size,proto3" json:"size,omitempty"`
+	// Of a film, in pixels.
+	Width         uint32 `protobuf:"varint,10,opt,name=width,proto3" json:"width,omitempty"`
+	Height        uint32 `protobuf:"varint,11,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordedTrack) Reset() {
+	*x = RecordedTrack{}
+	mi := &file_skein_v1_call_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordedTrack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordedTrack) ProtoMessage() {}
+
+func (x *RecordedTrack) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordedTrack.ProtoReflect.Descriptor instead.
+func (*RecordedTrack) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RecordedTrack) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RecordedTrack) GetSource() RecordedSource {
+	if x != nil {
+		return x.Source
+	}
+	return RecordedSource_RECORDED_SOURCE_UNSPECIFIED
+}
+
+func (x *RecordedTrack) GetStartedUs() int64 {
+	if x != nil {
+		return x.StartedUs
+	}
+	return 0
+}
+
+func (x *RecordedTrack) GetDurationMs() uint32 {
+	if x != nil {
+		return x.DurationMs
+	}
+	return 0
+}
+
+func (x *RecordedTrack) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RecordedTrack) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *RecordedTrack) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RecordedTrack) GetMime() string {
+	if x != nil {
+		return x.Mime
+	}
+	return ""
+}
+
+func (x *RecordedTrack) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *RecordedTrack) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *RecordedTrack) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 // CallParty is a user who was invited to a call or came by themself.
 type CallParty struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -202,7 +571,7 @@ type CallParty struct {
 
 func (x *CallParty) Reset() {
 	*x = CallParty{}
-	mi := &file_skein_v1_call_proto_msgTypes[1]
+	mi := &file_skein_v1_call_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -214,7 +583,7 @@ func (x *CallParty) String() string {
 func (*CallParty) ProtoMessage() {}
 
 func (x *CallParty) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[1]
+	mi := &file_skein_v1_call_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -227,7 +596,7 @@ func (x *CallParty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallParty.ProtoReflect.Descriptor instead.
 func (*CallParty) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CallParty) GetUser() string {
@@ -296,7 +665,7 @@ type CallAccess struct {
 
 func (x *CallAccess) Reset() {
 	*x = CallAccess{}
-	mi := &file_skein_v1_call_proto_msgTypes[2]
+	mi := &file_skein_v1_call_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -308,7 +677,7 @@ func (x *CallAccess) String() string {
 func (*CallAccess) ProtoMessage() {}
 
 func (x *CallAccess) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[2]
+	mi := &file_skein_v1_call_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -321,7 +690,7 @@ func (x *CallAccess) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallAccess.ProtoReflect.Descriptor instead.
 func (*CallAccess) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CallAccess) GetUrl() string {
@@ -371,7 +740,7 @@ type StartCallRequest struct {
 
 func (x *StartCallRequest) Reset() {
 	*x = StartCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[3]
+	mi := &file_skein_v1_call_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +752,7 @@ func (x *StartCallRequest) String() string {
 func (*StartCallRequest) ProtoMessage() {}
 
 func (x *StartCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[3]
+	mi := &file_skein_v1_call_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +765,7 @@ func (x *StartCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartCallRequest.ProtoReflect.Descriptor instead.
 func (*StartCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{3}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StartCallRequest) GetConversation() string {
@@ -452,7 +821,7 @@ type StartCallResponse struct {
 
 func (x *StartCallResponse) Reset() {
 	*x = StartCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[4]
+	mi := &file_skein_v1_call_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +833,7 @@ func (x *StartCallResponse) String() string {
 func (*StartCallResponse) ProtoMessage() {}
 
 func (x *StartCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[4]
+	mi := &file_skein_v1_call_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +846,7 @@ func (x *StartCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartCallResponse.ProtoReflect.Descriptor instead.
 func (*StartCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{4}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StartCallResponse) GetCall() *Call {
@@ -505,7 +874,7 @@ type JoinCallRequest struct {
 
 func (x *JoinCallRequest) Reset() {
 	*x = JoinCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[5]
+	mi := &file_skein_v1_call_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +886,7 @@ func (x *JoinCallRequest) String() string {
 func (*JoinCallRequest) ProtoMessage() {}
 
 func (x *JoinCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[5]
+	mi := &file_skein_v1_call_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +899,7 @@ func (x *JoinCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinCallRequest.ProtoReflect.Descriptor instead.
 func (*JoinCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{5}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JoinCallRequest) GetCall() string {
@@ -557,7 +926,7 @@ type JoinCallResponse struct {
 
 func (x *JoinCallResponse) Reset() {
 	*x = JoinCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[6]
+	mi := &file_skein_v1_call_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +938,7 @@ func (x *JoinCallResponse) String() string {
 func (*JoinCallResponse) ProtoMessage() {}
 
 func (x *JoinCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[6]
+	mi := &file_skein_v1_call_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +951,7 @@ func (x *JoinCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinCallResponse.ProtoReflect.Descriptor instead.
 func (*JoinCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{6}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JoinCallResponse) GetCall() *Call {
@@ -608,7 +977,7 @@ type DeclineCallRequest struct {
 
 func (x *DeclineCallRequest) Reset() {
 	*x = DeclineCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[7]
+	mi := &file_skein_v1_call_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +989,7 @@ func (x *DeclineCallRequest) String() string {
 func (*DeclineCallRequest) ProtoMessage() {}
 
 func (x *DeclineCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[7]
+	mi := &file_skein_v1_call_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +1002,7 @@ func (x *DeclineCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeclineCallRequest.ProtoReflect.Descriptor instead.
 func (*DeclineCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{7}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeclineCallRequest) GetCall() string {
@@ -652,7 +1021,7 @@ type DeclineCallResponse struct {
 
 func (x *DeclineCallResponse) Reset() {
 	*x = DeclineCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[8]
+	mi := &file_skein_v1_call_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +1033,7 @@ func (x *DeclineCallResponse) String() string {
 func (*DeclineCallResponse) ProtoMessage() {}
 
 func (x *DeclineCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[8]
+	mi := &file_skein_v1_call_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +1046,7 @@ func (x *DeclineCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeclineCallResponse.ProtoReflect.Descriptor instead.
 func (*DeclineCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{8}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeclineCallResponse) GetCall() *Call {
@@ -696,7 +1065,7 @@ type LeaveCallRequest struct {
 
 func (x *LeaveCallRequest) Reset() {
 	*x = LeaveCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[9]
+	mi := &file_skein_v1_call_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +1077,7 @@ func (x *LeaveCallRequest) String() string {
 func (*LeaveCallRequest) ProtoMessage() {}
 
 func (x *LeaveCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[9]
+	mi := &file_skein_v1_call_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +1090,7 @@ func (x *LeaveCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveCallRequest.ProtoReflect.Descriptor instead.
 func (*LeaveCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{9}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LeaveCallRequest) GetCall() string {
@@ -740,7 +1109,7 @@ type LeaveCallResponse struct {
 
 func (x *LeaveCallResponse) Reset() {
 	*x = LeaveCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[10]
+	mi := &file_skein_v1_call_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +1121,7 @@ func (x *LeaveCallResponse) String() string {
 func (*LeaveCallResponse) ProtoMessage() {}
 
 func (x *LeaveCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[10]
+	mi := &file_skein_v1_call_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +1134,7 @@ func (x *LeaveCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveCallResponse.ProtoReflect.Descriptor instead.
 func (*LeaveCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{10}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LeaveCallResponse) GetCall() *Call {
@@ -784,7 +1153,7 @@ type EndCallRequest struct {
 
 func (x *EndCallRequest) Reset() {
 	*x = EndCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[11]
+	mi := &file_skein_v1_call_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +1165,7 @@ func (x *EndCallRequest) String() string {
 func (*EndCallRequest) ProtoMessage() {}
 
 func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[11]
+	mi := &file_skein_v1_call_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +1178,7 @@ func (x *EndCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallRequest.ProtoReflect.Descriptor instead.
 func (*EndCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{11}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndCallRequest) GetCall() string {
@@ -828,7 +1197,7 @@ type EndCallResponse struct {
 
 func (x *EndCallResponse) Reset() {
 	*x = EndCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[12]
+	mi := &file_skein_v1_call_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +1209,7 @@ func (x *EndCallResponse) String() string {
 func (*EndCallResponse) ProtoMessage() {}
 
 func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[12]
+	mi := &file_skein_v1_call_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +1222,7 @@ func (x *EndCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndCallResponse.ProtoReflect.Descriptor instead.
 func (*EndCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{12}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EndCallResponse) GetCall() *Call {
@@ -875,7 +1244,7 @@ type InviteToCallRequest struct {
 
 func (x *InviteToCallRequest) Reset() {
 	*x = InviteToCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[13]
+	mi := &file_skein_v1_call_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1256,7 @@ func (x *InviteToCallRequest) String() string {
 func (*InviteToCallRequest) ProtoMessage() {}
 
 func (x *InviteToCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[13]
+	mi := &file_skein_v1_call_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1269,7 @@ func (x *InviteToCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteToCallRequest.ProtoReflect.Descriptor instead.
 func (*InviteToCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{13}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *InviteToCallRequest) GetCall() string {
@@ -933,7 +1302,7 @@ type InviteToCallResponse struct {
 
 func (x *InviteToCallResponse) Reset() {
 	*x = InviteToCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[14]
+	mi := &file_skein_v1_call_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1314,7 @@ func (x *InviteToCallResponse) String() string {
 func (*InviteToCallResponse) ProtoMessage() {}
 
 func (x *InviteToCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[14]
+	mi := &file_skein_v1_call_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1327,7 @@ func (x *InviteToCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteToCallResponse.ProtoReflect.Descriptor instead.
 func (*InviteToCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{14}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *InviteToCallResponse) GetCall() *Call {
@@ -982,7 +1351,7 @@ type MuteInCallRequest struct {
 
 func (x *MuteInCallRequest) Reset() {
 	*x = MuteInCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[15]
+	mi := &file_skein_v1_call_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1363,7 @@ func (x *MuteInCallRequest) String() string {
 func (*MuteInCallRequest) ProtoMessage() {}
 
 func (x *MuteInCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[15]
+	mi := &file_skein_v1_call_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1376,7 @@ func (x *MuteInCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MuteInCallRequest.ProtoReflect.Descriptor instead.
 func (*MuteInCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{15}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MuteInCallRequest) GetCall() string {
@@ -1046,7 +1415,7 @@ type MuteInCallResponse struct {
 
 func (x *MuteInCallResponse) Reset() {
 	*x = MuteInCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[16]
+	mi := &file_skein_v1_call_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1427,7 @@ func (x *MuteInCallResponse) String() string {
 func (*MuteInCallResponse) ProtoMessage() {}
 
 func (x *MuteInCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[16]
+	mi := &file_skein_v1_call_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1440,7 @@ func (x *MuteInCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MuteInCallResponse.ProtoReflect.Descriptor instead.
 func (*MuteInCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{16}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{18}
 }
 
 type RemoveFromCallRequest struct {
@@ -1084,7 +1453,7 @@ type RemoveFromCallRequest struct {
 
 func (x *RemoveFromCallRequest) Reset() {
 	*x = RemoveFromCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[17]
+	mi := &file_skein_v1_call_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1465,7 @@ func (x *RemoveFromCallRequest) String() string {
 func (*RemoveFromCallRequest) ProtoMessage() {}
 
 func (x *RemoveFromCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[17]
+	mi := &file_skein_v1_call_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1478,7 @@ func (x *RemoveFromCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromCallRequest.ProtoReflect.Descriptor instead.
 func (*RemoveFromCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{17}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RemoveFromCallRequest) GetCall() string {
@@ -1135,7 +1504,7 @@ type RemoveFromCallResponse struct {
 
 func (x *RemoveFromCallResponse) Reset() {
 	*x = RemoveFromCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[18]
+	mi := &file_skein_v1_call_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1516,7 @@ func (x *RemoveFromCallResponse) String() string {
 func (*RemoveFromCallResponse) ProtoMessage() {}
 
 func (x *RemoveFromCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[18]
+	mi := &file_skein_v1_call_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1529,7 @@ func (x *RemoveFromCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveFromCallResponse.ProtoReflect.Descriptor instead.
 func (*RemoveFromCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{18}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RemoveFromCallResponse) GetCall() *Call {
@@ -1181,7 +1550,7 @@ type SetCallRoleRequest struct {
 
 func (x *SetCallRoleRequest) Reset() {
 	*x = SetCallRoleRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[19]
+	mi := &file_skein_v1_call_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1562,7 @@ func (x *SetCallRoleRequest) String() string {
 func (*SetCallRoleRequest) ProtoMessage() {}
 
 func (x *SetCallRoleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[19]
+	mi := &file_skein_v1_call_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1575,7 @@ func (x *SetCallRoleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCallRoleRequest.ProtoReflect.Descriptor instead.
 func (*SetCallRoleRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{19}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetCallRoleRequest) GetCall() string {
@@ -1239,7 +1608,7 @@ type SetCallRoleResponse struct {
 
 func (x *SetCallRoleResponse) Reset() {
 	*x = SetCallRoleResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[20]
+	mi := &file_skein_v1_call_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1620,7 @@ func (x *SetCallRoleResponse) String() string {
 func (*SetCallRoleResponse) ProtoMessage() {}
 
 func (x *SetCallRoleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[20]
+	mi := &file_skein_v1_call_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1633,7 @@ func (x *SetCallRoleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetCallRoleResponse.ProtoReflect.Descriptor instead.
 func (*SetCallRoleResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{20}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetCallRoleResponse) GetCall() *Call {
@@ -1272,6 +1641,307 @@ func (x *SetCallRoleResponse) GetCall() *Call {
 		return x.Call
 	}
 	return nil
+}
+
+type StartRecordingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          string                 `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartRecordingRequest) Reset() {
+	*x = StartRecordingRequest{}
+	mi := &file_skein_v1_call_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartRecordingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartRecordingRequest) ProtoMessage() {}
+
+func (x *StartRecordingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartRecordingRequest.ProtoReflect.Descriptor instead.
+func (*StartRecordingRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *StartRecordingRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+type StartRecordingResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartRecordingResponse) Reset() {
+	*x = StartRecordingResponse{}
+	mi := &file_skein_v1_call_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartRecordingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartRecordingResponse) ProtoMessage() {}
+
+func (x *StartRecordingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartRecordingResponse.ProtoReflect.Descriptor instead.
+func (*StartRecordingResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *StartRecordingResponse) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+type StopRecordingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          string                 `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopRecordingRequest) Reset() {
+	*x = StopRecordingRequest{}
+	mi := &file_skein_v1_call_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopRecordingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopRecordingRequest) ProtoMessage() {}
+
+func (x *StopRecordingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopRecordingRequest.ProtoReflect.Descriptor instead.
+func (*StopRecordingRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *StopRecordingRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+type StopRecordingResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopRecordingResponse) Reset() {
+	*x = StopRecordingResponse{}
+	mi := &file_skein_v1_call_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopRecordingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopRecordingResponse) ProtoMessage() {}
+
+func (x *StopRecordingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopRecordingResponse.ProtoReflect.Descriptor instead.
+func (*StopRecordingResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *StopRecordingResponse) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
+type ListRecordingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 100; 0 = 50.
+	Limit uint32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// next_page of the answer before.
+	Page string `protobuf:"bytes,2,opt,name=page,proto3" json:"page,omitempty"`
+	// Those of one call, or
+	Call string `protobuf:"bytes,3,opt,name=call,proto3" json:"call,omitempty"`
+	// of one conversation. The app's back end may leave both empty.
+	Conversation  string `protobuf:"bytes,4,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRecordingsRequest) Reset() {
+	*x = ListRecordingsRequest{}
+	mi := &file_skein_v1_call_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRecordingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRecordingsRequest) ProtoMessage() {}
+
+func (x *ListRecordingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRecordingsRequest.ProtoReflect.Descriptor instead.
+func (*ListRecordingsRequest) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListRecordingsRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListRecordingsRequest) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
+}
+
+func (x *ListRecordingsRequest) GetCall() string {
+	if x != nil {
+		return x.Call
+	}
+	return ""
+}
+
+func (x *ListRecordingsRequest) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+type ListRecordingsResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Recordings []*Recording           `protobuf:"bytes,1,rep,name=recordings,proto3" json:"recordings,omitempty"`
+	// Empty on the last page.
+	NextPage      string `protobuf:"bytes,2,opt,name=next_page,json=nextPage,proto3" json:"next_page,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRecordingsResponse) Reset() {
+	*x = ListRecordingsResponse{}
+	mi := &file_skein_v1_call_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRecordingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRecordingsResponse) ProtoMessage() {}
+
+func (x *ListRecordingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRecordingsResponse.ProtoReflect.Descriptor instead.
+func (*ListRecordingsResponse) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListRecordingsResponse) GetRecordings() []*Recording {
+	if x != nil {
+		return x.Recordings
+	}
+	return nil
+}
+
+func (x *ListRecordingsResponse) GetNextPage() string {
+	if x != nil {
+		return x.NextPage
+	}
+	return ""
 }
 
 type GetCallRequest struct {
@@ -1283,7 +1953,7 @@ type GetCallRequest struct {
 
 func (x *GetCallRequest) Reset() {
 	*x = GetCallRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[21]
+	mi := &file_skein_v1_call_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1965,7 @@ func (x *GetCallRequest) String() string {
 func (*GetCallRequest) ProtoMessage() {}
 
 func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[21]
+	mi := &file_skein_v1_call_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1978,7 @@ func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallRequest.ProtoReflect.Descriptor instead.
 func (*GetCallRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{21}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetCallRequest) GetCall() string {
@@ -1327,7 +1997,7 @@ type GetCallResponse struct {
 
 func (x *GetCallResponse) Reset() {
 	*x = GetCallResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[22]
+	mi := &file_skein_v1_call_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +2009,7 @@ func (x *GetCallResponse) String() string {
 func (*GetCallResponse) ProtoMessage() {}
 
 func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[22]
+	mi := &file_skein_v1_call_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +2022,7 @@ func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallResponse.ProtoReflect.Descriptor instead.
 func (*GetCallResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{22}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetCallResponse) GetCall() *Call {
@@ -1382,7 +2052,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_skein_v1_call_proto_msgTypes[23]
+	mi := &file_skein_v1_call_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +2064,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[23]
+	mi := &file_skein_v1_call_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +2077,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{23}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListCallsRequest) GetLimit() uint32 {
@@ -1463,7 +2133,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_skein_v1_call_proto_msgTypes[24]
+	mi := &file_skein_v1_call_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +2145,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_proto_msgTypes[24]
+	mi := &file_skein_v1_call_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +2158,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{24}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListCallsResponse) GetCalls() []*Call {
@@ -1509,7 +2179,7 @@ var File_skein_v1_call_proto protoreflect.FileDescriptor
 
 const file_skein_v1_call_proto_rawDesc = "" +
 	"\n" +
-	"\x13skein/v1/call.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/call_content.proto\"\xca\x03\n" +
+	"\x13skein/v1/call.proto\x12\bskein.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bskein/v1/call_content.proto\"\x81\x04\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x18\n" +
@@ -1528,7 +2198,34 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\vparty_count\x18\f \x01(\rR\n" +
 	"partyCount\x12!\n" +
 	"\fjoined_count\x18\r \x01(\rR\vjoinedCount\x12\x18\n" +
-	"\aversion\x18\x0e \x01(\rR\aversion\"\xe4\x01\n" +
+	"\aversion\x18\x0e \x01(\rR\aversion\x125\n" +
+	"\trecording\x18\x0f \x01(\v2\x17.skein.v1.RecordingMarkR\trecording\"\xa4\x02\n" +
+	"\tRecording\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04call\x18\x02 \x01(\tR\x04call\x12\"\n" +
+	"\fconversation\x18\x03 \x01(\tR\fconversation\x12\x1a\n" +
+	"\brecorder\x18\x04 \x01(\tR\brecorder\x12\x1d\n" +
+	"\n" +
+	"started_us\x18\x05 \x01(\x03R\tstartedUs\x12\x19\n" +
+	"\bended_us\x18\x06 \x01(\x03R\aendedUs\x12.\n" +
+	"\x05state\x18\a \x01(\x0e2\x18.skein.v1.RecordingStateR\x05state\x12\x18\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\x12/\n" +
+	"\x06tracks\x18\t \x03(\v2\x17.skein.v1.RecordedTrackR\x06tracks\"\xa5\x02\n" +
+	"\rRecordedTrack\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x120\n" +
+	"\x06source\x18\x02 \x01(\x0e2\x18.skein.v1.RecordedSourceR\x06source\x12\x1d\n" +
+	"\n" +
+	"started_us\x18\x03 \x01(\x03R\tstartedUs\x12\x1f\n" +
+	"\vduration_ms\x18\x04 \x01(\rR\n" +
+	"durationMs\x12\x12\n" +
+	"\x04file\x18\x05 \x01(\tR\x04file\x12\x10\n" +
+	"\x03seq\x18\x06 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04name\x18\a \x01(\tR\x04name\x12\x12\n" +
+	"\x04mime\x18\b \x01(\tR\x04mime\x12\x12\n" +
+	"\x04size\x18\t \x01(\x04R\x04size\x12\x14\n" +
+	"\x05width\x18\n" +
+	" \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\v \x01(\rR\x06height\"\xe4\x01\n" +
 	"\tCallParty\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.skein.v1.CallPartyStateR\x05state\x12&\n" +
@@ -1597,7 +2294,25 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\x0e2\x12.skein.v1.CallRoleB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\"9\n" +
 	"\x13SetCallRoleResponse\x12\"\n" +
-	"\x04call\x18\x01 \x01(\v2\x0e.skein.v1.CallR\x04call\";\n" +
+	"\x04call\x18\x01 \x01(\v2\x0e.skein.v1.CallR\x04call\"B\n" +
+	"\x15StartRecordingRequest\x12)\n" +
+	"\x04call\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{32}$R\x04call\"<\n" +
+	"\x16StartRecordingResponse\x12\"\n" +
+	"\x04call\x18\x01 \x01(\v2\x0e.skein.v1.CallR\x04call\"A\n" +
+	"\x14StopRecordingRequest\x12)\n" +
+	"\x04call\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{32}$R\x04call\";\n" +
+	"\x15StopRecordingResponse\x12\"\n" +
+	"\x04call\x18\x01 \x01(\v2\x0e.skein.v1.CallR\x04call\"\xb0\x01\n" +
+	"\x15ListRecordingsRequest\x12\x1d\n" +
+	"\x05limit\x18\x01 \x01(\rB\a\xbaH\x04*\x02\x18dR\x05limit\x12\x1c\n" +
+	"\x04page\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x04page\x12,\n" +
+	"\x04call\x18\x03 \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{32})?$R\x04call\x12,\n" +
+	"\fconversation\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x88\x01R\fconversation\"j\n" +
+	"\x16ListRecordingsResponse\x123\n" +
+	"\n" +
+	"recordings\x18\x01 \x03(\v2\x13.skein.v1.RecordingR\n" +
+	"recordings\x12\x1b\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage\";\n" +
 	"\x0eGetCallRequest\x12)\n" +
 	"\x04call\x18\x01 \x01(\tB\x15\xbaH\x12r\x102\x0e^[0-9a-f]{32}$R\x04call\"5\n" +
 	"\x0fGetCallResponse\x12\"\n" +
@@ -1611,7 +2326,19 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\x04live\x18\x06 \x01(\bR\x04live\"V\n" +
 	"\x11ListCallsResponse\x12$\n" +
 	"\x05calls\x18\x01 \x03(\v2\x0e.skein.v1.CallR\x05calls\x12\x1b\n" +
-	"\tnext_page\x18\x02 \x01(\tR\bnextPage2\xa7\x06\n" +
+	"\tnext_page\x18\x02 \x01(\tR\bnextPage*\x9d\x01\n" +
+	"\x0eRecordingState\x12\x1f\n" +
+	"\x1bRECORDING_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12RECORDING_STATE_ON\x10\x01\x12\x1d\n" +
+	"\x19RECORDING_STATE_GATHERING\x10\x02\x12\x18\n" +
+	"\x14RECORDING_STATE_DONE\x10\x03\x12\x19\n" +
+	"\x15RECORDING_STATE_EMPTY\x10\x04*\xab\x01\n" +
+	"\x0eRecordedSource\x12\x1f\n" +
+	"\x1bRECORDED_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aRECORDED_SOURCE_MICROPHONE\x10\x01\x12\x1a\n" +
+	"\x16RECORDED_SOURCE_CAMERA\x10\x02\x12\x1a\n" +
+	"\x16RECORDED_SOURCE_SCREEN\x10\x03\x12 \n" +
+	"\x1cRECORDED_SOURCE_SCREEN_AUDIO\x10\x042\xa3\b\n" +
 	"\vCallService\x12D\n" +
 	"\tStartCall\x12\x1a.skein.v1.StartCallRequest\x1a\x1b.skein.v1.StartCallResponse\x12A\n" +
 	"\bJoinCall\x12\x19.skein.v1.JoinCallRequest\x1a\x1a.skein.v1.JoinCallResponse\x12J\n" +
@@ -1622,7 +2349,10 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\n" +
 	"MuteInCall\x12\x1b.skein.v1.MuteInCallRequest\x1a\x1c.skein.v1.MuteInCallResponse\x12S\n" +
 	"\x0eRemoveFromCall\x12\x1f.skein.v1.RemoveFromCallRequest\x1a .skein.v1.RemoveFromCallResponse\x12J\n" +
-	"\vSetCallRole\x12\x1c.skein.v1.SetCallRoleRequest\x1a\x1d.skein.v1.SetCallRoleResponse\x12>\n" +
+	"\vSetCallRole\x12\x1c.skein.v1.SetCallRoleRequest\x1a\x1d.skein.v1.SetCallRoleResponse\x12S\n" +
+	"\x0eStartRecording\x12\x1f.skein.v1.StartRecordingRequest\x1a .skein.v1.StartRecordingResponse\x12P\n" +
+	"\rStopRecording\x12\x1e.skein.v1.StopRecordingRequest\x1a\x1f.skein.v1.StopRecordingResponse\x12S\n" +
+	"\x0eListRecordings\x12\x1f.skein.v1.ListRecordingsRequest\x1a .skein.v1.ListRecordingsResponse\x12>\n" +
 	"\aGetCall\x12\x18.skein.v1.GetCallRequest\x1a\x19.skein.v1.GetCallResponse\x12D\n" +
 	"\tListCalls\x12\x1a.skein.v1.ListCallsRequest\x1a\x1b.skein.v1.ListCallsResponseB2Z0github.com/skein-im/skein/proto/skein/v1;skeinv1b\x06proto3"
 
@@ -1638,87 +2368,112 @@ func file_skein_v1_call_proto_rawDescGZIP() []byte {
 	return file_skein_v1_call_proto_rawDescData
 }
 
-var file_skein_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_skein_v1_call_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_skein_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_skein_v1_call_proto_goTypes = []any{
-	(*Call)(nil),                   // 0: skein.v1.Call
-	(*CallParty)(nil),              // 1: skein.v1.CallParty
-	(*CallAccess)(nil),             // 2: skein.v1.CallAccess
-	(*StartCallRequest)(nil),       // 3: skein.v1.StartCallRequest
-	(*StartCallResponse)(nil),      // 4: skein.v1.StartCallResponse
-	(*JoinCallRequest)(nil),        // 5: skein.v1.JoinCallRequest
-	(*JoinCallResponse)(nil),       // 6: skein.v1.JoinCallResponse
-	(*DeclineCallRequest)(nil),     // 7: skein.v1.DeclineCallRequest
-	(*DeclineCallResponse)(nil),    // 8: skein.v1.DeclineCallResponse
-	(*LeaveCallRequest)(nil),       // 9: skein.v1.LeaveCallRequest
-	(*LeaveCallResponse)(nil),      // 10: skein.v1.LeaveCallResponse
-	(*EndCallRequest)(nil),         // 11: skein.v1.EndCallRequest
-	(*EndCallResponse)(nil),        // 12: skein.v1.EndCallResponse
-	(*InviteToCallRequest)(nil),    // 13: skein.v1.InviteToCallRequest
-	(*InviteToCallResponse)(nil),   // 14: skein.v1.InviteToCallResponse
-	(*MuteInCallRequest)(nil),      // 15: skein.v1.MuteInCallRequest
-	(*MuteInCallResponse)(nil),     // 16: skein.v1.MuteInCallResponse
-	(*RemoveFromCallRequest)(nil),  // 17: skein.v1.RemoveFromCallRequest
-	(*RemoveFromCallResponse)(nil), // 18: skein.v1.RemoveFromCallResponse
-	(*SetCallRoleRequest)(nil),     // 19: skein.v1.SetCallRoleRequest
-	(*SetCallRoleResponse)(nil),    // 20: skein.v1.SetCallRoleResponse
-	(*GetCallRequest)(nil),         // 21: skein.v1.GetCallRequest
-	(*GetCallResponse)(nil),        // 22: skein.v1.GetCallResponse
-	(*ListCallsRequest)(nil),       // 23: skein.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),      // 24: skein.v1.ListCallsResponse
-	(CallState)(0),                 // 25: skein.v1.CallState
-	(CallEnd)(0),                   // 26: skein.v1.CallEnd
-	(CallRole)(0),                  // 27: skein.v1.CallRole
-	(CallPartyState)(0),            // 28: skein.v1.CallPartyState
+	(RecordingState)(0),            // 0: skein.v1.RecordingState
+	(RecordedSource)(0),            // 1: skein.v1.RecordedSource
+	(*Call)(nil),                   // 2: skein.v1.Call
+	(*Recording)(nil),              // 3: skein.v1.Recording
+	(*RecordedTrack)(nil),          // 4: skein.v1.RecordedTrack
+	(*CallParty)(nil),              // 5: skein.v1.CallParty
+	(*CallAccess)(nil),             // 6: skein.v1.CallAccess
+	(*StartCallRequest)(nil),       // 7: skein.v1.StartCallRequest
+	(*StartCallResponse)(nil),      // 8: skein.v1.StartCallResponse
+	(*JoinCallRequest)(nil),        // 9: skein.v1.JoinCallRequest
+	(*JoinCallResponse)(nil),       // 10: skein.v1.JoinCallResponse
+	(*DeclineCallRequest)(nil),     // 11: skein.v1.DeclineCallRequest
+	(*DeclineCallResponse)(nil),    // 12: skein.v1.DeclineCallResponse
+	(*LeaveCallRequest)(nil),       // 13: skein.v1.LeaveCallRequest
+	(*LeaveCallResponse)(nil),      // 14: skein.v1.LeaveCallResponse
+	(*EndCallRequest)(nil),         // 15: skein.v1.EndCallRequest
+	(*EndCallResponse)(nil),        // 16: skein.v1.EndCallResponse
+	(*InviteToCallRequest)(nil),    // 17: skein.v1.InviteToCallRequest
+	(*InviteToCallResponse)(nil),   // 18: skein.v1.InviteToCallResponse
+	(*MuteInCallRequest)(nil),      // 19: skein.v1.MuteInCallRequest
+	(*MuteInCallResponse)(nil),     // 20: skein.v1.MuteInCallResponse
+	(*RemoveFromCallRequest)(nil),  // 21: skein.v1.RemoveFromCallRequest
+	(*RemoveFromCallResponse)(nil), // 22: skein.v1.RemoveFromCallResponse
+	(*SetCallRoleRequest)(nil),     // 23: skein.v1.SetCallRoleRequest
+	(*SetCallRoleResponse)(nil),    // 24: skein.v1.SetCallRoleResponse
+	(*StartRecordingRequest)(nil),  // 25: skein.v1.StartRecordingRequest
+	(*StartRecordingResponse)(nil), // 26: skein.v1.StartRecordingResponse
+	(*StopRecordingRequest)(nil),   // 27: skein.v1.StopRecordingRequest
+	(*StopRecordingResponse)(nil),  // 28: skein.v1.StopRecordingResponse
+	(*ListRecordingsRequest)(nil),  // 29: skein.v1.ListRecordingsRequest
+	(*ListRecordingsResponse)(nil), // 30: skein.v1.ListRecordingsResponse
+	(*GetCallRequest)(nil),         // 31: skein.v1.GetCallRequest
+	(*GetCallResponse)(nil),        // 32: skein.v1.GetCallResponse
+	(*ListCallsRequest)(nil),       // 33: skein.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),      // 34: skein.v1.ListCallsResponse
+	(CallState)(0),                 // 35: skein.v1.CallState
+	(CallEnd)(0),                   // 36: skein.v1.CallEnd
+	(CallRole)(0),                  // 37: skein.v1.CallRole
+	(*RecordingMark)(nil),          // 38: skein.v1.RecordingMark
+	(CallPartyState)(0),            // 39: skein.v1.CallPartyState
 }
 var file_skein_v1_call_proto_depIdxs = []int32{
-	25, // 0: skein.v1.Call.state:type_name -> skein.v1.CallState
-	26, // 1: skein.v1.Call.end:type_name -> skein.v1.CallEnd
-	27, // 2: skein.v1.Call.role:type_name -> skein.v1.CallRole
-	1,  // 3: skein.v1.Call.parties:type_name -> skein.v1.CallParty
-	28, // 4: skein.v1.CallParty.state:type_name -> skein.v1.CallPartyState
-	27, // 5: skein.v1.CallParty.role:type_name -> skein.v1.CallRole
-	27, // 6: skein.v1.StartCallRequest.role:type_name -> skein.v1.CallRole
-	0,  // 7: skein.v1.StartCallResponse.call:type_name -> skein.v1.Call
-	2,  // 8: skein.v1.StartCallResponse.access:type_name -> skein.v1.CallAccess
-	0,  // 9: skein.v1.JoinCallResponse.call:type_name -> skein.v1.Call
-	2,  // 10: skein.v1.JoinCallResponse.access:type_name -> skein.v1.CallAccess
-	0,  // 11: skein.v1.DeclineCallResponse.call:type_name -> skein.v1.Call
-	0,  // 12: skein.v1.LeaveCallResponse.call:type_name -> skein.v1.Call
-	0,  // 13: skein.v1.EndCallResponse.call:type_name -> skein.v1.Call
-	27, // 14: skein.v1.InviteToCallRequest.role:type_name -> skein.v1.CallRole
-	0,  // 15: skein.v1.InviteToCallResponse.call:type_name -> skein.v1.Call
-	0,  // 16: skein.v1.RemoveFromCallResponse.call:type_name -> skein.v1.Call
-	27, // 17: skein.v1.SetCallRoleRequest.role:type_name -> skein.v1.CallRole
-	0,  // 18: skein.v1.SetCallRoleResponse.call:type_name -> skein.v1.Call
-	0,  // 19: skein.v1.GetCallResponse.call:type_name -> skein.v1.Call
-	0,  // 20: skein.v1.ListCallsResponse.calls:type_name -> skein.v1.Call
-	3,  // 21: skein.v1.CallService.StartCall:input_type -> skein.v1.StartCallRequest
-	5,  // 22: skein.v1.CallService.JoinCall:input_type -> skein.v1.JoinCallRequest
-	7,  // 23: skein.v1.CallService.DeclineCall:input_type -> skein.v1.DeclineCallRequest
-	9,  // 24: skein.v1.CallService.LeaveCall:input_type -> skein.v1.LeaveCallRequest
-	11, // 25: skein.v1.CallService.EndCall:input_type -> skein.v1.EndCallRequest
-	13, // 26: skein.v1.CallService.InviteToCall:input_type -> skein.v1.InviteToCallRequest
-	15, // 27: skein.v1.CallService.MuteInCall:input_type -> skein.v1.MuteInCallRequest
-	17, // 28: skein.v1.CallService.RemoveFromCall:input_type -> skein.v1.RemoveFromCallRequest
-	19, // 29: skein.v1.CallService.SetCallRole:input_type -> skein.v1.SetCallRoleRequest
-	21, // 30: skein.v1.CallService.GetCall:input_type -> skein.v1.GetCallRequest
-	23, // 31: skein.v1.CallService.ListCalls:input_type -> skein.v1.ListCallsRequest
-	4,  // 32: skein.v1.CallService.StartCall:output_type -> skein.v1.StartCallResponse
-	6,  // 33: skein.v1.CallService.JoinCall:output_type -> skein.v1.JoinCallResponse
-	8,  // 34: skein.v1.CallService.DeclineCall:output_type -> skein.v1.DeclineCallResponse
-	10, // 35: skein.v1.CallService.LeaveCall:output_type -> skein.v1.LeaveCallResponse
-	12, // 36: skein.v1.CallService.EndCall:output_type -> skein.v1.EndCallResponse
-	14, // 37: skein.v1.CallService.InviteToCall:output_type -> skein.v1.InviteToCallResponse
-	16, // 38: skein.v1.CallService.MuteInCall:output_type -> skein.v1.MuteInCallResponse
-	18, // 39: skein.v1.CallService.RemoveFromCall:output_type -> skein.v1.RemoveFromCallResponse
-	20, // 40: skein.v1.CallService.SetCallRole:output_type -> skein.v1.SetCallRoleResponse
-	22, // 41: skein.v1.CallService.GetCall:output_type -> skein.v1.GetCallResponse
-	24, // 42: skein.v1.CallService.ListCalls:output_type -> skein.v1.ListCallsResponse
-	32, // [32:43] is the sub-list for method output_type
-	21, // [21:32] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	35, // 0: skein.v1.Call.state:type_name -> skein.v1.CallState
+	36, // 1: skein.v1.Call.end:type_name -> skein.v1.CallEnd
+	37, // 2: skein.v1.Call.role:type_name -> skein.v1.CallRole
+	5,  // 3: skein.v1.Call.parties:type_name -> skein.v1.CallParty
+	38, // 4: skein.v1.Call.recording:type_name -> skein.v1.RecordingMark
+	0,  // 5: skein.v1.Recording.state:type_name -> skein.v1.RecordingState
+	4,  // 6: skein.v1.Recording.tracks:type_name -> skein.v1.RecordedTrack
+	1,  // 7: skein.v1.RecordedTrack.source:type_name -> skein.v1.RecordedSource
+	39, // 8: skein.v1.CallParty.state:type_name -> skein.v1.CallPartyState
+	37, // 9: skein.v1.CallParty.role:type_name -> skein.v1.CallRole
+	37, // 10: skein.v1.StartCallRequest.role:type_name -> skein.v1.CallRole
+	2,  // 11: skein.v1.StartCallResponse.call:type_name -> skein.v1.Call
+	6,  // 12: skein.v1.StartCallResponse.access:type_name -> skein.v1.CallAccess
+	2,  // 13: skein.v1.JoinCallResponse.call:type_name -> skein.v1.Call
+	6,  // 14: skein.v1.JoinCallResponse.access:type_name -> skein.v1.CallAccess
+	2,  // 15: skein.v1.DeclineCallResponse.call:type_name -> skein.v1.Call
+	2,  // 16: skein.v1.LeaveCallResponse.call:type_name -> skein.v1.Call
+	2,  // 17: skein.v1.EndCallResponse.call:type_name -> skein.v1.Call
+	37, // 18: skein.v1.InviteToCallRequest.role:type_name -> skein.v1.CallRole
+	2,  // 19: skein.v1.InviteToCallResponse.call:type_name -> skein.v1.Call
+	2,  // 20: skein.v1.RemoveFromCallResponse.call:type_name -> skein.v1.Call
+	37, // 21: skein.v1.SetCallRoleRequest.role:type_name -> skein.v1.CallRole
+	2,  // 22: skein.v1.SetCallRoleResponse.call:type_name -> skein.v1.Call
+	2,  // 23: skein.v1.StartRecordingResponse.call:type_name -> skein.v1.Call
+	2,  // 24: skein.v1.StopRecordingResponse.call:type_name -> skein.v1.Call
+	3,  // 25: skein.v1.ListRecordingsResponse.recordings:type_name -> skein.v1.Recording
+	2,  // 26: skein.v1.GetCallResponse.call:type_name -> skein.v1.Call
+	2,  // 27: skein.v1.ListCallsResponse.calls:type_name -> skein.v1.Call
+	7,  // 28: skein.v1.CallService.StartCall:input_type -> skein.v1.StartCallRequest
+	9,  // 29: skein.v1.CallService.JoinCall:input_type -> skein.v1.JoinCallRequest
+	11, // 30: skein.v1.CallService.DeclineCall:input_type -> skein.v1.DeclineCallRequest
+	13, // 31: skein.v1.CallService.LeaveCall:input_type -> skein.v1.LeaveCallRequest
+	15, // 32: skein.v1.CallService.EndCall:input_type -> skein.v1.EndCallRequest
+	17, // 33: skein.v1.CallService.InviteToCall:input_type -> skein.v1.InviteToCallRequest
+	19, // 34: skein.v1.CallService.MuteInCall:input_type -> skein.v1.MuteInCallRequest
+	21, // 35: skein.v1.CallService.RemoveFromCall:input_type -> skein.v1.RemoveFromCallRequest
+	23, // 36: skein.v1.CallService.SetCallRole:input_type -> skein.v1.SetCallRoleRequest
+	25, // 37: skein.v1.CallService.StartRecording:input_type -> skein.v1.StartRecordingRequest
+	27, // 38: skein.v1.CallService.StopRecording:input_type -> skein.v1.StopRecordingRequest
+	29, // 39: skein.v1.CallService.ListRecordings:input_type -> skein.v1.ListRecordingsRequest
+	31, // 40: skein.v1.CallService.GetCall:input_type -> skein.v1.GetCallRequest
+	33, // 41: skein.v1.CallService.ListCalls:input_type -> skein.v1.ListCallsRequest
+	8,  // 42: skein.v1.CallService.StartCall:output_type -> skein.v1.StartCallResponse
+	10, // 43: skein.v1.CallService.JoinCall:output_type -> skein.v1.JoinCallResponse
+	12, // 44: skein.v1.CallService.DeclineCall:output_type -> skein.v1.DeclineCallResponse
+	14, // 45: skein.v1.CallService.LeaveCall:output_type -> skein.v1.LeaveCallResponse
+	16, // 46: skein.v1.CallService.EndCall:output_type -> skein.v1.EndCallResponse
+	18, // 47: skein.v1.CallService.InviteToCall:output_type -> skein.v1.InviteToCallResponse
+	20, // 48: skein.v1.CallService.MuteInCall:output_type -> skein.v1.MuteInCallResponse
+	22, // 49: skein.v1.CallService.RemoveFromCall:output_type -> skein.v1.RemoveFromCallResponse
+	24, // 50: skein.v1.CallService.SetCallRole:output_type -> skein.v1.SetCallRoleResponse
+	26, // 51: skein.v1.CallService.StartRecording:output_type -> skein.v1.StartRecordingResponse
+	28, // 52: skein.v1.CallService.StopRecording:output_type -> skein.v1.StopRecordingResponse
+	30, // 53: skein.v1.CallService.ListRecordings:output_type -> skein.v1.ListRecordingsResponse
+	32, // 54: skein.v1.CallService.GetCall:output_type -> skein.v1.GetCallResponse
+	34, // 55: skein.v1.CallService.ListCalls:output_type -> skein.v1.ListCallsResponse
+	42, // [42:56] is the sub-list for method output_type
+	28, // [28:42] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_call_proto_init() }
@@ -1732,13 +2487,14 @@ func file_skein_v1_call_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_call_proto_rawDesc), len(file_skein_v1_call_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   25,
+			NumEnums:      2,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_skein_v1_call_proto_goTypes,
 		DependencyIndexes: file_skein_v1_call_proto_depIdxs,
+		EnumInfos:         file_skein_v1_call_proto_enumTypes,
 		MessageInfos:      file_skein_v1_call_proto_msgTypes,
 	}.Build()
 	File_skein_v1_call_proto = out.File

@@ -272,6 +272,61 @@ func (CallRole) EnumDescriptor() ([]byte, []int) {
 	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{3}
 }
 
+// RecordingMark says that a call is being recorded.
+type RecordingMark struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who started it; empty when they were erased.
+	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	// Microseconds since 1970 UTC.
+	SinceUs       int64 `protobuf:"varint,2,opt,name=since_us,json=sinceUs,proto3" json:"since_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordingMark) Reset() {
+	*x = RecordingMark{}
+	mi := &file_skein_v1_call_content_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordingMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordingMark) ProtoMessage() {}
+
+func (x *RecordingMark) ProtoReflect() protoreflect.Message {
+	mi := &file_skein_v1_call_content_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordingMark.ProtoReflect.Descriptor instead.
+func (*RecordingMark) Descriptor() ([]byte, []int) {
+	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RecordingMark) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RecordingMark) GetSinceUs() int64 {
+	if x != nil {
+		return x.SinceUs
+	}
+	return 0
+}
+
 // UserCalls is the value of the key "calls" of a user's self conversation: their calls of now, by which every device
 // of theirs rings and stops to ring. The server alone writes it.
 type UserCalls struct {
@@ -284,7 +339,7 @@ type UserCalls struct {
 
 func (x *UserCalls) Reset() {
 	*x = UserCalls{}
-	mi := &file_skein_v1_call_content_proto_msgTypes[0]
+	mi := &file_skein_v1_call_content_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +351,7 @@ func (x *UserCalls) String() string {
 func (*UserCalls) ProtoMessage() {}
 
 func (x *UserCalls) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_content_proto_msgTypes[0]
+	mi := &file_skein_v1_call_content_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +364,7 @@ func (x *UserCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserCalls.ProtoReflect.Descriptor instead.
 func (*UserCalls) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{0}
+	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *UserCalls) GetCalls() []*UserCall {
@@ -344,14 +399,16 @@ type UserCall struct {
 	// When somebody answered first; 0 = nobody has.
 	AnsweredUs int64 `protobuf:"varint,12,opt,name=answered_us,json=answeredUs,proto3" json:"answered_us,omitempty"`
 	// Until when it rings.
-	RingsUntilUs  int64 `protobuf:"varint,13,opt,name=rings_until_us,json=ringsUntilUs,proto3" json:"rings_until_us,omitempty"`
+	RingsUntilUs int64 `protobuf:"varint,13,opt,name=rings_until_us,json=ringsUntilUs,proto3" json:"rings_until_us,omitempty"`
+	// Absent when it is not recorded now.
+	Recording     *RecordingMark `protobuf:"bytes,14,opt,name=recording,proto3" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UserCall) Reset() {
 	*x = UserCall{}
-	mi := &file_skein_v1_call_content_proto_msgTypes[1]
+	mi := &file_skein_v1_call_content_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +420,7 @@ func (x *UserCall) String() string {
 func (*UserCall) ProtoMessage() {}
 
 func (x *UserCall) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_content_proto_msgTypes[1]
+	mi := &file_skein_v1_call_content_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +433,7 @@ func (x *UserCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserCall.ProtoReflect.Descriptor instead.
 func (*UserCall) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *UserCall) GetCall() string {
@@ -470,6 +527,13 @@ func (x *UserCall) GetRingsUntilUs() int64 {
 	return 0
 }
 
+func (x *UserCall) GetRecording() *RecordingMark {
+	if x != nil {
+		return x.Recording
+	}
+	return nil
+}
+
 // ConversationCall is the value of the key "call" of a group: the call that members can join. The server alone writes it.
 type ConversationCall struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -480,15 +544,17 @@ type ConversationCall struct {
 	State     CallState `protobuf:"varint,4,opt,name=state,proto3,enum=skein.v1.CallState" json:"state,omitempty"`
 	StartedUs int64     `protobuf:"varint,5,opt,name=started_us,json=startedUs,proto3" json:"started_us,omitempty"`
 	// How many are in it, and the first 20 of them.
-	Joined        uint32   `protobuf:"varint,6,opt,name=joined,proto3" json:"joined,omitempty"`
-	Users         []string `protobuf:"bytes,7,rep,name=users,proto3" json:"users,omitempty"`
+	Joined uint32   `protobuf:"varint,6,opt,name=joined,proto3" json:"joined,omitempty"`
+	Users  []string `protobuf:"bytes,7,rep,name=users,proto3" json:"users,omitempty"`
+	// Absent when it is not recorded now.
+	Recording     *RecordingMark `protobuf:"bytes,8,opt,name=recording,proto3" json:"recording,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConversationCall) Reset() {
 	*x = ConversationCall{}
-	mi := &file_skein_v1_call_content_proto_msgTypes[2]
+	mi := &file_skein_v1_call_content_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +566,7 @@ func (x *ConversationCall) String() string {
 func (*ConversationCall) ProtoMessage() {}
 
 func (x *ConversationCall) ProtoReflect() protoreflect.Message {
-	mi := &file_skein_v1_call_content_proto_msgTypes[2]
+	mi := &file_skein_v1_call_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +579,7 @@ func (x *ConversationCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationCall.ProtoReflect.Descriptor instead.
 func (*ConversationCall) Descriptor() ([]byte, []int) {
-	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{2}
+	return file_skein_v1_call_content_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConversationCall) GetCall() string {
@@ -565,13 +631,23 @@ func (x *ConversationCall) GetUsers() []string {
 	return nil
 }
 
+func (x *ConversationCall) GetRecording() *RecordingMark {
+	if x != nil {
+		return x.Recording
+	}
+	return nil
+}
+
 var File_skein_v1_call_content_proto protoreflect.FileDescriptor
 
 const file_skein_v1_call_content_proto_rawDesc = "" +
 	"\n" +
-	"\x1bskein/v1/call_content.proto\x12\bskein.v1\"5\n" +
+	"\x1bskein/v1/call_content.proto\x12\bskein.v1\">\n" +
+	"\rRecordingMark\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x19\n" +
+	"\bsince_us\x18\x02 \x01(\x03R\asinceUs\"5\n" +
 	"\tUserCalls\x12(\n" +
-	"\x05calls\x18\x01 \x03(\v2\x12.skein.v1.UserCallR\x05calls\"\xb3\x03\n" +
+	"\x05calls\x18\x01 \x03(\v2\x12.skein.v1.UserCallR\x05calls\"\xea\x03\n" +
 	"\bUserCall\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\tR\x04call\x12\"\n" +
 	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x18\n" +
@@ -589,7 +665,8 @@ const file_skein_v1_call_content_proto_rawDesc = "" +
 	"started_us\x18\v \x01(\x03R\tstartedUs\x12\x1f\n" +
 	"\vanswered_us\x18\f \x01(\x03R\n" +
 	"answeredUs\x12$\n" +
-	"\x0erings_until_us\x18\r \x01(\x03R\fringsUntilUs\"\xce\x01\n" +
+	"\x0erings_until_us\x18\r \x01(\x03R\fringsUntilUs\x125\n" +
+	"\trecording\x18\x0e \x01(\v2\x17.skein.v1.RecordingMarkR\trecording\"\x85\x02\n" +
 	"\x10ConversationCall\x12\x12\n" +
 	"\x04call\x18\x01 \x01(\tR\x04call\x12\x18\n" +
 	"\astarter\x18\x02 \x01(\tR\astarter\x12\x14\n" +
@@ -598,7 +675,8 @@ const file_skein_v1_call_content_proto_rawDesc = "" +
 	"\n" +
 	"started_us\x18\x05 \x01(\x03R\tstartedUs\x12\x16\n" +
 	"\x06joined\x18\x06 \x01(\rR\x06joined\x12\x14\n" +
-	"\x05users\x18\a \x03(\tR\x05users*l\n" +
+	"\x05users\x18\a \x03(\tR\x05users\x125\n" +
+	"\trecording\x18\b \x01(\v2\x17.skein.v1.RecordingMarkR\trecording*l\n" +
 	"\tCallState\x12\x1a\n" +
 	"\x16CALL_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CALL_STATE_RINGING\x10\x01\x12\x15\n" +
@@ -639,28 +717,31 @@ func file_skein_v1_call_content_proto_rawDescGZIP() []byte {
 }
 
 var file_skein_v1_call_content_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_skein_v1_call_content_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_skein_v1_call_content_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_skein_v1_call_content_proto_goTypes = []any{
 	(CallState)(0),           // 0: skein.v1.CallState
 	(CallEnd)(0),             // 1: skein.v1.CallEnd
 	(CallPartyState)(0),      // 2: skein.v1.CallPartyState
 	(CallRole)(0),            // 3: skein.v1.CallRole
-	(*UserCalls)(nil),        // 4: skein.v1.UserCalls
-	(*UserCall)(nil),         // 5: skein.v1.UserCall
-	(*ConversationCall)(nil), // 6: skein.v1.ConversationCall
+	(*RecordingMark)(nil),    // 4: skein.v1.RecordingMark
+	(*UserCalls)(nil),        // 5: skein.v1.UserCalls
+	(*UserCall)(nil),         // 6: skein.v1.UserCall
+	(*ConversationCall)(nil), // 7: skein.v1.ConversationCall
 }
 var file_skein_v1_call_content_proto_depIdxs = []int32{
-	5, // 0: skein.v1.UserCalls.calls:type_name -> skein.v1.UserCall
+	6, // 0: skein.v1.UserCalls.calls:type_name -> skein.v1.UserCall
 	0, // 1: skein.v1.UserCall.state:type_name -> skein.v1.CallState
 	1, // 2: skein.v1.UserCall.end:type_name -> skein.v1.CallEnd
 	2, // 3: skein.v1.UserCall.own:type_name -> skein.v1.CallPartyState
 	3, // 4: skein.v1.UserCall.role:type_name -> skein.v1.CallRole
-	0, // 5: skein.v1.ConversationCall.state:type_name -> skein.v1.CallState
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4, // 5: skein.v1.UserCall.recording:type_name -> skein.v1.RecordingMark
+	0, // 6: skein.v1.ConversationCall.state:type_name -> skein.v1.CallState
+	4, // 7: skein.v1.ConversationCall.recording:type_name -> skein.v1.RecordingMark
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_call_content_proto_init() }
@@ -674,7 +755,7 @@ func file_skein_v1_call_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_call_content_proto_rawDesc), len(file_skein_v1_call_content_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

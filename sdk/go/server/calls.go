@@ -47,3 +47,25 @@ func (c *Client) SetCallRole(ctx context.Context, r *skeinv1.SetCallRoleRequest)
 	res, err := call(ctx, c, c.calls.SetCallRole, r)
 	return res.GetCall(), err
 }
+
+// StartRecording records everybody in a call, in the name of who has started
+// it.
+func (c *Client) StartRecording(ctx context.Context, id string) (*skeinv1.Call, error) {
+	res, err := call(ctx, c, c.calls.StartRecording, &skeinv1.StartRecordingRequest{Call: id})
+	return res.GetCall(), err
+}
+
+// StopRecording ends a call's recording.
+func (c *Client) StopRecording(ctx context.Context, id string) (*skeinv1.Call, error) {
+	res, err := call(ctx, c, c.calls.StopRecording, &skeinv1.StopRecordingRequest{Call: id})
+	return res.GetCall(), err
+}
+
+// Recordings returns recordings, newest first: all of the app's, or those of a
+// call or a conversation. Its limit and page are filled in.
+func (c *Client) Recordings(ctx context.Context, r *skeinv1.ListRecordingsRequest) iter.Seq2[*skeinv1.Recording, error] {
+	return pages(func(page string) ([]*skeinv1.Recording, string, error) {
+		res, err := call(ctx, c, c.calls.ListRecordings, &skeinv1.ListRecordingsRequest{Call: r.GetCall(), Conversation: r.GetConversation(), Limit: 100, Page: page})
+		return res.GetRecordings(), res.GetNextPage(), err
+	})
+}

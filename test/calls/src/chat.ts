@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type ClientWith, createClient } from "@skein/client";
 import { calls } from "@skein/client/calls";
+import { messages } from "@skein/client/messages";
 import { binary, key, type SFU, secret, startSFU } from "./sfu.js";
 
-export const modules = { calls: calls() };
+export const modules = { calls: calls(), messages: messages() };
 
 /** A device of a user, with its calls. */
-export type Device = ClientWith<{ calls: (typeof modules)["calls"] }>;
+export type Device = ClientWith<typeof modules>;
 
 export interface Chat {
   readonly url: string;

@@ -55,6 +55,15 @@ const (
 	CallServiceRemoveFromCallProcedure = "/skein.v1.CallService/RemoveFromCall"
 	// CallServiceSetCallRoleProcedure is the fully-qualified name of the CallService's SetCallRole RPC.
 	CallServiceSetCallRoleProcedure = "/skein.v1.CallService/SetCallRole"
+	// CallServiceStartRecordingProcedure is the fully-qualified name of the CallService's
+	// StartRecording RPC.
+	CallServiceStartRecordingProcedure = "/skein.v1.CallService/StartRecording"
+	// CallServiceStopRecordingProcedure is the fully-qualified name of the CallService's StopRecording
+	// RPC.
+	CallServiceStopRecordingProcedure = "/skein.v1.CallService/StopRecording"
+	// CallServiceListRecordingsProcedure is the fully-qualified name of the CallService's
+	// ListRecordings RPC.
+	CallServiceListRecordingsProcedure = "/skein.v1.CallService/ListRecordings"
 	// CallServiceGetCallProcedure is the fully-qualified name of the CallService's GetCall RPC.
 	CallServiceGetCallProcedure = "/skein.v1.CallService/GetCall"
 	// CallServiceListCallsProcedure is the fully-qualified name of the CallService's ListCalls RPC.
@@ -96,6 +105,18 @@ type CallServiceClient interface {
 	// SetCallRole says whether a user only hears and sees, at once. Its host may. Errors: NOT_FOUND, PERMISSION_DENIED,
 	// FAILED_PRECONDITION.
 	SetCallRole(context.Context, *connect.Request[v1.SetCallRoleRequest]) (*connect.Response[v1.SetCallRoleResponse], error)
+	// StartRecording records everybody in the call, and whoever comes later, each track into a file of its own. All of them
+	// can see that it is so, and the conversation gets the notice call.recording. The call's host may, who is in it, and the
+	// app's back end. It ends by StopRecording or with the call; a while later the files are messages of the
+	// conversation, in the name of who recorded, and the notice call.recorded comes. Repeating it succeeds. Errors: NOT_FOUND,
+	// PERMISSION_DENIED, FAILED_PRECONDITION (over; encrypted end to end; the media server is not this server's own),
+	// RESOURCE_EXHAUSTED (the disk is full), UNAVAILABLE.
+	StartRecording(context.Context, *connect.Request[v1.StartRecordingRequest]) (*connect.Response[v1.StartRecordingResponse], error)
+	// StopRecording ends it. Its host may, and who started it. Repeating it succeeds. Errors: NOT_FOUND, PERMISSION_DENIED.
+	StopRecording(context.Context, *connect.Request[v1.StopRecordingRequest]) (*connect.Response[v1.StopRecordingResponse], error)
+	// ListRecordings returns recordings of a call or of a conversation, newest first, with those of their files that the
+	// caller may read at this moment. Errors: NOT_FOUND, INVALID_ARGUMENT (page is none of this list).
+	ListRecordings(context.Context, *connect.Request[v1.ListRecordingsRequest]) (*connect.Response[v1.ListRecordingsResponse], error)
 	// GetCall returns a call with everybody in it.
 	GetCall(context.Context, *connect.Request[v1.GetCallRequest]) (*connect.Response[v1.GetCallResponse], error)
 	// ListCalls returns the caller's calls, newest first; for the app's back end all of the app's. Errors: INVALID_ARGUMENT
@@ -168,6 +189,24 @@ func NewCallServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(callServiceMethods.ByName("SetCallRole")),
 			connect.WithClientOptions(opts...),
 		),
+		startRecording: connect.NewClient[v1.StartRecordingRequest, v1.StartRecordingResponse](
+			httpClient,
+			baseURL+CallServiceStartRecordingProcedure,
+			connect.WithSchema(callServiceMethods.ByName("StartRecording")),
+			connect.WithClientOptions(opts...),
+		),
+		stopRecording: connect.NewClient[v1.StopRecordingRequest, v1.StopRecordingResponse](
+			httpClient,
+			baseURL+CallServiceStopRecordingProcedure,
+			connect.WithSchema(callServiceMethods.ByName("StopRecording")),
+			connect.WithClientOptions(opts...),
+		),
+		listRecordings: connect.NewClient[v1.ListRecordingsRequest, v1.ListRecordingsResponse](
+			httpClient,
+			baseURL+CallServiceListRecordingsProcedure,
+			connect.WithSchema(callServiceMethods.ByName("ListRecordings")),
+			connect.WithClientOptions(opts...),
+		),
 		getCall: connect.NewClient[v1.GetCallRequest, v1.GetCallResponse](
 			httpClient,
 			baseURL+CallServiceGetCallProcedure,
@@ -194,6 +233,9 @@ type callServiceClient struct {
 	muteInCall     *connect.Client[v1.MuteInCallRequest, v1.MuteInCallResponse]
 	removeFromCall *connect.Client[v1.RemoveFromCallRequest, v1.RemoveFromCallResponse]
 	setCallRole    *connect.Client[v1.SetCallRoleRequest, v1.SetCallRoleResponse]
+	startRecording *connect.Client[v1.StartRecordingRequest, v1.StartRecordingResponse]
+	stopRecording  *connect.Client[v1.StopRecordingRequest, v1.StopRecordingResponse]
+	listRecordings *connect.Client[v1.ListRecordingsRequest, v1.ListRecordingsResponse]
 	getCall        *connect.Client[v1.GetCallRequest, v1.GetCallResponse]
 	listCalls      *connect.Client[v1.ListCallsRequest, v1.ListCallsResponse]
 }
@@ -243,6 +285,21 @@ func (c *callServiceClient) SetCallRole(ctx context.Context, req *connect.Reques
 	return c.setCallRole.CallUnary(ctx, req)
 }
 
+// StartRecording calls skein.v1.CallService.StartRecording.
+func (c *callServiceClient) StartRecording(ctx context.Context, req *connect.Request[v1.StartRecordingRequest]) (*connect.Response[v1.StartRecordingResponse], error) {
+	return c.startRecording.CallUnary(ctx, req)
+}
+
+// StopRecording calls skein.v1.CallService.StopRecording.
+func (c *callServiceClient) StopRecording(ctx context.Context, req *connect.Request[v1.StopRecordingRequest]) (*connect.Response[v1.StopRecordingResponse], error) {
+	return c.stopRecording.CallUnary(ctx, req)
+}
+
+// ListRecordings calls skein.v1.CallService.ListRecordings.
+func (c *callServiceClient) ListRecordings(ctx context.Context, req *connect.Request[v1.ListRecordingsRequest]) (*connect.Response[v1.ListRecordingsResponse], error) {
+	return c.listRecordings.CallUnary(ctx, req)
+}
+
 // GetCall calls skein.v1.CallService.GetCall.
 func (c *callServiceClient) GetCall(ctx context.Context, req *connect.Request[v1.GetCallRequest]) (*connect.Response[v1.GetCallResponse], error) {
 	return c.getCall.CallUnary(ctx, req)
@@ -288,6 +345,18 @@ type CallServiceHandler interface {
 	// SetCallRole says whether a user only hears and sees, at once. Its host may. Errors: NOT_FOUND, PERMISSION_DENIED,
 	// FAILED_PRECONDITION.
 	SetCallRole(context.Context, *connect.Request[v1.SetCallRoleRequest]) (*connect.Response[v1.SetCallRoleResponse], error)
+	// StartRecording records everybody in the call, and whoever comes later, each track into a file of its own. All of them
+	// can see that it is so, and the conversation gets the notice call.recording. The call's host may, who is in it, and the
+	// app's back end. It ends by StopRecording or with the call; a while later the files are messages of the
+	// conversation, in the name of who recorded, and the notice call.recorded comes. Repeating it succeeds. Errors: NOT_FOUND,
+	// PERMISSION_DENIED, FAILED_PRECONDITION (over; encrypted end to end; the media server is not this server's own),
+	// RESOURCE_EXHAUSTED (the disk is full), UNAVAILABLE.
+	StartRecording(context.Context, *connect.Request[v1.StartRecordingRequest]) (*connect.Response[v1.StartRecordingResponse], error)
+	// StopRecording ends it. Its host may, and who started it. Repeating it succeeds. Errors: NOT_FOUND, PERMISSION_DENIED.
+	StopRecording(context.Context, *connect.Request[v1.StopRecordingRequest]) (*connect.Response[v1.StopRecordingResponse], error)
+	// ListRecordings returns recordings of a call or of a conversation, newest first, with those of their files that the
+	// caller may read at this moment. Errors: NOT_FOUND, INVALID_ARGUMENT (page is none of this list).
+	ListRecordings(context.Context, *connect.Request[v1.ListRecordingsRequest]) (*connect.Response[v1.ListRecordingsResponse], error)
 	// GetCall returns a call with everybody in it.
 	GetCall(context.Context, *connect.Request[v1.GetCallRequest]) (*connect.Response[v1.GetCallResponse], error)
 	// ListCalls returns the caller's calls, newest first; for the app's back end all of the app's. Errors: INVALID_ARGUMENT
@@ -356,6 +425,24 @@ func NewCallServiceHandler(svc CallServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(callServiceMethods.ByName("SetCallRole")),
 		connect.WithHandlerOptions(opts...),
 	)
+	callServiceStartRecordingHandler := connect.NewUnaryHandler(
+		CallServiceStartRecordingProcedure,
+		svc.StartRecording,
+		connect.WithSchema(callServiceMethods.ByName("StartRecording")),
+		connect.WithHandlerOptions(opts...),
+	)
+	callServiceStopRecordingHandler := connect.NewUnaryHandler(
+		CallServiceStopRecordingProcedure,
+		svc.StopRecording,
+		connect.WithSchema(callServiceMethods.ByName("StopRecording")),
+		connect.WithHandlerOptions(opts...),
+	)
+	callServiceListRecordingsHandler := connect.NewUnaryHandler(
+		CallServiceListRecordingsProcedure,
+		svc.ListRecordings,
+		connect.WithSchema(callServiceMethods.ByName("ListRecordings")),
+		connect.WithHandlerOptions(opts...),
+	)
 	callServiceGetCallHandler := connect.NewUnaryHandler(
 		CallServiceGetCallProcedure,
 		svc.GetCall,
@@ -388,6 +475,12 @@ func NewCallServiceHandler(svc CallServiceHandler, opts ...connect.HandlerOption
 			callServiceRemoveFromCallHandler.ServeHTTP(w, r)
 		case CallServiceSetCallRoleProcedure:
 			callServiceSetCallRoleHandler.ServeHTTP(w, r)
+		case CallServiceStartRecordingProcedure:
+			callServiceStartRecordingHandler.ServeHTTP(w, r)
+		case CallServiceStopRecordingProcedure:
+			callServiceStopRecordingHandler.ServeHTTP(w, r)
+		case CallServiceListRecordingsProcedure:
+			callServiceListRecordingsHandler.ServeHTTP(w, r)
 		case CallServiceGetCallProcedure:
 			callServiceGetCallHandler.ServeHTTP(w, r)
 		case CallServiceListCallsProcedure:
@@ -435,6 +528,18 @@ func (UnimplementedCallServiceHandler) RemoveFromCall(context.Context, *connect.
 
 func (UnimplementedCallServiceHandler) SetCallRole(context.Context, *connect.Request[v1.SetCallRoleRequest]) (*connect.Response[v1.SetCallRoleResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.CallService.SetCallRole is not implemented"))
+}
+
+func (UnimplementedCallServiceHandler) StartRecording(context.Context, *connect.Request[v1.StartRecordingRequest]) (*connect.Response[v1.StartRecordingResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.CallService.StartRecording is not implemented"))
+}
+
+func (UnimplementedCallServiceHandler) StopRecording(context.Context, *connect.Request[v1.StopRecordingRequest]) (*connect.Response[v1.StopRecordingResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.CallService.StopRecording is not implemented"))
+}
+
+func (UnimplementedCallServiceHandler) ListRecordings(context.Context, *connect.Request[v1.ListRecordingsRequest]) (*connect.Response[v1.ListRecordingsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("skein.v1.CallService.ListRecordings is not implemented"))
 }
 
 func (UnimplementedCallServiceHandler) GetCall(context.Context, *connect.Request[v1.GetCallRequest]) (*connect.Response[v1.GetCallResponse], error) {

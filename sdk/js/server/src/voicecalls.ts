@@ -1,6 +1,6 @@
 import { type Ask, type CallOptions, type Calls, given, pages } from "./calls.js";
 import type { Input } from "./json.js";
-import type { Call, ListCallsRequest } from "./wire.js";
+import type { Call, ListCallsRequest, ListRecordingsRequest, Recording } from "./wire.js";
 
 /** Voice and video calls: listed, ended, looked after. */
 export interface VoiceCalls {
@@ -16,6 +16,12 @@ export interface VoiceCalls {
   removeFromCall(request: Ask<"CallService/RemoveFromCall", "call" | "user">, options?: CallOptions): Promise<Call>;
   /** Says whether somebody speaks in a call or only hears and sees. */
   setCallRole(request: Ask<"CallService/SetCallRole", "call" | "user" | "role">, options?: CallOptions): Promise<Call>;
+  /** Records everybody in a call, in the name of who has started it. */
+  startRecording(id: string, options?: CallOptions): Promise<Call>;
+  /** Ends a call's recording. */
+  stopRecording(id: string, options?: CallOptions): Promise<Call>;
+  /** Returns recordings, newest first: all of the app's, or those of a `call` or a `conversation`. */
+  recordings(which?: Omit<Input<ListRecordingsRequest>, "limit" | "page">, options?: CallOptions): AsyncGenerator<Recording, void, undefined>;
 }
 
 export const voiceCalls = ({ ask }: Calls): VoiceCalls => ({
@@ -31,4 +37,11 @@ export const voiceCalls = ({ ask }: Calls): VoiceCalls => ({
   },
   removeFromCall: async (request, options) => given((await ask("CallService/RemoveFromCall", request, options)).call),
   setCallRole: async (request, options) => given((await ask("CallService/SetCallRole", request, options)).call),
+  startRecording: async (call, options) => given((await ask("CallService/StartRecording", { call }, options)).call),
+  stopRecording: async (call, options) => given((await ask("CallService/StopRecording", { call }, options)).call),
+  recordings: (which, options) =>
+    pages(async (page) => {
+      const answer = await ask("CallService/ListRecordings", { ...which, limit: 100, page }, options);
+      return [answer.recordings, answer.nextPage];
+    }),
 });

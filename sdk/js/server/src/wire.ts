@@ -154,6 +154,7 @@ export interface Call {
   readonly partyCount: number;
   readonly joinedCount: number;
   readonly version: number;
+  readonly recording?: RecordingMark | undefined;
 }
 
 export interface CallParty {
@@ -286,6 +287,7 @@ export interface ConversationCall {
   readonly startedUs: number;
   readonly joined: number;
   readonly users: readonly string[];
+  readonly recording?: RecordingMark | undefined;
 }
 
 export interface ConversationChange {
@@ -875,6 +877,18 @@ export interface ListReceiptsResponse {
   readonly nextPage: string;
 }
 
+export interface ListRecordingsRequest {
+  readonly limit: number;
+  readonly page: string;
+  readonly call: string;
+  readonly conversation: string;
+}
+
+export interface ListRecordingsResponse {
+  readonly recordings: readonly Recording[];
+  readonly nextPage: string;
+}
+
 export interface ListThreadRequest {
   readonly conversation: string;
   readonly rootSeq: number;
@@ -1214,6 +1228,37 @@ export interface Receipt {
   readonly state: ReceiptState;
 }
 
+export interface RecordedTrack {
+  readonly user: string;
+  readonly source: RecordedSource;
+  readonly startedUs: number;
+  readonly durationMs: number;
+  readonly file: string;
+  readonly seq: number;
+  readonly name: string;
+  readonly mime: string;
+  readonly size: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Recording {
+  readonly id: string;
+  readonly call: string;
+  readonly conversation: string;
+  readonly recorder: string;
+  readonly startedUs: number;
+  readonly endedUs: number;
+  readonly state: RecordingState;
+  readonly problem: string;
+  readonly tracks: readonly RecordedTrack[];
+}
+
+export interface RecordingMark {
+  readonly user: string;
+  readonly sinceUs: number;
+}
+
 export interface RemoveCounterRequest {
   readonly conversation: string;
   readonly name: string;
@@ -1408,11 +1453,27 @@ export interface StartBroadcastResponse {
   readonly broadcast?: Broadcast | undefined;
 }
 
+export interface StartRecordingRequest {
+  readonly call: string;
+}
+
+export interface StartRecordingResponse {
+  readonly call?: Call | undefined;
+}
+
 export interface Sticker {
   readonly pack: string;
   readonly id: string;
   readonly url: string;
   readonly alt: string;
+}
+
+export interface StopRecordingRequest {
+  readonly call: string;
+}
+
+export interface StopRecordingResponse {
+  readonly call?: Call | undefined;
 }
 
 export interface SuspendUserRequest {
@@ -1570,6 +1631,7 @@ export interface UserCall {
   readonly startedUs: number;
   readonly answeredUs: number;
   readonly ringsUntilUs: number;
+  readonly recording?: RecordingMark | undefined;
 }
 
 export interface UserCalls {
@@ -1640,6 +1702,10 @@ export type Priority = "unspecified" | "high" | "low";
 
 export type ReceiptState = "unspecified" | "none" | "delivered" | "read";
 
+export type RecordedSource = "unspecified" | "microphone" | "camera" | "screen" | "screen_audio";
+
+export type RecordingState = "unspecified" | "on" | "gathering" | "done" | "empty";
+
 export type Role = "unspecified" | "member" | "admin" | "owner";
 
 export type TextFormat = "unspecified" | "plain" | "markdown";
@@ -1668,9 +1734,12 @@ export interface Methods {
   "CallService/EndCall": { input: EndCallRequest; output: EndCallResponse };
   "CallService/GetCall": { input: GetCallRequest; output: GetCallResponse };
   "CallService/ListCalls": { input: ListCallsRequest; output: ListCallsResponse };
+  "CallService/ListRecordings": { input: ListRecordingsRequest; output: ListRecordingsResponse };
   "CallService/MuteInCall": { input: MuteInCallRequest; output: MuteInCallResponse };
   "CallService/RemoveFromCall": { input: RemoveFromCallRequest; output: RemoveFromCallResponse };
   "CallService/SetCallRole": { input: SetCallRoleRequest; output: SetCallRoleResponse };
+  "CallService/StartRecording": { input: StartRecordingRequest; output: StartRecordingResponse };
+  "CallService/StopRecording": { input: StopRecordingRequest; output: StopRecordingResponse };
   "ContactService/GetFollows": { input: GetFollowsRequest; output: GetFollowsResponse };
   "ConversationService/AddMembers": { input: AddMembersRequest; output: AddMembersResponse };
   "ConversationService/CreateGroup": { input: CreateGroupRequest; output: CreateGroupResponse };
@@ -1754,7 +1823,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   BlockedUser: "suser lsinceUs",
   Body: "escheme:BodyScheme mcontent:Content bopaque",
   Broadcast: "bid ssender estate:BroadcastState lsent lrefused lcreatedUs lfinishedUs",
-  Call: "sid sconversation sstarter ovideo estate:CallState eend:CallEnd lstartedUs lansweredUs lendedUs erole:CallRole Mparties:CallParty npartyCount njoinedCount nversion",
+  Call: "sid sconversation sstarter ovideo estate:CallState eend:CallEnd lstartedUs lansweredUs lendedUs erole:CallRole Mparties:CallParty npartyCount njoinedCount nversion mrecording:RecordingMark",
   CallParty: "suser estate:CallPartyState erole:CallRole sinvitedBy ljoinedUs lleftUs sdevice",
   CancelBroadcastRequest: "bid",
   CancelBroadcastResponse: "mbroadcast:Broadcast",
@@ -1768,7 +1837,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ContactRequest: "suser ooutgoing estate:ContactRequestState sgreeting ltimeUs lseq",
   Content: "mtext:Text mcustom:Custom mreaction:Reaction mmembers:MembersChange mconversation:ConversationChange mlocation:Location mcontactCard:ContactCard msticker:Sticker mattachments:Attachments mnotice:Notice mmerged:Merged mpoll:Poll mvote:Vote mextension:Extension mtopic:Topic mpin:Pin mcontactChange:ContactChange mprivate:Private mannouncement:Announcement mattribute:GroupAttribute mcounter:GroupCounter mjoin:JoinState mviewer:ViewerLimits mcalls:UserCalls mcall:ConversationCall lreplyToSeq Smentions SmentionRoles omentionAll omentionHere mforwarded:Forwarded eformat:TextFormat limportedUs brequest mgroupChange:GroupChange",
   Conversation: "sid ekind:ConversationKind stitle lheadSeq lheadOrd laclVersion nmemberCount mmembership:Membership MreadMarkers:ReadMarker lcreatedUs msettings:GroupSettings lgrants mattrs:MemberAttrs",
-  ConversationCall: "scall sstarter ovideo estate:CallState lstartedUs njoined Susers",
+  ConversationCall: "scall sstarter ovideo estate:CallState lstartedUs njoined Susers mrecording:RecordingMark",
   ConversationChange: "stitle",
   CounterBound: "lvalue",
   CreateAnnouncementRequest: "sconversation stitle stext opinned bclientId",
@@ -1869,6 +1938,8 @@ export const fieldTables: Readonly<Record<string, string>> = {
   ListPinsResponse: "Mpins:PinnedMessage lasOfSeq sincarnation",
   ListReceiptsRequest: "sconversation lseq estate:ReceiptState nlimit spage",
   ListReceiptsResponse: "Mreceipts:Receipt snextPage",
+  ListRecordingsRequest: "nlimit spage scall sconversation",
+  ListRecordingsResponse: "Mrecordings:Recording snextPage",
   ListThreadRequest: "sconversation lrootSeq lbeforeSeq lafterSeq nlimit",
   ListThreadResponse: "mroot:HistoryItem Mitems:HistoryItem oatStart oatEnd lasOfSeq sincarnation",
   ListThreadsRequest: "sconversation nlimit lbeforeSeq",
@@ -1925,6 +1996,9 @@ export const fieldTables: Readonly<Record<string, string>> = {
   RecallMessageRequest: "sconversation lseq bclientId",
   RecallMessageResponse: "mentry:Entry",
   Receipt: "suser estate:ReceiptState",
+  RecordedTrack: "suser esource:RecordedSource lstartedUs ndurationMs sfile lseq sname smime lsize nwidth nheight",
+  Recording: "sid scall sconversation srecorder lstartedUs lendedUs estate:RecordingState sproblem Mtracks:RecordedTrack",
+  RecordingMark: "suser lsinceUs",
   RemoveCounterRequest: "sconversation sname bclientId",
   RemoveCounterResponse: "",
   RemoveFromAllowListRequest: "sconversation Susers bclientId",
@@ -1961,7 +2035,11 @@ export const fieldTables: Readonly<Record<string, string>> = {
   SetRoleResponse: "mentry:Entry",
   StartBroadcastRequest: "bclientId ssender Susers mbody:Body",
   StartBroadcastResponse: "mbroadcast:Broadcast",
+  StartRecordingRequest: "scall",
+  StartRecordingResponse: "mcall:Call",
   Sticker: "spack sid surl salt",
+  StopRecordingRequest: "scall",
+  StopRecordingResponse: "mcall:Call",
   SuspendUserRequest: "sid",
   SuspendUserResponse: "ndevicesSignedOut",
   Text: "stext",
@@ -1990,7 +2068,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   UpsertUsersRequest: "Musers:UserChange",
   UpsertUsersResponse: "Mresults:UserResult",
   User: "sid lcreatedUs obot lsuspendedUs mprofile:Profile",
-  UserCall: "scall sconversation sstarter ovideo estate:CallState eend:CallEnd eown:CallPartyState erole:CallRole sdevice sinvitedBy lstartedUs lansweredUs lringsUntilUs",
+  UserCall: "scall sconversation sstarter ovideo estate:CallState eend:CallEnd eown:CallPartyState erole:CallRole sdevice sinvitedBy lstartedUs lansweredUs lringsUntilUs mrecording:RecordingMark",
   UserCalls: "Mcalls:UserCall",
   UserChange: "sid sname? savatarUrl? mcustom:CustomFields obot?",
   UserResult: "sid ocreated merror:Error",
@@ -2020,6 +2098,8 @@ export const enumPrefixes: Readonly<Record<string, string>> = {
   LoginPolicy: "LOGIN_POLICY_",
   Priority: "PRIORITY_",
   ReceiptState: "RECEIPT_STATE_",
+  RecordedSource: "RECORDED_SOURCE_",
+  RecordingState: "RECORDING_STATE_",
   Role: "ROLE_",
   TextFormat: "TEXT_FORMAT_",
 };

@@ -115,13 +115,17 @@ export function previewText(message: Message, t: Words): string {
 }
 
 /** The line that a call leaves in its conversation: of one's own, or of somebody else's. */
-export function callText({ kind, video, starter, seconds, reason }: CallLine, mine: boolean, t: Words, nameOf: NameOf = asId): string {
+export function callText({ kind, video, starter, seconds, reason, recorder }: CallLine, mine: boolean, t: Words, nameOf: NameOf = asId): string {
   const what = video ? t.callVideo : t.callVoice;
   switch (kind) {
     case "started":
       return t.callStarted(mine ? t.you : nameOf(starter), what);
     case "ended":
       return seconds > 0 ? t.callLasted(what, playTime(seconds * 1000)) : t.callEnded(what);
+    case "recording":
+      return t.callRecording(nameOf(recorder));
+    case "recorded":
+      return t.callRecorded(playTime(seconds * 1000));
     case "declined":
       return mine ? t.callDeclined(what) : t.callYouDeclined(what);
     case "missed":

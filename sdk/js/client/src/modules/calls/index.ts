@@ -8,22 +8,33 @@ import { Emitter } from "../../emitter.js";
 import { SkeinError } from "../../error.js";
 import { type CallOptions, type Conversation, type Module, type ModuleHost, type Unsubscribe, defineModule } from "../../module.js";
 import type { Message } from "../../types/message.js";
-import type { Call, CallAccess, CallEnd, CallLine, CallRole, Calls, CallsEvents, CallState, EndReason, GroupCall, Joined, ListedCalls, NewCall, OwnCall, PartyState } from "./types.js";
-import { type CallAccess as WireAccess, type Call as WireCall, type ConversationCall, type UserCall, calls as wire, contentFields } from "./wire.js";
+import type { Call, CallAccess, CallEnd, CallLine, CallRole, Calls, CallsEvents, CallState, EndReason, GroupCall, Joined, ListedCalls, ListedRecordings, NewCall, OwnCall, PartyState, RecordedSource, Recording, RecordingMark, RecordingState } from "./types.js";
+import { type CallAccess as WireAccess, type Call as WireCall, type ConversationCall, type Recording as WireRecording, type RecordingMark as WireMark, type UserCall, calls as wire, contentFields } from "./wire.js";
 
 export type * from "./types.js";
 
 const states: readonly (CallState | undefined)[] = [undefined, "ringing", "active", "ended"];
 const ends: readonly (CallEnd | undefined)[] = [undefined, "completed", "cancelled", "declined", "noAnswer", "busy", "failed"];
 const partyStates: readonly (PartyState | undefined)[] = [undefined, "ringing", "joined", "declined", "missed", "busy", "left", "removed"];
+const recordingStates: readonly (RecordingState | undefined)[] = [undefined, "on", "gathering", "done", "empty"];
+const sources: readonly (RecordedSource | undefined)[] = [undefined, "microphone", "camera", "screen", "screenAudio"];
 const roleOf = (n: number): CallRole => (n === 2 ? "viewer" : "publisher");
 const roleNumber = (role: CallRole | undefined): number => (role === "viewer" ? 2 : role ? 1 : 0);
 const ms = (us: number): number => Math.floor(us / 1000);
 const at = (us: number): number | undefined => (us ? ms(us) : undefined);
 
+const markOf = (m: WireMark | undefined): RecordingMark | undefined => m && { user: m.user, since: ms(m.sinceUs) };
+
+function recordingOf({ id, call, conversation, recorder, startedUs, endedUs, state, problem, tracks }: WireRecording): Recording {
+  return {
+    id, call, conversation, recorder, started: ms(startedUs), ended: at(endedUs), state: recordingStates[state] ?? "gathering", problem,
+    tracks: tracks.map(({ startedUs: began, durationMs: duration, source, ...track }) => ({ ...track, source: sources[source] ?? "unknown", started: began / 1000, duration })),
+  };
+}
+
 function factsOf(c: WireCall | UserCall, id: string) {
   const { conversation, starter, video, state, end, startedUs, answeredUs } = c;
-  return { id, conversation, starter, video, state: states[state] ?? "active", end: ends[end], started: ms(startedUs), answered: at(answeredUs) } as const;
+  return { id, conversation, starter, video, state: states[state] ?? "active", end: ends[end], started: ms(startedUs), answered: at(answeredUs), recording: markOf(c.recording) } as const;
 }
 
 function ownOf(c: UserCall): OwnCall {
@@ -40,7 +51,7 @@ function callOf(c: WireCall | undefined): Call {
 /** A media server without a URL is the server itself. */
 const accessOf = (a: WireAccess | undefined, endpoint: string): CallAccess | undefined => a && { url: a.url || endpoint.replace(/^http/, "ws"), token: a.token, identity: a.identity };
 
-const groupCallOf = ({ call: id, starter, video, startedUs, joined, users }: ConversationCall): GroupCall => ({ id, starter, video, started: ms(startedUs), joined, users });
+const groupCallOf = ({ call: id, starter, video, startedUs, joined, users, recording }: ConversationCall): GroupCall => ({ id, starter, video, started: ms(startedUs), joined, users, recording: markOf(recording) });
 
 const idOf = (conversation: Conversation | string): string => (typeof conversation === "string" ? conversation : conversation.id);
 
@@ -192,6 +203,19 @@ class CallsOfHost implements Calls {
     return callOf((await this.#host.call(wire.SetCallRole, { call: id, user, role: roleNumber(role) }, options)).call);
   }
 
+  async record(id: string, options?: CallOptions): Promise<Call> {
+    return callOf((await this.#host.call(wire.StartRecording, { call: id }, options)).call);
+  }
+
+  async stopRecording(id: string, options?: CallOptions): Promise<Call> {
+    return callOf((await this.#host.call(wire.StopRecording, { call: id }, options)).call);
+  }
+
+  async recordings({ call = "", conversation = "", limit = 0, page = "" }: Parameters<Calls["recordings"]>[0], options?: CallOptions): Promise<ListedRecordings> {
+    const answer = await this.#host.call(wire.ListRecordings, { call, conversation, limit, page }, options);
+    return { recordings: answer.recordings.map(recordingOf), next: answer.nextPage };
+  }
+
   async get(id: string, options?: CallOptions): Promise<Call> {
     return callOf((await this.#host.call(wire.GetCall, { call: id }, options)).call);
   }
@@ -214,11 +238,11 @@ export function callLine({ content }: Pick<Message, "content">): CallLine | unde
   const notice = content as { readonly type: string; readonly code?: string; readonly params?: Readonly<Record<string, string>> } | undefined;
   const kind = lines[notice?.type === "notice" ? (notice.code ?? "") : ""];
   if (!kind) return undefined;
-  const { call = "", video, starter = "", duration_s = "0", reason = "" } = notice?.params ?? {};
-  return { kind, call, video: video === "true", starter, seconds: Number(duration_s), reason: reasons[reason] };
+  const { call = "", video, starter = "", duration_s = "0", reason = "", recording = "", recorder = "" } = notice?.params ?? {};
+  return { kind, call, video: video === "true", starter, seconds: Number(duration_s), reason: reasons[reason], recording, recorder };
 }
 
-const lines: Readonly<Record<string, CallLine["kind"]>> = { "call.started": "started", "call.ended": "ended", "call.missed": "missed", "call.declined": "declined" };
+const lines: Readonly<Record<string, CallLine["kind"]>> = { "call.started": "started", "call.ended": "ended", "call.missed": "missed", "call.declined": "declined", "call.recording": "recording", "call.recorded": "recorded" };
 const reasons: Readonly<Record<string, CallLine["reason"]>> = { no_answer: "noAnswer", cancelled: "cancelled", busy: "busy" };
 
 /** Calls, for `createClient`'s `modules`. */

@@ -12,6 +12,12 @@ export type PartyState = "ringing" | "joined" | "declined" | "missed" | "busy" |
 /** `publisher`: speaks, shows themself. `viewer`: hears and sees. */
 export type CallRole = "publisher" | "viewer";
 
+/** That a call is being recorded: by whom (empty when they were erased), and since when (milliseconds since 1970 UTC). */
+export interface RecordingMark {
+  readonly user: string;
+  readonly since: number;
+}
+
 /** What a call is, whoever looks. */
 interface CallFacts {
   /** 32 hex digits. */
@@ -28,6 +34,8 @@ interface CallFacts {
   readonly started: number;
   /** When somebody answered first: from then on it is counted. */
   readonly answered: number | undefined;
+  /** undefined: it is not recorded now. */
+  readonly recording: RecordingMark | undefined;
 }
 
 /** A call as this user has it: it rings, they are in it, or it was over a moment ago. Known without asking. */
@@ -51,6 +59,8 @@ export interface GroupCall {
   /** How many are in it, and the first 20 of them. */
   readonly joined: number;
   readonly users: readonly string[];
+  /** undefined: it is not recorded now. */
+  readonly recording: RecordingMark | undefined;
 }
 
 export interface CallParty {
@@ -123,14 +133,66 @@ export interface ListedCalls {
   readonly next: string;
 }
 
+/** `gathering`: over, its files are on their way. `empty`: nothing was there to be recorded. */
+export type RecordingState = "on" | "gathering" | "done" | "empty";
+
+export type RecordedSource = "microphone" | "camera" | "screen" | "screenAudio" | "unknown";
+
+/** One file of a recording. Played together, each begins at its `started`. */
+export interface RecordedTrack {
+  readonly user: string;
+  readonly source: RecordedSource;
+  /** Of its first sound or picture: milliseconds since 1970 UTC, with fractions. */
+  readonly started: number;
+  /** In milliseconds. */
+  readonly duration: number;
+  /** The file's id, and the message of the conversation by which it is read. */
+  readonly file: string;
+  readonly seq: number;
+  readonly name: string;
+  readonly mime: string;
+  /** In bytes. */
+  readonly size: number;
+  /** Of a film, in pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What was recorded of a call from when to when. */
+export interface Recording {
+  readonly id: string;
+  readonly call: string;
+  readonly conversation: string;
+  /** Who started it, and whose the files are; empty when they were erased. */
+  readonly recorder: string;
+  readonly started: number;
+  /** undefined: it goes on. */
+  readonly ended: number | undefined;
+  readonly state: RecordingState;
+  /** What keeps it from going on, or its files from coming, in words. */
+  readonly problem: string;
+  /** In the order in which they began; those alone that this user may read. */
+  readonly tracks: readonly RecordedTrack[];
+}
+
+export interface ListedRecordings {
+  readonly recordings: readonly Recording[];
+  /** Of the next page; empty on the last one. */
+  readonly next: string;
+}
+
 /** The line that a call leaves in its conversation. */
 export interface CallLine {
-  readonly kind: "started" | "ended" | "missed" | "declined";
+  /** `recording`: it began to be recorded. `recorded`: a recording is in the conversation. */
+  readonly kind: "started" | "ended" | "missed" | "declined" | "recording" | "recorded";
   readonly call: string;
   readonly video: boolean;
   readonly starter: string;
-  /** Of `ended`. */
+  /** Of `ended` and `recorded`. */
   readonly seconds: number;
+  /** Of `recording` and `recorded`: which one, and who has started it. */
+  readonly recording: string;
+  readonly recorder: string;
   /** Of `missed`. */
   readonly reason: "noAnswer" | "cancelled" | "busy" | undefined;
 }
@@ -166,6 +228,12 @@ export interface Calls {
   remove(id: string, user: string, options?: CallOptions): Promise<Call>;
   /** As its host: whether somebody speaks or only hears and sees. */
   setRole(id: string, user: string, role: CallRole, options?: CallOptions): Promise<Call>;
+  /** As its host, who is in it: records everybody, and whoever comes, until `stopRecording` or its end. `failed_precondition`: encrypted end to end, or a server that records nothing. */
+  record(id: string, options?: CallOptions): Promise<Call>;
+  /** As its host, or who has started the recording. The files are in the conversation a while later. */
+  stopRecording(id: string, options?: CallOptions): Promise<Call>;
+  /** Recordings of a call or of a conversation, newest first. */
+  recordings(which: { readonly call?: string | undefined; readonly conversation?: string | undefined; readonly limit?: number | undefined; readonly page?: string | undefined }, options?: CallOptions): Promise<ListedRecordings>;
   get(id: string, options?: CallOptions): Promise<Call>;
   /** The user's calls, newest first, those that are long over as well. */
   list(which?: { readonly missed?: boolean | undefined; readonly conversation?: string | undefined; readonly limit?: number | undefined; readonly page?: string | undefined }, options?: CallOptions): Promise<ListedCalls>;

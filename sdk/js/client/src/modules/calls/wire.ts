@@ -18,6 +18,7 @@ export interface Call extends Rest {
   partyCount: number;
   joinedCount: number;
   version: number;
+  recording?: RecordingMark | undefined;
 }
 
 export interface CallAccess extends Rest {
@@ -45,6 +46,7 @@ export interface ConversationCall extends Rest {
   startedUs: number;
   joined: number;
   users: readonly string[];
+  recording?: RecordingMark | undefined;
 }
 
 export interface DeclineCallRequest extends Rest {
@@ -113,6 +115,18 @@ export interface ListCallsResponse extends Rest {
   nextPage: string;
 }
 
+export interface ListRecordingsRequest extends Rest {
+  limit: number;
+  page: string;
+  call: string;
+  conversation: string;
+}
+
+export interface ListRecordingsResponse extends Rest {
+  recordings: readonly Recording[];
+  nextPage: string;
+}
+
 export interface MuteInCallRequest extends Rest {
   call: string;
   user: string;
@@ -121,6 +135,37 @@ export interface MuteInCallRequest extends Rest {
 }
 
 export interface MuteInCallResponse extends Rest {
+}
+
+export interface RecordedTrack extends Rest {
+  user: string;
+  source: number;
+  startedUs: number;
+  durationMs: number;
+  file: string;
+  seq: number;
+  name: string;
+  mime: string;
+  size: number;
+  width: number;
+  height: number;
+}
+
+export interface Recording extends Rest {
+  id: string;
+  call: string;
+  conversation: string;
+  recorder: string;
+  startedUs: number;
+  endedUs: number;
+  state: number;
+  problem: string;
+  tracks: readonly RecordedTrack[];
+}
+
+export interface RecordingMark extends Rest {
+  user: string;
+  sinceUs: number;
 }
 
 export interface RemoveFromCallRequest extends Rest {
@@ -156,6 +201,22 @@ export interface StartCallResponse extends Rest {
   access?: CallAccess | undefined;
 }
 
+export interface StartRecordingRequest extends Rest {
+  call: string;
+}
+
+export interface StartRecordingResponse extends Rest {
+  call?: Call | undefined;
+}
+
+export interface StopRecordingRequest extends Rest {
+  call: string;
+}
+
+export interface StopRecordingResponse extends Rest {
+  call?: Call | undefined;
+}
+
 export interface UserCall extends Rest {
   call: string;
   conversation: string;
@@ -170,6 +231,7 @@ export interface UserCall extends Rest {
   startedUs: number;
   answeredUs: number;
   ringsUntilUs: number;
+  recording?: RecordingMark | undefined;
 }
 
 export interface UserCalls extends Rest {
@@ -184,10 +246,10 @@ export interface ContentFields extends Rest {
 
 const schema = /* @__PURE__ */ schemaOf(
   {
-    Call: "1sid 2sconversation 3sstarter 4ovideo 5estate:CallState 6eend:CallEnd 7istartedUs 8iansweredUs 9iendedUs 10erole:CallRole 11Mparties:CallParty 12upartyCount 13ujoinedCount 14uversion",
+    Call: "1sid 2sconversation 3sstarter 4ovideo 5estate:CallState 6eend:CallEnd 7istartedUs 8iansweredUs 9iendedUs 10erole:CallRole 11Mparties:CallParty 12upartyCount 13ujoinedCount 14uversion 15mrecording:RecordingMark",
     CallAccess: "1surl 2stoken 3sidentity 4iexpiresUs",
     CallParty: "1suser 2estate:CallPartyState 3erole:CallRole 4sinvitedBy 5ijoinedUs 6ileftUs 7sdevice",
-    ConversationCall: "1scall 2sstarter 3ovideo 4estate:CallState 5istartedUs 6ujoined 7Susers",
+    ConversationCall: "1scall 2sstarter 3ovideo 4estate:CallState 5istartedUs 6ujoined 7Susers 8mrecording:RecordingMark",
     DeclineCallRequest: "1scall",
     DeclineCallResponse: "1mcall:Call",
     EndCallRequest: "1scall",
@@ -202,15 +264,24 @@ const schema = /* @__PURE__ */ schemaOf(
     LeaveCallResponse: "1mcall:Call",
     ListCallsRequest: "1ulimit 2spage 3omissed 4sconversation 5suser 6olive",
     ListCallsResponse: "1Mcalls:Call 2snextPage",
+    ListRecordingsRequest: "1ulimit 2spage 3scall 4sconversation",
+    ListRecordingsResponse: "1Mrecordings:Recording 2snextPage",
     MuteInCallRequest: "1scall 2suser 3oaudio 4ovideo",
     MuteInCallResponse: "",
+    RecordedTrack: "1suser 2esource:RecordedSource 3istartedUs 4udurationMs 5sfile 6lseq 7sname 8smime 9lsize 10uwidth 11uheight",
+    Recording: "1sid 2scall 3sconversation 4srecorder 5istartedUs 6iendedUs 7estate:RecordingState 8sproblem 9Mtracks:RecordedTrack",
+    RecordingMark: "1suser 2isinceUs",
     RemoveFromCallRequest: "1scall 2suser",
     RemoveFromCallResponse: "1mcall:Call",
     SetCallRoleRequest: "1scall 2suser 3erole:CallRole",
     SetCallRoleResponse: "1mcall:Call",
     StartCallRequest: "1sconversation 2bclientId 3ovideo 4Susers 5oquiet 6erole:CallRole",
     StartCallResponse: "1mcall:Call 2maccess:CallAccess",
-    UserCall: "1scall 2sconversation 3sstarter 4ovideo 5estate:CallState 6eend:CallEnd 7eown:CallPartyState 8erole:CallRole 9sdevice 10sinvitedBy 11istartedUs 12iansweredUs 13iringsUntilUs",
+    StartRecordingRequest: "1scall",
+    StartRecordingResponse: "1mcall:Call",
+    StopRecordingRequest: "1scall",
+    StopRecordingResponse: "1mcall:Call",
+    UserCall: "1scall 2sconversation 3sstarter 4ovideo 5estate:CallState 6eend:CallEnd 7eown:CallPartyState 8erole:CallRole 9sdevice 10sinvitedBy 11istartedUs 12iansweredUs 13iringsUntilUs 14mrecording:RecordingMark",
     UserCalls: "1Mcalls:UserCall",
     ContentFields: "38mcalls:UserCalls 39mcall:ConversationCall",
   },
@@ -232,6 +303,9 @@ export const calls = {
   SetCallRole: /* @__PURE__ */ callOf<SetCallRoleRequest, SetCallRoleResponse>(schema, "CallService/SetCallRole"),
   GetCall: /* @__PURE__ */ callOf<GetCallRequest, GetCallResponse>(schema, "CallService/GetCall"),
   ListCalls: /* @__PURE__ */ callOf<ListCallsRequest, ListCallsResponse>(schema, "CallService/ListCalls"),
+  StartRecording: /* @__PURE__ */ callOf<StartRecordingRequest, StartRecordingResponse>(schema, "CallService/StartRecording"),
+  StopRecording: /* @__PURE__ */ callOf<StopRecordingRequest, StopRecordingResponse>(schema, "CallService/StopRecording"),
+  ListRecordings: /* @__PURE__ */ callOf<ListRecordingsRequest, ListRecordingsResponse>(schema, "CallService/ListRecordings"),
 } as const;
 
 /** The values of CallEnd by number. */
@@ -245,3 +319,9 @@ export const callRoleNames = ["unspecified","publisher","viewer"] as const;
 
 /** The values of CallState by number. */
 export const callStateNames = ["unspecified","ringing","active","ended"] as const;
+
+/** The values of RecordedSource by number. */
+export const recordedSourceNames = ["unspecified","microphone","camera","screen","screen_audio"] as const;
+
+/** The values of RecordingState by number. */
+export const recordingStateNames = ["unspecified","on","gathering","done","empty"] as const;

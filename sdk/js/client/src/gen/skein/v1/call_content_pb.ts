@@ -12,7 +12,35 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/call_content.proto.
  */
 export const file_skein_v1_call_content: GenFile = /*@__PURE__*/
-  fileDesc("Chtza2Vpbi92MS9jYWxsX2NvbnRlbnQucHJvdG8SCHNrZWluLnYxIi4KCVVzZXJDYWxscxIhCgVjYWxscxgBIAMoCzISLnNrZWluLnYxLlVzZXJDYWxsIsACCghVc2VyQ2FsbBIMCgRjYWxsGAEgASgJEhQKDGNvbnZlcnNhdGlvbhgCIAEoCRIPCgdzdGFydGVyGAMgASgJEg0KBXZpZGVvGAQgASgIEiIKBXN0YXRlGAUgASgOMhMuc2tlaW4udjEuQ2FsbFN0YXRlEh4KA2VuZBgGIAEoDjIRLnNrZWluLnYxLkNhbGxFbmQSJQoDb3duGAcgASgOMhguc2tlaW4udjEuQ2FsbFBhcnR5U3RhdGUSIAoEcm9sZRgIIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlEg4KBmRldmljZRgJIAEoCRISCgppbnZpdGVkX2J5GAogASgJEhIKCnN0YXJ0ZWRfdXMYCyABKAMSEwoLYW5zd2VyZWRfdXMYDCABKAMSFgoOcmluZ3NfdW50aWxfdXMYDSABKAMilwEKEENvbnZlcnNhdGlvbkNhbGwSDAoEY2FsbBgBIAEoCRIPCgdzdGFydGVyGAIgASgJEg0KBXZpZGVvGAMgASgIEiIKBXN0YXRlGAQgASgOMhMuc2tlaW4udjEuQ2FsbFN0YXRlEhIKCnN0YXJ0ZWRfdXMYBSABKAMSDgoGam9pbmVkGAYgASgNEg0KBXVzZXJzGAcgAygJKmwKCUNhbGxTdGF0ZRIaChZDQUxMX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSQ0FMTF9TVEFURV9SSU5HSU5HEAESFQoRQ0FMTF9TVEFURV9BQ1RJVkUQAhIUChBDQUxMX1NUQVRFX0VOREVEEAMqqgEKB0NhbGxFbmQSGAoUQ0FMTF9FTkRfVU5TUEVDSUZJRUQQABIWChJDQUxMX0VORF9DT01QTEVURUQQARIWChJDQUxMX0VORF9DQU5DRUxMRUQQAhIVChFDQUxMX0VORF9ERUNMSU5FRBADEhYKEkNBTExfRU5EX05PX0FOU1dFUhAEEhEKDUNBTExfRU5EX0JVU1kQBRITCg9DQUxMX0VORF9GQUlMRUQQBir9AQoOQ2FsbFBhcnR5U3RhdGUSIAocQ0FMTF9QQVJUWV9TVEFURV9VTlNQRUNJRklFRBAAEhwKGENBTExfUEFSVFlfU1RBVEVfUklOR0lORxABEhsKF0NBTExfUEFSVFlfU1RBVEVfSk9JTkVEEAISHQoZQ0FMTF9QQVJUWV9TVEFURV9ERUNMSU5FRBADEhsKF0NBTExfUEFSVFlfU1RBVEVfTUlTU0VEEAQSGQoVQ0FMTF9QQVJUWV9TVEFURV9CVVNZEAUSGQoVQ0FMTF9QQVJUWV9TVEFURV9MRUZUEAYSHAoYQ0FMTF9QQVJUWV9TVEFURV9SRU1PVkVEEAcqVAoIQ2FsbFJvbGUSGQoVQ0FMTF9ST0xFX1VOU1BFQ0lGSUVEEAASFwoTQ0FMTF9ST0xFX1BVQkxJU0hFUhABEhQKEENBTExfUk9MRV9WSUVXRVIQAkIyWjBnaXRodWIuY29tL3NrZWluLWltL3NrZWluL3Byb3RvL3NrZWluL3YxO3NrZWludjFiBnByb3RvMw");
+  fileDesc("Chtza2Vpbi92MS9jYWxsX2NvbnRlbnQucHJvdG8SCHNrZWluLnYxIi8KDVJlY29yZGluZ01hcmsSDAoEdXNlchgBIAEoCRIQCghzaW5jZV91cxgCIAEoAyIuCglVc2VyQ2FsbHMSIQoFY2FsbHMYASADKAsyEi5za2Vpbi52MS5Vc2VyQ2FsbCLsAgoIVXNlckNhbGwSDAoEY2FsbBgBIAEoCRIUCgxjb252ZXJzYXRpb24YAiABKAkSDwoHc3RhcnRlchgDIAEoCRINCgV2aWRlbxgEIAEoCBIiCgVzdGF0ZRgFIAEoDjITLnNrZWluLnYxLkNhbGxTdGF0ZRIeCgNlbmQYBiABKA4yES5za2Vpbi52MS5DYWxsRW5kEiUKA293bhgHIAEoDjIYLnNrZWluLnYxLkNhbGxQYXJ0eVN0YXRlEiAKBHJvbGUYCCABKA4yEi5za2Vpbi52MS5DYWxsUm9sZRIOCgZkZXZpY2UYCSABKAkSEgoKaW52aXRlZF9ieRgKIAEoCRISCgpzdGFydGVkX3VzGAsgASgDEhMKC2Fuc3dlcmVkX3VzGAwgASgDEhYKDnJpbmdzX3VudGlsX3VzGA0gASgDEioKCXJlY29yZGluZxgOIAEoCzIXLnNrZWluLnYxLlJlY29yZGluZ01hcmsiwwEKEENvbnZlcnNhdGlvbkNhbGwSDAoEY2FsbBgBIAEoCRIPCgdzdGFydGVyGAIgASgJEg0KBXZpZGVvGAMgASgIEiIKBXN0YXRlGAQgASgOMhMuc2tlaW4udjEuQ2FsbFN0YXRlEhIKCnN0YXJ0ZWRfdXMYBSABKAMSDgoGam9pbmVkGAYgASgNEg0KBXVzZXJzGAcgAygJEioKCXJlY29yZGluZxgIIAEoCzIXLnNrZWluLnYxLlJlY29yZGluZ01hcmsqbAoJQ2FsbFN0YXRlEhoKFkNBTExfU1RBVEVfVU5TUEVDSUZJRUQQABIWChJDQUxMX1NUQVRFX1JJTkdJTkcQARIVChFDQUxMX1NUQVRFX0FDVElWRRACEhQKEENBTExfU1RBVEVfRU5ERUQQAyqqAQoHQ2FsbEVuZBIYChRDQUxMX0VORF9VTlNQRUNJRklFRBAAEhYKEkNBTExfRU5EX0NPTVBMRVRFRBABEhYKEkNBTExfRU5EX0NBTkNFTExFRBACEhUKEUNBTExfRU5EX0RFQ0xJTkVEEAMSFgoSQ0FMTF9FTkRfTk9fQU5TV0VSEAQSEQoNQ0FMTF9FTkRfQlVTWRAFEhMKD0NBTExfRU5EX0ZBSUxFRBAGKv0BCg5DYWxsUGFydHlTdGF0ZRIgChxDQUxMX1BBUlRZX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQ0FMTF9QQVJUWV9TVEFURV9SSU5HSU5HEAESGwoXQ0FMTF9QQVJUWV9TVEFURV9KT0lORUQQAhIdChlDQUxMX1BBUlRZX1NUQVRFX0RFQ0xJTkVEEAMSGwoXQ0FMTF9QQVJUWV9TVEFURV9NSVNTRUQQBBIZChVDQUxMX1BBUlRZX1NUQVRFX0JVU1kQBRIZChVDQUxMX1BBUlRZX1NUQVRFX0xFRlQQBhIcChhDQUxMX1BBUlRZX1NUQVRFX1JFTU9WRUQQBypUCghDYWxsUm9sZRIZChVDQUxMX1JPTEVfVU5TUEVDSUZJRUQQABIXChNDQUxMX1JPTEVfUFVCTElTSEVSEAESFAoQQ0FMTF9ST0xFX1ZJRVdFUhACQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z");
+
+/**
+ * RecordingMark says that a call is being recorded.
+ *
+ * @generated from message skein.v1.RecordingMark
+ */
+export type RecordingMark = Message<"skein.v1.RecordingMark"> & {
+  /**
+   * Who started it; empty when they were erased.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * Microseconds since 1970 UTC.
+   *
+   * @generated from field: int64 since_us = 2;
+   */
+  sinceUs: bigint;
+};
+
+/**
+ * Describes the message skein.v1.RecordingMark.
+ * Use `create(RecordingMarkSchema)` to create a new message.
+ */
+export const RecordingMarkSchema: GenMessage<RecordingMark> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call_content, 0);
 
 /**
  * UserCalls is the value of the key "calls" of a user's self conversation: their calls of now, by which every device
@@ -34,7 +62,7 @@ export type UserCalls = Message<"skein.v1.UserCalls"> & {
  * Use `create(UserCallsSchema)` to create a new message.
  */
 export const UserCallsSchema: GenMessage<UserCalls> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call_content, 0);
+  messageDesc(file_skein_v1_call_content, 1);
 
 /**
  * UserCall is one call as one user has it.
@@ -126,6 +154,13 @@ export type UserCall = Message<"skein.v1.UserCall"> & {
    * @generated from field: int64 rings_until_us = 13;
    */
   ringsUntilUs: bigint;
+
+  /**
+   * Absent when it is not recorded now.
+   *
+   * @generated from field: skein.v1.RecordingMark recording = 14;
+   */
+  recording?: RecordingMark | undefined;
 };
 
 /**
@@ -133,7 +168,7 @@ export type UserCall = Message<"skein.v1.UserCall"> & {
  * Use `create(UserCallSchema)` to create a new message.
  */
 export const UserCallSchema: GenMessage<UserCall> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call_content, 1);
+  messageDesc(file_skein_v1_call_content, 2);
 
 /**
  * ConversationCall is the value of the key "call" of a group: the call that members can join. The server alone writes it.
@@ -179,6 +214,13 @@ export type ConversationCall = Message<"skein.v1.ConversationCall"> & {
    * @generated from field: repeated string users = 7;
    */
   users: string[];
+
+  /**
+   * Absent when it is not recorded now.
+   *
+   * @generated from field: skein.v1.RecordingMark recording = 8;
+   */
+  recording?: RecordingMark | undefined;
 };
 
 /**
@@ -186,7 +228,7 @@ export type ConversationCall = Message<"skein.v1.ConversationCall"> & {
  * Use `create(ConversationCallSchema)` to create a new message.
  */
 export const ConversationCallSchema: GenMessage<ConversationCall> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call_content, 2);
+  messageDesc(file_skein_v1_call_content, 3);
 
 /**
  * CallState is how far a call is.

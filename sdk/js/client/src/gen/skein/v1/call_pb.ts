@@ -4,9 +4,9 @@
 // @generated from file skein/v1/call.proto (package skein.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { CallEnd, CallPartyState, CallRole, CallState } from "./call_content_pb.js";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { CallEnd, CallPartyState, CallRole, CallState, RecordingMark } from "./call_content_pb.js";
 import { file_skein_v1_call_content } from "./call_content_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file skein/v1/call.proto.
  */
 export const file_skein_v1_call: GenFile = /*@__PURE__*/
-  fileDesc("ChNza2Vpbi92MS9jYWxsLnByb3RvEghza2Vpbi52MSLLAgoEQ2FsbBIKCgJpZBgBIAEoCRIUCgxjb252ZXJzYXRpb24YAiABKAkSDwoHc3RhcnRlchgDIAEoCRINCgV2aWRlbxgEIAEoCBIiCgVzdGF0ZRgFIAEoDjITLnNrZWluLnYxLkNhbGxTdGF0ZRIeCgNlbmQYBiABKA4yES5za2Vpbi52MS5DYWxsRW5kEhIKCnN0YXJ0ZWRfdXMYByABKAMSEwoLYW5zd2VyZWRfdXMYCCABKAMSEAoIZW5kZWRfdXMYCSABKAMSIAoEcm9sZRgKIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlEiQKB3BhcnRpZXMYCyADKAsyEy5za2Vpbi52MS5DYWxsUGFydHkSEwoLcGFydHlfY291bnQYDCABKA0SFAoMam9pbmVkX2NvdW50GA0gASgNEg8KB3ZlcnNpb24YDiABKA0irAEKCUNhbGxQYXJ0eRIMCgR1c2VyGAEgASgJEicKBXN0YXRlGAIgASgOMhguc2tlaW4udjEuQ2FsbFBhcnR5U3RhdGUSIAoEcm9sZRgDIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlEhIKCmludml0ZWRfYnkYBCABKAkSEQoJam9pbmVkX3VzGAUgASgDEg8KB2xlZnRfdXMYBiABKAMSDgoGZGV2aWNlGAcgASgJIk4KCkNhbGxBY2Nlc3MSCwoDdXJsGAEgASgJEg0KBXRva2VuGAIgASgJEhAKCGlkZW50aXR5GAMgASgJEhIKCmV4cGlyZXNfdXMYBCABKAMiigEKEFN0YXJ0Q2FsbFJlcXVlc3QSFAoMY29udmVyc2F0aW9uGAEgASgJEhEKCWNsaWVudF9pZBgCIAEoDBINCgV2aWRlbxgDIAEoCBINCgV1c2VycxgEIAMoCRINCgVxdWlldBgFIAEoCBIgCgRyb2xlGAYgASgOMhIuc2tlaW4udjEuQ2FsbFJvbGUiVwoRU3RhcnRDYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwSJAoGYWNjZXNzGAIgASgLMhQuc2tlaW4udjEuQ2FsbEFjY2VzcyItCg9Kb2luQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCRIMCgRtb3ZlGAIgASgIIlYKEEpvaW5DYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwSJAoGYWNjZXNzGAIgASgLMhQuc2tlaW4udjEuQ2FsbEFjY2VzcyIiChJEZWNsaW5lQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCSIzChNEZWNsaW5lQ2FsbFJlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIiAKEExlYXZlQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCSIxChFMZWF2ZUNhbGxSZXNwb25zZRIcCgRjYWxsGAEgASgLMg4uc2tlaW4udjEuQ2FsbCIeCg5FbmRDYWxsUmVxdWVzdBIMCgRjYWxsGAEgASgJIi8KD0VuZENhbGxSZXNwb25zZRIcCgRjYWxsGAEgASgLMg4uc2tlaW4udjEuQ2FsbCJUChNJbnZpdGVUb0NhbGxSZXF1ZXN0EgwKBGNhbGwYASABKAkSDQoFdXNlcnMYAiADKAkSIAoEcm9sZRgDIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlIjQKFEludml0ZVRvQ2FsbFJlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIk0KEU11dGVJbkNhbGxSZXF1ZXN0EgwKBGNhbGwYASABKAkSDAoEdXNlchgCIAEoCRINCgVhdWRpbxgDIAEoCBINCgV2aWRlbxgEIAEoCCIUChJNdXRlSW5DYWxsUmVzcG9uc2UiMwoVUmVtb3ZlRnJvbUNhbGxSZXF1ZXN0EgwKBGNhbGwYASABKAkSDAoEdXNlchgCIAEoCSI2ChZSZW1vdmVGcm9tQ2FsbFJlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIlIKElNldENhbGxSb2xlUmVxdWVzdBIMCgRjYWxsGAEgASgJEgwKBHVzZXIYAiABKAkSIAoEcm9sZRgDIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlIjMKE1NldENhbGxSb2xlUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwiHgoOR2V0Q2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCSIvCg9HZXRDYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwicQoQTGlzdENhbGxzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRIMCgRwYWdlGAIgASgJEg4KBm1pc3NlZBgDIAEoCBIUCgxjb252ZXJzYXRpb24YBCABKAkSDAoEdXNlchgFIAEoCRIMCgRsaXZlGAYgASgIIkUKEUxpc3RDYWxsc1Jlc3BvbnNlEh0KBWNhbGxzGAEgAygLMg4uc2tlaW4udjEuQ2FsbBIRCgluZXh0X3BhZ2UYAiABKAkypwYKC0NhbGxTZXJ2aWNlEkQKCVN0YXJ0Q2FsbBIaLnNrZWluLnYxLlN0YXJ0Q2FsbFJlcXVlc3QaGy5za2Vpbi52MS5TdGFydENhbGxSZXNwb25zZRJBCghKb2luQ2FsbBIZLnNrZWluLnYxLkpvaW5DYWxsUmVxdWVzdBoaLnNrZWluLnYxLkpvaW5DYWxsUmVzcG9uc2USSgoLRGVjbGluZUNhbGwSHC5za2Vpbi52MS5EZWNsaW5lQ2FsbFJlcXVlc3QaHS5za2Vpbi52MS5EZWNsaW5lQ2FsbFJlc3BvbnNlEkQKCUxlYXZlQ2FsbBIaLnNrZWluLnYxLkxlYXZlQ2FsbFJlcXVlc3QaGy5za2Vpbi52MS5MZWF2ZUNhbGxSZXNwb25zZRI+CgdFbmRDYWxsEhguc2tlaW4udjEuRW5kQ2FsbFJlcXVlc3QaGS5za2Vpbi52MS5FbmRDYWxsUmVzcG9uc2USTQoMSW52aXRlVG9DYWxsEh0uc2tlaW4udjEuSW52aXRlVG9DYWxsUmVxdWVzdBoeLnNrZWluLnYxLkludml0ZVRvQ2FsbFJlc3BvbnNlEkcKCk11dGVJbkNhbGwSGy5za2Vpbi52MS5NdXRlSW5DYWxsUmVxdWVzdBocLnNrZWluLnYxLk11dGVJbkNhbGxSZXNwb25zZRJTCg5SZW1vdmVGcm9tQ2FsbBIfLnNrZWluLnYxLlJlbW92ZUZyb21DYWxsUmVxdWVzdBogLnNrZWluLnYxLlJlbW92ZUZyb21DYWxsUmVzcG9uc2USSgoLU2V0Q2FsbFJvbGUSHC5za2Vpbi52MS5TZXRDYWxsUm9sZVJlcXVlc3QaHS5za2Vpbi52MS5TZXRDYWxsUm9sZVJlc3BvbnNlEj4KB0dldENhbGwSGC5za2Vpbi52MS5HZXRDYWxsUmVxdWVzdBoZLnNrZWluLnYxLkdldENhbGxSZXNwb25zZRJECglMaXN0Q2FsbHMSGi5za2Vpbi52MS5MaXN0Q2FsbHNSZXF1ZXN0Ghsuc2tlaW4udjEuTGlzdENhbGxzUmVzcG9uc2VCMlowZ2l0aHViLmNvbS9za2Vpbi1pbS9za2Vpbi9wcm90by9za2Vpbi92MTtza2VpbnYxYgZwcm90bzM", [file_skein_v1_call_content]);
+  fileDesc("ChNza2Vpbi92MS9jYWxsLnByb3RvEghza2Vpbi52MSL3AgoEQ2FsbBIKCgJpZBgBIAEoCRIUCgxjb252ZXJzYXRpb24YAiABKAkSDwoHc3RhcnRlchgDIAEoCRINCgV2aWRlbxgEIAEoCBIiCgVzdGF0ZRgFIAEoDjITLnNrZWluLnYxLkNhbGxTdGF0ZRIeCgNlbmQYBiABKA4yES5za2Vpbi52MS5DYWxsRW5kEhIKCnN0YXJ0ZWRfdXMYByABKAMSEwoLYW5zd2VyZWRfdXMYCCABKAMSEAoIZW5kZWRfdXMYCSABKAMSIAoEcm9sZRgKIAEoDjISLnNrZWluLnYxLkNhbGxSb2xlEiQKB3BhcnRpZXMYCyADKAsyEy5za2Vpbi52MS5DYWxsUGFydHkSEwoLcGFydHlfY291bnQYDCABKA0SFAoMam9pbmVkX2NvdW50GA0gASgNEg8KB3ZlcnNpb24YDiABKA0SKgoJcmVjb3JkaW5nGA8gASgLMhcuc2tlaW4udjEuUmVjb3JkaW5nTWFyayLWAQoJUmVjb3JkaW5nEgoKAmlkGAEgASgJEgwKBGNhbGwYAiABKAkSFAoMY29udmVyc2F0aW9uGAMgASgJEhAKCHJlY29yZGVyGAQgASgJEhIKCnN0YXJ0ZWRfdXMYBSABKAMSEAoIZW5kZWRfdXMYBiABKAMSJwoFc3RhdGUYByABKA4yGC5za2Vpbi52MS5SZWNvcmRpbmdTdGF0ZRIPCgdwcm9ibGVtGAggASgJEicKBnRyYWNrcxgJIAMoCzIXLnNrZWluLnYxLlJlY29yZGVkVHJhY2si1AEKDVJlY29yZGVkVHJhY2sSDAoEdXNlchgBIAEoCRIoCgZzb3VyY2UYAiABKA4yGC5za2Vpbi52MS5SZWNvcmRlZFNvdXJjZRISCgpzdGFydGVkX3VzGAMgASgDEhMKC2R1cmF0aW9uX21zGAQgASgNEgwKBGZpbGUYBSABKAkSCwoDc2VxGAYgASgEEgwKBG5hbWUYByABKAkSDAoEbWltZRgIIAEoCRIMCgRzaXplGAkgASgEEg0KBXdpZHRoGAogASgNEg4KBmhlaWdodBgLIAEoDSKsAQoJQ2FsbFBhcnR5EgwKBHVzZXIYASABKAkSJwoFc3RhdGUYAiABKA4yGC5za2Vpbi52MS5DYWxsUGFydHlTdGF0ZRIgCgRyb2xlGAMgASgOMhIuc2tlaW4udjEuQ2FsbFJvbGUSEgoKaW52aXRlZF9ieRgEIAEoCRIRCglqb2luZWRfdXMYBSABKAMSDwoHbGVmdF91cxgGIAEoAxIOCgZkZXZpY2UYByABKAkiTgoKQ2FsbEFjY2VzcxILCgN1cmwYASABKAkSDQoFdG9rZW4YAiABKAkSEAoIaWRlbnRpdHkYAyABKAkSEgoKZXhwaXJlc191cxgEIAEoAyKKAQoQU3RhcnRDYWxsUmVxdWVzdBIUCgxjb252ZXJzYXRpb24YASABKAkSEQoJY2xpZW50X2lkGAIgASgMEg0KBXZpZGVvGAMgASgIEg0KBXVzZXJzGAQgAygJEg0KBXF1aWV0GAUgASgIEiAKBHJvbGUYBiABKA4yEi5za2Vpbi52MS5DYWxsUm9sZSJXChFTdGFydENhbGxSZXNwb25zZRIcCgRjYWxsGAEgASgLMg4uc2tlaW4udjEuQ2FsbBIkCgZhY2Nlc3MYAiABKAsyFC5za2Vpbi52MS5DYWxsQWNjZXNzIi0KD0pvaW5DYWxsUmVxdWVzdBIMCgRjYWxsGAEgASgJEgwKBG1vdmUYAiABKAgiVgoQSm9pbkNhbGxSZXNwb25zZRIcCgRjYWxsGAEgASgLMg4uc2tlaW4udjEuQ2FsbBIkCgZhY2Nlc3MYAiABKAsyFC5za2Vpbi52MS5DYWxsQWNjZXNzIiIKEkRlY2xpbmVDYWxsUmVxdWVzdBIMCgRjYWxsGAEgASgJIjMKE0RlY2xpbmVDYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwiIAoQTGVhdmVDYWxsUmVxdWVzdBIMCgRjYWxsGAEgASgJIjEKEUxlYXZlQ2FsbFJlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIh4KDkVuZENhbGxSZXF1ZXN0EgwKBGNhbGwYASABKAkiLwoPRW5kQ2FsbFJlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIlQKE0ludml0ZVRvQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCRINCgV1c2VycxgCIAMoCRIgCgRyb2xlGAMgASgOMhIuc2tlaW4udjEuQ2FsbFJvbGUiNAoUSW52aXRlVG9DYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwiTQoRTXV0ZUluQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCRIMCgR1c2VyGAIgASgJEg0KBWF1ZGlvGAMgASgIEg0KBXZpZGVvGAQgASgIIhQKEk11dGVJbkNhbGxSZXNwb25zZSIzChVSZW1vdmVGcm9tQ2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCRIMCgR1c2VyGAIgASgJIjYKFlJlbW92ZUZyb21DYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwiUgoSU2V0Q2FsbFJvbGVSZXF1ZXN0EgwKBGNhbGwYASABKAkSDAoEdXNlchgCIAEoCRIgCgRyb2xlGAMgASgOMhIuc2tlaW4udjEuQ2FsbFJvbGUiMwoTU2V0Q2FsbFJvbGVSZXNwb25zZRIcCgRjYWxsGAEgASgLMg4uc2tlaW4udjEuQ2FsbCIlChVTdGFydFJlY29yZGluZ1JlcXVlc3QSDAoEY2FsbBgBIAEoCSI2ChZTdGFydFJlY29yZGluZ1Jlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIiQKFFN0b3BSZWNvcmRpbmdSZXF1ZXN0EgwKBGNhbGwYASABKAkiNQoVU3RvcFJlY29yZGluZ1Jlc3BvbnNlEhwKBGNhbGwYASABKAsyDi5za2Vpbi52MS5DYWxsIlgKFUxpc3RSZWNvcmRpbmdzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRIMCgRwYWdlGAIgASgJEgwKBGNhbGwYAyABKAkSFAoMY29udmVyc2F0aW9uGAQgASgJIlQKFkxpc3RSZWNvcmRpbmdzUmVzcG9uc2USJwoKcmVjb3JkaW5ncxgBIAMoCzITLnNrZWluLnYxLlJlY29yZGluZxIRCgluZXh0X3BhZ2UYAiABKAkiHgoOR2V0Q2FsbFJlcXVlc3QSDAoEY2FsbBgBIAEoCSIvCg9HZXRDYWxsUmVzcG9uc2USHAoEY2FsbBgBIAEoCzIOLnNrZWluLnYxLkNhbGwicQoQTGlzdENhbGxzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRIMCgRwYWdlGAIgASgJEg4KBm1pc3NlZBgDIAEoCBIUCgxjb252ZXJzYXRpb24YBCABKAkSDAoEdXNlchgFIAEoCRIMCgRsaXZlGAYgASgIIkUKEUxpc3RDYWxsc1Jlc3BvbnNlEh0KBWNhbGxzGAEgAygLMg4uc2tlaW4udjEuQ2FsbBIRCgluZXh0X3BhZ2UYAiABKAkqnQEKDlJlY29yZGluZ1N0YXRlEh8KG1JFQ09SRElOR19TVEFURV9VTlNQRUNJRklFRBAAEhYKElJFQ09SRElOR19TVEFURV9PThABEh0KGVJFQ09SRElOR19TVEFURV9HQVRIRVJJTkcQAhIYChRSRUNPUkRJTkdfU1RBVEVfRE9ORRADEhkKFVJFQ09SRElOR19TVEFURV9FTVBUWRAEKqsBCg5SZWNvcmRlZFNvdXJjZRIfChtSRUNPUkRFRF9TT1VSQ0VfVU5TUEVDSUZJRUQQABIeChpSRUNPUkRFRF9TT1VSQ0VfTUlDUk9QSE9ORRABEhoKFlJFQ09SREVEX1NPVVJDRV9DQU1FUkEQAhIaChZSRUNPUkRFRF9TT1VSQ0VfU0NSRUVOEAMSIAocUkVDT1JERURfU09VUkNFX1NDUkVFTl9BVURJTxAEMqMICgtDYWxsU2VydmljZRJECglTdGFydENhbGwSGi5za2Vpbi52MS5TdGFydENhbGxSZXF1ZXN0Ghsuc2tlaW4udjEuU3RhcnRDYWxsUmVzcG9uc2USQQoISm9pbkNhbGwSGS5za2Vpbi52MS5Kb2luQ2FsbFJlcXVlc3QaGi5za2Vpbi52MS5Kb2luQ2FsbFJlc3BvbnNlEkoKC0RlY2xpbmVDYWxsEhwuc2tlaW4udjEuRGVjbGluZUNhbGxSZXF1ZXN0Gh0uc2tlaW4udjEuRGVjbGluZUNhbGxSZXNwb25zZRJECglMZWF2ZUNhbGwSGi5za2Vpbi52MS5MZWF2ZUNhbGxSZXF1ZXN0Ghsuc2tlaW4udjEuTGVhdmVDYWxsUmVzcG9uc2USPgoHRW5kQ2FsbBIYLnNrZWluLnYxLkVuZENhbGxSZXF1ZXN0Ghkuc2tlaW4udjEuRW5kQ2FsbFJlc3BvbnNlEk0KDEludml0ZVRvQ2FsbBIdLnNrZWluLnYxLkludml0ZVRvQ2FsbFJlcXVlc3QaHi5za2Vpbi52MS5JbnZpdGVUb0NhbGxSZXNwb25zZRJHCgpNdXRlSW5DYWxsEhsuc2tlaW4udjEuTXV0ZUluQ2FsbFJlcXVlc3QaHC5za2Vpbi52MS5NdXRlSW5DYWxsUmVzcG9uc2USUwoOUmVtb3ZlRnJvbUNhbGwSHy5za2Vpbi52MS5SZW1vdmVGcm9tQ2FsbFJlcXVlc3QaIC5za2Vpbi52MS5SZW1vdmVGcm9tQ2FsbFJlc3BvbnNlEkoKC1NldENhbGxSb2xlEhwuc2tlaW4udjEuU2V0Q2FsbFJvbGVSZXF1ZXN0Gh0uc2tlaW4udjEuU2V0Q2FsbFJvbGVSZXNwb25zZRJTCg5TdGFydFJlY29yZGluZxIfLnNrZWluLnYxLlN0YXJ0UmVjb3JkaW5nUmVxdWVzdBogLnNrZWluLnYxLlN0YXJ0UmVjb3JkaW5nUmVzcG9uc2USUAoNU3RvcFJlY29yZGluZxIeLnNrZWluLnYxLlN0b3BSZWNvcmRpbmdSZXF1ZXN0Gh8uc2tlaW4udjEuU3RvcFJlY29yZGluZ1Jlc3BvbnNlElMKDkxpc3RSZWNvcmRpbmdzEh8uc2tlaW4udjEuTGlzdFJlY29yZGluZ3NSZXF1ZXN0GiAuc2tlaW4udjEuTGlzdFJlY29yZGluZ3NSZXNwb25zZRI+CgdHZXRDYWxsEhguc2tlaW4udjEuR2V0Q2FsbFJlcXVlc3QaGS5za2Vpbi52MS5HZXRDYWxsUmVzcG9uc2USRAoJTGlzdENhbGxzEhouc2tlaW4udjEuTGlzdENhbGxzUmVxdWVzdBobLnNrZWluLnYxLkxpc3RDYWxsc1Jlc3BvbnNlQjJaMGdpdGh1Yi5jb20vc2tlaW4taW0vc2tlaW4vcHJvdG8vc2tlaW4vdjE7c2tlaW52MWIGcHJvdG8z", [file_skein_v1_call_content]);
 
 /**
  * Call is a call and who has to do with it.
@@ -111,6 +111,13 @@ export type Call = Message<"skein.v1.Call"> & {
    * @generated from field: uint32 version = 14;
    */
   version: number;
+
+  /**
+   * Absent when it is not recorded now.
+   *
+   * @generated from field: skein.v1.RecordingMark recording = 15;
+   */
+  recording?: RecordingMark | undefined;
 };
 
 /**
@@ -119,6 +126,154 @@ export type Call = Message<"skein.v1.Call"> & {
  */
 export const CallSchema: GenMessage<Call> = /*@__PURE__*/
   messageDesc(file_skein_v1_call, 0);
+
+/**
+ * Recording is what was recorded of a call from when to when.
+ *
+ * @generated from message skein.v1.Recording
+ */
+export type Recording = Message<"skein.v1.Recording"> & {
+  /**
+   * 32 hex digits.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string call = 2;
+   */
+  call: string;
+
+  /**
+   * @generated from field: string conversation = 3;
+   */
+  conversation: string;
+
+  /**
+   * Who started it, and whose the files are; empty when they were erased.
+   *
+   * @generated from field: string recorder = 4;
+   */
+  recorder: string;
+
+  /**
+   * Microseconds since 1970 UTC.
+   *
+   * @generated from field: int64 started_us = 5;
+   */
+  startedUs: bigint;
+
+  /**
+   * 0 = it goes on.
+   *
+   * @generated from field: int64 ended_us = 6;
+   */
+  endedUs: bigint;
+
+  /**
+   * @generated from field: skein.v1.RecordingState state = 7;
+   */
+  state: RecordingState;
+
+  /**
+   * What keeps it from going on, or its files from coming, in words; empty = nothing does.
+   *
+   * @generated from field: string problem = 8;
+   */
+  problem: string;
+
+  /**
+   * In the order in which they began.
+   *
+   * @generated from field: repeated skein.v1.RecordedTrack tracks = 9;
+   */
+  tracks: RecordedTrack[];
+};
+
+/**
+ * Describes the message skein.v1.Recording.
+ * Use `create(RecordingSchema)` to create a new message.
+ */
+export const RecordingSchema: GenMessage<Recording> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 1);
+
+/**
+ * RecordedTrack is one file of a recording. To play several together, each begins at started_us.
+ *
+ * @generated from message skein.v1.RecordedTrack
+ */
+export type RecordedTrack = Message<"skein.v1.RecordedTrack"> & {
+  /**
+   * Whose it is.
+   *
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: skein.v1.RecordedSource source = 2;
+   */
+  source: RecordedSource;
+
+  /**
+   * Of its first sound or picture, microseconds since 1970 UTC.
+   *
+   * @generated from field: int64 started_us = 3;
+   */
+  startedUs: bigint;
+
+  /**
+   * @generated from field: uint32 duration_ms = 4;
+   */
+  durationMs: number;
+
+  /**
+   * The file's id, and the message of the conversation by which it is read.
+   *
+   * @generated from field: string file = 5;
+   */
+  file: string;
+
+  /**
+   * @generated from field: uint64 seq = 6;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: string name = 7;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string mime = 8;
+   */
+  mime: string;
+
+  /**
+   * @generated from field: uint64 size = 9;
+   */
+  size: bigint;
+
+  /**
+   * Of a film, in pixels.
+   *
+   * @generated from field: uint32 width = 10;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 11;
+   */
+  height: number;
+};
+
+/**
+ * Describes the message skein.v1.RecordedTrack.
+ * Use `create(RecordedTrackSchema)` to create a new message.
+ */
+export const RecordedTrackSchema: GenMessage<RecordedTrack> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 2);
 
 /**
  * CallParty is a user who was invited to a call or came by themself.
@@ -173,7 +328,7 @@ export type CallParty = Message<"skein.v1.CallParty"> & {
  * Use `create(CallPartySchema)` to create a new message.
  */
 export const CallPartySchema: GenMessage<CallParty> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 1);
+  messageDesc(file_skein_v1_call, 3);
 
 /**
  * CallAccess is what a LiveKit client needs to connect.
@@ -215,7 +370,7 @@ export type CallAccess = Message<"skein.v1.CallAccess"> & {
  * Use `create(CallAccessSchema)` to create a new message.
  */
 export const CallAccessSchema: GenMessage<CallAccess> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 2);
+  messageDesc(file_skein_v1_call, 4);
 
 /**
  * @generated from message skein.v1.StartCallRequest
@@ -267,7 +422,7 @@ export type StartCallRequest = Message<"skein.v1.StartCallRequest"> & {
  * Use `create(StartCallRequestSchema)` to create a new message.
  */
 export const StartCallRequestSchema: GenMessage<StartCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 3);
+  messageDesc(file_skein_v1_call, 5);
 
 /**
  * @generated from message skein.v1.StartCallResponse
@@ -291,7 +446,7 @@ export type StartCallResponse = Message<"skein.v1.StartCallResponse"> & {
  * Use `create(StartCallResponseSchema)` to create a new message.
  */
 export const StartCallResponseSchema: GenMessage<StartCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 4);
+  messageDesc(file_skein_v1_call, 6);
 
 /**
  * @generated from message skein.v1.JoinCallRequest
@@ -315,7 +470,7 @@ export type JoinCallRequest = Message<"skein.v1.JoinCallRequest"> & {
  * Use `create(JoinCallRequestSchema)` to create a new message.
  */
 export const JoinCallRequestSchema: GenMessage<JoinCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 5);
+  messageDesc(file_skein_v1_call, 7);
 
 /**
  * @generated from message skein.v1.JoinCallResponse
@@ -337,7 +492,7 @@ export type JoinCallResponse = Message<"skein.v1.JoinCallResponse"> & {
  * Use `create(JoinCallResponseSchema)` to create a new message.
  */
 export const JoinCallResponseSchema: GenMessage<JoinCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 6);
+  messageDesc(file_skein_v1_call, 8);
 
 /**
  * @generated from message skein.v1.DeclineCallRequest
@@ -354,7 +509,7 @@ export type DeclineCallRequest = Message<"skein.v1.DeclineCallRequest"> & {
  * Use `create(DeclineCallRequestSchema)` to create a new message.
  */
 export const DeclineCallRequestSchema: GenMessage<DeclineCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 7);
+  messageDesc(file_skein_v1_call, 9);
 
 /**
  * @generated from message skein.v1.DeclineCallResponse
@@ -371,7 +526,7 @@ export type DeclineCallResponse = Message<"skein.v1.DeclineCallResponse"> & {
  * Use `create(DeclineCallResponseSchema)` to create a new message.
  */
 export const DeclineCallResponseSchema: GenMessage<DeclineCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 8);
+  messageDesc(file_skein_v1_call, 10);
 
 /**
  * @generated from message skein.v1.LeaveCallRequest
@@ -388,7 +543,7 @@ export type LeaveCallRequest = Message<"skein.v1.LeaveCallRequest"> & {
  * Use `create(LeaveCallRequestSchema)` to create a new message.
  */
 export const LeaveCallRequestSchema: GenMessage<LeaveCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 9);
+  messageDesc(file_skein_v1_call, 11);
 
 /**
  * @generated from message skein.v1.LeaveCallResponse
@@ -405,7 +560,7 @@ export type LeaveCallResponse = Message<"skein.v1.LeaveCallResponse"> & {
  * Use `create(LeaveCallResponseSchema)` to create a new message.
  */
 export const LeaveCallResponseSchema: GenMessage<LeaveCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 10);
+  messageDesc(file_skein_v1_call, 12);
 
 /**
  * @generated from message skein.v1.EndCallRequest
@@ -422,7 +577,7 @@ export type EndCallRequest = Message<"skein.v1.EndCallRequest"> & {
  * Use `create(EndCallRequestSchema)` to create a new message.
  */
 export const EndCallRequestSchema: GenMessage<EndCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 11);
+  messageDesc(file_skein_v1_call, 13);
 
 /**
  * @generated from message skein.v1.EndCallResponse
@@ -439,7 +594,7 @@ export type EndCallResponse = Message<"skein.v1.EndCallResponse"> & {
  * Use `create(EndCallResponseSchema)` to create a new message.
  */
 export const EndCallResponseSchema: GenMessage<EndCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 12);
+  messageDesc(file_skein_v1_call, 14);
 
 /**
  * @generated from message skein.v1.InviteToCallRequest
@@ -468,7 +623,7 @@ export type InviteToCallRequest = Message<"skein.v1.InviteToCallRequest"> & {
  * Use `create(InviteToCallRequestSchema)` to create a new message.
  */
 export const InviteToCallRequestSchema: GenMessage<InviteToCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 13);
+  messageDesc(file_skein_v1_call, 15);
 
 /**
  * @generated from message skein.v1.InviteToCallResponse
@@ -485,7 +640,7 @@ export type InviteToCallResponse = Message<"skein.v1.InviteToCallResponse"> & {
  * Use `create(InviteToCallResponseSchema)` to create a new message.
  */
 export const InviteToCallResponseSchema: GenMessage<InviteToCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 14);
+  messageDesc(file_skein_v1_call, 16);
 
 /**
  * @generated from message skein.v1.MuteInCallRequest
@@ -521,7 +676,7 @@ export type MuteInCallRequest = Message<"skein.v1.MuteInCallRequest"> & {
  * Use `create(MuteInCallRequestSchema)` to create a new message.
  */
 export const MuteInCallRequestSchema: GenMessage<MuteInCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 15);
+  messageDesc(file_skein_v1_call, 17);
 
 /**
  * @generated from message skein.v1.MuteInCallResponse
@@ -534,7 +689,7 @@ export type MuteInCallResponse = Message<"skein.v1.MuteInCallResponse"> & {
  * Use `create(MuteInCallResponseSchema)` to create a new message.
  */
 export const MuteInCallResponseSchema: GenMessage<MuteInCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 16);
+  messageDesc(file_skein_v1_call, 18);
 
 /**
  * @generated from message skein.v1.RemoveFromCallRequest
@@ -556,7 +711,7 @@ export type RemoveFromCallRequest = Message<"skein.v1.RemoveFromCallRequest"> & 
  * Use `create(RemoveFromCallRequestSchema)` to create a new message.
  */
 export const RemoveFromCallRequestSchema: GenMessage<RemoveFromCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 17);
+  messageDesc(file_skein_v1_call, 19);
 
 /**
  * @generated from message skein.v1.RemoveFromCallResponse
@@ -573,7 +728,7 @@ export type RemoveFromCallResponse = Message<"skein.v1.RemoveFromCallResponse"> 
  * Use `create(RemoveFromCallResponseSchema)` to create a new message.
  */
 export const RemoveFromCallResponseSchema: GenMessage<RemoveFromCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 18);
+  messageDesc(file_skein_v1_call, 20);
 
 /**
  * @generated from message skein.v1.SetCallRoleRequest
@@ -600,7 +755,7 @@ export type SetCallRoleRequest = Message<"skein.v1.SetCallRoleRequest"> & {
  * Use `create(SetCallRoleRequestSchema)` to create a new message.
  */
 export const SetCallRoleRequestSchema: GenMessage<SetCallRoleRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 19);
+  messageDesc(file_skein_v1_call, 21);
 
 /**
  * @generated from message skein.v1.SetCallRoleResponse
@@ -617,7 +772,139 @@ export type SetCallRoleResponse = Message<"skein.v1.SetCallRoleResponse"> & {
  * Use `create(SetCallRoleResponseSchema)` to create a new message.
  */
 export const SetCallRoleResponseSchema: GenMessage<SetCallRoleResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 20);
+  messageDesc(file_skein_v1_call, 22);
+
+/**
+ * @generated from message skein.v1.StartRecordingRequest
+ */
+export type StartRecordingRequest = Message<"skein.v1.StartRecordingRequest"> & {
+  /**
+   * @generated from field: string call = 1;
+   */
+  call: string;
+};
+
+/**
+ * Describes the message skein.v1.StartRecordingRequest.
+ * Use `create(StartRecordingRequestSchema)` to create a new message.
+ */
+export const StartRecordingRequestSchema: GenMessage<StartRecordingRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 23);
+
+/**
+ * @generated from message skein.v1.StartRecordingResponse
+ */
+export type StartRecordingResponse = Message<"skein.v1.StartRecordingResponse"> & {
+  /**
+   * @generated from field: skein.v1.Call call = 1;
+   */
+  call?: Call | undefined;
+};
+
+/**
+ * Describes the message skein.v1.StartRecordingResponse.
+ * Use `create(StartRecordingResponseSchema)` to create a new message.
+ */
+export const StartRecordingResponseSchema: GenMessage<StartRecordingResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 24);
+
+/**
+ * @generated from message skein.v1.StopRecordingRequest
+ */
+export type StopRecordingRequest = Message<"skein.v1.StopRecordingRequest"> & {
+  /**
+   * @generated from field: string call = 1;
+   */
+  call: string;
+};
+
+/**
+ * Describes the message skein.v1.StopRecordingRequest.
+ * Use `create(StopRecordingRequestSchema)` to create a new message.
+ */
+export const StopRecordingRequestSchema: GenMessage<StopRecordingRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 25);
+
+/**
+ * @generated from message skein.v1.StopRecordingResponse
+ */
+export type StopRecordingResponse = Message<"skein.v1.StopRecordingResponse"> & {
+  /**
+   * @generated from field: skein.v1.Call call = 1;
+   */
+  call?: Call | undefined;
+};
+
+/**
+ * Describes the message skein.v1.StopRecordingResponse.
+ * Use `create(StopRecordingResponseSchema)` to create a new message.
+ */
+export const StopRecordingResponseSchema: GenMessage<StopRecordingResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 26);
+
+/**
+ * @generated from message skein.v1.ListRecordingsRequest
+ */
+export type ListRecordingsRequest = Message<"skein.v1.ListRecordingsRequest"> & {
+  /**
+   * At most 100; 0 = 50.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * next_page of the answer before.
+   *
+   * @generated from field: string page = 2;
+   */
+  page: string;
+
+  /**
+   * Those of one call, or
+   *
+   * @generated from field: string call = 3;
+   */
+  call: string;
+
+  /**
+   * of one conversation. The app's back end may leave both empty.
+   *
+   * @generated from field: string conversation = 4;
+   */
+  conversation: string;
+};
+
+/**
+ * Describes the message skein.v1.ListRecordingsRequest.
+ * Use `create(ListRecordingsRequestSchema)` to create a new message.
+ */
+export const ListRecordingsRequestSchema: GenMessage<ListRecordingsRequest> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 27);
+
+/**
+ * @generated from message skein.v1.ListRecordingsResponse
+ */
+export type ListRecordingsResponse = Message<"skein.v1.ListRecordingsResponse"> & {
+  /**
+   * @generated from field: repeated skein.v1.Recording recordings = 1;
+   */
+  recordings: Recording[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page = 2;
+   */
+  nextPage: string;
+};
+
+/**
+ * Describes the message skein.v1.ListRecordingsResponse.
+ * Use `create(ListRecordingsResponseSchema)` to create a new message.
+ */
+export const ListRecordingsResponseSchema: GenMessage<ListRecordingsResponse> = /*@__PURE__*/
+  messageDesc(file_skein_v1_call, 28);
 
 /**
  * @generated from message skein.v1.GetCallRequest
@@ -634,7 +921,7 @@ export type GetCallRequest = Message<"skein.v1.GetCallRequest"> & {
  * Use `create(GetCallRequestSchema)` to create a new message.
  */
 export const GetCallRequestSchema: GenMessage<GetCallRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 21);
+  messageDesc(file_skein_v1_call, 29);
 
 /**
  * @generated from message skein.v1.GetCallResponse
@@ -651,7 +938,7 @@ export type GetCallResponse = Message<"skein.v1.GetCallResponse"> & {
  * Use `create(GetCallResponseSchema)` to create a new message.
  */
 export const GetCallResponseSchema: GenMessage<GetCallResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 22);
+  messageDesc(file_skein_v1_call, 30);
 
 /**
  * @generated from message skein.v1.ListCallsRequest
@@ -705,7 +992,7 @@ export type ListCallsRequest = Message<"skein.v1.ListCallsRequest"> & {
  * Use `create(ListCallsRequestSchema)` to create a new message.
  */
 export const ListCallsRequestSchema: GenMessage<ListCallsRequest> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 23);
+  messageDesc(file_skein_v1_call, 31);
 
 /**
  * @generated from message skein.v1.ListCallsResponse
@@ -729,14 +1016,98 @@ export type ListCallsResponse = Message<"skein.v1.ListCallsResponse"> & {
  * Use `create(ListCallsResponseSchema)` to create a new message.
  */
 export const ListCallsResponseSchema: GenMessage<ListCallsResponse> = /*@__PURE__*/
-  messageDesc(file_skein_v1_call, 24);
+  messageDesc(file_skein_v1_call, 32);
+
+/**
+ * RecordingState is how far a recording is.
+ *
+ * @generated from enum skein.v1.RecordingState
+ */
+export enum RecordingState {
+  /**
+   * @generated from enum value: RECORDING_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It goes on.
+   *
+   * @generated from enum value: RECORDING_STATE_ON = 1;
+   */
+  ON = 1,
+
+  /**
+   * It is over, and its files are on their way.
+   *
+   * @generated from enum value: RECORDING_STATE_GATHERING = 2;
+   */
+  GATHERING = 2,
+
+  /**
+   * Its files are in the conversation.
+   *
+   * @generated from enum value: RECORDING_STATE_DONE = 3;
+   */
+  DONE = 3,
+
+  /**
+   * Nothing was there to be recorded.
+   *
+   * @generated from enum value: RECORDING_STATE_EMPTY = 4;
+   */
+  EMPTY = 4,
+}
+
+/**
+ * Describes the enum skein.v1.RecordingState.
+ */
+export const RecordingStateSchema: GenEnum<RecordingState> = /*@__PURE__*/
+  enumDesc(file_skein_v1_call, 0);
+
+/**
+ * RecordedSource is what a recorded track shows or lets hear.
+ *
+ * @generated from enum skein.v1.RecordedSource
+ */
+export enum RecordedSource {
+  /**
+   * @generated from enum value: RECORDED_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: RECORDED_SOURCE_MICROPHONE = 1;
+   */
+  MICROPHONE = 1,
+
+  /**
+   * @generated from enum value: RECORDED_SOURCE_CAMERA = 2;
+   */
+  CAMERA = 2,
+
+  /**
+   * @generated from enum value: RECORDED_SOURCE_SCREEN = 3;
+   */
+  SCREEN = 3,
+
+  /**
+   * @generated from enum value: RECORDED_SOURCE_SCREEN_AUDIO = 4;
+   */
+  SCREEN_AUDIO = 4,
+}
+
+/**
+ * Describes the enum skein.v1.RecordedSource.
+ */
+export const RecordedSourceSchema: GenEnum<RecordedSource> = /*@__PURE__*/
+  enumDesc(file_skein_v1_call, 1);
 
 /**
  * CallService lets users of a conversation call each other, and an app's back end look after calls.
  *
  * All devices of a user hear of their calls by the key "calls" of their self conversation (UserCalls), also one that
  * connects while it rings. What is left of a call is a notice in the conversation: call.started, call.ended,
- * call.missed or call.declined. A conversation has at most one call at a time, and a user is in at most one.
+ * call.missed or call.declined, and of a recording call.recording and call.recorded. A conversation has at most one call at a time, and a user is in at most one.
  *
  * Whoever is neither in the conversation nor was in the call gets NOT_FOUND. FAILED_PRECONDITION also says that the
  * server has no calls set up, or that the call is over.
@@ -848,6 +1219,42 @@ export const CallService: GenService<{
     methodKind: "unary";
     input: typeof SetCallRoleRequestSchema;
     output: typeof SetCallRoleResponseSchema;
+  },
+  /**
+   * StartRecording records everybody in the call, and whoever comes later, each track into a file of its own. All of them
+   * can see that it is so, and the conversation gets the notice call.recording. The call's host may, who is in it, and the
+   * app's back end. It ends by StopRecording or with the call; a while later the files are messages of the
+   * conversation, in the name of who recorded, and the notice call.recorded comes. Repeating it succeeds. Errors: NOT_FOUND,
+   * PERMISSION_DENIED, FAILED_PRECONDITION (over; encrypted end to end; the media server is not this server's own),
+   * RESOURCE_EXHAUSTED (the disk is full), UNAVAILABLE.
+   *
+   * @generated from rpc skein.v1.CallService.StartRecording
+   */
+  startRecording: {
+    methodKind: "unary";
+    input: typeof StartRecordingRequestSchema;
+    output: typeof StartRecordingResponseSchema;
+  },
+  /**
+   * StopRecording ends it. Its host may, and who started it. Repeating it succeeds. Errors: NOT_FOUND, PERMISSION_DENIED.
+   *
+   * @generated from rpc skein.v1.CallService.StopRecording
+   */
+  stopRecording: {
+    methodKind: "unary";
+    input: typeof StopRecordingRequestSchema;
+    output: typeof StopRecordingResponseSchema;
+  },
+  /**
+   * ListRecordings returns recordings of a call or of a conversation, newest first, with those of their files that the
+   * caller may read at this moment. Errors: NOT_FOUND, INVALID_ARGUMENT (page is none of this list).
+   *
+   * @generated from rpc skein.v1.CallService.ListRecordings
+   */
+  listRecordings: {
+    methodKind: "unary";
+    input: typeof ListRecordingsRequestSchema;
+    output: typeof ListRecordingsResponseSchema;
   },
   /**
    * GetCall returns a call with everybody in it.
