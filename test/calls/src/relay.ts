@@ -17,6 +17,7 @@ export class Relay {
   conditions: Conditions = good;
   #clients = new Map<string, { up: Socket; free: number }>();
   #down: Socket;
+  #stopped = false;
 
   private constructor(down: Socket, readonly port: number) {
     this.#down = down;
@@ -45,7 +46,7 @@ export class Relay {
     }
     if (Math.random() < this.conditions.loss) return;
     const { up } = c;
-    const send = () => up.send(b, this.port, "127.0.0.1");
+    const send = () => { if (!this.#stopped) up.send(b, this.port, "127.0.0.1"); };
     if (this.conditions.delay > 0) setTimeout(send, this.conditions.delay);
     else send();
   }
@@ -61,12 +62,13 @@ export class Relay {
       c.free = start + (b.length * 8000) / rate;
       wait += c.free - now;
     }
-    const send = () => this.#down.send(b, port, address);
+    const send = () => { if (!this.#stopped) this.#down.send(b, port, address); };
     if (wait > 0.5) setTimeout(send, wait);
     else send();
   }
 
   stop(): void {
+    this.#stopped = true; // what is still on the way goes nowhere
     this.#down.close();
     for (const c of this.#clients.values()) c.up.close();
   }
