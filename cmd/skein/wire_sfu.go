@@ -137,6 +137,7 @@ func (o *ownSFU) handOver(ctx context.Context) error {
 	if o == nil || o.nodes == nil {
 		return nil
 	}
+	o.door.Refuse()
 	return o.nodes.register.Drain(ctx)
 }
 

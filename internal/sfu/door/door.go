@@ -99,11 +99,18 @@ func New(o Options) *Door {
 // Open is how many clients are passed on at the moment.
 func (d *Door) Open() int { return int(d.open.Load()) }
 
+// Refuse lets nobody else in: who comes is told to come again, by then at another
+// node. It is better than to be let in and cut off a moment later, which some
+// clients do not notice while they are connecting anew.
+func (d *Door) Refuse() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+}
+
 // Close cuts off who is passed on, and waits until they are gone or ctx ends.
 func (d *Door) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
+	d.Refuse()
 	d.stop()
 	gone := make(chan struct{})
 	go func() { d.wg.Wait(); close(gone) }()

@@ -210,6 +210,16 @@ func TestADoorThatClosesCutsOffWhoIsPassedOnAndLetsNobodyElseIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	d.Refuse()
+	if _, err := ws.Dial(t.Context(), at, ws.DialOptions{}); err == nil {
+		t.Error("somebody came in who was to be refused")
+	}
+	if err := c.WriteMessage(ws.OpBinary, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, b, err := c.ReadMessage(); err != nil || string(b) != "hello" {
+		t.Errorf("who is in already: %q %v", b, err)
+	}
 	if err := d.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
