@@ -59,7 +59,7 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/v1", "/skein.v1", "/dev", "/healthz"].map((path) => [
+      ["/v1", "/skein.v1", "/rtc", "/dev", "/healthz"].map((path) => [
         path,
         { target: backend, ws: true, changeOrigin: true, headers: { origin: backend } },
       ]),
