@@ -47,12 +47,14 @@ export function InviteDialog({ session, onClose }: { session: CallSession; onClo
       title={t.inviteTitle}
       onClose={onClose}
       actions={
-        <>
-          <Button onClick={onClose}>{words.cancel}</Button>
-          <Button kind="primary" busy={busy} disabled={chosen.size === 0} onClick={call}>
-            {t.inviteDo}
-          </Button>
-        </>
+        free?.length === 0 ? null : (
+          <>
+            <Button onClick={onClose}>{words.cancel}</Button>
+            <Button kind="primary" busy={busy} disabled={chosen.size === 0} onClick={call}>
+              {t.inviteDo}
+            </Button>
+          </>
+        )
       }
     >
       {!free ? (

@@ -38,6 +38,8 @@ export type Layout = "grid" | "speaker";
 /** What opens beside or above the stage. */
 export type Beside = "people" | "details" | "invite" | "devices" | "words" | "end";
 
+type Panel = "people" | "details";
+
 /** What the stage's menus can ask of it. */
 export interface StageControls {
   readonly layout: Layout;
@@ -93,10 +95,12 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
   const name = conversationName(snapshot, words, nameOf);
   const [layout, setLayout] = useState<Layout>("grid");
   const [pinned, setPinned] = useState<string>();
-  const [beside, setBeside] = useState<Beside>();
+  const [panel, setPanel] = useState<Panel>();
+  const [dialog, setDialog] = useState<Exclude<Beside, Panel>>();
   const ref = useRef<HTMLElement>(null);
   const fullScreen = useFullScreen();
-  const close = useCallback(() => setBeside(undefined), []);
+  const close = useCallback(() => setDialog(undefined), []);
+  const closePanel = useCallback(() => setPanel(undefined), []);
   const tiles = useMemo(() => tilesOf(parties), [parties]);
   // Who left is large no longer.
   const kept = tiles.some(({ key }) => key === pinned) ? pinned : undefined;
@@ -107,7 +111,10 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
         setPinned(undefined);
         setLayout(next);
       },
-      open: (what) => setBeside((now) => (now === what && (what === "people" || what === "details") ? undefined : what)),
+      open: (what) => {
+        if (what === "people" || what === "details") setPanel((now) => (now === what ? undefined : what));
+        else setDialog(what);
+      },
       pip: openPip,
       fullScreen,
     }),
@@ -125,7 +132,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
           <span className="stage-sub">
             <State session={session} name={name} alone={parties.length < 2} />
             <Duration session={session} />
-            <Lock session={session} parties={parties.filter(({ open }) => open).map(({ user }) => nameOf(user))} onOpen={() => setBeside("words")} />
+            <Lock session={session} parties={parties.filter(({ open }) => open).map(({ user }) => nameOf(user))} onOpen={() => setDialog("words")} />
           </span>
         </div>
         <IconButton
@@ -136,8 +143,8 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
         />
         {openPip ? <IconButton icon="pip" label={t.pip} className="wide-only" onClick={openPip} /> : null}
         {fullScreen ? <IconButton icon={fullScreen.on ? "shrink" : "expand"} label={fullScreen.on ? t.noFullScreen : t.fullScreen} className="wide-only" onClick={fullScreen.toggle} /> : null}
-        <IconButton icon="signal" label={t.details} className="wide-only" aria-expanded={beside === "details"} onClick={() => controls.open("details")} />
-        <IconButton icon="group" label={t.people} aria-expanded={beside === "people"} onClick={() => controls.open("people")} />
+        <IconButton icon="signal" label={t.details} className="wide-only" aria-expanded={panel === "details"} onClick={() => controls.open("details")} />
+        <IconButton icon="group" label={t.people} aria-expanded={panel === "people"} onClick={() => controls.open("people")} />
       </header>
       <Banners session={session} parties={parties} controls={controls} />
       {session.screen ? (
@@ -151,18 +158,18 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
       ) : null}
       <div className="stage-body">
         <Tiles session={session} tiles={tiles} layout={layout} pinned={kept} onPin={setPinned} />
-        {beside === "people" ? <PeoplePanel session={session} parties={parties} pinned={kept} onPin={setPinned} onInvite={() => setBeside("invite")} onClose={close} /> : null}
-        {beside === "details" ? <DetailsPanel session={session} onClose={close} /> : null}
+        {panel === "people" ? <PeoplePanel session={session} parties={parties} pinned={kept} onPin={setPinned} onInvite={() => setDialog("invite")} onClose={closePanel} /> : null}
+        {panel === "details" ? <DetailsPanel session={session} onClose={closePanel} /> : null}
       </div>
       <Controls session={session} controls={controls} />
-      {beside === "invite" ? <InviteDialog session={session} onClose={close} /> : null}
-      {beside === "devices" ? (
+      {dialog === "invite" ? <InviteDialog session={session} onClose={close} /> : null}
+      {dialog === "devices" ? (
         <Suspense>
           <Lobby session={session} onClose={close} />
         </Suspense>
       ) : null}
-      {beside === "words" ? <WordsDialog session={session} onClose={close} /> : null}
-      {beside === "end" ? (
+      {dialog === "words" ? <WordsDialog session={session} onClose={close} /> : null}
+      {dialog === "end" ? (
         <Confirm
           title={t.endForAll}
           text={t.endForAllText}
