@@ -2,6 +2,7 @@
 // whoever was missed.
 import type { Message } from "@skein/client";
 import { callLine, type CallLine } from "@skein/client/calls";
+import { lazy, Suspense, useState } from "react";
 import { callText } from "../../format/describe.ts";
 import { clock } from "../../format/time.ts";
 import { useSpeech } from "../../i18n/context.tsx";
@@ -11,9 +12,12 @@ import { useNames } from "../../people/names.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
 import { useToasts } from "../../ui/Toasts.tsx";
 import { useCalls } from "../CallsContext.tsx";
+import { strings as recordingStrings } from "../recordings/strings.ts";
 import { strings } from "./strings.ts";
 import { useMayCall } from "./useCallOf.ts";
 import type { Conversation } from "@skein/client";
+
+const RecordingDialog = lazy(() => import("../recordings/RecordingDialog.tsx").then(({ RecordingDialog }) => ({ default: RecordingDialog })));
 
 /** What a message says of a call, undefined when it is no such line. */
 export function lineOf(message: Message): CallLine | undefined {
@@ -22,6 +26,7 @@ export function lineOf(message: Message): CallLine | undefined {
 
 /** The sign of a line: of one that came to nothing, or by who has called. */
 export function signOf({ kind, video }: CallLine, mine: boolean): IconName {
+  if (kind === "recording" || kind === "recorded") return "record";
   if (kind === "missed" || kind === "declined") return mine ? "callOut" : "callMissed";
   if (video) return "video";
   return kind === "started" ? "call" : mine ? "callOut" : "callIn";
@@ -31,6 +36,8 @@ export function signOf({ kind, video }: CallLine, mine: boolean): IconName {
 export function CallLineRow({ message, line, conversation }: { message: Message; line: CallLine; conversation: Conversation }) {
   const { t, tag } = useSpeech();
   const s = useStrings(strings);
+  const r = useStrings(recordingStrings);
+  const [playing, setPlaying] = useState(false);
   const client = useClient();
   const nameOf = useNames();
   const { show } = useToasts();
@@ -46,12 +53,22 @@ export function CallLineRow({ message, line, conversation }: { message: Message;
         <Icon name={signOf(line, mine)} size={16} />
         {callText(line, mine, t, nameOf)}
         <time dateTime={new Date(message.time).toISOString()}>{clock(message.time, tag)}</time>
+        {line.kind === "recorded" ? (
+          <button type="button" className="event-action" onClick={() => setPlaying(true)}>
+            {r.open}
+          </button>
+        ) : null}
         {back ? (
           <button type="button" className="event-action" onClick={() => (obstacle === undefined ? void calls?.start(conversation, { video: line.video }) : show({ text: obstacle }))}>
             {mine ? s.callAgain : s.callBack}
           </button>
         ) : null}
       </span>
+      {playing ? (
+        <Suspense>
+          <RecordingDialog call={line.call} recording={line.recording} onClose={() => setPlaying(false)} />
+        </Suspense>
+      ) : null}
     </div>
   );
 }

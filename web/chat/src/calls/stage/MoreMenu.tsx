@@ -5,6 +5,7 @@ import type { CallSession } from "../session.ts";
 import { screens } from "./Controls.tsx";
 import type { StageControls } from "./Stage.tsx";
 import { strings } from "./strings.ts";
+import { RecordItem } from "../recordings/RecordingMark.tsx";
 import { useMay } from "./useMay.ts";
 
 interface MoreMenuProps {
@@ -39,6 +40,7 @@ export function MoreMenu({ session, controls, place, onClose }: MoreMenuProps) {
       <MenuItem icon="microphone" label={t.devices} onSelect={then(() => open("devices"))} />
       <MenuItem icon="lock" label={t.encryption} onSelect={then(() => open("words"))} />
       <MenuItem icon="signal" label={t.details} onSelect={then(() => open("details"))} />
+      {may.record ? <RecordItem call={session.call.id} ask={() => open("record")} onSelect={onClose} /> : null}
       {may.host ? <MenuItem icon="hangUp" label={t.endForAll} danger onSelect={then(() => open("end"))} /> : null}
     </Popover>
   );

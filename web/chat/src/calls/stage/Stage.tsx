@@ -14,6 +14,7 @@ import { Confirm } from "../../ui/Dialog.tsx";
 import { useToasts } from "../../ui/Toasts.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { playTime } from "../../files/sizes.ts";
+import { RecordingMark, RecordQuestion } from "../recordings/RecordingMark.tsx";
 import { DetailsPanel } from "../details/DetailsPanel.tsx";
 import type { CallSession } from "../session.ts";
 import { Banners } from "./Banners.tsx";
@@ -36,7 +37,7 @@ const Lobby = lazy(() => import("../lobby/Lobby.tsx").then(({ Lobby }) => ({ def
 export type Layout = "grid" | "speaker";
 
 /** What opens beside or above the stage. */
-export type Beside = "people" | "details" | "invite" | "devices" | "words" | "end";
+export type Beside = "people" | "details" | "invite" | "devices" | "words" | "record" | "end";
 
 type Panel = "people" | "details";
 
@@ -132,6 +133,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
           <span className="stage-sub">
             <State session={session} name={name} alone={parties.length < 2} />
             <Duration session={session} />
+            <RecordingMark call={session.call.id} />
             <Lock session={session} parties={parties.filter(({ open }) => open).map(({ user }) => nameOf(user))} onOpen={() => setDialog("words")} />
           </span>
         </div>
@@ -169,6 +171,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
         </Suspense>
       ) : null}
       {dialog === "words" ? <WordsDialog session={session} onClose={close} /> : null}
+      {dialog === "record" ? <RecordQuestion call={session.call.id} onClose={close} /> : null}
       {dialog === "end" ? (
         <Confirm
           title={t.endForAll}

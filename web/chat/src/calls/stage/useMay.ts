@@ -12,6 +12,8 @@ export interface May {
   readonly invite: boolean;
   readonly mute: boolean;
   readonly remove: boolean;
+  /** Record it. */
+  readonly record: boolean;
   /** Say who speaks and who listens, and end it for everybody. */
   readonly host: boolean;
 }
@@ -23,5 +25,5 @@ export function useMay(session: CallSession): May {
   const group = useConversation(conversation).kind === "group";
   const { may } = useGroup(conversation);
   const host = group && session.host;
-  return { group, invite: group && may("call"), mute: host || (group && may("mute")), remove: host || (group && may("removeMembers")), host };
+  return { group, invite: group && may("call"), mute: host || (group && may("mute")), remove: host || (group && may("removeMembers")), record: session.host || (group && may("mute")), host };
 }

@@ -1,0 +1,71 @@
+// The red mark of a call that is being recorded, and the switch for its host.
+import { useState } from "react";
+import { clock } from "../../format/time.ts";
+import { useSpeech } from "../../i18n/context.tsx";
+import { useStrings } from "../../i18n/strings.ts";
+import { useClient } from "../../live/context.tsx";
+import { useNames } from "../../people/names.tsx";
+import { Confirm } from "../../ui/Dialog.tsx";
+import { MenuItem } from "../../ui/Menu.tsx";
+import { useToasts } from "../../ui/Toasts.tsx";
+import { strings } from "./strings.ts";
+import { useRecording } from "./useRecording.ts";
+import "./recordings.css";
+
+/** Says who records a call, and since when; nothing while nobody does. */
+export function RecordingMark({ call }: { call: string }) {
+  const t = useStrings(strings);
+  const { tag } = useSpeech();
+  const { userId } = useClient();
+  const nameOf = useNames();
+  const mark = useRecording(call);
+  if (!mark) return null;
+  const who = mark.user === userId ? t.you : nameOf(mark.user);
+  return (
+    <span className="recording-mark" role="status" title={t.mark(who, clock(mark.since, tag))}>
+      <span className="recording-dot" aria-hidden="true" />
+      <span aria-hidden="true">{t.markShort}</span>
+      <span className="visually-hidden">{t.mark(who, clock(mark.since, tag))}</span>
+    </span>
+  );
+}
+
+/** The entry of a menu that begins and ends a recording; `onSelect` closes the menu, and `ask` shows RecordQuestion. */
+export function RecordItem({ call, ask, onSelect }: { call: string; ask: () => void; onSelect: () => void }) {
+  const t = useStrings(strings);
+  const { calls } = useClient();
+  const { fail } = useToasts();
+  const mark = useRecording(call);
+  return (
+    <MenuItem
+      icon={mark ? "stop" : "record"}
+      label={mark ? t.stop : t.record}
+      onSelect={() => {
+        onSelect();
+        if (mark) calls.stopRecording(call).catch(fail);
+        else ask();
+      }}
+    />
+  );
+}
+
+/** Asks before a recording begins. */
+export function RecordQuestion({ call, onClose }: { call: string; onClose: () => void }) {
+  const t = useStrings(strings);
+  const { calls } = useClient();
+  const { fail } = useToasts();
+  const [busy, setBusy] = useState(false);
+  return (
+    <Confirm
+      title={t.recordAsk}
+      text={t.recordText}
+      action={t.recordNow}
+      busy={busy}
+      onClose={onClose}
+      onConfirm={() => {
+        setBusy(true);
+        calls.record(call).catch(fail).finally(onClose);
+      }}
+    />
+  );
+}
