@@ -137,7 +137,7 @@ func linked(t *testing.T, pg *pgtest.Server, link string) string {
 }
 
 func TestANodeWhoseDatabaseIsStoppedSaysSoAndRecovers(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel()                                 // it waits for most of its time
 	dir, err := os.MkdirTemp("", "skein-ready-") // t.TempDir is closed to the user postgres
 	if err != nil {
 		t.Fatal(err)

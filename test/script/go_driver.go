@@ -31,6 +31,7 @@ type goDriver struct {
 	heard  commands
 	live   goRooms
 	undo   func(context.Context) error // of what was deleted last
+	rang   map[string]string           // conversation → the call that this device started last
 }
 
 // OpenGo opens a device of the Go SDK.

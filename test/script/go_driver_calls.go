@@ -9,7 +9,7 @@ import (
 )
 
 var callGoVerbs = map[string]goVerb{
-	"ring": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+	"ring": func(ctx context.Context, d *goDriver, c *skein.Client, cmd Command) (any, error) {
 		n := skein.NewCall{Users: cmd.Users, Video: cmd.Data["video"] == true, Quiet: cmd.Data["quiet"] == true}
 		if cmd.Data["viewers"] == true {
 			n.Role = skein.CallViewer
@@ -18,10 +18,16 @@ var callGoVerbs = map[string]goVerb{
 		if err == nil && (call.Access == nil) != (call.State == skein.CallEnded) {
 			err = fmt.Errorf("the call is %s, and the access %v", call.State, call.Access)
 		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.rang == nil {
+			d.rang = map[string]string{}
+		}
+		d.rang[cmd.Conversation] = call.ID
 		return nil, err
 	},
-	"incall": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
-		id := goCall(c, cmd.Conversation)
+	"incall": func(ctx context.Context, d *goDriver, c *skein.Client, cmd Command) (any, error) {
+		id := d.callOf(c, cmd.Conversation)
 		switch cmd.Type {
 		case "is":
 			call, err := c.Call(ctx, id)
@@ -93,7 +99,15 @@ var callGoVerbs = map[string]goVerb{
 	},
 }
 
-// goCall is the newest call of a conversation that the device knows.
+// callOf is the newest call of a conversation that the device has started, or
+// heard of: ids sort by time.
+func (d *goDriver) callOf(c *skein.Client, conv string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(d.rang[conv], goCall(c, conv))
+}
+
+// goCall is the newest call of a conversation that the device has heard of.
 func goCall(c *skein.Client, conv string) string {
 	if call, ok := c.Conversation(conv).CallNow(); ok {
 		return call.ID

@@ -5,8 +5,15 @@ export const modules = { calls: calls() };
 
 export const listen = (client, changed) => client.calls.on("changed", changed);
 
-const newest = (client, conversation) =>
-  client.calls.of(conversation)?.id ?? client.calls.now.find((c) => c.conversation === conversation)?.id ?? "0".repeat(32);
+/** The calls that this device started last, by their conversations. */
+const rang = new Map();
+
+/** The newest call of a conversation that the device has started, or heard of: ids sort by time. */
+const newest = (client, conversation) => {
+  const heard = client.calls.of(conversation)?.id ?? client.calls.now.find((c) => c.conversation === conversation)?.id ?? "0".repeat(32);
+  const own = rang.get(conversation) ?? "";
+  return own > heard ? own : heard;
+};
 
 const line = (c) =>
   [c.end ? `${c.state}/${c.end}` : c.state, ...c.parties.map((p) => `${p.user}=${p.state}${p.role === "viewer" ? "/viewer" : ""}`)].join(" ");
@@ -18,7 +25,9 @@ const entered = ({ call, access }) => {
 export const verbs = (d) => ({
   ring: async (c) => {
     const { video, quiet, viewers } = c.data;
-    entered(await d.client.calls.start(c.conversation, { video, quiet, users: c.users, role: viewers ? "viewer" : undefined }));
+    const started = await d.client.calls.start(c.conversation, { video, quiet, users: c.users, role: viewers ? "viewer" : undefined });
+    rang.set(c.conversation, started.call.id);
+    entered(started);
   },
   incall: async (c) => {
     const { calls } = d.client;
