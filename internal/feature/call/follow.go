@@ -5,15 +5,18 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/skein-im/skein/internal/chat"
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/follow"
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/job"
 )
 
-// Follower has calls looked at when somebody may be in one no more: who was
-// removed from the group, left it, was blocked, or whose group was dissolved.
+// Follower has calls looked at when somebody may be in one no more, or speak in
+// it: who was removed from the group, left it, was blocked or muted, or whose
+// group was dissolved or muted as a whole.
 func Follower(enqueue func(tx db.Tx, s job.Spec) error) follow.Follower {
 	return follow.Follower{Name: "calls", Origin: follow.FromHead,
 		Wants: func(e *im.Entry) bool {
@@ -38,7 +41,8 @@ func Follower(enqueue func(tx db.Tx, s job.Spec) error) follow.Follower {
 		}}
 }
 
-// runCheck takes out of a call who may not be in it any more.
+// runCheck takes out of a call who may not be in it any more, and has those who
+// are in it speak or not as the group has it now.
 func (s *Service) runCheck(ctx context.Context, j job.Job) error {
 	id, _, _ := strings.Cut(j.Key, "/")
 	c, parties, err := s.read(ctx, j.App, id)
@@ -46,24 +50,84 @@ func (s *Service) runCheck(ctx context.Context, j job.Job) error {
 		return gone(err)
 	}
 	out := make(map[im.UserID]bool)
+	muted := make(map[im.UserID]im.Micros)
+	hush := false
 	for _, p := range parties {
 		if p.state != joined && p.state != ringing {
 			continue
 		}
-		_, err := s.d.Chat.MayHear(ctx, im.Actor{App: c.app, User: p.user}, c.conv)
+		room, err := s.d.Chat.MayHear(ctx, im.Actor{App: c.app, User: p.user}, c.conv)
 		switch im.CodeOf(err) {
 		case 0:
+			if p.state == joined {
+				muted[p.user] = s.mutedUntil(room, p.user)
+				hush = hush || muted[p.user] != p.hushed
+			}
 		case im.NotFound, im.PermissionDenied, im.FailedPrecondition:
 			out[p.user] = true
 		default:
 			return err
 		}
 	}
-	if len(out) == 0 {
+	if len(out) > 0 {
+		_, err = s.drop(ctx, c.app, c.id, func(p *party) bool { return out[p.user] }, remove)
+	}
+	if gone(err) != nil || !hush {
+		return gone(err)
+	}
+	_, err = s.change(ctx, c.app, c.id, func(t *turn) error {
+		for _, p := range t.parties {
+			if until, looked := muted[p.user]; looked && p.state == joined {
+				if err := t.hush(p, until); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return gone(err)
+}
+
+// mutedUntil is until when a group keeps a user from speaking; 0 = it does not.
+func (s *Service) mutedUntil(room *chat.Room, u im.UserID) im.Micros {
+	if until := room.MutedUntil(u); until > s.d.Chat.Now() {
+		return until
+	}
+	return 0
+}
+
+// hush has a party speak no more until a time; 0 = they may. When the time has
+// come they are looked at again.
+func (t *turn) hush(p *party, until im.Micros) error {
+	if p.hushed == until {
 		return nil
 	}
-	_, err = s.drop(ctx, c.app, c.id, func(p *party) bool { return out[p.user] }, remove)
-	return gone(err)
+	before := p.acts()
+	p.hushed, p.touched = until, true
+	if p.acts() != before {
+		p.version++
+		p.changed = t.now
+	}
+	if until == 0 {
+		return nil
+	}
+	return t.check("until/"+strconv.FormatInt(int64(until), 10), time.Duration(until-t.now)*time.Microsecond)
+}
+
+// checkSoon has the call looked at when everything that was done before this
+// turn is seen: who joined may have been removed or muted between the question
+// whether they may and its answer. Those who join at once are looked at once.
+func (t *turn) checkSoon() error {
+	slot := int64(t.now) / soon.Microseconds()
+	return t.check("in/"+strconv.FormatInt(slot, 10), soon)
+}
+
+// soon is how long after somebody has joined it is looked at whether they may.
+const soon = 3 * time.Second
+
+func (t *turn) check(key string, delay time.Duration) error {
+	_, _, err := t.s.d.Queue.Enqueue(t.tx, job.Spec{Kind: checkKind, App: t.c.app, Key: t.c.id + "/" + key, Delay: max(delay, 0)})
+	return err
 }
 
 // fence is somebody who was signed out: with one device, or with all.

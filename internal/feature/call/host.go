@@ -181,11 +181,13 @@ func (s *Service) SetCallRole(ctx context.Context, a im.Actor, r *skeinv1.SetCal
 	if err != nil {
 		return nil, err
 	}
-	if p := t.party(user); p.state == joined {
-		// Who is not connected yet connects with it.
-		if err := gone(s.d.Media.permit(ctx, c.room, identity(p.user, p.device), permissionOf(p.role))); err != nil {
-			return nil, err
-		}
+	// What could not be done at once is the caller's to know.
+	c, parties, err := s.read(ctx, a.App, c.id)
+	if err == nil {
+		err = s.permit(ctx, c, parties)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &skeinv1.SetCallRoleResponse{Call: t.c.wire(t.parties, a, 0)}, nil
 }

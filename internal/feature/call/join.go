@@ -26,8 +26,20 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 			return nil, err
 		}
 	}
-	muted := room.MutedUntil(a.User) > s.d.Chat.Now()
-	t, err := s.change(ctx, a.App, c.id, func(t *turn) error { return t.join(a, r.GetMove(), muted) })
+	muted := s.mutedUntil(room, a.User)
+	t, err := s.change(ctx, a.App, c.id, func(t *turn) error {
+		if err := t.join(a, r.GetMove()); err != nil {
+			return err
+		}
+		p := t.party(a.User)
+		if err := t.hush(p, muted); err != nil {
+			return err
+		}
+		if p.touched {
+			p.allowed = p.acts() // as its token says
+		}
+		return t.checkSoon()
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +55,7 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 }
 
 // join lets a device of a user in: one of them, and the same one again.
-func (t *turn) join(a im.Actor, move, muted bool) error {
+func (t *turn) join(a im.Actor, move bool) error {
 	if t.c.state == callEnded {
 		return errOver()
 	}
@@ -73,9 +85,6 @@ func (t *turn) join(a im.Actor, move, muted bool) error {
 		return &im.Error{Code: im.PermissionDenied, Message: "you were taken out of the call", Hint: "somebody has to invite you again"}
 	}
 	p.device, p.evict = a.Device, ""
-	if muted {
-		p.role = int64(skeinv1.CallRole_CALL_ROLE_VIEWER)
-	}
 	return nil
 }
 

@@ -89,7 +89,7 @@ func (m *Media) sent(signed string, body []byte) error {
 
 // access is what a party's device connects with.
 func (m *Media) access(c *call, p *party) (*skeinv1.CallAccess, error) {
-	may := permissionOf(p.role)
+	may := permissionOf(p.acts())
 	who := identity(p.user, p.device)
 	signed, expires, err := m.sign(token.Grants{Identity: who, Name: string(p.user), Video: token.Video{RoomJoin: true, Room: c.room,
 		CanPublish: &may.CanPublish, CanSubscribe: &may.CanSubscribe, CanPublishData: &may.CanPublishData}}, accessTTL)

@@ -80,21 +80,33 @@ type party struct {
 	changed im.Micros
 	version int64
 	told    int64
+	hushed  im.Micros
+	allowed int64
 
 	touched bool // it has to be stored
 }
 
-const partyColumns = "usr, role, state, device, inviter, ring, joined, gone, seen, evict, changed, version, told"
+// acts is the role that a party has in the room: they only hear and see while
+// the group has muted them, whatever role they were given.
+func (p *party) acts() int64 {
+	if p.hushed != 0 {
+		return int64(skeinv1.CallRole_CALL_ROLE_VIEWER)
+	}
+	return p.role
+}
+
+const partyColumns = "usr, role, state, device, inviter, ring, joined, gone, seen, evict, changed, version, told, hushed, allowed"
 
 func (p *party) scan(from interface{ Scan(...any) error }) error {
-	return from.Scan(&p.user, &p.role, &p.state, &p.device, &p.inviter, &p.ring, &p.joined, &p.gone, &p.seen, &p.evict, &p.changed, &p.version, &p.told)
+	return from.Scan(&p.user, &p.role, &p.state, &p.device, &p.inviter, &p.ring, &p.joined, &p.gone, &p.seen, &p.evict, &p.changed, &p.version, &p.told, &p.hushed, &p.allowed)
 }
 
 func (p *party) store(tx db.Tx, c *call) error {
-	_, err := tx.Exec("INSERT INTO call_party (app, call_id, "+partyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+	_, err := tx.Exec("INSERT INTO call_party (app, call_id, "+partyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (app, usr, call_id) DO UPDATE SET role = excluded.role, state = excluded.state, device = excluded.device, inviter = excluded.inviter, ring = excluded.ring,
-		joined = excluded.joined, gone = excluded.gone, seen = excluded.seen, evict = excluded.evict, changed = excluded.changed, version = excluded.version`,
-		c.app, c.id, p.user, p.role, int64(p.state), p.device, p.inviter, p.ring, p.joined, p.gone, p.seen, p.evict, p.changed, p.version, p.told)
+		joined = excluded.joined, gone = excluded.gone, seen = excluded.seen, evict = excluded.evict, changed = excluded.changed, version = excluded.version,
+		hushed = excluded.hushed, allowed = excluded.allowed`,
+		c.app, c.id, p.user, p.role, int64(p.state), p.device, p.inviter, p.ring, p.joined, p.gone, p.seen, p.evict, p.changed, p.version, p.told, p.hushed, p.allowed)
 	return err
 }
 
@@ -272,7 +284,7 @@ func (c *call) wire(parties []*party, a im.Actor, most int) *skeinv1.Call {
 		if most > 0 && len(out.Parties) >= most && p.user != a.User {
 			continue
 		}
-		w := &skeinv1.CallParty{User: string(p.user), State: skeinv1.CallPartyState(p.state), Role: skeinv1.CallRole(p.role), InvitedBy: string(p.inviter),
+		w := &skeinv1.CallParty{User: string(p.user), State: skeinv1.CallPartyState(p.state), Role: skeinv1.CallRole(p.acts()), InvitedBy: string(p.inviter),
 			JoinedUs: int64(p.joined), LeftUs: int64(p.gone)}
 		if p.user == a.User {
 			w.Device = string(p.device)
@@ -285,6 +297,6 @@ func (c *call) wire(parties []*party, a im.Actor, most int) *skeinv1.Call {
 // own is a call as one of its users has it.
 func (c *call) own(p *party) *skeinv1.UserCall {
 	return &skeinv1.UserCall{Call: c.id, Conversation: string(c.conv), Starter: string(c.starter), Video: c.video != 0, State: skeinv1.CallState(c.state),
-		End: skeinv1.CallEnd(c.ending), Own: skeinv1.CallPartyState(p.state), Role: skeinv1.CallRole(p.role), Device: string(p.device), InvitedBy: string(p.inviter),
+		End: skeinv1.CallEnd(c.ending), Own: skeinv1.CallPartyState(p.state), Role: skeinv1.CallRole(p.acts()), Device: string(p.device), InvitedBy: string(p.inviter),
 		StartedUs: int64(c.created), AnsweredUs: int64(c.answered), RingsUntilUs: int64(p.ring), Recording: c.mark()}
 }

@@ -232,11 +232,15 @@ func (s *Service) begin(ctx context.Context, a im.Actor, c *call, users []im.Use
 		t := &turn{s: s, tx: tx, now: now, c: c}
 		me := t.add(a.User)
 		me.role, me.device = int64(skeinv1.CallRole_CALL_ROLE_PUBLISHER), a.Device
+		me.allowed = me.acts() // as their token says
 		t.move(me, join)
 		if err := t.ring(a.User, users, 0); err != nil {
 			return err
 		}
 		t.settle()
+		if err := t.checkSoon(); err != nil {
+			return err
+		}
 		return t.store(&call{})
 	})
 }

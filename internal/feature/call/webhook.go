@@ -113,7 +113,7 @@ func (s *Service) came(ctx context.Context, c *call, who string, may *permission
 		t, err := s.turn(ctx, c.app, c.id, func(t *turn) error {
 			in = false
 			if p := t.party(u); p != nil && p.state == joined && p.device == d {
-				in, role = true, p.role
+				in, role = true, p.acts()
 				return t.seen(p)
 			}
 			return nil

@@ -62,7 +62,7 @@ func (s *Service) work(ctx context.Context, app im.AppID, id string) error {
 	}
 	errs := []error{s.tellAll(ctx, c, parties), s.tellGroup(ctx, c), s.note(ctx, c, parties)}
 	if s.d.Media != nil {
-		errs = append(errs, s.evict(ctx, c, parties), s.close(ctx, c))
+		errs = append(errs, s.evict(ctx, c, parties), s.permit(ctx, c, parties), s.close(ctx, c))
 	}
 	errs = append(errs, s.recordings(ctx, c))
 	return errors.Join(errs...)
@@ -289,6 +289,39 @@ func (s *Service) evict(ctx context.Context, c *call, parties []*party) error {
 		errs = append(errs, s.noteDown(ctx, c.id, "UPDATE call_party SET evict = '' WHERE app = $1 AND usr = $2 AND call_id = $3 AND evict = $4", c.app, p.user, c.id, p.evict))
 	}
 	return errors.Join(errs...)
+}
+
+// permit has the media server let everybody in the room do what they may do now.
+// Who is not connected yet connects with it. What is done at once by several, each
+// with what it has read, ends as the newest is: whoever has spoken last reads once
+// more.
+func (s *Service) permit(ctx context.Context, c *call, parties []*party) error {
+	said := make(map[im.UserID]int64)
+	for c.state != callEnded {
+		spoke := false
+		for _, p := range parties {
+			last, mine := said[p.user]
+			if p.state != joined || p.allowed == p.acts() && (!mine || last == p.acts()) {
+				continue
+			}
+			role := p.acts()
+			if err := gone(s.d.Media.permit(ctx, c.room, identity(p.user, p.device), permissionOf(role))); err != nil {
+				return fmt.Errorf("change what somebody may do in a call's room: %w", err)
+			}
+			said[p.user], spoke = role, true
+			if err := s.noteDown(ctx, c.id, "UPDATE call_party SET allowed = $5 WHERE app = $1 AND usr = $2 AND call_id = $3 AND device = $4", c.app, p.user, c.id, p.device, role); err != nil {
+				return err
+			}
+		}
+		if !spoke {
+			return nil
+		}
+		var err error
+		if c, parties, err = s.read(ctx, c.app, c.id); err != nil {
+			return gone(err)
+		}
+	}
+	return nil
 }
 
 // close deletes the room of a call that is over.
