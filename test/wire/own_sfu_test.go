@@ -3,6 +3,7 @@ package wire_test
 import (
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,12 +12,8 @@ import (
 )
 
 func TestCallsAreUnavailableWhenTheMediaPortIsTakenAndAllElseGoesOn(t *testing.T) {
-	port, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	port, number := takenPort(t)
 	defer port.Close()
-	number := port.LocalAddr().(*net.UDPAddr).Port
 	s := serve(t, "--sfu", "process", "--rtc-listen", "127.0.0.1", "--rtc-port", strconv.Itoa(number), "--admin-listen", "127.0.0.1:0", "--log-level", "debug")
 	awaitIn(t, s, "set rtc.port")
 	if log := s.logs.String(); !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "127.0.0.1:"+strconv.Itoa(number)+": bind: address already in use") {
@@ -67,4 +64,23 @@ func TestTheMediaServerMayBeInsideTheServer(t *testing.T) {
 	if status, _ := s.get(t, "/rtc/validate?access_token="+token+"x", nil); status != http.StatusUnauthorized {
 		t.Errorf("a forged one: %d", status)
 	}
+}
+
+// takenPort takes a UDP port below those that clients get, so that nobody has it
+// for TCP when it is given up.
+func takenPort(t *testing.T) (net.PacketConn, int) {
+	t.Helper()
+	for number := 20000 + os.Getpid()%10000; number < 32000; number++ {
+		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(number))
+		tcp, err := net.Listen("tcp", at)
+		if err != nil {
+			continue
+		}
+		tcp.Close()
+		if udp, err := net.ListenPacket("udp", at); err == nil {
+			return udp, number
+		}
+	}
+	t.Fatal("no port is free")
+	return nil, 0
 }

@@ -189,10 +189,11 @@ func (r *report) hear(line []byte) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.plain == "" { // the first line says why, what follows says where
-		r.plain = text
+	level := slog.LevelWarn // where it happened, as of a panic
+	if r.plain == "" {      // what happened, which the error says that Run returns
+		r.plain, level = text, slog.LevelDebug
 	}
-	r.log.Warn("sfu: " + text)
+	r.log.Log(context.Background(), level, "sfu: "+text)
 }
 
 func (r *report) last() string {

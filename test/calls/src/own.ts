@@ -1,12 +1,13 @@
 // The server as a stranger starts it: with a media server of its own, in a process beside it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHmac, hkdfSync } from "node:crypto";
+import { createServer } from "node:net";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient } from "@skein/client";
-import { devToken, type Device, freePort, modules, until } from "./chat.js";
+import { devToken, type Device, modules, until } from "./chat.js";
 import { binary } from "./sfu.js";
 
 export interface Own {
@@ -27,7 +28,7 @@ export interface Own {
 /** Starts the server; its media is on loopback, on a port of its own that is the same after a restart of the media server. */
 export async function startOwn(...args: string[]): Promise<Own> {
   const data = mkdtempSync(join(tmpdir(), "skein-own-"));
-  const port = await freePort();
+  const port = await lowPort();
   const log: string[] = [];
   const lives: { pid: number; http: string }[] = [];
   const start = async (listen: string): Promise<{ server: ChildProcess; ended: Promise<void>; url: string }> => {
@@ -85,6 +86,18 @@ export async function startOwn(...args: string[]): Promise<Own> {
       rmSync(data, { recursive: true });
     },
   };
+}
+
+/** A free port below those that connections get, so that none takes it while the media server is started again. */
+async function lowPort(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer().once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
 }
 
 /** Whether a process is there. */
