@@ -58,6 +58,7 @@ type frameInfo struct {
 	tl0At   uint8
 	keyAt   uint8
 	picLong bool // 15 bits
+	counted bool // pic is known
 	// Layers within the stream; scalable says that the sender tells of them.
 	scalable bool
 	sid, tid uint8 // spatial and temporal, 0 is the base
@@ -65,8 +66,10 @@ type frameInfo struct {
 	end      bool  // the last packet of its spatial layer's picture
 }
 
-// inspect reads the beginning of a payload. It trusts nothing in it.
-func inspect(c Codec, b []byte, dependency []byte) frameInfo {
+// inspect reads the beginning of a payload, and its dependency descriptor for
+// codecs that say nothing themselves. It trusts nothing in it. known is what
+// the stream's descriptors have told before; nil when there are none.
+func inspect(c Codec, b []byte, dependency []byte, known *structure) frameInfo {
 	switch c {
 	case VP8:
 		return inspectVP8(b)
@@ -75,7 +78,7 @@ func inspect(c Codec, b []byte, dependency []byte) frameInfo {
 	case H264:
 		return frameInfo{key: keyH264(b)}
 	case AV1:
-		return inspectAV1(b, dependency)
+		return inspectAV1(b, dependency, known)
 	}
 	return frameInfo{}
 }
@@ -96,7 +99,7 @@ func inspectVP8(b []byte) (f frameInfo) {
 			if len(b) < at+2 {
 				return f
 			}
-			f.picAt = uint8(at)
+			f.picAt, f.counted = uint8(at), true
 			if f.picLong = b[at]&0x80 != 0; f.picLong {
 				f.pic = binary.BigEndian.Uint16(b[at:]) & 0x7fff
 				at += 2
@@ -141,7 +144,7 @@ func inspectVP9(b []byte) (f frameInfo) {
 		if len(b) < 3 {
 			return f
 		}
-		f.picAt = 1
+		f.picAt, f.counted = 1, true
 		if f.picLong = b[1]&0x80 != 0; f.picLong {
 			f.pic = binary.BigEndian.Uint16(b[1:]) & 0x7fff
 			at = 3
@@ -194,12 +197,11 @@ func keyH264(b []byte) bool {
 	return false
 }
 
-// inspectAV1 reads the aggregation header and the dependency descriptor's
-// frame number, which is 16 bits after one byte of flags.
-func inspectAV1(b, dependency []byte) (f frameInfo) {
+// inspectAV1 reads the aggregation header and the dependency descriptor.
+func inspectAV1(b, dependency []byte, known *structure) (f frameInfo) {
 	f.key = len(b) > 0 && b[0]&0x08 != 0 // N: a new coded video sequence
-	if len(dependency) >= 3 {
-		f.pic = binary.BigEndian.Uint16(dependency[1:])
+	if known != nil {
+		known.depend(dependency, &f)
 	}
 	return f
 }

@@ -125,7 +125,7 @@ func (d *Down) write(p *Packet, s *Source, out *link.Batch) (need *Source) {
 	h := outHeader{v.marker, pt, seq, ts, d.ssrc}
 	if fate == blank {
 		if pt != 0 {
-			d.emit(&Packet{}, outHeader{pt: pt, seq: seq, ts: ts, ssrc: d.ssrc}, nil, c, nil, out)
+			d.emit(&Packet{}, outHeader{pt: pt, seq: seq, ts: ts, ssrc: d.ssrc}, nil, c, nil, nil, out)
 		}
 		return need
 	}
@@ -138,7 +138,7 @@ func (d *Down) write(p *Packet, s *Source, out *link.Batch) (need *Source) {
 	}
 	d.packets++
 	d.octets += uint32(len(payload))
-	d.emit(p, h, payload, c, nil, out)
+	d.emit(p, h, payload, c, nil, nil, out)
 	return need
 }
 
@@ -186,8 +186,9 @@ func (d *Down) encode(p *Packet) (uint8, []byte) {
 }
 
 // emit builds the packet and gives it to the batch. osn is set for a
-// repetition: the original sequence number.
-func (d *Down) emit(p *Packet, h outHeader, payload []byte, c counters, osn []byte, out *link.Batch) {
+// repetition: the original sequence number; descriptor, too, since its packet
+// is a copy.
+func (d *Down) emit(p *Packet, h outHeader, payload []byte, c counters, osn, descriptor []byte, out *link.Batch) {
 	var exts [numExt]extElement
 	n := 0
 	ids := &d.peer.outExt
@@ -200,21 +201,21 @@ func (d *Down) emit(p *Packet, h outHeader, payload []byte, c counters, osn []by
 	if p.buf != nil {
 		for e := firstCopied; e < numExt; e++ {
 			v := p.extension(e)
-			if v == nil || ids[e] == 0 {
+			if v == nil || ids[e] == 0 || e == ExtDependency {
 				continue
-			}
-			if e == ExtDependency {
-				// Its frame numbers count over all layers of a sender. Only AV1, which has no
-				// counters in its payload, cannot do without.
-				if p.codec != AV1 || len(v) < 3 {
-					continue
-				}
-				v = dependency[:copy(dependency[:], v)]
-				binary.BigEndian.PutUint16(v[1:], c.pic)
 			}
 			exts[n] = extElement{ids[e], v}
 			n++
 		}
+		descriptor = p.extension(ExtDependency)
+	}
+	// Its numbers count pictures over all layers of a sender. Only AV1, which has no counters in
+	// its payload, cannot do without; a repetition needs it as well.
+	if id := ids[ExtDependency]; id != 0 && p.codec == AV1 && len(descriptor) >= 3 {
+		v := dependency[:copy(dependency[:], descriptor)]
+		binary.BigEndian.PutUint16(v[1:], c.pic)
+		exts[n] = extElement{id, v}
+		n++
 	}
 	size := 12 + len(osn) + len(payload)
 	if ids[ExtTWCC] != 0 {
@@ -254,7 +255,8 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 		return false
 	}
 	var p Packet
-	payload, ok := e.source.copyOf(e.orig, &p, d.scratch[:0])
+	var room [256]byte
+	payload, descriptor, ok := e.source.copyOf(e.orig, &p, d.scratch[:0], room[:0])
 	if !ok {
 		return false
 	}
@@ -273,7 +275,7 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 	if !force {
 		d.credit -= float64(len(payload) + overhead)
 	}
-	d.emit(&p, outHeader{e.marker, pt, d.rtxSeq, e.ts, d.rtx}, payload, e.counters, osn[:], out)
+	d.emit(&p, outHeader{e.marker, pt, d.rtxSeq, e.ts, d.rtx}, payload, e.counters, osn[:], descriptor, out)
 	return true
 }
 

@@ -109,7 +109,7 @@ func (m *munger) number(p *Packet, drop, picture bool) (seq, pic uint16, f fate)
 // used for two packets.
 func (m *munger) reserve(p *Packet, s segment) {
 	m.outSeq = p.seq + s.add
-	if p.frame.picAt > 0 {
+	if p.frame.counted {
 		c := m.counters(p.frame, s.pic)
 		m.outPic, m.outTL0, m.outKey = c.pic, c.tl0, c.keyIdx
 	}

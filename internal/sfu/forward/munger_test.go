@@ -6,7 +6,7 @@ import (
 )
 
 func pkt(seq uint16, ts uint32, pic uint16) *Packet {
-	return &Packet{seq: seq, ts: ts, frame: frameInfo{pic: pic, tl0: uint8(pic), picAt: 2, tl0At: 4, picLong: true}}
+	return &Packet{seq: seq, ts: ts, frame: frameInfo{pic: pic, tl0: uint8(pic), picAt: 2, tl0At: 4, picLong: true, counted: true}}
 }
 
 // feed sends packets of one piece through and returns the numbers that come out.
@@ -109,7 +109,7 @@ func TestCountersAreWrittenWhereTheyWereRead(t *testing.T) {
 		"AV1, a new sequence":   {AV1, []byte{0x08, 0}, []byte{0x08, 0}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := inspect(test.codec, test.in, nil)
+			f := inspect(test.codec, test.in, nil, nil)
 			if f.key != test.key {
 				t.Errorf("a key frame: %t", f.key)
 			}
@@ -173,7 +173,7 @@ func FuzzPacket(f *testing.F) {
 			return
 		}
 		payload := b[p.body:p.end]
-		info := inspect(Codec(codec)%numCodecs, payload, nil)
+		info := inspect(Codec(codec)%numCodecs, payload, payload, &structure{})
 		info.patch(slices.Clone(payload), counters{1, 2, 3})
 		primary(payload)
 	})

@@ -238,7 +238,7 @@ func (p *Peer) RTP(now int64, b *link.Buffer) {
 		drop(b)
 		return
 	}
-	k.frame = inspect(k.codec, k.payload(), k.extension(ExtDependency))
+	k.frame = inspect(k.codec, k.payload(), k.extension(ExtDependency), &s.layout)
 	if k.frame.key {
 		s.keyTries.Store(0)
 	}

@@ -30,7 +30,7 @@ func TestOneStreamComesOutWhateverGoesIn(t *testing.T) {
 			}
 			e := entry{ts: p.ts, blank: len(body) == 0}
 			if !e.blank {
-				e.pic = inspect(VP8, body, nil).pic
+				e.pic = inspect(VP8, body, nil, nil).pic
 			}
 			if old, ok := came[p.seq]; ok && (p.ssrc == 99 || old != e) {
 				t.Fatalf("number %d came as %+v and as %+v", p.seq, old, e)

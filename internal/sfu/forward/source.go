@@ -43,8 +43,9 @@ type Source struct {
 	transit int64
 	sr      senderInfo
 	missing []missing
-	keyTS   uint32 // of the newest key frame
-	lost    int    // packets given up since a key frame was last asked for
+	layout  structure // of layers in the stream
+	keyTS   uint32    // of the newest key frame
+	lost    int       // packets given up since a key frame was last asked for
 
 	rate  meter           // bits a second, as it comes in
 	parts [maxParts]meter // the same, of each layer inside the stream
@@ -121,17 +122,18 @@ func (p *Packet) free() {
 	}
 }
 
-// copyOf copies a kept packet for a retransmission: header fields and payload.
-func (s *Source) copyOf(seq uint16, into *Packet, payload []byte) ([]byte, bool) {
+// copyOf copies a kept packet for a retransmission: header fields, payload and
+// dependency descriptor.
+func (s *Source) copyOf(seq uint16, into *Packet, payload, dependency []byte) ([]byte, []byte, bool) {
 	s.ringMu.Lock()
 	defer s.ringMu.Unlock()
 	p := s.ring[seq%ringSize]
 	if p == nil || p.seq != seq || p.buf == nil {
-		return nil, false
+		return nil, nil, false
 	}
 	*into = *p
 	into.buf = nil
-	return append(payload, p.payload()...), true
+	return append(payload, p.payload()...), append(dependency, p.extension(ExtDependency)...), true
 }
 
 // drain empties the ring when the stream has ended.

@@ -350,7 +350,7 @@ func (s *screen) take(b []byte) {
 		f = &frame{ts: p.ts, got: map[uint16]bool{}}
 		s.frames[p.ts] = f
 	}
-	info := inspect(VP8, body, nil)
+	info := inspect(VP8, body, nil, nil)
 	f.got[p.seq] = true
 	f.pic, f.tl0, f.tid, f.sync = info.pic, info.tl0, body[5]>>6, body[5]&0x20 != 0
 	if body[0]&0x10 != 0 {
