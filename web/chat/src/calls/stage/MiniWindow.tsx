@@ -82,7 +82,7 @@ export function MiniPicture({ session, parties }: { session: CallSession; partie
   const label = session.state === "reconnecting" ? t.reconnecting : session.state === "connecting" || !one ? t.connecting : one.kind === "screen" ? (one.local ? t.yourScreen : t.screenOf(name)) : one.local ? t.you : name;
   return (
     <span className="mini-picture" data-speaking={one?.party.speaking ?? false}>
-      {one && track ? <Video track={track} mirrored={one.kind === "camera" && one.local && session.mirrored} whole={one.kind === "screen"} /> : one ? <Avatar id={one.party.user} name={name} size="l" /> : null}
+      {one && track ? <Video track={track} mirrored={one.kind === "camera" && one.local && session.mirrored} whole={one.kind === "screen"} /> : one ? <Avatar id={one.party.user} name={name} size="m" /> : null}
       <span className="tile-name">
         {one && one.kind === "camera" && !one.party.microphone && !one.party.viewer ? <Icon name="microphoneOff" size={14} /> : null}
         <span className="tile-label">{label}</span>
