@@ -29,7 +29,7 @@ export type Source = "microphone" | "camera" | "screen";
 export type Trouble = "denied" | "missing" | "busy" | "failed";
 
 /** What happened a moment ago and is said until it is pressed away or too old. */
-export type News = "reconnected" | "mutedByHost" | "cameraOffByHost" | "madeViewer" | "madeSpeaker" | "otherCamera" | "otherMicrophone" | "cameraGone";
+export type News = "reconnected" | "mutedByHost" | "cameraOffByHost" | "madeViewer" | "madeSpeaker" | "otherCamera" | "otherMicrophone" | "cameraGone" | "microphoneGone";
 
 /** Why it is over: what the call's end says, or `lost`: the media server could not be reached any more. */
 export type Over = EndReason | "lost";
@@ -45,6 +45,15 @@ type OwnTrack = livekit.LocalAudioTrack | livekit.LocalVideoTrack;
 /** livekit-client's DisconnectReason, which is a value of a module that is loaded late. */
 const reasons = { duplicate: 2, removed: 4, deleted: 5 } as const;
 
+/** What can be said of a source. */
+const about: Readonly<Record<"microphone" | "camera", readonly News[]>> = {
+  microphone: ["mutedByHost", "otherMicrophone", "microphoneGone"],
+  camera: ["cameraOffByHost", "otherCamera", "cameraGone"],
+};
+
+/** livekit-client's Track.Source as the session names it; undefined for screens. */
+const sourceOf = (source: string): "microphone" | "camera" | undefined => (source === "microphone" || source === "camera" ? source : undefined);
+
 /** One call, from being let in to the end. */
 export class CallSession {
   readonly #client: Client;
@@ -53,7 +62,9 @@ export class CallSession {
   readonly #sounds = new Map<string, HTMLMediaElement>();
   readonly #trouble = new Map<Source, Trouble>();
   readonly #busy = new Set<Source>();
-  readonly #news = new Map<News, number>();
+  readonly #news = new Set<News>();
+  /** Whose device has gone a moment ago. */
+  readonly #unplugged = new Set<Source>();
   readonly #speech = new SpeechWhileMuted(() => this.#changed());
   /** What the user wants, which differs from what is while that is on its way, and when the host switched it off. */
   readonly #wants: { microphone: boolean; camera: boolean };
@@ -176,7 +187,7 @@ export class CallSession {
   }
 
   get news(): readonly News[] {
-    return [...this.#news.keys()];
+    return [...this.#news];
   }
 
   dismiss(what: News): void {
@@ -214,12 +225,10 @@ export class CallSession {
 
   /** Switches the microphone. What goes wrong is `trouble`. */
   async setMicrophone(on: boolean): Promise<void> {
-    this.#news.delete("mutedByHost");
     await this.#switch("microphone", on, (me) => me.setMicrophoneEnabled(on));
   }
 
   async setCamera(on: boolean): Promise<void> {
-    this.#news.delete("cameraOffByHost");
     await this.#switch("camera", on, (me) => me.setCameraEnabled(on));
   }
 
@@ -406,7 +415,7 @@ export class CallSession {
         this.#changed();
       })
       .on(RoomEvent.TrackMuted, (publication, participant) => {
-        if (participant.isLocal) this.#mutedBySomebody(publication);
+        if (participant.isLocal) this.#wentOff(publication);
         this.#changed();
       })
       .on(RoomEvent.ParticipantPermissionsChanged, (before, participant) => {
@@ -432,31 +441,30 @@ export class CallSession {
     for (const event of plain) room.on(event, changed);
   }
 
-  /** A device that goes away while it is used: livekit-client takes another one, or gives the source up. */
+  /** A device that goes away while it is used: livekit-client takes another one, or switches the source off. */
   #followDevice(library: Library, track: livekit.LocalTrack): void {
-    const source = track.source === library.Track.Source.Camera ? "camera" : track.source === library.Track.Source.Microphone ? "microphone" : undefined;
+    const source = sourceOf(track.source);
     if (!source) return;
-    track.on(library.TrackEvent.Ended, () => {
-      if (this.#gone()) return;
-      const restarted = () => this.#tell(source === "camera" ? "otherCamera" : "otherMicrophone");
-      const muted = () => {
-        track.off(library.TrackEvent.Restarted, restarted);
-        if (source === "camera" && !this.#gone()) this.#tell("cameraGone");
-      };
-      track.once(library.TrackEvent.Restarted, () => {
-        track.off(library.TrackEvent.Muted, muted);
-        restarted();
-      });
-      track.once(library.TrackEvent.Muted, muted);
+    track.on(library.TrackEvent.Ended, () => this.#unplugged.add(source));
+    track.on(library.TrackEvent.Restarted, () => {
+      if (this.#unplugged.delete(source)) this.#tell(source === "camera" ? "otherCamera" : "otherMicrophone");
     });
   }
 
-  #mutedBySomebody({ source }: livekit.TrackPublication): void {
-    const what = source === this.#source("microphone") ? "microphone" : source === this.#source("camera") ? "camera" : undefined;
+  /** A source went off that should be on: its device is gone, or the host has switched it off. */
+  #wentOff({ source }: livekit.TrackPublication): void {
+    const what = sourceOf(source);
     if (!what || !this.#wants[what]) return;
     this.#wants[what] = false;
-    if (!this.#news.has("cameraGone")) this.#tell(what === "microphone" ? "mutedByHost" : "cameraOffByHost");
+    this.#forget(what);
+    if (this.#unplugged.delete(what)) this.#tell(what === "camera" ? "cameraGone" : "microphoneGone");
+    else this.#tell(what === "camera" ? "cameraOffByHost" : "mutedByHost");
     this.#watchSpeech();
+  }
+
+  /** What was said of a source, when it is switched. */
+  #forget(source: "microphone" | "camera"): void {
+    for (const what of about[source]) this.#news.delete(what);
   }
 
   #roleChanged(): void {
@@ -478,7 +486,11 @@ export class CallSession {
 
   async #switch(source: Source, on: boolean, act: (me: livekit.LocalParticipant) => Promise<unknown>): Promise<void> {
     if (this.#busy.has(source) || this.#gone() || (on && this.viewer)) return;
-    if (source !== "screen") this.#wants[source] = on;
+    if (source !== "screen") {
+      this.#wants[source] = on;
+      this.#unplugged.delete(source);
+      this.#forget(source);
+    }
     const me = this.#room?.localParticipant;
     if (!me) return this.#changed();
     this.#busy.add(source);
@@ -551,7 +563,7 @@ export class CallSession {
 
   #tell(what: News): void {
     this.#news.delete(what);
-    this.#news.set(what, Date.now());
+    this.#news.add(what);
     this.#changed();
   }
 

@@ -62,6 +62,7 @@ function useSaid(session: CallSession, parties: readonly Party[], controls: Pick
     otherCamera: { icon: "video", text: t.bannerOtherCamera },
     otherMicrophone: { icon: "microphone", text: t.bannerOtherMicrophone },
     cameraGone: { icon: "videoOff", text: t.bannerCameraGone, action: { label: t.again, run: () => void session.setCamera(true) } },
+    microphoneGone: { icon: "microphoneOff", text: t.bannerMicrophoneGone, action: { label: t.again, run: () => void session.setMicrophone(true) } },
     reconnected: { icon: "check", text: t.bannerReconnected },
   };
   for (const what of session.news) {

@@ -50,12 +50,14 @@ interface TileProps {
   readonly style?: CSSProperties;
   /** A small tile shows the least. */
   readonly small?: boolean;
+  /** One that is less high than a face and a name below one another. */
+  readonly low?: boolean;
   /** What a press on it does: it becomes large. */
   readonly onPress?: () => void;
 }
 
 /** The tile. */
-export function Tile({ session, tile, pinned, onPin, style, small = false, onPress }: TileProps) {
+export function Tile({ session, tile, pinned, onPin, style, small = false, low = false, onPress }: TileProps) {
   const t = useStrings(strings);
   const nameOf = useNames();
   const [menu, setMenu] = useState<MenuPlace>();
@@ -82,8 +84,8 @@ export function Tile({ session, tile, pinned, onPin, style, small = false, onPre
       {track ? (
         <Video track={track} mirrored={kind === "camera" && party.local && session.mirrored} whole={kind === "screen"} />
       ) : (
-        <span className="tile-face">
-          <Avatar id={party.user} name={name} size={small ? "m" : "xl"} />
+        <span className="tile-face" data-low={low}>
+          <Avatar id={party.user} name={name} size={small ? "m" : low ? "l" : "xl"} />
         </span>
       )}
       {party.paused && kind === "camera" ? <span className="tile-note">{t.paused}</span> : null}

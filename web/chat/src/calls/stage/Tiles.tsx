@@ -65,7 +65,7 @@ function Grid({ session, tiles, pinned, onPin, size }: Inside) {
     <div className="tiles-grid">
       <div className="tiles" style={{ width: columns * (width + gap) - gap, gap }}>
         {shown.map((tile) => (
-          <Tile key={tile.key} session={session} tile={tile} pinned={tile.key === pinned} onPin={onPin} style={{ width, height }} small={width < 200} />
+          <Tile key={tile.key} session={session} tile={tile} pinned={tile.key === pinned} onPin={onPin} style={{ width, height }} small={width < 200} low={height < 190} />
         ))}
       </div>
       {all.length > 1 ? (
