@@ -20,11 +20,14 @@ export function RecordingMark({ call }: { call: string }) {
   const nameOf = useNames();
   const mark = useRecording(call);
   if (!mark) return null;
-  const who = mark.user === userId ? t.you : nameOf(mark.user);
+  const mine = mark.user === userId;
+  const who = mine ? t.you : nameOf(mark.user);
   return (
     <span className="recording-mark" role="status" title={t.mark(who, clock(mark.since, tag))}>
       <span className="recording-dot" aria-hidden="true" />
-      <span aria-hidden="true">{t.markShort}</span>
+      <span className="recording-who" aria-hidden="true">
+        {mine ? t.markYou : t.markShort(who)}
+      </span>
       <span className="visually-hidden">{t.mark(who, clock(mark.since, tag))}</span>
     </span>
   );
