@@ -114,9 +114,10 @@ type Service struct {
 	fences chan fence
 	done   chan struct{} // closed when the goroutine of fences has ended
 
-	wake     chan struct{} // a recording is complete
-	gathered chan struct{} // closed when the goroutine of recordings has ended
-	stop     context.CancelFunc
+	gathering sync.Mutex    // one looks into the folder of recordings
+	wake      chan struct{} // a recording is complete
+	gathered  chan struct{} // closed when the goroutine of recordings has ended
+	stop      context.CancelFunc
 }
 
 // New returns a service that hears of fences until it is closed. The tables

@@ -146,6 +146,8 @@ type retry struct {
 
 // gather takes in what lies in the folder and is complete.
 func (s *Service) gather(ctx context.Context, later map[string]retry) {
+	s.gathering.Lock()
+	defer s.gathering.Unlock()
 	err := filepath.WalkDir(s.d.Recordings, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // taken away meanwhile, or never there

@@ -42,7 +42,11 @@ type world struct {
 	kinds map[string]job.Kind
 	queue *queue
 
+	spool string // the folder of recordings
+
 	mu    sync.Mutex // guards the rest
+	files map[string]*skeinv1.File
+	lost  error // of the store of files
 	rings []call.Ring
 	fail  error // of the next push
 }
@@ -68,7 +72,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 		t.Run(name, func(t *testing.T) {
 			d, err := db.Open(t.Context(), target(t), db.Options{Conns: 8})
 			must(t, err)
-			w := &world{t: t, d: d, queue: &queue{}, kinds: map[string]job.Kind{}, media: calltest.New()}
+			w := &world{files: map[string]*skeinv1.File{}, spool: t.TempDir(), t: t, d: d, queue: &queue{}, kinds: map[string]job.Kind{}, media: calltest.New()}
 			must(t, d.Migrate(t.Context(), "call", call.Migrations()))
 			b := bus.NewLocal()
 			w.j, err = journal.Open(t.Context(), d, journal.Options{Clock: im.SystemClock{}, Committed: b.Ring})
@@ -78,6 +82,8 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 			w.deps = call.Deps{DB: d, Chat: w.c, Queue: w.queue, Pages: page.New([]byte("0123456789abcdef")), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
 				Log: slog.New(slog.DiscardHandler), Parties: 6, RingTime: time.Minute, Push: w.push,
 				Media: &call.Media{URL: "ws://media.test", Where: call.At(w.media.HTTP.URL), Key: calltest.Key, Secret: calltest.Secret, Clock: im.SystemClock{}}}
+			w.deps.Files, w.deps.Recordings = w, w.spool
+			w.media.SetSpool(w.spool)
 			w.s = call.New(w.deps)
 			hook := httptest.NewServer(http.HandlerFunc(w.s.Webhook))
 			w.media.SetHook(hook.URL)

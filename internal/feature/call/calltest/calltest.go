@@ -59,6 +59,8 @@ type Track struct {
 	SID   string `json:"sid"`
 	Type  string `json:"type"`
 	Muted bool   `json:"muted,omitempty"`
+	// Encryption is empty, or GCM of a track that is encrypted end to end.
+	Encryption string `json:"encryption,omitempty"`
 }
 
 type room struct {
@@ -78,6 +80,10 @@ type Server struct {
 	sids  int
 	asked []string // method and room, of every request that was answered
 	wrong []string // what broke the contract
+
+	spool  string // of recordings
+	full   bool
+	egress []*Egress
 }
 
 // New starts a server; the caller closes its HTTP.
@@ -155,7 +161,7 @@ func (s *Server) Get(token string) (Participant, bool) {
 }
 
 // Connect is a client that dials with a token, and publishes tracks of these
-// types (AUDIO, VIDEO) if it may.
+// types (AUDIO, VIDEO; "AUDIO GCM" is encrypted) if it may.
 func (s *Server) Connect(token string, tracks ...string) error {
 	c, err := check(token)
 	if err != nil {
@@ -187,12 +193,20 @@ func (s *Server) Connect(token string, tracks ...string) error {
 	p := &Participant{SID: fmt.Sprintf("PA_%d", s.sids), Identity: c.Subject, State: "ACTIVE", Publish: c.Video.CanPublish == nil || *c.Video.CanPublish}
 	for i, kind := range tracks {
 		if p.Publish {
-			p.Tracks = append(p.Tracks, Track{SID: fmt.Sprintf("TR_%d_%d", s.sids, i), Type: kind})
+			kind, secret := strings.CutSuffix(kind, " GCM")
+			t := Track{SID: fmt.Sprintf("TR_%d_%d", s.sids, i), Type: kind}
+			if secret {
+				t.Encryption = "GCM"
+			}
+			p.Tracks = append(p.Tracks, t)
 		}
 	}
 	r.members = append(r.members, p)
 	s.mu.Unlock()
-	return s.Tell("participant_joined", c.Video.Room, p)
+	if err := s.Tell("participant_joined", c.Video.Room, p); err != nil || len(p.Tracks) == 0 {
+		return err
+	}
+	return s.Tell("track_published", c.Video.Room, p)
 }
 
 // Disconnect is a client that goes, or whose connection is given up.
@@ -269,6 +283,7 @@ func (s *Server) find(name, who string) *Participant {
 }
 
 func (s *Server) drop(name, who string) {
+	s.endOf(name, who)
 	if r := s.rooms[name]; r != nil {
 		r.members = slices.DeleteFunc(r.members, func(p *Participant) bool { return p.Identity == who })
 	}
@@ -339,6 +354,7 @@ type grant struct {
 	RoomCreate     bool   `json:"roomCreate"`
 	RoomJoin       bool   `json:"roomJoin"`
 	RoomAdmin      bool   `json:"roomAdmin"`
+	RoomRecord     bool   `json:"roomRecord"`
 	Room           string `json:"room"`
 	CanPublish     *bool  `json:"canPublish"`
 	CanSubscribe   *bool  `json:"canSubscribe"`
@@ -390,8 +406,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	code, res := s.answer(r)
 	w.Header().Set("Content-Type", "application/json")
 	if code != "" {
-		status := map[string]int{"not_found": 404, "unauthenticated": 401, "permission_denied": 403, "bad_route": 404, "malformed": 400}[code]
-		if code != "not_found" {
+		status := map[string]int{"not_found": 404, "unauthenticated": 401, "permission_denied": 403, "bad_route": 404, "malformed": 400, "failed_precondition": 412, "resource_exhausted": 429, "internal": 500}[code]
+		if code != "not_found" && code != "resource_exhausted" {
 			s.wrong = append(s.wrong, r.URL.Path+": "+code+": "+fmt.Sprint(res))
 		}
 		w.WriteHeader(status)
@@ -403,6 +419,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) answer(r *http.Request) (code string, res any) {
 	method, ok := strings.CutPrefix(r.URL.Path, "/twirp/livekit.RoomService/")
+	egress := false
+	if !ok {
+		method, egress = strings.CutPrefix(r.URL.Path, "/twirp/livekit.Egress/")
+		ok = egress
+	}
 	if !ok || r.Method != http.MethodPost {
 		return "bad_route", r.Method + " " + r.URL.Path
 	}
@@ -413,6 +434,16 @@ func (s *Server) answer(r *http.Request) (code string, res any) {
 	c, err := check(token)
 	if !ok || err != nil {
 		return "unauthenticated", err
+	}
+	if egress {
+		if !c.Video.RoomRecord || c.Video.RoomAdmin || c.Video.RoomCreate || c.Video.RoomJoin {
+			return "permission_denied", fmt.Sprintf("%s with the grants %+v", method, c.Video)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return "malformed", err
+		}
+		return s.answerEgress(method, body)
 	}
 	var req struct {
 		Name             string `json:"name"`
@@ -460,6 +491,7 @@ func (s *Server) answer(r *http.Request) (code string, res any) {
 	case there == nil:
 		return "not_found", "requested room does not exist"
 	case method == "DeleteRoom":
+		s.endOf(name, "")
 		delete(s.rooms, name)
 		return "", map[string]any{}
 	}
