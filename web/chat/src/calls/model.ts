@@ -18,6 +18,8 @@ export interface SessionLike {
   /** Why it ended. */
   readonly over?: string | undefined;
   hangUp(): Promise<void>;
+  setMicrophone(on: boolean): Promise<void>;
+  setCamera(on: boolean): Promise<void>;
   onChange(fn: () => void): () => void;
 }
 
@@ -253,6 +255,16 @@ export class CallsModel<Session extends SessionLike> {
     this.#set({ trouble: undefined });
   }
 
+  /** A device works now that did not when the call began: the call that went on without has it from now on. */
+  works(kind: "camera" | "microphone"): void {
+    const { trouble, going } = this.#state;
+    if (!trouble?.[kind]) return;
+    const other = kind === "camera" ? "microphone" : "camera";
+    this.#set({ trouble: trouble[other] && { [other]: trouble[other] } });
+    const { session } = going ?? {};
+    void (kind === "camera" ? session?.setCamera(true) : session?.setMicrophone(true))?.catch(() => undefined);
+  }
+
   /** Finds out whether the server has calls, once: one that has none refuses before it looks for the call. */
   ask(): void {
     if (this.#asking || this.#state.available !== undefined) return;
@@ -390,7 +402,7 @@ export class CallsModel<Session extends SessionLike> {
   #offer(lost: OwnCall | undefined): void {
     if (this.#looking?.id !== lost?.id) {
       this.#looking?.stop();
-      this.#looking = lost && { id: lost.id, stop: this.#deps.keep(lost.id, () => this.#set({ back: lost })) };
+      this.#looking = lost && { id: lost.id, stop: this.#deps.keep(lost.id, { free: () => this.#set({ back: lost }), taken: () => this.#set({ back: undefined }) }) };
     }
     const { back } = this.#state;
     if (back && back.id !== lost?.id) this.#set({ back: undefined });

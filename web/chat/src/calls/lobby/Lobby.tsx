@@ -7,6 +7,7 @@ import { useWords } from "../../i18n/context.tsx";
 import { Button, Spinner } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
+import { useCalls } from "../CallsContext.tsx";
 import { askToNotify, notifies } from "../ring/notify.ts";
 import { play } from "../ring/tones.ts";
 import type { CallSession } from "../session.ts";
@@ -34,6 +35,14 @@ export function Lobby({ session, onClose }: LobbyProps) {
   const microphone = useDevice("microphone", chosen.microphoneId ?? "");
   const devices = useDevices(camera.stream ?? microphone.stream);
 
+  const calls = useCalls();
+  useEffect(() => {
+    if (camera.stream) calls?.works("camera");
+  }, [calls, camera.stream]);
+  useEffect(() => {
+    if (microphone.stream) calls?.works("microphone");
+  }, [calls, microphone.stream]);
+
   const choose = (name: keyof Chosen, id: string) => {
     setChosen(remember({ [name]: id }));
     void session?.setDevice(kinds[name], id || "default").catch(() => undefined);
@@ -58,7 +67,7 @@ export function Lobby({ session, onClose }: LobbyProps) {
         </div>
         <div className="lobby-part">
           {picker("microphoneId", s.microphone)}
-          {microphone.why ? <Help kind="microphone" why={microphone.why} onAgain={microphone.again} /> : <Meter stream={microphone.stream} />}
+          {microphone.why ? <Help kind="microphone" why={microphone.why} known={microphone.why === camera.why} onAgain={microphone.again} /> : <Meter stream={microphone.stream} />}
         </div>
         <div className="lobby-part">
           {canChooseSpeaker ? picker("speakerId", s.speaker) : <p className="field-hint">{s.speakerFixed}</p>}
@@ -145,11 +154,13 @@ function Meter({ stream }: { stream: MediaStream | undefined }) {
   );
 }
 
-function Help({ kind, why, onAgain }: { kind: "camera" | "microphone"; why: Why; onAgain: () => void }) {
+/** `known`: how to help it stands there already. */
+function Help({ kind, why, known = false, onAgain }: { kind: "camera" | "microphone"; why: Why; known?: boolean; onAgain: () => void }) {
   const s = useStrings(strings);
+  const all = helpFor(kind, why, s, navigator.userAgent);
   return (
     <div className="lobby-help" role="alert">
-      {helpFor(kind, why, s, navigator.userAgent).map((text, i) => (
+      {(known ? all.slice(0, 1) : all).map((text, i) => (
         <p key={i}>{text}</p>
       ))}
       {why === "insecure" ? null : <Button onClick={onAgain}>{s.again}</Button>}

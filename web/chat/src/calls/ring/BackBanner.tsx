@@ -17,12 +17,14 @@ export function BackBanner({ call, model, busy }: { call: OwnCall; model: AppCal
       <span className="callring-bar-text">
         <span>{group ? s.stillInGroup(name) : s.stillIn(name)}</span>
       </span>
-      <Button kind="danger" disabled={busy !== ""} onClick={() => void model.leave(call.id)}>
-        {s.leave}
-      </Button>
-      <Button kind="primary" busy={busy === call.id} disabled={busy !== ""} onClick={() => void model.accept(call.id, { camera: call.video, microphone: true })}>
-        {s.comeBack}
-      </Button>
+      <span className="callring-bar-actions">
+        <Button kind="danger" disabled={busy !== ""} onClick={() => void model.leave(call.id)}>
+          {s.leave}
+        </Button>
+        <Button kind="primary" busy={busy === call.id} disabled={busy !== ""} onClick={() => void model.accept(call.id, { camera: call.video, microphone: true })}>
+          {s.comeBack}
+        </Button>
+      </span>
     </section>
   );
 }

@@ -32,7 +32,13 @@ export function Incoming(props: IncomingProps) {
   const [small, setSmall] = useState(false);
   const caller = nameOf(call.invitedBy || call.starter);
   useRinging(call.id, props.aloud && !small && props.busy === "", s.calls(caller), `${call.video ? s.incomingVideo : s.incomingVoice}${group ? ` · ${name}` : ""}`);
-  return small ? <RingBar {...props} engaged={false} /> : <Sheet {...props} caller={caller} onSmaller={() => setSmall(true)} />;
+  return small ? (
+    <div className="callring-bars">
+      <RingBar {...props} engaged={false} />
+    </div>
+  ) : (
+    <Sheet {...props} caller={caller} onSmaller={() => setSmall(true)} />
+  );
 }
 
 function Sheet({ call, model, busy, caller, onSmaller }: IncomingProps & { readonly caller: string; readonly onSmaller: () => void }) {
@@ -190,12 +196,14 @@ export function RingBar({ call, model, busy, engaged }: IncomingProps & { readon
           {group ? ` · ${name}` : ""}
         </span>
       </span>
-      <Button kind="danger" disabled={busy !== ""} onClick={() => void model.decline(call.id)}>
-        {s.decline}
-      </Button>
-      <Button kind="primary" busy={busy === call.id} disabled={busy !== ""} onClick={() => answer(call.video)}>
-        {engaged ? s.endAndAnswer : s.answer}
-      </Button>
+      <span className="callring-bar-actions">
+        <Button kind="danger" disabled={busy !== ""} onClick={() => void model.decline(call.id)}>
+          {s.decline}
+        </Button>
+        <Button kind="primary" busy={busy === call.id} disabled={busy !== ""} onClick={() => answer(call.video)}>
+          {engaged ? s.endAndAnswer : s.answer}
+        </Button>
+      </span>
     </section>
   );
 }

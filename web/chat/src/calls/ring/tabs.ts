@@ -5,47 +5,73 @@
 /** Begins to wait for the turn to be heard; `fn` when it has come. Returns the way to end it. */
 export type Aloud = (fn: () => void) => () => void;
 
-/**
- * Claims a call for this tab. With `fn` it waits a moment first, so that a tab that is in the call claims it before, and
- * then calls `fn` once no tab holds it. Returns the way to give it up.
- */
-export type Keep = (call: string, fn?: () => void) => () => void;
+/** What a tab that is in no call is told of one: nobody is in it here, or a tab has taken it. */
+export interface Offer {
+  readonly free: () => void;
+  readonly taken: () => void;
+}
 
-/** How long a tab that is in no call waits for others to claim it. */
+/** Takes a call for this tab; with an offer it only looks whether any tab of this browser has it. Returns the way to end either. */
+export type Keep = (call: string, offer?: Offer) => () => void;
+
+/** How long a tab that is in no call waits for others to take it. */
 const graceMs = 600;
 
-function hold(name: string, granted: () => void): () => void {
-  const end = new AbortController();
-  const { locks } = navigator as Partial<Navigator>;
-  if (!locks) {
-    queueMicrotask(() => {
-      if (!end.signal.aborted) granted();
-    });
-    return () => end.abort();
-  }
-  const held = () => {
-    if (end.signal.aborted) return undefined;
-    granted();
-    return new Promise<void>((resolve) => end.signal.addEventListener("abort", () => resolve()));
-  };
-  // Aborting ends the wait as well as, by `held`, the lock.
-  locks.request(name, { signal: end.signal }, held).catch(() => undefined);
-  return () => end.abort();
-}
+const locksOf = (): LockManager | undefined => (navigator as Partial<Navigator>).locks;
 
 /** The turn to ring, of all tabs of one user in this browser. */
 export function aloudOf(app: string, user: string): Aloud {
-  return (fn) => hold(`skein.ring ${app} ${user}`, fn);
+  return (fn) => {
+    const end = new AbortController();
+    const granted = () => {
+      if (end.signal.aborted) return undefined;
+      fn();
+      return held(end.signal);
+    };
+    const locks = locksOf();
+    if (locks) locks.request(`skein.ring ${app} ${user}`, { signal: end.signal }, granted).catch(() => undefined);
+    else queueMicrotask(() => void granted());
+    return () => end.abort();
+  };
+}
+
+/** Lasts until the signal says that it is over. */
+function held(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
 }
 
 /** Claims on calls. */
-export const keepCall: Keep = (call, fn) => {
+export const keepCall: Keep = (call, offer) => {
   const name = `skein.call ${call}`;
-  if (!fn) return hold(name, () => undefined);
-  let stop: (() => void) | undefined;
-  const timer = setTimeout(() => (stop = hold(name, fn)), graceMs);
+  const end = new AbortController();
+  const locks = locksOf();
+  if (!offer) {
+    // Whoever looked, or was in it, has it no longer.
+    locks?.request(name, { steal: true }, () => held(end.signal)).catch(() => undefined);
+    return () => end.abort();
+  }
+  const look = async (): Promise<void> => {
+    while (!end.signal.aborted) {
+      let free = false;
+      const granted = () => {
+        if (end.signal.aborted) return undefined;
+        free = true;
+        offer.free();
+        return held(end.signal);
+      };
+      // Many may look at once. The wait is over when nobody has it, and what follows when somebody takes it.
+      await (locks ? locks.request(name, { mode: "shared", signal: end.signal }, granted) : granted())?.catch(() => undefined);
+      if (!end.signal.aborted && free) offer.taken();
+      // Refused for another reason: it is not asked again.
+      if (!free) return;
+    }
+  };
+  const timer = setTimeout(() => void look(), graceMs);
   return () => {
     clearTimeout(timer);
-    stop?.();
+    end.abort();
   };
 };
