@@ -53,6 +53,7 @@ const own = (id: string, more: Partial<OwnCall> = {}): OwnCall => ({
   device: "",
   invitedBy: "bob",
   ringsUntil: 60_000,
+  recording: undefined,
   ...more,
 });
 
