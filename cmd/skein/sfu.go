@@ -107,6 +107,8 @@ func sfuCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return errors.New("set SKEIN_SFU_KEY, and SKEIN_SFU_SECRET to at least 32 characters")
 	}
 	if f.supervised {
+		// Where memory runs out (Linux), calls go before chat does.
+		_ = os.WriteFile("/proc/self/oom_score_adj", []byte("500"), 0) // elsewhere there is no such file
 		var alone context.CancelFunc
 		ctx, alone = context.WithCancel(ctx)
 		defer alone()
