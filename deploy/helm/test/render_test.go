@@ -103,7 +103,7 @@ extraVolumeMounts: [{name: more, mountPath: /more}]
 		secret: map[string]string{"pg": "url", "seal": "key", "routes": "ca.crt"},
 	},
 	"a NATS of one's own": {
-		values: base + "cluster: {nats: {existingSecret: nats}}\nreplicas: 2\n",
+		values: base + "cluster: {nats: {existingSecret: nats}, callsPort: 7001}\nreplicas: 2\ncalls: {enabled: true}\n",
 		kinds:  "ConfigMap NetworkPolicy Pod PodDisruptionBudget Service Service ServiceAccount StatefulSet",
 		secret: map[string]string{"pg": "url", "seal": "key", "nats": "url"},
 	},

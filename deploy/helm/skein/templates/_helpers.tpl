@@ -49,6 +49,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (gt (int (include "skein.most" .)) 1) (not .Values.cluster.nats.existingSecret) -}}true{{- end -}}
 {{- end -}}
 
+{{/* Not empty if calls go from node to node. */}}
+{{- define "skein.passesCalls" -}}
+{{- if and (gt (int (include "skein.most" .)) 1) .Values.calls.enabled -}}true{{- end -}}
+{{- end -}}
+
 {{/* The most nodes that there can be. */}}
 {{- define "skein.most" -}}
 {{- if .Values.autoscaling.enabled -}}{{ .Values.autoscaling.maxReplicas }}{{- else -}}{{ .Values.replicas }}{{- end -}}
@@ -100,6 +105,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $cluster "plain" true -}}
 {{- end -}}
 {{- $_ := set $own "cluster" $cluster -}}
+{{- end -}}
+{{- if include "skein.passesCalls" . -}}
+{{- $_ := set $own "cluster" (merge (dict "sfu" (printf ":%v" .Values.cluster.callsPort)) (default dict $own.cluster)) -}}
 {{- end -}}
 {{- $default := dict "log" (dict "format" "json") -}}
 {{- if .Values.calls.enabled -}}
