@@ -35,11 +35,11 @@ export function CallsProvider({ children }: { children: ReactNode }) {
   const tell = useNews((conversation, video) => void current.current?.start(conversation, { video }));
 
   useEffect(() => {
-    const made = new CallsModel<CallSession>({
+    const made: AppCalls = new CallsModel<CallSession>({
       calls: client.calls,
       device: () => client.snapshot.deviceId,
       onDevice: (fn) => client.subscribe(fn),
-      connect: (joined, { camera, microphone }) => new CallSession(client, joined, { camera, microphone, ...remembered() }),
+      connect: (joined, { camera, microphone }) => new CallSession(client, joined, { camera, microphone, ...remembered(), e2eeKey: made.takeWords() }),
       prepare: (on) => {
         // Begins to load while the person is asked.
         void import("livekit-client").catch(() => undefined);

@@ -117,6 +117,7 @@ export class CallsModel<Session extends SessionLike> {
   readonly #ringEnds = new Map<string, () => void>();
   #state: CallsState<Session> = quiet;
   #asking = false;
+  #words = "";
   #stopRinging: (() => void) | undefined;
   #letGo: (() => void) | undefined;
   #looking: { readonly id: string; readonly stop: () => void } | undefined;
@@ -243,6 +244,22 @@ export class CallsModel<Session extends SessionLike> {
   /** Shows the call small, or large. */
   minimise(minimised: boolean): void {
     this.#set({ minimised });
+  }
+
+  /** The words that the next call is encrypted by, end to end; "" for none. */
+  get words(): string {
+    return this.#words;
+  }
+
+  setWords(words: string): void {
+    this.#words = words;
+  }
+
+  /** The words, for the call that begins now; the one after it has none. */
+  takeWords(): string {
+    const words = this.#words;
+    this.#words = "";
+    return words;
   }
 
   /** Shows the choice of devices, or no longer. */

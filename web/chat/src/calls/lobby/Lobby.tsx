@@ -13,6 +13,7 @@ import { play } from "../ring/tones.ts";
 import type { CallSession } from "../session.ts";
 import { remember, remembered, type Chosen } from "./chosen.ts";
 import { helpFor } from "./help.ts";
+import { LobbyWords } from "./LobbyWords.tsx";
 import type { Why } from "./prepare.ts";
 import { strings } from "./strings.ts";
 import { useDevice, useDevices, useLevel } from "./useDevice.ts";
@@ -76,6 +77,7 @@ export function Lobby({ session, onClose }: LobbyProps) {
             {s.test}
           </Button>
         </div>
+        <LobbyWords session={session} />
         <Notifying />
       </div>
     </Dialog>

@@ -89,3 +89,8 @@ export class Encryption {
 export function normal(words: string): string {
   return words.normalize("NFKC").trim().replace(/\s+/gu, " ");
 }
+
+/** Whether this browser can encrypt frames: by a transform in a worker, or by streams of them. */
+export function canEncrypt(): boolean {
+  return "RTCRtpScriptTransform" in window || (typeof RTCRtpSender !== "undefined" && "createEncodedStreams" in RTCRtpSender.prototype);
+}

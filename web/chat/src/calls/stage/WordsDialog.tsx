@@ -4,13 +4,9 @@ import { useWords } from "../../i18n/context.tsx";
 import { useStrings } from "../../i18n/strings.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
+import { canEncrypt } from "../media/words.ts";
 import type { CallSession } from "../session.ts";
 import { strings } from "./strings.ts";
-
-/** Whether this browser can encrypt frames: by a transform in a worker, or by streams of them. */
-export function canEncrypt(): boolean {
-  return "RTCRtpScriptTransform" in window || (typeof RTCRtpSender !== "undefined" && "createEncodedStreams" in RTCRtpSender.prototype);
-}
 
 /** The dialog. */
 export function WordsDialog({ session, onClose }: { session: CallSession; onClose: () => void }) {
