@@ -29,6 +29,8 @@ func twirpStatus(code string) int {
 		return http.StatusNotFound
 	case "unauthenticated":
 		return http.StatusUnauthorized
+	case "unimplemented":
+		return http.StatusNotImplemented
 	case "permission_denied":
 		return http.StatusForbidden
 	case "invalid_argument", "malformed":
@@ -85,6 +87,18 @@ func (s *Server) methods() map[string]method {
 	}
 }
 
+// unimplemented says of calls of LiveKit's room API that there are not here
+// what to do instead, so that nobody takes them for misspelt.
+func unimplemented(name string) (why string, known bool) {
+	switch name {
+	case "ForwardParticipant", "MoveParticipant":
+		return "participants stay in their room: give the client a token of the other room, with which it joins", true
+	case "PerformRpc":
+		return "calls between participants are made by a participant: join the room", true
+	}
+	return "", false
+}
+
 // maxTwirp bounds a request of the room API, bytes.
 const maxTwirp = 1 << 20
 
@@ -126,12 +140,16 @@ func (s *Server) twirp(r *http.Request) (proto.Message, error) {
 		methods, name = s.egressMethods(), strings.TrimPrefix(r.URL.Path, egressPath)
 	}
 	m, ok := methods[name]
-	if !ok || r.Method != http.MethodPost {
+	why, known := unimplemented(name)
+	if !ok && !known || r.Method != http.MethodPost {
 		return nil, &twirpError{"bad_route", "no such method"}
 	}
 	g, err := s.parse(bearer(r))
 	if err != nil {
 		return nil, &twirpError{"unauthenticated", "permissions denied"}
+	}
+	if known {
+		return nil, &twirpError{"unimplemented", why}
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxTwirp+1))
 	if err != nil || len(b) > maxTwirp {

@@ -1,7 +1,8 @@
 // Published clients talk to each other through the SFU.
 import { expect, test } from "vitest";
 import { AccessToken, TokenVerifier } from "livekit-server-sdk";
-import { key, secret } from "../src/sfu.js";
+import { Party } from "../src/party.js";
+import { key, secret, startSFU } from "../src/sfu.js";
 import { withSFU } from "../src/setup.js";
 
 const it = withSFU();
@@ -27,6 +28,37 @@ for (const v0 of [false, true]) {
     await bob.leave();
   });
 }
+
+test("a publisher lets those subscribe that it names, and changes its mind", async () => {
+  const ann = await it.join("ann", "named", { publish: "none" });
+  await ann.run(`room.localParticipant.setTrackSubscriptionPermissions(false, [{ participantIdentity: "bob", allowAll: true }]); await room.localParticipant.setMicrophoneEnabled(true);`);
+  const [bob, eve] = await Promise.all(["bob", "eve"].map((who) => it.join(who, "named", { publish: "none" })));
+  const gets = (on: boolean) => `const t = [...room.remoteParticipants.get("ann").trackPublications.values()][0]; return t !== undefined && (t.track !== undefined) === ${on} && t.isSubscribed === ${on};`;
+  await bob!.hears("ann");
+  await eve!.until(gets(false));
+  // Also who asks for it gets nothing.
+  await eve!.run(`for (const t of room.remoteParticipants.get("ann").trackPublications.values()) t.setSubscribed(true);`);
+  await ann.run(`room.localParticipant.setTrackSubscriptionPermissions(true);`);
+  await eve!.hears("ann");
+  await ann.run(`room.localParticipant.setTrackSubscriptionPermissions(false, [{ participantIdentity: "eve", allowAll: true }]);`);
+  await bob!.until(gets(false));
+  await bob!.until(`return w.events.some((e) => e[0] === "trackSubscriptionPermissionChanged");`);
+  await eve!.hears("ann");
+  await Promise.all([ann, bob!, eve!].map((p) => p.leave()));
+});
+
+test("signalling and media pass over IPv6", async () => {
+  const sfu = await startSFU(["--rtc-listen", "::1", "--rtc-tcp=false"], "[::1]:0");
+  try {
+    const ann = await Party.join(it.browser, it.pages.url, sfu, "ann", "six", { publish: "audio" });
+    const bob = await Party.join(it.browser, it.pages.url, sfu, "bob", "six", { publish: "none" });
+    await bob.hears("ann");
+    expect((await bob.way()).remote).toBe(`::1:${sfu.rtcPort}`);
+    await Promise.all([ann, bob].map((p) => p.leave()));
+  } finally {
+    await sfu.stop();
+  }
+});
 
 test("a token for another room, of another key, expired or forged is refused", async () => {
   const t = async (g: Partial<{ k: string; s: string; ttl: number; room: string }>) => {
