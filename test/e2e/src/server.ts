@@ -103,8 +103,9 @@ export class Server {
 }
 
 async function run(data: string, listen: string, flags: readonly string[]): Promise<{ child: ChildProcess; url: string }> {
-  // Tests of calls say --sfu; the others need no media server, and many run at once.
-  const sfu = flags.includes("--sfu") ? [] : ["--sfu", "off"];
+  // Tests of calls say --sfu; the others need no media server, and many run at once, so that each needs a port of its own.
+  const given = (flag: string): boolean => flags.includes(flag);
+  const sfu = given("--sfu") ? (given("--rtc-port") ? [] : ["--rtc-port", "0"]) : ["--sfu", "off"];
   const child = spawn(binary, ["serve", "--dev", "--listen", listen, "--data", data, ...sfu, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
   });
