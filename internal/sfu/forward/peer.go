@@ -139,7 +139,7 @@ func (p *Peer) StopReceiving(t *Track) {
 	keep := p.sources[:0]
 	for _, s := range p.sources {
 		if s.track == t {
-			s.pending = nil
+			s.forwarded()
 			s.drain()
 		} else {
 			keep = append(keep, s)
@@ -298,8 +298,7 @@ func (s *Source) forward(now int64, out *link.Batch) {
 		l.Unlock()
 	}
 	s.tapped()
-	clear(s.pending)
-	s.pending = s.pending[:0]
+	s.forwarded()
 	if key != nil {
 		key.askKey(now)
 	}

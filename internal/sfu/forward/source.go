@@ -33,7 +33,8 @@ type Source struct {
 	rtx   uint32 // SSRC of its repair, 0 = none yet
 
 	// Guarded by the peer's mu.
-	pending []*Packet
+	pending []*Packet // came and were not forwarded yet, in the order of arrival
+	outlive []*Packet // of them, those that the ring has no more
 	got     bool
 	highest uint32 // extended sequence number
 	base    uint32
@@ -89,7 +90,7 @@ func (s *Source) keep(p *Packet) bool {
 		if int16(old.seq-p.seq) > 0 { // older than what is kept
 			return false
 		}
-		old.free()
+		s.release(old)
 	}
 	*slot = p
 	if !s.kept {
@@ -106,12 +107,34 @@ func (s *Source) keep(p *Packet) bool {
 			if p.arrival-(*q).arrival < ringAge || *q == p {
 				break
 			}
-			(*q).free()
+			s.release(*q)
 			*q = nil
 		}
 		s.oldest++
 	}
 	return true
+}
+
+// release frees a packet that the ring lets go of. One that waits to be
+// forwarded is freed after that: a sender may jump by the ring's size within one
+// frame, begin its stream anew, or be read again after a second of standstill.
+func (s *Source) release(p *Packet) {
+	if len(s.pending) > 0 && p.arrival >= s.pending[0].arrival {
+		s.outlive = append(s.outlive, p)
+		return
+	}
+	p.free()
+}
+
+// forwarded forgets what was pending.
+func (s *Source) forwarded() {
+	clear(s.pending)
+	s.pending = s.pending[:0]
+	for i, p := range s.outlive {
+		p.free()
+		s.outlive[i] = nil
+	}
+	s.outlive = s.outlive[:0]
 }
 
 // free gives the packet's memory back.
@@ -142,7 +165,7 @@ func (s *Source) drain() {
 	defer s.ringMu.Unlock()
 	for i, p := range s.ring {
 		if p != nil {
-			p.free()
+			s.release(p)
 			s.ring[i] = nil
 		}
 	}
