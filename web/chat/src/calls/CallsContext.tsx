@@ -2,7 +2,8 @@
 // that this tab is in, and what is drawn over the whole app for them.
 import { createContext, lazy, Suspense, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { useStrings } from "../i18n/strings.ts";
-import { useClient } from "../live/context.tsx";
+import { browserStorage, useClient } from "../live/context.tsx";
+import { knownOf } from "./known.ts";
 import { useToasts } from "../ui/Toasts.tsx";
 import "./calls.css";
 import { remembered } from "./lobby/chosen.ts";
@@ -47,6 +48,7 @@ export function CallsProvider({ children }: { children: ReactNode }) {
       },
       aloud: aloudOf(client.appId, client.userId),
       keep: keepCall,
+      known: knownOf(browserStorage(), client.appId),
       tell,
       fail,
     });

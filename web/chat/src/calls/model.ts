@@ -93,6 +93,8 @@ export interface CallsDeps<Session extends SessionLike> {
   readonly aloud: Aloud;
   /** Keeps a call for this tab. */
   readonly keep: Keep;
+  /** What was found out before about whether the server has calls, and keeps what is found out now. */
+  readonly known: { read(): boolean; write(available: boolean): void };
   readonly tell: (news: News) => void;
   readonly fail: (error: unknown) => void;
   readonly later?: (fn: () => void, ms: number) => () => void;
@@ -168,6 +170,7 @@ export class CallsModel<Session extends SessionLike> {
     } catch (error) {
       if (this.#state.going !== going) return;
       this.#set({ going: undefined });
+      if ((error as SkeinError).code === "failed_precondition") this.#askAnew();
       const running = (error as SkeinError).code === "already_exists";
       // Both have called each other in the same moment: what rings here is answered.
       const other = running ? this.#deps.calls.now.find((call) => call.conversation === id && call.own === "ringing") : undefined;
@@ -285,14 +288,24 @@ export class CallsModel<Session extends SessionLike> {
   /** Finds out whether the server has calls, once: one that has none refuses before it looks for the call. */
   ask(): void {
     if (this.#asking || this.#state.available !== undefined) return;
+    if (this.#deps.known.read()) return this.#set({ available: true });
     this.#asking = true;
     this.#deps.calls
       .accept("0".repeat(32))
       .catch((error: unknown) => {
         const { code } = error as SkeinError;
-        if (code === "failed_precondition" || code === "not_found") this.#set({ available: code === "not_found" });
+        if (code !== "failed_precondition" && code !== "not_found") return;
+        this.#deps.known.write(code === "not_found");
+        this.#set({ available: code === "not_found" });
       })
       .finally(() => (this.#asking = false));
+  }
+
+  /** What was known of the server may be so no longer. */
+  #askAnew(): void {
+    this.#deps.known.write(false);
+    this.#set({ available: undefined });
+    this.ask();
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { SkeinError } from "@skein/client";
 import type { Call, CallsEvents, Joined, NewCall, OwnCall } from "@skein/client/calls";
 import { describe, expect, test } from "vitest";
+import { knownOf } from "../../src/calls/known.ts";
 import type { Offer } from "../../src/calls/ring/tabs.ts";
 import { CallsModel, type News, type SessionLike, type With } from "../../src/calls/model.ts";
 
@@ -69,6 +70,7 @@ class World {
   turn: (() => void) | undefined;
   timers = new Map<() => void, number>();
   allowed: With | undefined;
+  known = false;
   answer: () => Promise<Joined> = async () => this.joined({});
   readonly #listeners = new Map<string, Set<Listener>>();
 
@@ -127,6 +129,7 @@ class World {
         else this.held.add(id);
         return () => void (offer ? (this.looking = this.looking.filter((one) => one !== offer)) : this.held.delete(id));
       },
+      known: { read: () => this.known, write: (available) => void (this.known = available) },
       tell: (news) => void this.told.push(news),
       fail: (error) => void this.failed.push(error),
       later: (fn, ms) => {
@@ -357,14 +360,43 @@ describe("a call that goes on", () => {
   });
 });
 
-test("a server without calls is found out by asking it once", async () => {
-  const [w, model] = make();
-  w.answer = async () => {
-    throw new SkeinError("failed_precondition", "this server has no calls");
+describe("whether the server has calls", () => {
+  const refused = (code: "failed_precondition" | "not_found") => async () => {
+    throw new SkeinError(code, "refused");
   };
-  model.ask();
-  model.ask();
-  await new Promise((resolve) => setTimeout(resolve));
-  expect(model.get().available).toBe(false);
-  expect(w.asked).toHaveLength(1);
+
+  test("is found out by asking it once", async () => {
+    const [w, model] = make();
+    w.answer = refused("failed_precondition");
+    model.ask();
+    model.ask();
+    await expect.poll(() => model.get().available).toBe(false);
+    expect(w.asked).toHaveLength(1);
+    expect(w.known).toBe(false);
+  });
+
+  test("is not asked where it is known, until a call is refused", async () => {
+    const [w, model] = make();
+    w.known = true;
+    model.ask();
+    expect(model.get().available).toBe(true);
+    expect(w.asked).toEqual([]);
+    w.answer = refused("failed_precondition");
+    await model.start("alice~bob", { video: false });
+    await expect.poll(() => model.get().available).toBe(false);
+    expect(w.failed).toHaveLength(1);
+  });
+
+  test("is kept for a day", () => {
+    const kept = new Map<string, string>();
+    let now = 1000;
+    const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value), removeItem: (key: string) => void kept.delete(key) };
+    const known = knownOf(storage, "demo", () => now);
+    expect(known.read()).toBe(false);
+    known.write(true);
+    expect(known.read()).toBe(true);
+    expect(knownOf(storage, "other", () => now).read()).toBe(false);
+    now += 86_400_000;
+    expect(known.read()).toBe(false);
+  });
 });

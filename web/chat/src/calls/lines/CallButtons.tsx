@@ -21,13 +21,13 @@ export function CallButtons({ conversation, snapshot }: CallButtonsProps) {
   const s = useStrings(strings);
   const { show } = useToasts();
   const calls = useCalls();
-  const { going } = useCallsState();
+  const { going, available } = useCallsState();
   const { shown, obstacle } = useMayCall(conversation, snapshot);
   const running = useGroupCall(conversation.id);
   const [choosing, setChoosing] = useState<{ readonly video: boolean }>();
   const [menu, setMenu] = useState<MenuPlace>();
-  // Who is in the call of this very conversation needs no button for it, and where one goes on there is a bar to join it by.
-  if (!shown || going?.conversation === conversation.id || running) return null;
+  // A server without calls has no buttons for them. Who is in the call of this very conversation needs no button for it, and where one goes on there is a bar to join it by.
+  if (!shown || available === false || going?.conversation === conversation.id || running) return null;
 
   const call = (video: boolean) => {
     setMenu(undefined);

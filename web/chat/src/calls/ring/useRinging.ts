@@ -25,17 +25,22 @@ export function useRinging(id: string, aloud: boolean, title: string, body: stri
   }, [aloud, id]);
   useEffect(() => (aloud ? notify(`skein-call-${id}`, title, body) : undefined), [aloud, id, title, body]);
   useEffect(() => {
-    const before = document.title;
-    let on = false;
+    const sign = "📞 ";
+    let before = document.title;
+    const back = () => {
+      // Unless the count of what is unread was put there meanwhile.
+      if (document.title.startsWith(sign)) document.title = before;
+    };
     const blink = () => {
-      on = !on;
-      document.title = on ? `📞 ${title}` : before;
+      if (document.title.startsWith(sign)) return back();
+      before = document.title;
+      document.title = sign + title;
     };
     blink();
     const timer = setInterval(blink, 1500);
     return () => {
       clearInterval(timer);
-      if (on) document.title = before;
+      back();
     };
   }, [title]);
 }
