@@ -222,10 +222,16 @@ test("by the same words they see one another, by others not, and it is said", as
   await button(alice, "Encrypted end to end: who uses other words").waitFor();
   await shot(alice.page, "stage-other-words");
   await shot(carol.page, "stage-other-words-dark");
+  await banner(carol, "everyone must use the same words").getByRole("button", { name: "Enter the words" }).click();
+  await carol.page.getByLabel("Words", { exact: true }).fill("blue wool on Friday");
+  await carol.page.getByRole("button", { name: "Use these words" }).click();
+  await Promise.all([sees(carol, "alice"), sees(alice, "carol")]);
+  await banner(alice, "everyone must use the same words").waitFor({ state: "detached" });
 });
 
 test("the call is a small window while one chats, and leaves nothing behind", async () => {
-  await button(alice, "Back to the chat").click();
+  await alice.page.keyboard.press("Escape");
+  expect(alice.page.url()).toContain("#/c/");
   const mini = alice.page.getByRole("region", { name: "The call goes on here" });
   await mini.locator("video").waitFor();
   await alice.send("Back in a minute");

@@ -80,6 +80,7 @@ export class CallSession {
   #encryption: Encryption | undefined;
   #hangUp: (() => Promise<void>) | undefined;
   #early: Promise<OwnTrack | undefined>[] = [];
+  #questions = 0;
   #version = 0;
   #queued = false;
 
@@ -283,7 +284,7 @@ export class CallSession {
     this.#wants.camera = this.camera;
     this.#become("connecting");
     try {
-      const joined = await this.#client.calls.accept(this.#call.id, { move: true });
+      const joined = await this.#client.calls.accept(this.#call.id);
       // The media server ends the connection before when it sees the next one: it is not left, for that would leave the call.
       this.#quiet();
       for (const track of localTracks(before)) track.stop();
@@ -549,11 +550,13 @@ export class CallSession {
     else this.#fail(new SkeinError("unavailable", "the connection of the call is lost"));
   }
 
-  /** The newest of who is in it; the last question asked wins. */
+  /** Asks who is in it; the answer to the last question holds. */
   #refresh(): void {
     if (this.#gone()) return;
+    const question = (this.#questions += 1);
     this.#client.calls.get(this.#call.id).then(
       (call) => {
+        if (question !== this.#questions) return;
         this.#call = call;
         this.#changed();
       },
@@ -570,6 +573,8 @@ export class CallSession {
   #fail(error: unknown): void {
     if (this.#gone()) return;
     this.#error = error;
+    // What came before the connection has left nothing by itself.
+    if (!this.#hangUp) this.#client.calls.leave(this.#call.id).catch(() => undefined);
     this.#finish("lost");
   }
 

@@ -21,7 +21,7 @@ export function useKeys(session: CallSession, ref: RefObject<HTMLElement | null>
       if (typing) return;
       if (key === "m") void session.setMicrophone(!session.microphone);
       else if (key === "v") void session.setCamera(!session.camera);
-      else if (key === "escape" && !document.fullscreenElement) minimise.current();
+      else if (key === "escape" && !document.fullscreenElement && target.closest(".stage-panel") === null) minimise.current();
       else if (key === " " && !session.microphone && target.closest(taken) === null) {
         held = true;
         void session.setMicrophone(true);
@@ -44,12 +44,13 @@ export function useKeys(session: CallSession, ref: RefObject<HTMLElement | null>
     const onKeyUp = (event: KeyboardEvent) => {
       if (event.key === " ") letGo();
     };
-    window.addEventListener("keydown", onKeyDown);
+    // Before the app below, which has keys of its own.
+    window.addEventListener("keydown", onKeyDown, true);
     window.addEventListener("keyup", onKeyUp);
     window.addEventListener("blur", letGo);
     return () => {
       letGo();
-      window.removeEventListener("keydown", onKeyDown);
+      window.removeEventListener("keydown", onKeyDown, true);
       window.removeEventListener("keyup", onKeyUp);
       window.removeEventListener("blur", letGo);
     };
