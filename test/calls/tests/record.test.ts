@@ -78,22 +78,22 @@ test("two parties are recorded, track by track: a browser plays all of it, and t
   await expect(client().startTrackEgress("r", new DirectFileOutput({ filepath: "x", output: { case: "s3", value: { bucket: "b" } as never } }), "x")).rejects.toThrow(/own folder/);
   const stranger = await fetch(`${sfu.http}/twirp/livekit.Egress/ListEgress`, { method: "POST", headers: { Authorization: `Bearer ${await sfu.token("eve", "r", { roomAdmin: true })}` }, body: "{}" });
   expect(stranger.status).toBe(403);
-  // Bob is silent for two seconds in the middle; time goes on in the file.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  // Bob is silent for a while in the middle; time goes on in the file.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   await bob.run("await room.localParticipant.setMicrophoneEnabled(false);");
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   await bob.run("await room.localParticipant.setMicrophoneEnabled(true);");
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
   // A file in the middle can be played, as whatever is left by a death.
   for (const i of await client().listEgress({ roomName: "r", active: true })) copyFileSync(i.fileResults[0]!.location, join(dir, `copy-${i.fileResults[0]!.filename}`));
   const stopped = Date.now();
   await Promise.all(began.map((i) => client().stopEgress(i.egressId)));
   const lasted = (stopped - since) / 1000;
-  for (const i of began) {
+  await Promise.all(began.map(async (i) => {
     const over = await result(i.egressId);
     expect(over.status).toBe(EgressStatus.EGRESS_COMPLETE);
     const [f] = over.fileResults;
-    const seen = await play(player, f!.location);
+    const [seen, middle] = await Promise.all([play(player, f!.location), play(player, join(dir, `copy-${f!.filename}`))]);
     expect(seen.error).toBe("");
     expect(Math.abs(seconds(f!.duration) - lasted)).toBeLessThan(1); // it began a moment before we knew
     expect(Math.abs(seen.duration - seconds(f!.duration))).toBeLessThan(0.2);
@@ -106,11 +106,10 @@ test("two parties are recorded, track by track: a browser plays all of it, and t
       expect(seen.width).toBe(640);
       expect(seen.frames).toBeGreaterThan(seen.duration * 5);
     }
-    const middle = await play(player, join(dir, `copy-${f!.filename}`));
     expect(middle.error).toBe("");
     expect(middle.at).toBeGreaterThan(seconds(f!.duration) - 3);
     expect(events.filter((e) => e.egress === i.egressId).map((e) => e.event)).toEqual(["egress_started", "egress_updated", "egress_updated", "egress_ended"]);
-  }
+  }));
   await ann.leave();
   await bob.leave();
 });
@@ -119,22 +118,22 @@ test("the media server is killed: what was recorded is whole after its next star
   const ann = await Party.join(browser, pages.url, sfu, "ann", "killed", {});
   const began = await until2(() => start("killed"), 2);
   await until("files that grow", async () => (await client().listEgress({ roomName: "killed", active: true })).every((i) => i.fileResults.length > 0 && statSync(i.fileResults[0]!.location).size > 10_000));
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   await new Promise<void>((resolve) => {
     sfu.process.once("exit", () => resolve());
     sfu.process.kill("SIGKILL");
   });
   sfu = await startSFU(args);
-  for (const i of began) {
+  await Promise.all(began.map(async (i) => {
     const over = await result(i.egressId);
     expect(over.details).toContain("in the middle");
     const seen = await play(player, over.fileResults[0]!.location);
     expect(seen.error).toBe("");
-    expect(seconds(over.fileResults[0]!.duration)).toBeGreaterThan(1.5);
+    expect(seconds(over.fileResults[0]!.duration)).toBeGreaterThan(1);
     expect(Math.abs(seen.duration - seconds(over.fileResults[0]!.duration))).toBeLessThan(0.2);
     expect(Math.abs(seen.at - seen.duration)).toBeLessThan(0.2);
     expect(JSON.parse(readFileSync(`${over.fileResults[0]!.location}.json`, "utf8")).identity).toBe("ann");
-  }
+  }));
   await ann.page.context().close();
 });
 
@@ -150,7 +149,7 @@ test("VP9, H.264 and AV1 are recorded as they come", async () => {
     const ann = await Party.join(browser, pages.url, sfu, "ann", codec, { publish: "video", room: { publishDefaults: { videoCodec: codec, backupCodec: false, simulcast: false } } });
     const [i] = await until2(() => start(codec), 1);
     await until("a file that grows", async () => (await client().listEgress({ egressId: i!.egressId }))[0]?.status === EgressStatus.EGRESS_ACTIVE);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     await ann.leave(); // the end of the track is the end of the file
     const f = (await result(i!.egressId)).fileResults[0]!;
     expect(f.filename.endsWith(codec === "h264" ? ".mkv" : ".webm")).toBe(true);

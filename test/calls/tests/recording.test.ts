@@ -58,7 +58,7 @@ test("both of a call are recorded, and play in step from the conversation afterw
   expect(joined.call.recording?.user).toBe("alice");
   const his = await enter(joined, "audio");
   await until("both are heard", async () => (await hers.heard()).some((h) => h.bytes > 0) && (await his.heard()).some((h) => h.framesDecoded > 5));
-  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await new Promise((resolve) => setTimeout(resolve, 2500));
   await alice.calls.stopRecording(started.call.id);
   await until("bob to know that it is over", () => bob.calls.now[0]?.recording === undefined);
   let recording: Recording | undefined;
@@ -71,7 +71,7 @@ test("both of a call are recorded, and play in step from the conversation afterw
   expect(recording).toMatchObject({ recorder: "alice", conversation: conversation.id, problem: "" });
   await until("the line", () => conversation.lastMessage !== undefined && alice.calls.line(conversation.lastMessage)?.kind === "recorded");
   expect(alice.calls.line(conversation.lastMessage!)).toMatchObject({ recording: recording!.id, recorder: "alice" });
-  for (const [n, t] of tracks.entries()) {
+  await Promise.all(tracks.map(async (t, n) => {
     const { status, file } = await fetchTrack("bob", recording!, n);
     expect(status).toBe(200);
     const seen = await play(player, file);
@@ -81,7 +81,7 @@ test("both of a call are recorded, and play in step from the conversation afterw
     expect(t.started + t.duration).toBeLessThan(recording!.ended! + 1500);
     if (t.source === "microphone") expect(seen.loudness).toBeGreaterThan(0.02);
     else expect(seen.frames).toBeGreaterThan(10);
-  }
+  }));
   // Nobody else reads them.
   expect((await fetchTrack("eve", recording!, 0)).status).toBe(404);
   await alice.calls.end(started.call.id);
@@ -95,14 +95,14 @@ test("the media server dies in a recording: what there was is kept, and it goes 
   const heard = async (p: Party): Promise<number> => (await p.heard()).reduce((sum, h) => sum + h.bytes, 0);
   await until("a voice", async () => (await heard(hers)) > 0 && (await heard(his)) > 0);
   await alice.calls.record(started.call.id);
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await new Promise((resolve) => setTimeout(resolve, 2000));
   process.kill(own.lives.at(-1)!.pid, "SIGKILL");
   await until("the loss to be noticed", () => hers.run<boolean>("return w.events.some(([e]) => e === 'signalReconnecting' || e === 'reconnecting');"));
   await until("the second part", async () => {
     const { recordings } = await alice.calls.recordings({ call: started.call.id });
     return recordings[0]?.state === "on" && own.lives.length > 1 && (await heard(hers)) > 0 && (await heard(his)) > 0;
   });
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   await alice.calls.end(started.call.id);
   let recording: Recording | undefined;
   await until("the files", async () => {
@@ -110,10 +110,10 @@ test("the media server dies in a recording: what there was is kept, and it goes 
     return recording?.state === "done";
   }, 90_000);
   for (const user of ["alice", "bob"]) expect(recording!.tracks.filter((t) => t.user === user).length).toBeGreaterThanOrEqual(2);
-  for (const n of recording!.tracks.keys()) {
+  await Promise.all(recording!.tracks.map(async (_, n) => {
     const seen = await play(player, (await fetchTrack("alice", recording!, n)).file);
     expect(seen.error).toBe("");
     expect(seen.decoded).toBeGreaterThan(0.5);
-  }
+  }));
   await Promise.all([hers, his].map((p) => p.page.context().close()));
 }, 120_000);
