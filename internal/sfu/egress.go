@@ -94,7 +94,27 @@ func (s *Server) record(r *Room, t *published, path string) (proto.Message, erro
 	s.mu.Lock()
 	s.egress[info.EgressId] = rec
 	s.mu.Unlock()
+	r.markRecording()
 	return info, nil
+}
+
+// markRecording tells everybody in the room whether anything of it is recorded,
+// when that has changed; the room's mu is held.
+func (r *Room) markRecording() {
+	active := false
+	for _, p := range r.participants {
+		for _, t := range p.published {
+			active = active || t.recording != nil && t.recording.Running()
+		}
+	}
+	if r.info.ActiveRecording == active {
+		return
+	}
+	r.info.ActiveRecording = active
+	m := &livekit.SignalResponse{Message: &livekit.SignalResponse_RoomUpdate{RoomUpdate: &livekit.RoomUpdate{Room: r.infoLocked()}}}
+	for _, p := range r.participants {
+		p.send(m)
+	}
 }
 
 // stopRecording ends the recording of a track that ends; the room's mu is held.

@@ -267,6 +267,7 @@ func (r *Room) second(now int64) {
 		p.refresh(t)
 		p.expire(now, t)
 	}
+	r.markRecording()
 	if len(r.participants) > 0 || r.ended {
 		return
 	}

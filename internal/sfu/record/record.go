@@ -251,6 +251,16 @@ func (r *Recording) Info() *livekit.EgressInfo {
 	return clone(r.info)
 }
 
+// Running tells whether packets are still taken.
+func (r *Recording) Running() bool {
+	select {
+	case <-r.stop:
+		return false
+	default:
+		return true
+	}
+}
+
 // Over tells whether the file is complete.
 func (r *Recording) Over() bool {
 	r.mu.Lock()

@@ -72,6 +72,7 @@ test("two parties are recorded, track by track: a browser plays all of it, and t
   expect(began).toHaveLength(4);
   await until("files that grow", async () => (await client().listEgress({ roomName: "r", active: true })).filter((i) => i.status === EgressStatus.EGRESS_ACTIVE).length === 4);
   const since = Date.now();
+  await bob.until("return room.isRecording;");
   // Whoever asks twice has it once; what nobody may is refused.
   expect((await start("r")).map((i) => i.egressId).sort()).toEqual(began.map((i) => i.egressId).sort());
   await expect(client().startTrackEgress("r", new DirectFileOutput({ filepath: "../x" }), began[0]!.egressId)).rejects.toThrow();
@@ -88,6 +89,7 @@ test("two parties are recorded, track by track: a browser plays all of it, and t
   for (const i of await client().listEgress({ roomName: "r", active: true })) copyFileSync(i.fileResults[0]!.location, join(dir, `copy-${i.fileResults[0]!.filename}`));
   const stopped = Date.now();
   await Promise.all(began.map((i) => client().stopEgress(i.egressId)));
+  await bob.until("return !room.isRecording;");
   const lasted = (stopped - since) / 1000;
   await Promise.all(began.map(async (i) => {
     const over = await result(i.egressId);
