@@ -129,10 +129,15 @@ func (d *Door) Close(ctx context.Context) error {
 func (d *Door) Cut(base string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	n := 0
 	for p := range d.passed {
 		if p.base == base {
 			p.cut()
+			n++
 		}
+	}
+	if n > 0 {
+		d.o.Log.Warn("clients in calls are cut off from an SFU that is gone, and come back", "at", base, "clients", n)
 	}
 }
 

@@ -22,6 +22,9 @@ func (r *Register) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil && !r.failed {
 			r.o.Log.Warn("this node's calls may be taken over by others: its lease was not renewed", "err", err, "node", r.o.Node)
 		}
+		if r.failed && err == nil {
+			r.o.Log.Info("this node's calls are its own again", "gap", gap, "node", r.o.Node)
+		}
 		r.failed = err != nil
 		if now := r.o.Clock.Now(); err == nil && (gap || now.Sub(r.looked) >= lookEvery) {
 			r.looked = now
