@@ -187,7 +187,7 @@ func (r *Register) Of(ctx context.Context, room string) (base string, err error)
 // room is instead. While the lease of a node that is gone still runs, it waits:
 // for Lease at most, so the answer comes before clients give up, and they are
 // spared a pause of their own, which grows with each refusal. It returns the same
-// URL again when that node has renewed its lease meanwhile.
+// URL again when that node has renewed its lease twice meanwhile: it lives.
 func (r *Register) Lost(ctx context.Context, room, base string) (string, error) {
 	var first im.Micros
 	for {
@@ -209,7 +209,7 @@ func (r *Register) Lost(ctx context.Context, room, base string) (string, error) 
 		if first == 0 {
 			first = until
 		}
-		if until > first {
+		if until > first+micros(beatEvery*3/2) { // twice: the first may have been on its way when it died
 			return at, err
 		}
 		t := time.NewTimer(min(time.Duration(until-now)*time.Microsecond+time.Millisecond, 200*time.Millisecond))
