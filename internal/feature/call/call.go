@@ -191,5 +191,5 @@ func (s *Service) alone(id string) (done func()) {
 
 // errNone is the answer of a server without a media server.
 func errNone() error {
-	return &im.Error{Code: im.FailedPrecondition, Message: "this server has no calls", Hint: "set up a media server: docs/ops/calls.md"}
+	return &im.Error{Code: im.FailedPrecondition, Message: "this server has no calls", Hint: "set the option sfu, or calls.url: docs/ops/calls.md"}
 }
