@@ -31,11 +31,12 @@ import (
 )
 
 // cloud is a bucket of a real server: its URL, its credentials in the
-// environment, and what lies in it.
+// environment, the server that has it, and what lies in it.
 type cloud struct {
-	url  string
-	env  []string
-	list func() []string
+	url      string
+	env      []string
+	endpoint string
+	list     func() []string
 }
 
 // buckets makes buckets in a server of S3's protocol.
@@ -47,7 +48,7 @@ func buckets(t *testing.T, server *cloudtest.Server, names ...string) (out []clo
 		must(t, c.MakeBucket(t.Context(), name, minio.MakeBucketOptions{}))
 		out = append(out, cloud{
 			url: "s3://" + name + "/skein?region=us-east-1&endpoint=" + url.QueryEscape(server.URL),
-			env: []string{"AWS_ACCESS_KEY_ID=" + cloudtest.S3Key, "AWS_SECRET_ACCESS_KEY=" + cloudtest.S3Secret},
+			env: []string{"AWS_ACCESS_KEY_ID=" + cloudtest.S3Key, "AWS_SECRET_ACCESS_KEY=" + cloudtest.S3Secret}, endpoint: server.URL,
 			list: func() (keys []string) {
 				for o := range c.ListObjects(t.Context(), name, minio.ListObjectsOptions{Recursive: true}) {
 					must(t, o.Err)
@@ -71,7 +72,7 @@ func azureContainer(t *testing.T) cloud {
 	must(t, err)
 	return cloud{
 		url: "azure://" + cloudtest.AzureAccount + "/files/skein?endpoint=" + url.QueryEscape(endpoint),
-		env: []string{"AZURE_STORAGE_KEY=" + cloudtest.AzureKey},
+		env: []string{"AZURE_STORAGE_KEY=" + cloudtest.AzureKey}, endpoint: endpoint,
 		list: func() (keys []string) {
 			for pager := c.NewListBlobsFlatPager("files", nil); pager.More(); {
 				page, err := pager.NextPage(t.Context())

@@ -10,7 +10,6 @@ import (
 	"io"
 	mrand "math/rand/v2"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -20,10 +19,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/skein-im/skein/internal/blob"
 	"github.com/skein-im/skein/internal/blob/azure"
@@ -79,37 +74,26 @@ var places = map[string]func(t *testing.T) place{
 		}}
 	},
 	"S3": func(t *testing.T) place {
-		server := cloudtest.S3(t)
-		c, err := minio.New(strings.TrimPrefix(server.URL, "http://"), &minio.Options{Creds: credentials.NewStaticV4(cloudtest.S3Key, cloudtest.S3Secret, "")})
-		must(t, err)
-		must(t, c.MakeBucket(t.Context(), "files", minio.MakeBucketOptions{}))
-		return place{
-			args: []string{"--blobs", "s3://files/skein?region=us-east-1&endpoint=" + url.QueryEscape(server.URL)},
-			env:  []string{"AWS_ACCESS_KEY_ID=" + cloudtest.S3Key, "AWS_SECRET_ACCESS_KEY=" + cloudtest.S3Secret},
-			open: func(t *testing.T, _ string) blob.Store {
-				o, err := s3.New(s3.Options{Endpoint: server.URL, Region: "us-east-1", Bucket: "files", AccessKey: cloudtest.S3Key, Secret: cloudtest.S3Secret})
-				must(t, err)
-				return remote.New(o, "skein/", t.TempDir(), im.SystemEntropy())
-			}}
+		c := buckets(t, cloudtest.S3(t), "files")[0]
+		return c.place(func() (remote.Objects, error) {
+			return s3.New(s3.Options{Endpoint: c.endpoint, Region: "us-east-1", Bucket: "files", AccessKey: cloudtest.S3Key, Secret: cloudtest.S3Secret})
+		})
 	},
 	"Azure": func(t *testing.T) place {
-		server := cloudtest.Azure(t)
-		endpoint := server.URL + "/" + cloudtest.AzureAccount
-		key, err := azblob.NewSharedKeyCredential(cloudtest.AzureAccount, cloudtest.AzureKey)
-		must(t, err)
-		c, err := azblob.NewClientWithSharedKeyCredential(endpoint, key, nil)
-		must(t, err)
-		_, err = c.CreateContainer(t.Context(), "files", nil)
-		must(t, err)
-		return place{
-			args: []string{"--blobs", "azure://" + cloudtest.AzureAccount + "/files/skein?endpoint=" + url.QueryEscape(endpoint)},
-			env:  []string{"AZURE_STORAGE_KEY=" + cloudtest.AzureKey},
-			open: func(t *testing.T, _ string) blob.Store {
-				o, err := azure.New(azure.Options{Account: cloudtest.AzureAccount, Endpoint: endpoint, Container: "files", Key: cloudtest.AzureKey, Clock: im.SystemClock{}, Entropy: im.SystemEntropy()})
-				must(t, err)
-				return remote.New(o, "skein/", t.TempDir(), im.SystemEntropy())
-			}}
+		c := azureContainer(t)
+		return c.place(func() (remote.Objects, error) {
+			return azure.New(azure.Options{Account: cloudtest.AzureAccount, Endpoint: c.endpoint, Container: "files", Key: cloudtest.AzureKey, Clock: im.SystemClock{}, Entropy: im.SystemEntropy()})
+		})
 	},
+}
+
+// place is a bucket as a server's only place of files.
+func (c cloud) place(objects func() (remote.Objects, error)) place {
+	return place{args: []string{"--blobs", c.url}, env: c.env, open: func(t *testing.T, _ string) blob.Store {
+		o, err := objects()
+		must(t, err)
+		return remote.New(o, "skein/", t.TempDir(), im.SystemEntropy())
+	}}
 }
 
 func TestAnUploadOutlivesDeadClientsDeadServersAndABrokenNetwork(t *testing.T) {
