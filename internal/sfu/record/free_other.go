@@ -2,5 +2,10 @@
 
 package record
 
+import "os"
+
+// lock is not known here: the folder is one's own by agreement.
+func lock(*os.File) error { return nil }
+
 // free is not known here: writing will tell.
 func free(string) int64 { return 1 << 62 }

@@ -67,6 +67,7 @@ type Options struct {
 type Spool struct {
 	o    Options
 	root *os.Root
+	lock *os.File // held
 	wg   sync.WaitGroup
 }
 
@@ -81,16 +82,34 @@ func Open(o Options) (*Spool, error) {
 		return nil, fmt.Errorf("open the folder of recordings: %w", err)
 	}
 	s := &Spool{o: o, root: root}
-	if err := s.mend(); err != nil {
-		root.Close() //nolint:errcheck // the first error tells
+	if err = s.take(); err == nil {
+		err = s.mend()
+	}
+	if err != nil {
+		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
+// take keeps other processes out of the folder: one that has not quite ended
+// writes into the files that are to be mended.
+func (s *Spool) take() (err error) {
+	if s.lock, err = s.root.OpenFile(".lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return fmt.Errorf("lock the folder of recordings: %w", err)
+	}
+	if err := lock(s.lock); err != nil {
+		return fmt.Errorf("another media server records to %s: %w", s.o.Dir, err)
+	}
+	return nil
+}
+
 // Close waits for all recordings, which their owner has stopped.
 func (s *Spool) Close() {
 	s.wg.Wait()
+	if s.lock != nil {
+		s.lock.Close() //nolint:errcheck // it is given back
+	}
 	s.root.Close() //nolint:errcheck // nothing is open in it
 }
 

@@ -355,6 +355,9 @@ func TestARecordingThatNobodyEndedIsEndedAtTheNextStart(t *testing.T) {
 		return s.Start(Track{Egress: "EG_1", Room: &livekit.Room{Name: "r"}, Owner: &livekit.ParticipantInfo{Identity: "ann/phone"}, Info: &livekit.TrackInfo{Sid: "TR_1", Source: livekit.TrackSource_MICROPHONE},
 			Codec: "red", Path: path, Ask: func(int) {}, Changed: func(i *livekit.EgressInfo) { changed <- i.Status }})
 	}
+	if _, err := Open(Options{Dir: dir, Now: func() int64 { return now }, Clock: im.SystemClock{}, Entropy: im.SystemEntropy(), Log: slog.New(slog.DiscardHandler)}); err == nil {
+		t.Error("two have the folder")
+	}
 	for _, bad := range []string{"../x", "/etc/x", "a/../../x", "a\x00b", strings.Repeat("x", 300)} {
 		if _, err := start(bad); err == nil {
 			t.Errorf("%q is a path", bad)

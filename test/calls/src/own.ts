@@ -12,6 +12,8 @@ import { binary } from "./sfu.js";
 
 export interface Own {
   readonly url: string;
+  /** Its data folder. */
+  readonly data: string;
   /** The lives of the media server so far: process id, and the address of its HTTP. */
   readonly lives: readonly { readonly pid: number; readonly http: string }[];
   /** What the server has logged. */
@@ -19,8 +21,8 @@ export interface Own {
   device(user: string, name: string): Promise<Device>;
   /** A token of the server's, signed again with other times: seconds from now. */
   resign(token: string, expires: number): string;
-  /** Ends it in good order, and starts it on the same ports and folder. */
-  restart(): Promise<void>;
+  /** Ends it, in good order or not, and starts it on the same ports and folder. */
+  restart(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Kills it, and waits until nothing of it is left. */
   stop(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function startOwn(...args: string[]): Promise<Own> {
   const devices: Device[] = [];
   return {
     url,
+    data,
     lives,
     log,
     async device(user, name) {
@@ -73,8 +76,8 @@ export async function startOwn(...args: string[]): Promise<Own> {
       const text = `${head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
       return `${text}.${createHmac("sha256", derive("sfu secret").toString("hex")).update(text).digest("base64url")}`;
     },
-    async restart() {
-      run.server.kill("SIGTERM");
+    async restart(signal = "SIGTERM") {
+      run.server.kill(signal);
       await run.ended;
       run = await start(new URL(url).host);
     },

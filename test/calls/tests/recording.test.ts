@@ -1,5 +1,6 @@
 // A call is recorded: everybody sees that it is, and its files are in the conversation afterwards.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Joined, Recording } from "@skein/client/calls";
@@ -88,7 +89,14 @@ test("both of a call are recorded, and play in step from the conversation afterw
   await Promise.all([hers, his].map((p) => p.page.context().close()));
 });
 
-test("the media server dies in a recording: what there was is kept, and it goes on", async () => {
+/** The files that the media server writes at this moment. */
+async function recorded({ data }: Own): Promise<string[]> {
+  const names = (await readdir(join(data, "recordings"), { recursive: true })).filter((name) => name.endsWith(".json"));
+  const manifests = await Promise.all(names.map((name) => readFile(join(data, "recordings", name), "utf8").catch(() => "{}")));
+  return names.filter((_, n) => manifests[n]?.includes("EGRESS_ACTIVE"));
+}
+
+test("the media server and then the server die in a recording: what there was is kept, and it goes on", async () => {
   const started = await alice.calls.start(alice.conversation.with("bob"));
   const hers = await enter(started, "audio");
   const his = await enter(await bob.calls.accept(started.call.id), "audio");
@@ -96,12 +104,13 @@ test("the media server dies in a recording: what there was is kept, and it goes 
   await until("a voice", async () => (await heard(hers)) > 0 && (await heard(his)) > 0);
   await alice.calls.record(started.call.id);
   await new Promise((resolve) => setTimeout(resolve, 2000));
+  const first = await recorded(own);
   process.kill(own.lives.at(-1)!.pid, "SIGKILL");
-  await until("the loss to be noticed", () => hers.run<boolean>("return w.events.some(([e]) => e === 'signalReconnecting' || e === 'reconnecting');"));
-  await until("the second part", async () => {
-    const { recordings } = await alice.calls.recordings({ call: started.call.id });
-    return recordings[0]?.state === "on" && own.lives.length > 1 && (await heard(hers)) > 0 && (await heard(his)) > 0;
-  });
+  await until("the second part", async () => (await recorded(own)).filter((name) => !first.includes(name)).length === 2, 40_000);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const second = [...first, ...(await recorded(own))];
+  await own.restart("SIGKILL");
+  await until("the third part", async () => (await recorded(own)).filter((name) => !second.includes(name)).length === 2, 40_000);
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await alice.calls.end(started.call.id);
   let recording: Recording | undefined;
@@ -109,7 +118,7 @@ test("the media server dies in a recording: what there was is kept, and it goes 
     recording = (await bob.calls.recordings({ call: started.call.id })).recordings[0];
     return recording?.state === "done";
   }, 90_000);
-  for (const user of ["alice", "bob"]) expect(recording!.tracks.filter((t) => t.user === user).length).toBeGreaterThanOrEqual(2);
+  for (const user of ["alice", "bob"]) expect(recording!.tracks.filter((t) => t.user === user).length).toBeGreaterThanOrEqual(3);
   await Promise.all(recording!.tracks.map(async (_, n) => {
     const seen = await play(player, (await fetchTrack("alice", recording!, n)).file);
     expect(seen.error).toBe("");
