@@ -100,6 +100,25 @@ test("a call is declined with a message, on all devices", async () => {
   await laptop.page.locator(".call-line", { hasText: "You declined a voice call" }).last().waitFor();
 });
 
+test("a call of a group is begun quietly, seen in the list, and joined from its bar", async () => {
+  const ivan = await server.client("ivan");
+  await ivan.conversation.createGroup({ id: "loom", title: "Loom", members: ["judy", "mallory"] });
+  const [judy, mallory] = await Promise.all([device("judy", "Loom"), device("mallory", "Loom")]);
+  await press(judy.page, "Voice call");
+  const dialog = judy.page.getByRole("dialog", { name: "Call Loom" });
+  await dialog.getByRole("checkbox", { name: "mallory" }).uncheck();
+  await dialog.getByRole("button", { name: "Ring 1 person" }).waitFor();
+  await dialog.getByRole("button", { name: "Start quietly" }).click();
+  await mallory.row("Loom").getByRole("img", { name: "Voice call in progress" }).waitFor();
+  await mallory.page.getByRole("region", { name: "Voice call in progress" }).getByText(/1 person/).waitFor();
+  expect(await sheet(mallory.page).count()).toBe(0);
+  expect(await findings(mallory.page)).toEqual([]);
+  await press(mallory.page, "Join");
+  await judy.page.locator(".stage").getByText("mallory").first().waitFor();
+  await Promise.all([judy, mallory].map(({ page }) => press(page, "Leave the call")));
+  await mallory.page.locator(".call-line", { hasText: "judy started a voice call" }).waitFor();
+});
+
 test("nobody answers: a phone in Chinese shows whom it missed, in the chat and in the list of calls", async () => {
   const [alice, phone] = await Promise.all([
     device("erin", "frank"),

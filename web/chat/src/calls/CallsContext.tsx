@@ -107,7 +107,7 @@ function Above({ model }: { model: AppCalls }) {
       </div>
       {lobby ? (
         <Suspense>
-          <Lobby session={going?.session} onClose={() => model.showLobby(false)} />
+          <Lobby session={going?.session} video={going?.video ?? first?.video ?? false} onClose={() => model.showLobby(false)} />
         </Suspense>
       ) : null}
     </>

@@ -7,7 +7,7 @@ import { useWords } from "../../i18n/context.tsx";
 import { Button, Spinner } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { Icon } from "../../ui/Icon.tsx";
-import { useCalls } from "../CallsContext.tsx";
+import { useCalls, useCallsState } from "../CallsContext.tsx";
 import { askToNotify, notifies } from "../ring/notify.ts";
 import { play } from "../ring/tones.ts";
 import type { CallSession } from "../session.ts";
@@ -21,6 +21,8 @@ import { useDevice, useDevices, useLevel } from "./useDevice.ts";
 interface LobbyProps {
   /** The call that the choice is for at once. */
   readonly session: CallSession | undefined;
+  /** The call that it is for has pictures: the camera is opened. Else it is when the person says so: nobody's camera lights up for a voice call. */
+  readonly video?: boolean;
   readonly onClose: () => void;
 }
 
@@ -28,11 +30,13 @@ const kinds = { cameraId: "videoinput", microphoneId: "audioinput", speakerId: "
 const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
 
 /** The dialog. */
-export function Lobby({ session, onClose }: LobbyProps) {
+export function Lobby({ session, video = session?.camera ?? false, onClose }: LobbyProps) {
   const t = useWords();
   const s = useStrings(strings);
   const [chosen, setChosen] = useState(remembered);
-  const camera = useDevice("camera", chosen.cameraId ?? "");
+  const { trouble } = useCallsState();
+  const [looks, setLooks] = useState(video || trouble?.camera !== undefined);
+  const camera = useDevice("camera", chosen.cameraId ?? "", looks);
   const microphone = useDevice("microphone", chosen.microphoneId ?? "");
   const devices = useDevices(camera.stream ?? microphone.stream);
 
@@ -46,7 +50,9 @@ export function Lobby({ session, onClose }: LobbyProps) {
 
   const choose = (name: keyof Chosen, id: string) => {
     setChosen(remember({ [name]: id }));
-    void session?.setDevice(kinds[name], id || "default").catch(() => undefined);
+    // The browser's own choice is the first of its list.
+    const device = id || devices.find(({ kind }) => kind === kinds[name])?.deviceId;
+    if (device) void session?.setDevice(kinds[name], device).catch(() => undefined);
   };
   const picker = (name: keyof Chosen, label: string) => <Picker label={label} devices={devices.filter(({ kind }) => kind === kinds[name])} value={chosen[name] ?? ""} onChange={(id) => choose(name, id)} />;
   return (
@@ -61,7 +67,7 @@ export function Lobby({ session, onClose }: LobbyProps) {
       }
     >
       <div className="lobby">
-        <Preview stream={camera.stream} waits={camera.why === undefined} />
+        <Preview stream={camera.stream} waits={looks && camera.why === undefined} onLook={looks ? undefined : () => setLooks(true)} />
         <div className="lobby-part">
           {picker("cameraId", s.camera)}
           {camera.why ? <Help kind="camera" why={camera.why} onAgain={camera.again} /> : null}
@@ -112,7 +118,7 @@ function Picker({ label, devices, value, onChange }: PickerProps) {
   );
 }
 
-function Preview({ stream, waits }: { stream: MediaStream | undefined; waits: boolean }) {
+function Preview({ stream, waits, onLook }: { stream: MediaStream | undefined; waits: boolean; onLook: (() => void) | undefined }) {
   const s = useStrings(strings);
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
@@ -125,7 +131,16 @@ function Preview({ stream, waits }: { stream: MediaStream | undefined; waits: bo
   return (
     <div className="lobby-preview">
       <video ref={video} autoPlay muted playsInline aria-label={s.preview} hidden={!stream} />
-      {stream ? null : waits ? <Spinner /> : <Icon name="videoOff" size={44} />}
+      {onLook ? (
+        <Button kind="soft" onClick={onLook}>
+          <Icon name="video" size={18} />
+          {s.look}
+        </Button>
+      ) : stream ? null : waits ? (
+        <Spinner />
+      ) : (
+        <Icon name="videoOff" size={44} />
+      )}
     </div>
   );
 }

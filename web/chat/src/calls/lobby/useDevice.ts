@@ -10,11 +10,12 @@ export interface OpenDevice {
   readonly again: () => void;
 }
 
-/** Opens the camera or the microphone with this id, "" for the browser's own choice. */
-export function useDevice(kind: "camera" | "microphone", id: string): OpenDevice {
+/** Opens the camera or the microphone with this id, "" for the browser's own choice, for as long as it is wanted. */
+export function useDevice(kind: "camera" | "microphone", id: string, wanted = true): OpenDevice {
   const [state, setState] = useState<{ readonly stream?: MediaStream; readonly why?: Why }>({});
   const [turn, setTurn] = useState(0);
   useEffect(() => {
+    if (!wanted) return;
     let gone = false;
     let stream: MediaStream | undefined;
     const end = () => stream?.getTracks().forEach((track) => track.stop());
@@ -32,7 +33,7 @@ export function useDevice(kind: "camera" | "microphone", id: string): OpenDevice
       end();
       setState({});
     };
-  }, [kind, id, turn]);
+  }, [kind, id, turn, wanted]);
   const again = useCallback(() => setTurn((n) => n + 1), []);
   return { stream: state.stream, why: state.why, again };
 }

@@ -14,7 +14,8 @@ export function useTone(tone: Tone | undefined): void {
 export function useRinging(id: string, aloud: boolean, title: string, body: string): void {
   useTone(aloud ? "ring" : undefined);
   useEffect(() => {
-    if (!aloud || typeof navigator.vibrate !== "function") return;
+    // Browsers refuse, loudly, to shake for a page that was never touched.
+    if (!aloud || typeof navigator.vibrate !== "function" || navigator.userActivation?.hasBeenActive === false) return;
     const shake = () => navigator.vibrate([500, 250, 500]);
     shake();
     const timer = setInterval(shake, 3200);
