@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { normal } from "../../src/calls/media/words.ts";
-import { troubleOf } from "../../src/calls/session.ts";
-import { largest, tilesOf, type Party } from "../../src/calls/stage/parties.ts";
+import { troubleOf, type CallSession } from "../../src/calls/session.ts";
+import { absentOf, largest, tilesOf, type Party } from "../../src/calls/stage/parties.ts";
 
 const party = (user: string, more: Partial<Party> = {}): Party => ({
   identity: `${user}/phone`,
@@ -41,6 +41,12 @@ test("of a lesson one sees who speaks in it, and oneself", () => {
   const pupils = Array.from({ length: 40 }, (_, i) => party(`pupil${i}`, { viewer: true }));
   expect(tilesOf([ann, ...pupils, { ...me, viewer: true }]).map(({ party: { user } }) => user)).toEqual(["ann", "me"]);
   expect(tilesOf([ann, ...pupils.slice(0, 3), me])).toHaveLength(5);
+});
+
+test("one waits for who is in the call and not to be seen, not for who rings or has left", () => {
+  const states = { me: "joined", ann: "joined", bob: "joined", eve: "ringing", dan: "left" } as const;
+  const session = { userId: "me", call: { parties: Object.entries(states).map(([user, state]) => ({ user, state })) } } as unknown as CallSession;
+  expect(absentOf(session, [ann, me])).toEqual(["bob"]);
 });
 
 test("words are the same however they are spaced and typed", () => {

@@ -7,7 +7,7 @@ import { useNames } from "../../people/names.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
 import type { CallSession, News, Source } from "../session.ts";
-import type { Party } from "./parties.ts";
+import { absentOf, type Party } from "./parties.ts";
 import type { StageControls } from "./Stage.tsx";
 import { strings } from "./strings.ts";
 
@@ -40,7 +40,7 @@ function useSaid(session: CallSession, parties: readonly Party[], controls: Pick
   const t = useStrings(strings);
   const { tag } = useSpeech();
   const nameOf = useNames();
-  const namesOf = (some: readonly Party[]) => new Intl.ListFormat(tag, { type: "conjunction" }).format(some.slice(0, 4).map(({ user }) => nameOf(user)));
+  const namesOf = (some: readonly Pick<Party, "user">[]) => new Intl.ListFormat(tag, { type: "conjunction" }).format(some.slice(0, 4).map(({ user }) => nameOf(user)));
   const out: Said[] = [];
   if (session.state === "reconnecting") out.push({ key: "reconnecting", icon: "retry", text: t.bannerReconnecting, bad: true });
   if (session.silenced) out.push({ key: "silenced", icon: "sound", text: t.bannerSilenced, bad: true, action: { label: t.hearThem, run: () => void session.startSound() } });
@@ -78,12 +78,15 @@ function useSaid(session: CallSession, parties: readonly Party[], controls: Pick
   }
   const me = parties.find(({ local }) => local);
   const paused = useHeld(parties.some((party) => party.paused), weakMs);
+  const absent = absentOf(session, parties).map((user) => ({ user }));
+  const cut = useHeld(absent.length > 0, weakMs);
   const weak = useHeld(me?.quality === "poor" || me?.quality === "lost", weakMs);
   if (session.state === "connected") {
     if (paused) out.push({ key: "weak", icon: "signal", text: t.bannerWeak });
     else if (weak) out.push({ key: "weak", icon: "signal", text: session.viewer ? t.bannerWeak : t.bannerWeakSending });
-    const lost = parties.filter(({ local, quality }) => !local && quality === "lost");
-    if (lost.length > 0) out.push({ key: "lost", icon: "retry", text: t.bannerLost(namesOf(lost)) });
+    const lost = [...parties.filter(({ local, quality }) => !local && quality === "lost"), ...(cut ? absent : [])];
+    // Whom alone one waits for is said in the place of their picture.
+    if (lost.length > 0 && parties.length > 1) out.push({ key: "lost", icon: "retry", text: t.bannerLost(namesOf(lost)) });
   }
   return out;
 }

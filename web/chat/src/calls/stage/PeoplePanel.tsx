@@ -31,7 +31,7 @@ export function PeoplePanel({ session, parties, pinned, onPin, onInvite, onClose
   const t = useStrings(strings);
   const may = useMay(session);
   const here = new Set(parties.map(({ user }) => user));
-  const away = session.call.parties.filter(({ user, state }) => !here.has(user) && state !== "joined");
+  const away = session.call.parties.filter(({ user }) => !here.has(user));
   return (
     <Panel title={t.people} onClose={onClose}>
       <h3 className="panel-part">{t.inCall(parties.length)}</h3>
@@ -86,7 +86,7 @@ function Away({ session, user, state, may }: { session: CallSession; user: strin
   const nameOf = useNames();
   const { fail } = useToasts();
   const name = nameOf(user);
-  const how: Readonly<Record<PartyState, string>> = { ringing: t.rings, joined: "", declined: t.declined, missed: t.missed, busy: t.busy, left: t.left, removed: t.removed };
+  const how: Readonly<Record<PartyState, string>> = { ringing: t.rings, joined: t.cutOff, declined: t.declined, missed: t.missed, busy: t.busy, left: t.left, removed: t.removed };
   return (
     <li className="panel-row">
       <Avatar id={user} name={name} size="s" />
@@ -98,7 +98,7 @@ function Away({ session, user, state, may }: { session: CallSession; user: strin
         <Button className="panel-small" onClick={() => void calls.remove(session.call.id, user).catch(fail)}>
           {t.stopRinging}
         </Button>
-      ) : state !== "ringing" && may.invite ? (
+      ) : state !== "ringing" && state !== "joined" && may.invite ? (
         <Button className="panel-small" onClick={() => void calls.invite(session.call.id, [user]).catch(fail)}>
           {t.callAgain}
         </Button>

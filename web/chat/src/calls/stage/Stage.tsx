@@ -131,7 +131,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
         <div className="stage-title">
           <h2>{name}</h2>
           <span className="stage-sub">
-            <State session={session} name={name} alone={parties.length < 2} />
+            <State session={session} name={name} />
             <Duration session={session} />
             <RecordingMark call={session.call.id} />
             <Lock session={session} parties={parties.filter(({ open }) => open).map(({ user }) => nameOf(user))} onOpen={() => setDialog("words")} />
@@ -190,12 +190,12 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
   );
 }
 
-function State({ session, name, alone }: { session: CallSession; name: string; alone: boolean }) {
+function State({ session, name }: { session: CallSession; name: string }) {
   const t = useStrings(strings);
   if (session.state === "connecting") return <span>{t.connecting}</span>;
   if (session.state === "reconnecting") return <span>{t.reconnecting}</span>;
   if (session.call.state === "ringing") return <span>{t.ringing(name)}</span>;
-  return alone ? <span>{t.alone}</span> : null;
+  return null;
 }
 
 function Lock({ session, parties, onOpen }: { session: CallSession; parties: readonly string[]; onOpen: () => void }) {

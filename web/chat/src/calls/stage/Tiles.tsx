@@ -8,7 +8,7 @@ import { Avatar } from "../../ui/Avatar.tsx";
 import { IconButton, Spinner } from "../../ui/Button.tsx";
 import type { CallSession } from "../session.ts";
 import { capacity, gap, pack, pages, type Size } from "./grid.ts";
-import { largest, type Shown } from "./parties.ts";
+import { absentOf, largest, type Shown } from "./parties.ts";
 import type { Layout } from "./Stage.tsx";
 import { strings } from "./strings.ts";
 import { Tile } from "./Tile.tsx";
@@ -118,7 +118,8 @@ function Alone({ session, tiles, onPin }: Inside) {
   const peer = client.conversation.get(session.call.conversation).peer;
   const own = tiles[0];
   const ringing = session.call.parties.filter(({ state }) => state === "ringing").map(({ user }) => user);
-  const faces = ringing.length > 0 ? ringing.slice(0, 5) : peer === undefined ? [] : [peer];
+  const absent = absentOf(session, own ? [own.party] : []);
+  const faces = ringing.length > 0 ? ringing.slice(0, 5) : absent.length > 0 ? absent.slice(0, 5) : peer === undefined ? [] : [peer];
   return (
     <div className="tiles-alone">
       {own?.party.camera ? <Tile session={session} tile={own} pinned={false} onPin={onPin} /> : null}
@@ -134,6 +135,10 @@ function Alone({ session, tiles, onPin }: Inside) {
           </p>
         ) : ringing.length > 0 ? (
           <p>{t.ringing(ringing.slice(0, 3).map(nameOf).join(", "))}</p>
+        ) : absent.length > 0 ? (
+          <p>
+            <Spinner /> {t.waiting(absent.slice(0, 3).map(nameOf).join(", "))}
+          </p>
         ) : (
           <>
             <p>{t.alone}</p>

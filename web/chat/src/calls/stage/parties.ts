@@ -70,6 +70,12 @@ export function partiesOf(session: CallSession): readonly Party[] {
   return [...others, room.localParticipant].map((participant) => partyOf(participant, session));
 }
 
+/** Those who are in the call, and not in the room: on their way into it, or cut off. */
+export function absentOf(session: CallSession, parties: readonly Pick<Party, "user">[]): readonly string[] {
+  const here = new Set(parties.map(({ user }) => user));
+  return session.call.parties.flatMap(({ user, state }) => (state === "joined" && user !== session.userId && !here.has(user) ? [user] : []));
+}
+
 /** A tile for each of them, and one for each screen, screens first. Of viewers one sees tiles only when there are few. */
 export function tilesOf(parties: readonly Party[]): readonly Shown[] {
   const screens = parties.filter(({ screen }) => screen).map((party): Shown => ({ key: `${party.identity} screen`, kind: "screen", party, local: party.local }));
