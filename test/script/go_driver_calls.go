@@ -48,6 +48,12 @@ var callGoVerbs = map[string]goVerb{
 			return nil, c.LeaveCall(ctx, id)
 		case "end":
 			return nil, c.EndCall(ctx, id)
+		case "record":
+			_, err := c.RecordCall(ctx, id)
+			return nil, err
+		case "unrecord":
+			_, err := c.StopRecording(ctx, id)
+			return nil, err
 		case "invite":
 			_, err := c.InviteToCall(ctx, id, "", cmd.Users...)
 			return nil, err
@@ -84,6 +90,14 @@ var callGoVerbs = map[string]goVerb{
 			return "", nil
 		}
 		return line.Kind + map[bool]string{true: " video", false: " voice"}[line.Video], nil
+	},
+	"recordings": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
+		out := []string{}
+		list, _, err := c.Recordings(ctx, skein.RecordingQuery{Conversation: cmd.Conversation})
+		for _, r := range list {
+			out = append(out, string(r.State)+" by "+r.Recorder)
+		}
+		return out, err
 	},
 	"records": func(ctx context.Context, _ *goDriver, c *skein.Client, cmd Command) (any, error) {
 		out := []string{}

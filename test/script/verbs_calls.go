@@ -12,14 +12,15 @@ import (
 // that its name is the call's.
 //
 //	ring CONV [video] [quiet] [viewers] [with USER …]
-//	incall CONV join | move | decline | leave | end
+//	incall CONV join | move | decline | leave | end | record | unrecord
 //	incall CONV invite USER … | oust USER | role USER ROLE | mute USER
 //	calls "CONV STATE" …
 //	incall CONV is "STATE USER=STATE …"
 //	callline CONV "KIND voice"
+//	recordings CONV "STATE by USER" …
 //	records [missed] "CONV STATE" …
 func callVerbs() map[string]verb {
-	return map[string]verb{"ring": ring, "incall": inCall, "calls": callsNow, "records": records, "callline": callLineIs}
+	return map[string]verb{"ring": ring, "incall": inCall, "calls": callsNow, "records": records, "callline": callLineIs, "recordings": recordings}
 }
 
 func ring(ctx context.Context, w *world, d *device, a *args) error {
@@ -75,6 +76,22 @@ func callLineIs(ctx context.Context, w *world, d *device, a *args) error {
 // callsNow: what the device knows of its user's calls, newest first.
 func callsNow(ctx context.Context, w *world, d *device, a *args) error {
 	return w.callLines(ctx, d, a, Command{Verb: "calls"})
+}
+
+// recordings: those of a conversation, newest first.
+func recordings(ctx context.Context, w *world, d *device, a *args) error {
+	c := Command{Verb: "recordings", Conversation: w.conv(d, a.next("a conversation"))}
+	want := a.rest()
+	return w.result(ctx, d, c, func(raw json.RawMessage) error {
+		var got []string
+		if err := json.Unmarshal(raw, &got); err != nil {
+			return err
+		}
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("the recordings are %q, want %q", got, want)
+		}
+		return nil
+	})
 }
 
 func records(ctx context.Context, w *world, d *device, a *args) error {

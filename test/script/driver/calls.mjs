@@ -45,6 +45,12 @@ export const verbs = (d) => ({
       case "end":
         await calls[c.type](id);
         return;
+      case "record":
+        await calls.record(id);
+        return;
+      case "unrecord":
+        await calls.stopRecording(id);
+        return;
       case "invite":
         await calls.invite(id, c.users);
         return;
@@ -70,6 +76,7 @@ export const verbs = (d) => ({
     const said = last && d.client.calls.line(last);
     return said ? `${said.kind} ${said.video ? "video" : "voice"}` : "";
   },
+  recordings: async (c) => (await d.client.calls.recordings({ conversation: c.conversation })).recordings.map((r) => `${r.state} by ${r.recorder}`),
   records: async (c) => {
     const out = [];
     for (let page = ""; ; ) {
