@@ -32,6 +32,8 @@ func (p *Participant) handleOffer(sd *livekit.SessionDescription) {
 		switch {
 		case sends && sec.track == nil:
 			p.bindTrack(t, sec, m)
+		case !sends && sec.backup:
+			p.endBackup(sec)
 		case !sends && sec.track != nil:
 			p.unpublish(sec.track)
 		}
@@ -129,7 +131,7 @@ func (t *transport) answerSection(sec *section) sdp.Section {
 		out.SCTPPort = 5000
 		return out
 	}
-	out.Codecs, out.Exts = acceptCodecs(m, sec.track), acceptExts(m)
+	out.Codecs, out.Exts = acceptCodecs(m, sec.track, sec.backup), acceptExts(m)
 	if len(out.Codecs) == 0 {
 		out.Rejected = true
 		return out
@@ -176,8 +178,8 @@ func feedbacks(c sdp.Codec, video bool) (out []string) {
 }
 
 // acceptCodecs is what is left of a client's codecs, in its order; what a
-// track was announced with comes first.
-func acceptCodecs(m *sdp.Media, track *published) []sdp.Codec {
+// track was announced with comes first, or what its second encoding was.
+func acceptCodecs(m *sdp.Media, track *published, second bool) []sdp.Codec {
 	video := m.Kind == "video"
 	h264 := slices.ContainsFunc(m.Codecs, func(c sdp.Codec) bool { return c.Name == "h264" && modeOne(c) })
 	var out []sdp.Codec
@@ -197,6 +199,9 @@ func acceptCodecs(m *sdp.Media, track *published) []sdp.Codec {
 	if track != nil && video {
 		x, _ := forward.CodecOf(track.info.MimeType)
 		first = x.Name()
+		if second {
+			first = track.backup.codec.Name()
+		}
 	} else if track != nil && track.red {
 		first = "red"
 	}
@@ -245,7 +250,7 @@ func opusFmtp(fmtp string, info *livekit.TrackInfo) string {
 
 // payloadsOf reads a receiver's numbers.
 func payloadsOf(m *sdp.Media) (p forward.Payloads, any bool) {
-	for _, c := range acceptCodecs(m, nil) {
+	for _, c := range acceptCodecs(m, nil, false) {
 		x, ok := forward.CodecOf(c.Name)
 		if !ok || p.Media[x] != 0 {
 			continue

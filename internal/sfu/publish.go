@@ -23,8 +23,9 @@ type published struct {
 	track    *forward.Track
 	bound    bool // the client sends it, or is about to
 	red      bool
-	wanted   int   // layers told to the publisher: up to this one
-	lowSince int64 // since when fewer are wanted, 0 = not
+	backup   *backup // nil when there is only one encoding
+	wanted   int     // layers told to the publisher: up to this one
+	lowSince int64   // since when fewer are wanted, 0 = not
 
 	recording *record.Recording // nil = it is not recorded
 }
@@ -57,7 +58,10 @@ func (p *Participant) addTrack(req *livekit.AddTrackRequest) {
 		return
 	}
 	if old := p.published[req.Sid]; req.Sid != "" && old != nil {
-		old.cids = append(old.cids, req.Cid) // another encoding of a track; not asked for, not refused
+		if len(old.cids) < 8 {
+			old.cids = append(old.cids, req.Cid)
+		}
+		old.addBackup(req)
 		p.sendPublished(req.Cid, old)
 		return
 	}
@@ -101,6 +105,7 @@ func (p *Participant) newTrack(req *livekit.AddTrackRequest) *published {
 		}
 		info.Codecs = append(info.Codecs, &livekit.SimulcastCodecInfo{MimeType: codec.Mime(), Cid: c.Cid, Layers: c.Layers, VideoLayerMode: c.VideoLayerMode})
 	}
+	t.announceBackup(req.SimulcastCodecs)
 	if len(info.Codecs) == 0 {
 		info.Codecs = []*livekit.SimulcastCodecInfo{{MimeType: info.MimeType, Cid: req.Cid, Layers: info.Layers}}
 	}
@@ -182,6 +187,10 @@ func (p *Participant) bindTrack(t *transport, sec *section, m *sdp.Media) {
 			}
 		}
 	}
+	if track != nil && track.isBackup(m) {
+		p.bindBackup(t, sec, track, m)
+		return
+	}
 	if track == nil || track.track.Video != (m.Kind == "video") || (track.bound && track.info.Mid != m.Mid) {
 		return
 	}
@@ -193,9 +202,7 @@ func (p *Participant) bindTrack(t *transport, sec *section, m *sdp.Media) {
 	}
 	p.published[track.info.Sid] = track
 	track.info.Mid = m.Mid
-	for _, c := range track.info.Codecs {
-		c.Mid = m.Mid
-	}
+	track.info.Codecs[0].Mid = m.Mid
 	track.bound = true
 	t.peer.Receive(m.Mid, track.track, layersOf(m))
 	p.room.announce(p)
@@ -225,7 +232,9 @@ func (p *Participant) endTrack(t *published) {
 	t.stopRecording()
 	t.bound = false
 	for _, sec := range p.pub.mids {
-		if sec.track == t {
+		if sec.track == t && sec.backup {
+			p.endBackup(sec)
+		} else if sec.track == t {
 			sec.track = nil
 		}
 	}
@@ -249,6 +258,9 @@ func (p *Participant) mute(sid string, muted, byServer bool) *published {
 		if byServer || !muted {
 			// What an administrator has muted is silent even if the client goes on; its owner may speak again.
 			t.track.Muted.Store(muted)
+			if t.backup != nil && t.backup.track != nil {
+				t.backup.track.Muted.Store(muted)
+			}
 		}
 		p.room.announce(p)
 	}
@@ -269,8 +281,11 @@ func (p *Participant) dynacast(now int64) {
 			continue
 		}
 		want := t.track.Wanted()
+		if b := t.backup; b.want() > -1 && b.want() > b.wanted {
+			p.tellWanted(t, max(want, t.wanted))
+		}
 		switch {
-		case want == t.wanted:
+		case want == t.wanted && (t.backup == nil || t.backup.want() == t.backup.wanted):
 			t.lowSince = 0
 		case want > t.wanted:
 			p.tellWanted(t, want)
@@ -284,13 +299,19 @@ func (p *Participant) dynacast(now int64) {
 
 func (p *Participant) tellWanted(t *published, want int) {
 	t.wanted, t.lowSince = want, 0
-	var q []*livekit.SubscribedQuality
-	for i := range 3 {
-		q = append(q, &livekit.SubscribedQuality{Quality: livekit.VideoQuality(i), Enabled: i <= want})
+	enabled := func(mime string, up int) *livekit.SubscribedCodec {
+		_, name, _ := strings.Cut(strings.ToLower(mime), "/")
+		c := &livekit.SubscribedCodec{Codec: name}
+		for i := range 3 {
+			c.Qualities = append(c.Qualities, &livekit.SubscribedQuality{Quality: livekit.VideoQuality(i), Enabled: i <= up})
+		}
+		return c
 	}
-	mime := t.info.MimeType
-	_, name, _ := strings.Cut(strings.ToLower(mime), "/")
-	p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscribedQualityUpdate{SubscribedQualityUpdate: &livekit.SubscribedQualityUpdate{
-		TrackSid: t.info.Sid, SubscribedQualities: q, SubscribedCodecs: []*livekit.SubscribedCodec{{Codec: name, Qualities: q}},
-	}}})
+	u := &livekit.SubscribedQualityUpdate{TrackSid: t.info.Sid, SubscribedCodecs: []*livekit.SubscribedCodec{enabled(t.info.MimeType, want)}}
+	u.SubscribedQualities = u.SubscribedCodecs[0].Qualities
+	if b := t.backup; b != nil && (b.needed || b.bound) {
+		b.wanted = b.want()
+		u.SubscribedCodecs = append(u.SubscribedCodecs, enabled(b.codec.Mime(), b.wanted))
+	}
+	p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscribedQualityUpdate{SubscribedQualityUpdate: u}})
 }

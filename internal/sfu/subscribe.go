@@ -156,17 +156,25 @@ func (p *Participant) seat(s *subscription, sec *section) {
 // begin lets media flow when both sides know the section; m is the client's view of it.
 func (p *Participant) begin(s *subscription, m *sdp.Media) {
 	payloads, ok := payloadsOf(m)
+	var track *forward.Track
+	if ok {
+		track, ok = s.of.trackFor(payloads)
+	}
 	if !ok {
 		p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscriptionResponse{SubscriptionResponse: &livekit.SubscriptionResponse{
 			TrackSid: s.of.info.Sid, Err: livekit.SubscriptionError_SE_CODEC_UNSUPPORTED,
 		}}})
 		return
 	}
+	if track == nil { // its publisher is asked for an encoding that the viewer can decode
+		s.of.owner.dynacast(p.room.server.port.Now())
+		return
+	}
 	if s.down != nil {
 		s.down.Payloads(payloads)
 		return
 	}
-	s.down = p.sub.peer.Subscribe(s.of.track, payloads, s.ssrc, s.rtx)
+	s.down = p.sub.peer.Subscribe(track, payloads, s.ssrc, s.rtx)
 	if s.settings != nil {
 		p.applySettings(s)
 	}

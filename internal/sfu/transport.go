@@ -30,13 +30,14 @@ type transport struct {
 
 // section is one m-section.
 type section struct {
-	mid   string
-	kind  string
-	media *sdp.Media // as the client last described it; nil before it has
-	track *published // what the client sends on it
-	sub   *subscription
-	open  bool // the client receives on it
-	idle  bool // the client was told that nothing comes on it
+	mid    string
+	kind   string
+	media  *sdp.Media // as the client last described it; nil before it has
+	track  *published // what the client sends on it
+	backup bool       // and that is the track's second encoding
+	sub    *subscription
+	open   bool // the client receives on it
+	idle   bool // the client was told that nothing comes on it
 }
 
 func newTransport(p *Participant, target livekit.SignalTarget, pausable bool) (*transport, error) {

@@ -9,6 +9,14 @@ const captureDefaults = { resolution: { width: 640, height: 360, frameRate: 15 }
 async function roomOptions(o) {
   const L = window.LivekitClient;
   if (o.log) L.setLogLevel("debug");
+  if (o.without !== undefined) { // a browser that cannot decode a codec
+    const add = RTCPeerConnection.prototype.addTransceiver;
+    RTCPeerConnection.prototype.addTransceiver = function (...args) {
+      const t = add.apply(this, args);
+      if (t.receiver.track.kind === "video") t.setCodecPreferences(RTCRtpReceiver.getCapabilities("video").codecs.filter((c) => !c.mimeType.toLowerCase().endsWith(o.without)));
+      return t;
+    };
+  }
   const options = {
     adaptiveStream: false,
     dynacast: false,

@@ -102,6 +102,8 @@ export interface JoinOptions {
   v0?: boolean;
   connect?: Record<string, unknown>;
   e2ee?: string;
+  /** A codec that the browser is to know nothing of. */
+  without?: string;
 }
 
 /** What a page tells of the videos and audios that it gets, by identity of the sender. */

@@ -86,3 +86,12 @@ for (const codec of ["vp9", "av1"]) {
     await Promise.all([ann, bob].map((p) => p.leave()));
   });
 }
+
+test("who cannot decode a codec gets the publisher's second one, and the others keep the first", async () => {
+  const ann = await it.join("ann", "backup", { publish: "video", room: { publishDefaults: { videoCodec: "vp9" }, videoCaptureDefaults: { resolution: { width: 320, height: 180, frameRate: 10 } } } });
+  const bob = await it.join("bob", "backup", { publish: "none" });
+  const eve = await it.join("eve", "backup", { publish: "none", without: "vp9" });
+  await Promise.all([bob.decodes("ann", 5, 30_000), eve.decodes("ann", 5, 30_000)]);
+  expect([await codecs(bob), await codecs(eve)]).toEqual([["video/vp9"], ["video/vp8"]]);
+  await Promise.all([ann, bob, eve].map((p) => p.leave()));
+});
