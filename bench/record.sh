@@ -38,6 +38,7 @@ run upload --size 200MB --parallel 8 --json
 run upload --images 1000 --size 200KB --json
 run room --viewers 5000 --rate 1000 --json
 run sfu --publishers 1 --subscribers 50 --kbps 1500 --json
+run sfu --chat --publishers 5 --subscribers 200 --json
 run idle --connections 10000 --conversations 50 --json
 run growth --messages "${MESSAGES:-1000000}" --json
 run startup --json

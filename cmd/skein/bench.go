@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/skein-im/skein/internal/bench"
@@ -29,6 +31,8 @@ type benchFlags struct {
 	viewers            int    // room
 	publishers         int    // sfu
 	subscribers, kbps  int
+	chat               bool
+	nices              []int
 	connections        int // idle
 	conversations      int // idle, sync; 0 = the kind's own
 	perGroup           int
@@ -83,7 +87,12 @@ func benchCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	case "startup":
 		return benchStartup(ctx, f, stdout, stderr)
 	case "sfu":
+		if f.chat {
+			return benchSFUChat(ctx, f, stdout, stderr)
+		}
 		return benchSFU(ctx, f, stdout, stderr)
+	case "sfu-clients": // its load, in a process of its own
+		return benchSFUClients(ctx, f, os.Stdin, stdout, stderr)
 	case "upload":
 		if f.images > 0 {
 			return benchImages(ctx, f, stdout, stderr)
@@ -119,6 +128,17 @@ func parseBench(args []string, stderr io.Writer) (f benchFlags, err error) {
 	fs.IntVar(&f.publishers, "publishers", 1, "sfu: participants who send video and audio")
 	fs.IntVar(&f.subscribers, "subscribers", 50, "sfu: participants who receive all of it")
 	fs.IntVar(&f.kbps, "kbps", 1500, "sfu: of the best layer of a video")
+	fs.BoolVar(&f.chat, "chat", false, "sfu: what it costs those who talk to each other while the server's own media server uses one processor; --subscribers (50) do not hear, the rate is found")
+	fs.Func("nice", "sfu --chat: also with the media server at these nice values, such as 0,10", func(s string) error {
+		for v := range strings.SplitSeq(s, ",") {
+			n, err := strconv.Atoi(v)
+			if err != nil {
+				return err
+			}
+			f.nices = append(f.nices, n)
+		}
+		return nil
+	})
 	fs.IntVar(&f.viewers, "viewers", 5000, "room: sessions that watch")
 	fs.BoolVar(&f.p2p.Reads, "reads", false, "p2p: mark each delivery read")
 	fs.IntVar(&f.members, "members", 500, "group: members, the sender among them")

@@ -111,6 +111,21 @@ func tree(pid int) []int {
 	return all
 }
 
+// ChildSFU returns the process below a server that is its SFU; 0 while there is
+// none.
+func ChildSFU(server int) int {
+	for _, pid := range tree(server) {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if args := strings.Split(string(raw), "\x00"); err == nil && len(args) > 1 && args[1] == "sfu" {
+			return pid
+		}
+	}
+	return 0
+}
+
+// Run is how long the threads of a process have run, to the nanosecond.
+func Run(pid int) time.Duration { return runTime(pid) }
+
 // RSS returns the resident memory of a process and its children in bytes.
 func RSS(pid int) (total int64) {
 	for _, p := range tree(pid) {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/interceptor"
+	"github.com/pion/logging"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
@@ -46,6 +47,10 @@ type SFUOptions struct {
 	Subscribers int
 	Kbps        int // of the best layer
 	Seconds     float64
+	// Deaf subscribers have the kernel drop what comes once they have media, and
+	// report nothing: many of them cost the machine little, so that the server can
+	// be loaded. A server without reports sends the best layer. Linux only.
+	Deaf bool
 }
 
 // SFUResult is what was measured.
@@ -86,7 +91,16 @@ type SFULoad struct {
 	running sync.WaitGroup
 	idle    int64
 	joins   []time.Duration
+
+	kbps   atomic.Int64
+	paused atomic.Bool
 }
+
+// Pause stops the publishers for a while, or lets them go on.
+func (l *SFULoad) Pause(pause bool) { l.paused.Store(pause) }
+
+// SetKbps changes what the best layer has, in kbit/s.
+func (l *SFULoad) SetKbps(kbps int) { l.kbps.Store(int64(kbps)) }
 
 // JoinSFU makes the room and waits until all participants have what they came
 // for, and the layers that they get have settled. The load goes on until it
@@ -100,6 +114,7 @@ func JoinSFU(ctx context.Context, o SFUOptions, say func(string)) (*SFULoad, err
 func loadSFU(ctx context.Context, o SFUOptions, say func(string), join sfuJoin) (*SFULoad, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &SFULoad{o: o, stop: stop, idle: RSS(o.PID)}
+	l.SetKbps(o.Kbps)
 	if err := l.join(ctx, run, say, join); err != nil {
 		l.Close()
 		return nil, err
@@ -114,7 +129,7 @@ func (l *SFULoad) join(ctx, run context.Context, say func(string), join sfuJoin)
 			return fmt.Errorf("publisher %d: %w", i, err)
 		}
 		l.clients = append(l.clients, c)
-		l.running.Go(func() { c.publish(run, l.o.Kbps) })
+		l.running.Go(func() { c.publish(run, l) })
 	}
 	say("publishing")
 	for i := range l.o.Subscribers {
@@ -126,6 +141,11 @@ func (l *SFULoad) join(ctx, run context.Context, say func(string), join sfuJoin)
 		select {
 		case <-c.first:
 			l.joins = append(l.joins, c.firstAt.Sub(c.began))
+			if c.socket != nil {
+				if err := deafen(c.socket); err != nil {
+					return fmt.Errorf("subscriber %d: %w", i, err)
+				}
+			}
 		case <-time.After(15 * time.Second):
 			return fmt.Errorf("subscriber %d: no media after 15 s", i)
 		case <-ctx.Done():
@@ -204,6 +224,7 @@ func wait(ctx context.Context, d time.Duration) error {
 // sfuClient is one participant: protocol 1, one peer connection of pion's.
 type sfuClient struct {
 	pc       *webrtc.PeerConnection
+	socket   *net.UDPConn // its own; nil = pion's
 	conn     *ws.Conn
 	began    time.Time
 	first    chan struct{}
@@ -256,6 +277,9 @@ func (c *sfuClient) taken() (bytes, received, expected int64, delays []time.Dura
 func (c *sfuClient) close() {
 	c.pc.Close()   //nolint:errcheck // the load has ended
 	c.conn.Close() //nolint:errcheck // the load has ended
+	if c.socket != nil {
+		c.socket.Close() //nolint:errcheck // the load has ended
+	}
 }
 
 // newSFUClient makes one participant's peer connection, with what a call has:
@@ -271,11 +295,26 @@ func newSFUClient(o SFUOptions, publish bool) (*sfuClient, error) {
 			return nil, err
 		}
 	}
-	if err := webrtc.RegisterDefaultInterceptors(m, chain); err != nil {
+	if o.Deaf && !publish {
+		// Without transport-wide feedback, whose end would be taken for a dead network.
+		if err := webrtc.ConfigureRTCPReports(chain); err != nil {
+			return nil, err
+		}
+	} else if err := webrtc.RegisterDefaultInterceptors(m, chain); err != nil {
 		return nil, err
 	}
-	set := webrtc.SettingEngine{}
+	c := &sfuClient{first: make(chan struct{}), answered: make(chan error, 8), streams: map[uint32]*sfuStream{}}
+	quiet := logging.NewDefaultLoggerFactory() // what a closed connection says is no news
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	set := webrtc.SettingEngine{LoggerFactory: quiet}
 	set.SetIncludeLoopbackCandidate(true)
+	if o.Deaf && !publish {
+		var err error
+		if c.socket, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(o.Address, 0))); err != nil {
+			return nil, err
+		}
+		set.SetICEUDPMux(webrtc.NewICEUDPMux(quiet.NewLogger("ice"), c.socket))
+	}
 	set.SetIPFilter(func(ip net.IP) bool { return ip.Equal(o.Address.AsSlice()) })
 	// One cipher for all servers: none is measured with a dearer one that it prefers.
 	set.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
@@ -284,7 +323,7 @@ func newSFUClient(o SFUOptions, publish bool) (*sfuClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &sfuClient{pc: pc, first: make(chan struct{}), answered: make(chan error, 8), streams: map[uint32]*sfuStream{}}
+	c.pc = pc
 	if !publish {
 		pc.OnTrack(func(t *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { c.receive(t) })
 	}
@@ -454,8 +493,8 @@ func (c *sfuClient) feedback(s *webrtc.RTPSender, rid string) {
 
 // publish sends until ctx ends: 30 frames a second of three layers, and audio
 // of 50 packets a second. Each packet carries when it was written.
-func (c *sfuClient) publish(ctx context.Context, kbps int) {
-	layers := map[string]int{"q": kbps / 10, "h": kbps / 3, "f": kbps}
+func (c *sfuClient) publish(ctx context.Context, l *SFULoad) {
+	parts := map[string]int{"q": 10, "h": 3, "f": 1} // of the best layer's rate
 	var seq [4]uint16
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -471,6 +510,11 @@ func (c *sfuClient) publish(ctx context.Context, kbps int) {
 			if began.IsZero() {
 				began = now
 			}
+			if l.paused.Load() {
+				frame, sound = 1+int(now.Sub(began)*30/time.Second), 1+int(now.Sub(began)/(20*time.Millisecond))
+				c.key.Store(true)
+				continue
+			}
 			for ; time.Duration(sound)*20*time.Millisecond <= now.Sub(began); sound++ {
 				c.write(c.audio, &seq[3], rtp.Header{Marker: true, Timestamp: uint32(sound) * 960}, make([]byte, 80))
 			}
@@ -481,7 +525,7 @@ func (c *sfuClient) publish(ctx context.Context, kbps int) {
 					for id, v := range names[i] {
 						h.SetExtension(id, v) //nolint:errcheck // the names are short
 					}
-					c.frame(t, &seq[i], h, uint16(frame), layers[t.RID()]*1000/8/30, key)
+					c.frame(t, &seq[i], h, uint16(frame), int(l.kbps.Load())/parts[t.RID()]*1000/8/30, key)
 				}
 			}
 		}
