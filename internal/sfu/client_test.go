@@ -373,3 +373,18 @@ func TestAFullRoomAndARevokedTokenAreRefused(t *testing.T) {
 		t.Error("a token of before the removal opens a socket")
 	}
 }
+
+func TestAClientThatAnnouncesATrackAndOffersNoneIsRemindedAFewTimes(t *testing.T) {
+	_, h := start(t, nil)
+	ann := media(t, h.URL, "ann", false, &livekit.JoinRequest{}, func(pc *webrtc.PeerConnection) {
+		if _, err := pc.CreateDataChannel(reliableLabel, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+	ann.say(&livekit.SignalRequest{Message: &livekit.SignalRequest_AddTrack{AddTrack: &livekit.AddTrackRequest{Cid: "voice", Type: livekit.TrackType_AUDIO}}})
+	ann.until("the track is known", func(m *livekit.SignalResponse) bool { return m.GetTrackPublished() != nil })
+	ann.until("it is asked for", func(m *livekit.SignalResponse) bool {
+		need := m.GetMediaSectionsRequirement()
+		return need != nil && need.NumAudios == 0 && need.NumVideos == 0
+	})
+}

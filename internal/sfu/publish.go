@@ -22,6 +22,7 @@ type published struct {
 	cids     []string
 	track    *forward.Track
 	bound    bool // the client sends it, or is about to
+	reminded int  // seconds that it was announced and not offered
 	red      bool
 	backup   *backup // nil when there is only one encoding
 	wanted   int     // layers told to the publisher: up to this one

@@ -265,6 +265,7 @@ func (r *Room) second(now int64) {
 	for _, p := range r.sorted() {
 		p.dynacast(now)
 		p.refresh(t)
+		p.remind()
 		p.expire(now, t)
 	}
 	r.markRecording()

@@ -117,6 +117,29 @@ func (p *Participant) place() {
 	}
 }
 
+// maxReminders is how often a client is reminded of a track.
+const maxReminders = 5
+
+// remind is called each second. It asks for an offer of a track that was announced and
+// did not come: clients have been seen to lose their
+// own wish to make one while another was under way, as when two people come
+// back to a call at the same moment; nobody heard them then.
+func (p *Participant) remind() {
+	if !p.v1 || p.session == nil || p.state != livekit.ParticipantInfo_ACTIVE {
+		return
+	}
+	due := false
+	for _, t := range p.pending {
+		if t.reminded++; t.reminded > 1 && t.reminded <= 1+maxReminders {
+			due = true
+		}
+	}
+	if due {
+		p.asked = true
+		p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{MediaSectionsRequirement: &livekit.MediaSectionsRequirement{}}})
+	}
+}
+
 // free says that a new track may come on the section.
 func (s *section) free() bool { return s.open && s.sub == nil && s.track == nil && s.idle }
 
