@@ -59,7 +59,7 @@ export class CallSession {
   readonly #client: Client;
   readonly #listeners = new Set<() => void>();
   readonly #off: (() => void)[] = [];
-  readonly #sounds = new Map<string, HTMLMediaElement>();
+  readonly #sounds = new Map<livekit.RemoteTrack, HTMLMediaElement>();
   readonly #trouble = new Map<Source, Trouble>();
   readonly #busy = new Set<Source>();
   readonly #news = new Set<News>();
@@ -69,9 +69,10 @@ export class CallSession {
   /** What the user wants, which differs from what is while that is on its way, and when the host switched it off. */
   readonly #wants: { microphone: boolean; camera: boolean };
   #options: SessionOptions;
-  #library: Library | undefined;
   #call: Call;
   #room: livekit.Room | undefined;
+  /** Oneself in the room, once what was opened before is published: until then what is wanted is what is shown. */
+  #published: livekit.LocalParticipant | undefined;
   #state: SessionState = "connecting";
   #error: unknown;
   #over: Over | undefined;
@@ -110,11 +111,6 @@ export class CallSession {
     return this.#room;
   }
 
-  /** The loaded code of the media client. */
-  get library(): Library | undefined {
-    return this.#library;
-  }
-
   get state(): SessionState {
     return this.#state;
   }
@@ -151,11 +147,11 @@ export class CallSession {
   }
 
   get microphone(): boolean {
-    return this.#room ? this.#room.localParticipant.isMicrophoneEnabled : this.#wants.microphone;
+    return this.#published ? this.#published.isMicrophoneEnabled : this.#wants.microphone;
   }
 
   get camera(): boolean {
-    return this.#room ? this.#room.localParticipant.isCameraEnabled : this.#wants.camera;
+    return this.#published ? this.#published.isCameraEnabled : this.#wants.camera;
   }
 
   get screen(): boolean {
@@ -290,7 +286,7 @@ export class CallSession {
       for (const track of localTracks(before)) track.stop();
       this.#encryption?.end();
       this.#encryption = undefined;
-      this.#room = undefined;
+      this.#room = this.#published = undefined;
       this.#hangUp = undefined;
       await this.#join(joined);
     } catch (error) {
@@ -300,7 +296,6 @@ export class CallSession {
 
   async #join(joined: Joined): Promise<void> {
     const [library, { connect }] = await Promise.all([import("livekit-client"), import("@skein/client/calls/livekit")]);
-    this.#library = library;
     library.setLogLevel("error");
     if (this.#gone()) return;
     const { cameraId, microphoneId, speakerId, e2eeKey } = this.#options;
@@ -321,7 +316,7 @@ export class CallSession {
       reconnectPolicy: { nextRetryDelayInMs: ({ elapsedMs, retryCount }) => (elapsedMs > 90_000 ? null : Math.min(300 * retryCount * retryCount, 2000)) },
       ...(encryption ? { encryption: encryption.options } : {}),
     };
-    const { room, hangUp } = await connect(this.#library, this.#client.calls, joined, options).finally(() => {
+    const { room, hangUp } = await connect(library, this.#client.calls, joined, options).finally(() => {
       if (this.#state === "ended") this.#dropEarly();
     });
     if (this.#gone()) return void (await hangUp());
@@ -343,10 +338,10 @@ export class CallSession {
   #open(library: Library): Promise<OwnTrack | undefined>[] {
     const { cameraId, microphoneId } = this.#options;
     const opened: Promise<OwnTrack | undefined>[] = [];
-    const open = (source: Source, track: Promise<OwnTrack>) =>
+    const open = (source: "microphone" | "camera", track: Promise<OwnTrack>) =>
       opened.push(
         track.catch((error: unknown) => {
-          if (source !== "screen") this.#wants[source] = false;
+          this.#wants[source] = false;
           this.#trouble.set(source, troubleOf(error));
           this.#changed();
           return undefined;
@@ -366,22 +361,28 @@ export class CallSession {
   async #publish(room: livekit.Room): Promise<void> {
     const early = this.#early;
     this.#early = [];
+    const me = room.localParticipant;
     await Promise.all(
       early.map(async (opening) => {
         const track = await opening;
         if (!track) return;
         const source = track.kind === "audio" ? "microphone" : "camera";
-        if (this.#gone() || this.#room !== room || this.viewer) return track.stop();
+        // Switched off, or made a viewer, while the call was being connected.
+        if (this.#gone() || this.#room !== room || this.viewer || !this.#wants[source]) return track.stop();
         try {
-          // Switched off while the call was being connected.
-          if (!this.#wants[source]) return track.stop();
-          await room.localParticipant.publishTrack(track as livekit.LocalTrack);
+          await me.publishTrack(track as livekit.LocalTrack);
         } catch (error) {
           track.stop();
+          this.#wants[source] = false;
           this.#trouble.set(source, troubleOf(error));
         }
       }),
     );
+    if (this.#gone() || this.#room !== room) return;
+    this.#published = me;
+    const { microphone, camera } = this.#wants;
+    if (microphone !== me.isMicrophoneEnabled) await this.setMicrophone(microphone);
+    if (camera !== me.isCameraEnabled) await this.setCamera(camera);
     this.#watchSpeech();
     this.#changed();
   }
@@ -492,7 +493,7 @@ export class CallSession {
       this.#unplugged.delete(source);
       this.#forget(source);
     }
-    const me = this.#room?.localParticipant;
+    const me = this.#published;
     if (!me) return this.#changed();
     this.#busy.add(source);
     this.#trouble.delete(source);
@@ -523,13 +524,13 @@ export class CallSession {
   }
 
   #play(track: livekit.RemoteTrack): void {
-    if (track.kind === "audio" && track.sid && !this.#sounds.has(track.sid)) this.#sounds.set(track.sid, track.attach());
+    if (track.kind === "audio" && !this.#sounds.has(track)) this.#sounds.set(track, track.attach());
     this.#changed();
   }
 
   #unplay(track: livekit.RemoteTrack): void {
     for (const element of track.detach()) if (element instanceof HTMLAudioElement) element.srcObject = null;
-    if (track.sid) this.#sounds.delete(track.sid);
+    this.#sounds.delete(track);
     this.#changed();
   }
 
