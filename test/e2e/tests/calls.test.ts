@@ -49,7 +49,7 @@ async function device(user: string, peer: string, options: BrowserContextOptions
 const sheet = (page: Page): Locator => page.locator("dialog.callring");
 const press = (page: Page, name: string): Promise<void> => page.getByRole("button", { name, exact: true }).click();
 
-test("a call rings all devices; one answers, the others stop; a page that is loaded anew comes back", async () => {
+test("a call rings all devices; one answers, the others stop; a page that is loaded anew comes back; another device takes over", async () => {
   const [alice, laptop, tablet] = await Promise.all([device("alice", "bob"), device("bob", "alice"), device("bob", "alice")]);
   const tab = App.of(await laptop.page.context().newPage());
   await tab.page.goto(`${server.url}/#/`);
@@ -80,7 +80,13 @@ test("a call rings all devices; one answers, the others stop; a page that is loa
   await press(laptop.page, "Come back");
   await laptop.page.locator(".stage video").nth(1).waitFor();
   await shot(laptop.page, "call-came-back");
-  await press(laptop.page, "Leave the call");
+
+  await tablet.page.getByText("You are in this call on another device").waitFor();
+  await press(tablet.page, "Move here");
+  await laptop.page.getByText("The call goes on on another of your devices.").waitFor();
+  await laptop.page.locator(".stage").waitFor({ state: "detached" });
+  await tablet.page.locator(".stage video").nth(1).waitFor();
+  await press(tablet.page, "Leave the call");
   await alice.page.locator(".call-line", { hasText: /Video call, 0:\d\d/ }).waitFor();
 });
 

@@ -173,10 +173,13 @@ describe("a LiveKit room", () => {
     expect(line.left).toEqual([id]);
   });
 
-  test("that another connection of the device has replaced is left without the call", async () => {
+  test.each([
+    ["another connection of the device has replaced", 2],
+    ["the server has taken the device out of", 4],
+  ])("that %s is left without the call", async (_, reason) => {
     const line = lines();
     const { room } = await connect({ Room }, line.calls, joined);
-    room.gone(2);
+    room.gone(reason);
     await world.until(() => room.said.includes("disconnect"), "the end of the room");
     expect(line.left).toEqual([]);
   });

@@ -123,6 +123,8 @@ export class CallsModel<Session extends SessionLike> {
   #stopRinging: (() => void) | undefined;
   #letGo: (() => void) | undefined;
   #looking: { readonly id: string; readonly stop: () => void } | undefined;
+  /** The call that this device was taken out of, until it is known why. */
+  #takenOut = "";
   #seen = new Set<string>();
 
   constructor(deps: CallsDeps<Session>) {
@@ -346,11 +348,21 @@ export class CallsModel<Session extends SessionLike> {
   #sessionEnded(id: string, session: Session): void {
     if (this.#state.going?.session !== session) return;
     const own = this.#deps.calls.now.find((call) => call.id === id);
-    const moved = session.over === "answeredElsewhere";
-    if (!moved && session.over !== "removed") this.#ignored.add(id);
+    const out = session.over === "answeredElsewhere" || session.over === "removed";
+    if (out) this.#takenOut = id;
+    else this.#ignored.add(id);
     this.#drop();
     if (session.error) this.#deps.fail(session.error);
-    else if (own && (moved || session.over === "lost")) this.#deps.tell({ call: own, reason: moved ? "moved" : "lost" });
+    else if (own && session.over === "lost") this.#deps.tell({ call: own, reason: "lost" });
+  }
+
+  /** Says that the call goes on with another device, once the server tells that it does. */
+  #tellMoved(): void {
+    const own = this.#deps.calls.now.find((call) => call.id === this.#takenOut);
+    if (!own) return;
+    const moved = own.own === "joined" && own.device !== this.#deps.device();
+    if (moved) this.#deps.tell({ call: own, reason: "moved" });
+    if (moved || own.own !== "joined") this.#takenOut = "";
   }
 
   /** This tab is in no call any more. */
@@ -387,6 +399,7 @@ export class CallsModel<Session extends SessionLike> {
       if (call.own === "busy" && !this.#seen.has(call.id)) this.#deps.tell({ call, reason: "engaged" });
       this.#seen.add(call.id);
     }
+    if (this.#takenOut) this.#tellMoved();
     const rings = now.filter((call) => call.own === "ringing" && !this.#ignored.has(call.id)).reverse();
     this.#believe(rings);
     const own = going?.call ? now.find(({ id }) => id === going.call) : undefined;

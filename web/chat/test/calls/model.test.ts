@@ -346,14 +346,31 @@ describe("a call that goes on", () => {
     expect(w.told).toEqual([{ call: mine, reason: "lost" }]);
   });
 
+  test("that the user was taken out of says so", async () => {
+    const [w, model] = make();
+    w.answer = async () => w.joined({ state: "active" });
+    await model.accept("c1", { camera: false, microphone: true });
+    w.now = [mine];
+    w.sessions[0]?.end("removed");
+    const removed = { ...mine, own: "removed" as const };
+    w.now = [removed];
+    w.emit("ended", { call: removed, reason: "removed" });
+    w.says();
+    expect(w.told).toEqual([{ call: removed, reason: "removed" }]);
+  });
+
   test("that moved to another device ends here, and may come back", async () => {
     const [w, model] = make();
     w.answer = async () => w.joined({ state: "active" });
     await model.accept("c1", { camera: false, microphone: true });
     const moved = { ...mine, device: "phone" };
-    w.now = [moved];
-    w.sessions[0]?.end("answeredElsewhere");
+    w.now = [mine];
+    w.sessions[0]?.end("removed");
+    expect(w.told).toEqual([]);
+    w.says(moved);
+    w.says(moved);
     expect(w.told).toEqual([{ call: moved, reason: "moved" }]);
+    expect(model.get().back).toBeUndefined();
     await model.accept("c1", { camera: false, microphone: true }, { move: true });
     expect(w.asked).toEqual(["accept c1", "accept c1 move"]);
     expect(model.get().going?.call).toBe("c1");

@@ -45,7 +45,7 @@ export function JoinBar({ conversation }: { conversation: Conversation }) {
           {s.joinVideo}
         </Button>
       ) : null}
-      <Button kind="primary" busy={busy === id} disabled={busy !== ""} onClick={() => join(false)}>
+      <Button kind="primary" busy={busy === id} disabled={busy !== ""} onClick={() => join(elsewhere && video)}>
         {elsewhere ? s.move : s.join}
       </Button>
     </section>

@@ -26,14 +26,15 @@ export interface Connected<Room> {
   hangUp(): Promise<void>;
 }
 
-/** LiveKit's DisconnectReason DUPLICATE_IDENTITY. */
-const replaced = 2;
+/** LiveKit's DisconnectReasons DUPLICATE_IDENTITY and PARTICIPANT_REMOVED: the server knows, and the user may be in the call with another device. */
+const replaced = [2, 4];
 
 /**
  * Makes a Room for a call that `calls.start` or `calls.accept` has returned and connects it. From then on the two go
  * together: when the call is over, or the user is taken out of it, the room is left; when the room is lost for good, so
  * is the call. What fails to connect leaves the call and rejects. A second connection of the same device (another tab, or
- * one with other options) takes the place of the first, whose room is left without the call.
+ * one with other options) takes the place of the first, whose room is left without the call; so is the room of a device that another one of the
+ * user's has taken the call over from.
  *
  * ```ts
  * import * as livekit from "livekit-client";
@@ -64,6 +65,6 @@ export async function connect<Room extends LiveKitRoom, Options>(livekit: LiveKi
     await stop(false).catch(() => undefined);
     throw error;
   }
-  room.on("disconnected", (reason) => void stop(reason === replaced).catch(() => undefined));
+  room.on("disconnected", (reason) => void stop(replaced.includes(reason ?? 0)).catch(() => undefined));
   return { room, hangUp: () => stop(false) };
 }
