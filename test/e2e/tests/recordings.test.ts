@@ -44,6 +44,10 @@ test("the host records, everybody sees it, and it plays in step from its line", 
   await bob.page.locator(".recording-mark", { hasText: "alice 正在录制" }).waitFor();
   await shot(alice.page, "recording-mark");
   await shot(bob.page, "recording-mark-phone");
+  // Also where the call is a small window.
+  await alice.page.locator(".stage").getByRole("button", { name: "Back to the chat" }).click();
+  await alice.page.locator(".mini .recording-mark").waitFor();
+  await alice.page.locator(".mini").getByRole("button", { name: "Show the call" }).click();
   // Who did not call may not.
   await bob.page.locator(".stage").getByRole("button", { name: "更多", exact: true }).click();
   expect(await bob.page.getByRole("menuitem", { name: "录制通话" }).count()).toBe(0);

@@ -9,6 +9,7 @@ import { Avatar } from "../../ui/Avatar.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { useCalls, useCallsState } from "../CallsContext.tsx";
+import { Recorded } from "../recordings/RecordingMark.tsx";
 import { strings } from "./strings.ts";
 import { useGroupCall, useOwnCall } from "./useCallOf.ts";
 
@@ -35,7 +36,7 @@ export function JoinBar({ conversation }: { conversation: Conversation }) {
         <strong>{elsewhere ? s.elsewhere : s.goesOn(video ? s.video : s.voice)}</strong>
         {group ? (
           <span>
-            {s.people(group.joined)} · <Since start={group.started} />
+            {s.people(group.joined)} · <Since start={group.started} /> {group.recording ? <Recorded mark={group.recording} /> : null}
           </span>
         ) : null}
       </span>

@@ -1,4 +1,5 @@
 // The red mark of a call that is being recorded, and the switch for its host.
+import type { RecordingMark as Mark } from "@skein/client/calls";
 import { useState } from "react";
 import { clock } from "../../format/time.ts";
 import { useSpeech } from "../../i18n/context.tsx";
@@ -12,23 +13,29 @@ import { strings } from "./strings.ts";
 import { useRecording } from "./useRecording.ts";
 import "./recordings.css";
 
-/** Says who records a call, and since when; nothing while nobody does. */
-export function RecordingMark({ call }: { call: string }) {
+/** Says who records a call that this user is in, and since when; nothing while nobody does. `small`: the red dot alone is seen. */
+export function RecordingMark({ call, small = false }: { call: string; small?: boolean }) {
+  const mark = useRecording(call);
+  return mark ? <Recorded mark={mark} small={small} /> : null;
+}
+
+/** Says it of any call. */
+export function Recorded({ mark, small = false }: { mark: Mark; small?: boolean }) {
   const t = useStrings(strings);
   const { tag } = useSpeech();
   const { userId } = useClient();
   const nameOf = useNames();
-  const mark = useRecording(call);
-  if (!mark) return null;
   const mine = mark.user === userId;
-  const who = mine ? t.you : nameOf(mark.user);
+  const said = t.mark(mine ? t.you : nameOf(mark.user), clock(mark.since, tag));
   return (
-    <span className="recording-mark" role="status" title={t.mark(who, clock(mark.since, tag))}>
+    <span className="recording-mark" role="status" title={said}>
       <span className="recording-dot" aria-hidden="true" />
-      <span className="recording-who" aria-hidden="true">
-        {mine ? t.markYou : t.markShort(who)}
-      </span>
-      <span className="visually-hidden">{t.mark(who, clock(mark.since, tag))}</span>
+      {small ? null : (
+        <span className="recording-who" aria-hidden="true">
+          {mine ? t.markYou : t.markShort(nameOf(mark.user))}
+        </span>
+      )}
+      <span className="visually-hidden">{said}</span>
     </span>
   );
 }

@@ -10,6 +10,7 @@ import { Button, IconButton } from "../../ui/Button.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { useToasts } from "../../ui/Toasts.tsx";
 import type { AppCalls } from "../CallsContext.tsx";
+import { Recorded } from "../recordings/RecordingMark.tsx";
 import { strings } from "./strings.ts";
 import { useRinging, useTone } from "./useRinging.ts";
 import { useWhere } from "./who.ts";
@@ -87,6 +88,7 @@ function Sheet({ call, model, busy, caller, onSmaller }: IncomingProps & { reado
           </span>
           <h2 id={title}>{caller}</h2>
           {group ? <p className="callring-group">{s.inGroup(name)}</p> : null}
+          {call.recording ? <Recorded mark={call.recording} /> : null}
         </div>
         {writing ? (
           <DeclineWith call={call} model={model} onBack={unwrite} />

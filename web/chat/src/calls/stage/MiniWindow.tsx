@@ -6,6 +6,7 @@ import { useStrings } from "../../i18n/strings.ts";
 import { useNames } from "../../people/names.tsx";
 import { Avatar } from "../../ui/Avatar.tsx";
 import { Icon } from "../../ui/Icon.tsx";
+import { RecordingMark } from "../recordings/RecordingMark.tsx";
 import type { CallSession } from "../session.ts";
 import { Round } from "./Controls.tsx";
 import { largest, tilesOf, type Party } from "./parties.ts";
@@ -86,6 +87,7 @@ export function MiniPicture({ session, parties }: { session: CallSession; partie
       <span className="tile-name">
         {one && one.kind === "camera" && !one.party.microphone && !one.party.viewer ? <Icon name="microphoneOff" size={14} /> : null}
         <span className="tile-label">{label}</span>
+        <RecordingMark call={session.call.id} small />
         <Duration session={session} />
       </span>
     </span>
