@@ -176,6 +176,10 @@ func (o *ownSFU) inline(ctx context.Context, up func(string)) error {
 	})
 }
 
+// sfuNice is how much the SFU yields to the server: media that comes a few ms
+// later is evened out by its receiver, and an acknowledgement is not.
+const sfuNice = 5
+
 // process is a life of the SFU in a process of its own: this very program, also
 // when its file was replaced by a newer one in between.
 func (o *ownSFU) process(ctx context.Context, up func(string)) error {
@@ -194,7 +198,7 @@ func (o *ownSFU) process(ctx context.Context, up func(string)) error {
 			env = append(env, name+"="+v)
 		}
 	}
-	p := host.Process{Program: self, Args: f.args(), Env: env, Log: o.log}
+	p := host.Process{Program: self, Args: f.args(), Env: env, Log: o.log, Nice: sfuNice}
 	return p.Run(ctx, up)
 }
 

@@ -29,6 +29,9 @@ type Process struct {
 	// which other users of a machine can see.
 	Env []string
 	Log *slog.Logger
+	// Nice is how much more than this process it yields to others, 0 to 19: where
+	// processors are short, what is in a hurry goes first.
+	Nice int
 	// StartTime bounds how long it takes to answer; 0 = 20 s.
 	StartTime time.Duration
 	// Grace is how long it may take to end; 0 = 8 s.
@@ -82,6 +85,9 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 	defer life.Close()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the SFU: %w", err)
+	}
+	if err := yield(cmd.Process, p.Nice); err != nil {
+		p.Log.Debug("the SFU yields to nobody", "err", err)
 	}
 	err = cmd.Wait()
 	cause := context.Cause(running)
