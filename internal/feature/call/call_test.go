@@ -470,6 +470,11 @@ func TestWhoVanishesIsFoundOut(t *testing.T) {
 		p, _ := w.media.Get(peer)
 		must(t, w.media.Tell("participant_left", w.room(id), &p))
 		w.is(id, "active ann=joined bob=joined", "after news of what is no more so")
+		// A page that is loaded anew is about to come back; what does not, is gone in time.
+		must(t, w.media.Break(peer))
+		sweep()
+		w.is(id, "active ann=joined bob=joined", "while a page is loaded anew")
+		must(t, w.media.Connect(peer))
 		must(t, w.media.Disconnect(peer))
 		w.is(id, "ended/completed ann=left bob=left", "after one has gone")
 	})

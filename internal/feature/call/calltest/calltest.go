@@ -210,7 +210,13 @@ func (s *Server) Connect(token string, tracks ...string) error {
 }
 
 // Disconnect is a client that goes, or whose connection is given up.
-func (s *Server) Disconnect(token string) error {
+func (s *Server) Disconnect(token string) error { return s.disconnect(token, "") }
+
+// Break ends a client's connection without a word of its own, as a page that is
+// loaded anew does: the webhook says that it was not to be expected.
+func (s *Server) Break(token string) error { return s.disconnect(token, "STATE_MISMATCH") }
+
+func (s *Server) disconnect(token, reason string) error {
 	c, err := check(token)
 	if err != nil {
 		return err
@@ -224,6 +230,7 @@ func (s *Server) Disconnect(token string) error {
 	if p == nil {
 		return fmt.Errorf("%s is not connected", c.Subject)
 	}
+	p.reason = reason
 	return s.Tell("participant_left", c.Video.Room, p)
 }
 
