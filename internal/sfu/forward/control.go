@@ -204,10 +204,3 @@ func (p *Peer) Quality() (in, out float64, rtt int64) {
 	}
 	return in, out, rtt
 }
-
-// Estimate is what the client's network is taken to carry, bits a second.
-func (p *Peer) Estimate() int64 {
-	p.Link.Lock()
-	defer p.Link.Unlock()
-	return p.sender.estimator.Rate()
-}

@@ -94,15 +94,6 @@ func (t *Track) Loudness() (share, level float64) {
 	return share, level
 }
 
-// Rates are the layers' bits a second as they come in.
-func (t *Track) Rates(now int64) []int64 {
-	var out []int64
-	for _, s := range t.layers() {
-		out = append(out, s.rate.bits(now))
-	}
-	return out
-}
-
 // layerOf finds a source by its layer.
 func (t *Track) layerOf(layer int) *Source {
 	for _, s := range t.layers() {

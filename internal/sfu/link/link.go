@@ -38,7 +38,7 @@ import (
 
 // Handler is what a Link's owner does with what arrives. RTP, RTCP and Flush
 // are called on the goroutine that reads the socket: they must not block, and
-// must not call Close of any Link (CloseLater does what they need).
+// must not call Close of any Link (Fail does what they need).
 type Handler interface {
 	// RTP takes a decrypted packet, and the buffer that it lies in, for good.
 	RTP(now int64, b *Buffer)
@@ -258,10 +258,7 @@ func (l *Link) Close() {
 	l.wg.Wait()
 }
 
-// CloseLater ends the link without waiting.
-func (l *Link) CloseLater() { l.shut(nil) }
-
-// Fail ends the link and tells its owner why.
+// Fail ends the link without waiting, and tells its owner why.
 func (l *Link) Fail(err error) { l.shut(err) }
 
 func (l *Link) shut(err error) {
