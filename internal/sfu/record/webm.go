@@ -36,7 +36,7 @@ const (
 	clusterTime = 1000    // ms that a cluster has: so much is lost with the process
 	clusterSize = 4 << 20 // bytes
 	lastFrame   = 40      // ms that the last frame is shown
-	seekRoom    = 64      // bytes that are kept for the table of what is where
+	seekRoom    = 96      // bytes that are kept for the table of what is where
 	durationLen = 11      // bytes of the duration with its name
 )
 
@@ -275,9 +275,9 @@ scanned:
 	return duration, nil
 }
 
-// seekTo is 14 bytes that say where something is, from the segment's data on.
+// seekTo is 21 bytes that say where something is, from the segment's data on.
 func seekTo(id uint32, at int64) []byte {
-	return element(idSeek, element(idSeekID, idBytes(id)), element(idSeekPosition, binary.BigEndian.AppendUint32(nil, uint32(at))))
+	return element(idSeek, element(idSeekID, idBytes(id)), element(idSeekPosition, binary.BigEndian.AppendUint64(nil, uint64(at))))
 }
 
 // whole tells whether a file reaches as far.
