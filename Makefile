@@ -80,6 +80,7 @@ chaos: ## break servers at full length, and prove that nothing is lost (an hour;
 
 .PHONY: calls-soak
 calls-soak: build ## calls over bad networks, SOAK_SECONDS (60) each, and how soon SOAK_ANSWERS (30) are seen; writes test-output/calls-*.md (as root)
+	SKEIN_CALLS_LONG=1 go test -count=1 -v -run 'TestTheLayerFollows|TestLossDelay' ./internal/sfu/forward
 	SKEIN_BIN=$(CURDIR)/bin/skein node_modules/.bin/vitest run --config test/calls/soak/vitest.config.ts
 
 .PHONY: sim

@@ -32,7 +32,7 @@ type sentPacket struct {
 	counters counters
 	at       int32 // ms, of the last repetition
 	first    int32 // ms, when the receiver first asked for it
-	repeated uint8 // how often it was repeated
+	asked    uint8 // how often it has
 	used     bool
 	marker   bool
 }
@@ -248,8 +248,10 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 	if !e.used || e.seq != seq {
 		return false
 	}
-	if !force && e.first == 0 {
-		e.first = ms
+	if !force && e.asked < 255 {
+		if e.asked++; e.asked == 1 {
+			e.first = ms
+		}
 	}
 	if !force && (int16(seq-d.begin) < 0 || e.at != 0 && int64(ms-e.at)*1e6 < max(resendWait, d.peer.sender.rtt) || !d.afford(now)) {
 		return false
@@ -266,9 +268,6 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 		return false
 	}
 	e.at = ms
-	if !force && e.repeated < 255 {
-		e.repeated++
-	}
 	d.rtxSeq++
 	var osn [2]byte
 	binary.BigEndian.PutUint16(osn[:], seq)
@@ -287,12 +286,12 @@ func (d *Down) hopeless(seq uint16, now int64) bool {
 		return false
 	}
 	e := &d.history[seq%historySize]
-	return e.used && e.seq == seq && e.first != 0 && (e.repeated == giveUp || int64(int32(now/1e6)-e.first)*1e6 > giveUpAge)
+	return e.used && e.seq == seq && e.asked > 1 && (e.asked >= giveUp || int64(int32(now/1e6)-e.first)*1e6 > giveUpAge)
 }
 
-// After so many repetitions, or so long, a packet counts as lost.
+// After so many requests, or so long, a packet counts as lost.
 const (
-	giveUp    = 4
+	giveUp    = 6
 	giveUpAge = 700_000_000
 )
 

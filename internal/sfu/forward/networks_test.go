@@ -28,14 +28,19 @@ func (w *world) until(ok func() bool) float64 {
 
 func TestTheLayerFollowsANarrowNetworkWithinThreeSecondsAndAWideOneWithinEight(t *testing.T) {
 	for _, rates := range cameras {
-		for _, jitter := range []int64{0, 20e6} {
-			t.Run(fmt.Sprintf("%d layers, %d ms of jitter", len(rates), jitter/1e6), func(t *testing.T) {
+		for _, test := range []struct {
+			jitter int64
+			plain  bool
+		}{{0, false}, {20e6, false}, {20e6, true}} {
+			jitter := test.jitter
+			t.Run(fmt.Sprintf("%d layers, %d ms of jitter, without temporal layers %t", len(rates), jitter/1e6, test.plain), func(t *testing.T) {
 				var worstDown, worstUp float64
 				var worstFreeze int64
 				unsteady := 0
 				for seed := range seeds() {
 					w := newWorld(seed, 15, rates...)
 					best := len(rates) - 1
+					w.camera.plain = test.plain
 					w.away.rate, w.away.jitter, w.up.jitter = 3e6, jitter, jitter
 					w.run(8e9)
 					if w.screen.width != best {

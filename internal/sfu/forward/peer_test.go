@@ -204,13 +204,24 @@ func FuzzReceive(f *testing.F) {
 	}
 	b := rtpOf(12, 5, 6, true, 50)
 	f.Add(b.B, nack)
+	av1 := appendHeader(nil, outHeader{marker: true, pt: 98, seq: 9, ts: 7, ssrc: 12}, []extElement{{5, descriptor(0, 0, 1)}})
+	f.Add(append(av1, 0x18, 1, 2, 3), nack)
+	vp9 := appendHeader(nil, outHeader{marker: true, pt: 99, seq: 9, ts: 7, ssrc: 12}, nil)
+	f.Add(append(vp9, 0xac, 0x92, 0x34, 0x12, 9, 1), nack)
 	f.Fuzz(func(t *testing.T, media, control []byte) {
-		sender, viewer, track, _ := stage()
+		sender, viewer, track, d := stage()
+		d.payloads.Media[AV1], d.payloads.RTX[AV1], d.payloads.Media[VP9], d.payloads.RTX[VP9] = 102, 103, 104, 105
+		d.target.Store(2)
+		sender.Inbound(map[uint8]Ext{3: ExtTWCC, 5: ExtDependency}, map[uint8]Codec{98: AV1, 99: VP9}, nil)
+		viewer.outExt = ExtMap{ExtTWCC: 3, ExtDependency: 5}
 		var out link.Batch
 		if len(media) <= 1400 {
 			for i := range 3 {
 				b := link.NewBuffer()
 				b.B = append(b.B[:0], media...)
+				if len(b.B) > 3 {
+					b.B[3] += byte(i) // the next number
+				}
 				sender.RTP(int64(i)*1e7, b)
 				sender.Flush(int64(i)*1e7, &out, true)
 			}

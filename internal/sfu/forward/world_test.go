@@ -110,6 +110,7 @@ type camera struct {
 	fps    int64
 	layers []camLayer
 	frame  int
+	plain  bool // without temporal layers, as Chromium sends simulcast by itself
 }
 
 type camLayer struct {
@@ -137,7 +138,10 @@ func (c *camera) shoot() {
 			continue
 		}
 		p := pattern[c.frame%8]
-		size := int(float64(l.rate/c.fps/8) * [3]float64{1.6, 0.8, 0.8}[p.tid] * (0.85 + 0.3*c.w.dice.Float64()))
+		if c.plain {
+			p = pattern[0]
+		}
+		size := int(float64(l.rate/c.fps/8) * c.share(p.tid) * (0.85 + 0.3*c.w.dice.Float64()))
 		key := l.key || c.frame == 0
 		if key {
 			p.tid, p.sync = 0, false
@@ -159,6 +163,14 @@ func (c *camera) shoot() {
 	c.w.in(int64(1e9)/c.fps, c.shoot)
 }
 
+// share is how large a picture is, of the average.
+func (c *camera) share(tid uint8) float64 {
+	if c.plain {
+		return 1
+	}
+	return [3]float64{1.6, 0.8, 0.8}[tid]
+}
+
 func (c *camera) packet(ssrc uint32, l *camLayer, ts uint32, tid uint8, sync, key, first, last bool, size int) []byte {
 	b := appendHeader(nil, outHeader{marker: last, pt: 96, seq: l.seq, ts: ts, ssrc: ssrc}, nil)
 	body := make([]byte, max(size, 8))
@@ -167,12 +179,14 @@ func (c *camera) packet(ssrc uint32, l *camLayer, ts uint32, tid uint8, sync, ke
 		body[0] |= 0x10
 	}
 	binary.BigEndian.PutUint16(body[2:], l.pic|0x8000)
-	body[4], body[5] = l.tl0, tid<<6
-	if sync {
+	at := 6
+	if c.plain {
+		body[1], at = 0x80, 4
+	} else if body[4], body[5] = l.tl0, tid<<6; sync {
 		body[5] |= 0x20
 	}
 	if !key {
-		body[6] = 1
+		body[at] = 1
 	}
 	body[7] = byte(ssrc)
 	return append(b, body...)
@@ -352,7 +366,7 @@ func (s *screen) take(b []byte) {
 	}
 	info := inspect(VP8, body, nil, nil)
 	f.got[p.seq] = true
-	f.pic, f.tl0, f.tid, f.sync = info.pic, info.tl0, body[5]>>6, body[5]&0x20 != 0
+	f.pic, f.tl0, f.tid, f.sync = info.pic, info.tl0, info.tid, info.sync
 	if body[0]&0x10 != 0 {
 		f.begin, f.first, f.key, f.layer = true, p.seq, info.key, int(body[7]-10)
 	}
