@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -46,8 +47,24 @@ func newCalls(s *server, cfg *config.Config, c *chat.Service, files *file.Servic
 }
 
 // recordingsDir is the folder that calls are recorded to, until the files are
-// stored.
-func recordingsDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "recordings") }
+// stored. Nodes that share a data folder have one each, under a name that stays
+// theirs over restarts.
+func recordingsDir(cfg *config.Config) string {
+	dir := filepath.Join(cfg.Data, "recordings")
+	if cfg.DB == "" {
+		return dir
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node" // the port tells those of one machine apart
+	}
+	return filepath.Join(dir, strings.Map(func(r rune) rune {
+		if strings.ContainsRune("/\\:[]", r) {
+			return '_'
+		}
+		return r
+	}, host+"_"+cfg.Listen))
+}
 
 // recordings keeps what was recorded as files of who did.
 type recordings struct{ files *file.Service }

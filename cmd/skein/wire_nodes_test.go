@@ -87,3 +87,14 @@ func TestAnAddressIsFoundWhereTheFirstOfTheOthersIsUnknown(t *testing.T) {
 		t.Errorf("%s was told to the others, who are on another machine", got)
 	}
 }
+
+func TestNodesThatShareADataFolderRecordIntoFoldersOfTheirOwn(t *testing.T) {
+	a := recordingsDir(&config.Config{Data: "/data", DB: "postgres://db/skein", Listen: "[::]:8080"})
+	b := recordingsDir(&config.Config{Data: "/data", DB: "postgres://db/skein", Listen: "[::]:8081"})
+	if a == b || strings.ContainsAny(a, ":[]") || !strings.HasPrefix(a, "/data/recordings/") {
+		t.Errorf("they are %s and %s", a, b)
+	}
+	if got := recordingsDir(&config.Config{Data: "/data"}); got != "/data/recordings" {
+		t.Errorf("a server alone records to %s", got)
+	}
+}

@@ -20,7 +20,7 @@ func (p *Participant) handleOffer(sd *livekit.SessionDescription) {
 		p.room.server.log.Debug("an offer was not understood", "room", p.room.name, "participant", p.sid)
 		return
 	}
-	p.asked = false
+	p.asked, p.waited = false, 0
 	for i, m := range s.Media {
 		if i == len(t.mids) {
 			t.mids = append(t.mids, &section{mid: m.Mid, kind: m.Kind, idle: true})

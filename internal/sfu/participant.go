@@ -58,6 +58,7 @@ type Participant struct {
 	allow     *livekit.SubscriptionPermission // of its own tracks; nil = all
 	wished    map[string]bool                 // explicit wishes by track sid
 	asked     bool                            // the client was asked for an offer
+	waited    int                             // for so many seconds, it has not come
 	lastSeq   uint32                          // of its reliable data packets
 	refreshed time.Time                       // when the client last got a token; at once, then in turns
 	dataOK    atomic.Bool                     // may publish data; read without the lock

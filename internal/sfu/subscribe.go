@@ -120,13 +120,20 @@ func (p *Participant) place() {
 // maxReminders is how often a client is reminded of a track.
 const maxReminders = 5
 
-// remind is called each second. It asks for an offer of a track that was announced and
-// did not come: clients have been seen to lose their
-// own wish to make one while another was under way, as when two people come
-// back to a call at the same moment; nobody heard them then.
+// remind is called each second. It asks again for an offer that did not come, of a
+// track that was announced or of sections that place has asked for: clients
+// have been seen to lose their own wish to make one while another was under
+// way, as when two people come back to a call at the same moment; one of them
+// heard nothing then.
 func (p *Participant) remind() {
 	if !p.v1 || p.session == nil || p.state != livekit.ParticipantInfo_ACTIVE {
 		return
+	}
+	if p.asked {
+		if p.waited++; p.waited > 1 && p.waited <= 1+maxReminders {
+			p.asked = false
+			p.place()
+		}
 	}
 	due := false
 	for _, t := range p.pending {
@@ -134,7 +141,7 @@ func (p *Participant) remind() {
 			due = true
 		}
 	}
-	if due {
+	if due && !p.asked {
 		p.asked = true
 		p.send(&livekit.SignalResponse{Message: &livekit.SignalResponse_MediaSectionsRequirement{MediaSectionsRequirement: &livekit.MediaSectionsRequirement{}}})
 	}
