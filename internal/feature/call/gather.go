@@ -84,7 +84,8 @@ func (r *recorded) scan(from interface{ Scan(...any) error }) error {
 func (r *recorded) store(tx db.Tx) error {
 	_, err := tx.Exec("INSERT INTO call_track ("+trackColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (app, egress) DO UPDATE SET usr = excluded.usr, source = excluded.source, state = excluded.state, started = excluded.started, duration = excluded.duration,
-		file = excluded.file, name = excluded.name, mime = excluded.mime, size = excluded.size, width = excluded.width, height = excluded.height, about = excluded.about`,
+		file = excluded.file, name = excluded.name, mime = excluded.mime, size = excluded.size, width = excluded.width, height = excluded.height, about = excluded.about
+		WHERE call_track.state < 2`, // another server with the same folder was quicker
 		r.app, r.egress, r.recording, r.user, r.source, r.state, r.started, r.duration, r.file, r.name, r.mime, r.size, r.width, r.height, r.about, r.batch, r.seq)
 	return err
 }

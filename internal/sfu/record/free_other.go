@@ -4,7 +4,7 @@ package record
 
 import "os"
 
-// lock is not known here: the folder is one's own by agreement.
+// lock is not known here: no two processes have one folder, by agreement.
 func lock(*os.File) error { return nil }
 
 // free is not known here: writing will tell.

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// lock takes the folder for this process, as long as the file is open. It does
-// not wait. The kernel gives it back when the process dies.
+// lock takes a file for this process, as long as it is open. It does not wait.
+// The kernel gives it back when the process dies.
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // free is how much room a folder's disk has for us, bytes.

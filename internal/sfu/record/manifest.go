@@ -142,7 +142,8 @@ func (s *Spool) Over() (out []*livekit.EgressInfo, err error) {
 	return out, err
 }
 
-// mend ends what an earlier process did not.
+// mend ends what an earlier process did not. What another one still writes, that
+// has the same folder or has not quite ended, is left to it.
 func (s *Spool) mend() error {
 	return s.each(func(name string, m *Manifest, info *livekit.EgressInfo) error {
 		if info.Status >= livekit.EgressStatus_EGRESS_COMPLETE {
@@ -151,7 +152,11 @@ func (s *Spool) mend() error {
 		f, err := s.root.OpenFile(name, os.O_RDWR, 0o600)
 		if err != nil {
 			s.o.Log.Warn("a recording that broke off is lost", "file", name, "err", err)
-			return s.root.Remove(name + manifested)
+			s.root.Remove(name + manifested) //nolint:errcheck // it may have been taken away with the file
+			return nil
+		}
+		if lock(f) != nil {
+			return f.Close()
 		}
 		var mu sync.Mutex
 		s.finish(f, name, info, &mu, nil, livekit.EgressStatus_EGRESS_COMPLETE)

@@ -67,7 +67,6 @@ type Options struct {
 type Spool struct {
 	o    Options
 	root *os.Root
-	lock *os.File // held
 	wg   sync.WaitGroup
 }
 
@@ -82,34 +81,16 @@ func Open(o Options) (*Spool, error) {
 		return nil, fmt.Errorf("open the folder of recordings: %w", err)
 	}
 	s := &Spool{o: o, root: root}
-	if err = s.take(); err == nil {
-		err = s.mend()
-	}
-	if err != nil {
+	if err := s.mend(); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// take keeps other processes out of the folder: one that has not quite ended
-// writes into the files that are to be mended.
-func (s *Spool) take() (err error) {
-	if s.lock, err = s.root.OpenFile(".lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
-		return fmt.Errorf("lock the folder of recordings: %w", err)
-	}
-	if err := lock(s.lock); err != nil {
-		return fmt.Errorf("another media server records to %s: %w", s.o.Dir, err)
-	}
-	return nil
-}
-
 // Close waits for all recordings, which their owner has stopped.
 func (s *Spool) Close() {
 	s.wg.Wait()
-	if s.lock != nil {
-		s.lock.Close() //nolint:errcheck // it is given back
-	}
 	s.root.Close() //nolint:errcheck // nothing is open in it
 }
 
@@ -230,6 +211,9 @@ func (s *Spool) create(name string) (*os.File, error) {
 	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil, ErrName
+	}
+	if err == nil {
+		err = lock(f) // for as long as it is written: see mend
 	}
 	return f, err
 }
