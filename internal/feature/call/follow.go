@@ -41,11 +41,16 @@ func Follower(enqueue func(tx db.Tx, s job.Spec) error) follow.Follower {
 		}}
 }
 
-// runCheck takes out of a call who may not be in it any more, and has those who
-// are in it speak or not as the group has it now.
+// runCheck looks at a call after a change of its group, or at the end of a mute.
 func (s *Service) runCheck(ctx context.Context, j job.Job) error {
 	id, _, _ := strings.Cut(j.Key, "/")
-	c, parties, err := s.read(ctx, j.App, id)
+	return s.check(ctx, j.App, id)
+}
+
+// check takes out of a call who may not be in it any more, and has those who are
+// in it speak or not as the group has it now.
+func (s *Service) check(ctx context.Context, app im.AppID, id string) error {
+	c, parties, err := s.read(ctx, app, id)
 	if err != nil || c.state == callEnded {
 		return gone(err)
 	}

@@ -120,20 +120,31 @@ func TestWhoIsMutedInTheGroupOnlyHearsUntilTheMuteEnds(t *testing.T) {
 		w.talks(host, true, "when all may speak again")
 
 		// A mute ends by itself.
-		soon := w.c.Now() + 50_000
-		w.mute("g1", "cat", soon)
+		w.mute("g1", "cat", w.c.Now()+im.Micros(time.Hour.Microseconds()))
 		w.heard("g1")
-		w.talks(guest, false, "muted for a moment")
+		w.talks(guest, false, "muted for an hour")
 		w.queue.mu.Lock()
 		last := w.queue.specs[len(w.queue.specs)-3:] // what follows from a change is done twice
 		w.queue.mu.Unlock()
-		if last[0].Kind != "call_check" || last[0].Delay > 50*time.Millisecond {
+		if last[0].Kind != "call_check" || last[0].Delay > time.Hour || last[0].Delay < 50*time.Minute {
 			t.Errorf("the end of the mute is looked at by %+v", last)
 		}
-		w.until("the end of the mute", func() bool { return w.c.Now() > soon })
+		w.due("call_check")
+		w.talks(guest, false, "before the hour is over")
+		w.ahead.Store(int64(time.Hour))
 		w.due("call_check")
 		w.speak(id, "bob cat", "after the mute")
 		w.talks(guest, true, "after the mute")
+
+		// Also when its job ran by a clock that was ahead.
+		w.mute("g1", "cat", w.c.Now()+im.Micros(time.Minute.Microseconds()))
+		w.heard("g1")
+		w.talks(guest, false, "muted for a minute")
+		must(t, w.kinds["call_sweep"].Run(t.Context(), job.Job{}))
+		w.talks(guest, false, "in a sweep before the minute is over")
+		w.ahead.Add(int64(time.Minute))
+		must(t, w.kinds["call_sweep"].Run(t.Context(), job.Job{}))
+		w.talks(guest, true, "in a sweep after the minute")
 	})
 }
 

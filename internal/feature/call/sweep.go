@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
@@ -110,6 +111,9 @@ func (s *Service) compare(ctx context.Context, app im.AppID, id string, now bool
 		if p.state == joined {
 			allowed[identity(p.user, p.device)] = true
 		}
+	}
+	if slices.ContainsFunc(t.parties, func(p *party) bool { return p.state == joined && p.hushed != 0 && p.hushed <= s.d.Chat.Now() }) {
+		err = s.check(ctx, app, id) // at its job's time another clock had not come to the end of the mute
 	}
 	for who := range in {
 		if !allowed[who] {

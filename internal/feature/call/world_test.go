@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type world struct {
 	queue *queue
 
 	spool string // the folder of recordings
+	ahead ahead  // the chat's clock
 
 	mu    sync.Mutex // guards the rest
 	files map[string]*skeinv1.File
@@ -50,6 +52,12 @@ type world struct {
 	rings []call.Ring
 	fail  error // of the next push
 }
+
+// ahead is a clock that is as much ahead as it says.
+type ahead struct{ atomic.Int64 }
+
+// Now implements im.Clock.
+func (a *ahead) Now() time.Time { return time.Now().Add(time.Duration(a.Load())) }
 
 // queue notes the jobs.
 type queue struct {
@@ -77,7 +85,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 			b := bus.NewLocal()
 			w.j, err = journal.Open(t.Context(), d, journal.Options{Clock: im.SystemClock{}, Committed: b.Ring})
 			must(t, err)
-			w.c = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: im.SystemClock{}, Policies: []chat.Policy{rules},
+			w.c = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: &w.ahead, Policies: []chat.Policy{rules},
 				Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 			w.deps = call.Deps{DB: d, Chat: w.c, Queue: w.queue, Pages: page.New([]byte("0123456789abcdef")), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
 				Log: slog.New(slog.DiscardHandler), Parties: 6, RingTime: time.Minute, Push: w.push,
