@@ -31,7 +31,7 @@ type sentPacket struct {
 	ts       uint32
 	counters counters
 	at       int32 // ms, of the last repetition
-	first    int32 // ms, when the receiver first asked for it
+	first    int32 // ms, when it went out
 	asked    uint8 // how often it has
 	used     bool
 	marker   bool
@@ -108,7 +108,7 @@ func (d *Down) write(p *Packet, s *Source, out *link.Batch) (need *Source) {
 		d.halted = true // it has no base that could go on alone
 		return nil
 	}
-	v := verdict{marker: p.marker}
+	v, asked := verdict{marker: p.marker}, uint8(0)
 	if p.frame.scalable {
 		v = d.within.judge(p, d.hurry && leaving, int16(p.seq-d.munger.newest) > 0)
 		if v.key && !leaving {
@@ -134,12 +134,44 @@ func (d *Down) write(p *Packet, s *Source, out *link.Batch) (need *Source) {
 		if d.history == nil {
 			d.history = make([]sentPacket, historySize)
 		}
-		d.history[seq%historySize] = sentPacket{source: s, seq: seq, orig: p.seq, ts: ts, counters: c, used: true, marker: v.marker}
+		e := &d.history[seq%historySize]
+		if !e.used && e.seq == seq {
+			asked = e.asked
+		}
+		*e = sentPacket{source: s, seq: seq, orig: p.seq, ts: ts, counters: c, used: true, marker: v.marker, asked: asked, first: int32(d.peer.now / 1e6)}
 	}
 	d.packets++
 	d.octets += uint32(len(payload))
 	d.emit(p, h, payload, c, nil, nil, out)
+	if asked >= askedLong {
+		d.resend(seq, d.peer.now, out, true)
+		if asked >= askedTooLong {
+			need = s
+		}
+	}
 	return need
+}
+
+// A receiver gives up on a packet that it has asked for ten times, also while
+// it is missing here. When it comes at last, it is sent twice if it may soon
+// be too late, and a key frame is asked for if it probably is.
+const (
+	askedLong    = 4
+	askedTooLong = 6
+)
+
+// early notes that a receiver asks for what is missing here as well.
+func (d *Down) early(seq uint16) {
+	if int16(seq-d.begin) < 0 || int16(d.munger.outSeq-seq) < 0 {
+		return
+	}
+	e := &d.history[seq%historySize]
+	if e.used || e.seq != seq {
+		*e = sentPacket{seq: seq}
+	}
+	if e.asked < 255 {
+		e.asked++
+	}
 }
 
 // cut begins a piece of the stream: a source that is new, or the same one
@@ -246,12 +278,13 @@ func (d *Down) resend(seq uint16, now int64, out *link.Batch, force bool) bool {
 	e := &d.history[seq%historySize]
 	ms := int32(now / 1e6)
 	if !e.used || e.seq != seq {
+		if !force {
+			d.early(seq)
+		}
 		return false
 	}
 	if !force && e.asked < 255 {
-		if e.asked++; e.asked == 1 {
-			e.first = ms
-		}
+		e.asked++
 	}
 	if !force && (int16(seq-d.begin) < 0 || e.at != 0 && int64(ms-e.at)*1e6 < max(resendWait, d.peer.sender.rtt) || !d.afford(now)) {
 		return false
@@ -292,7 +325,7 @@ func (d *Down) hopeless(seq uint16, now int64) bool {
 // After so many requests, or so long, a packet counts as lost.
 const (
 	giveUp    = 6
-	giveUpAge = 700_000_000
+	giveUpAge = 800_000_000
 )
 
 // afford reports whether there is room for a repair: they have a share of the

@@ -87,7 +87,7 @@ func TestLossDelayAndJitterFreezeNoPictureAndChangeNoLayer(t *testing.T) {
 		{"1 % loss", 0.01, 10e6, 0, 1, 1, 0.1},
 		{"5 % loss", 0.05, 10e6, 0, 1, 6, 0.5},
 		{"10 % loss", 0.1, 10e6, 0, 1, 25, 1},
-		{"20 % loss", 0.2, 10e6, 0, 7, 60, 4},
+		{"20 % loss", 0.2, 10e6, 0, 4, 60, 4},
 		{"300 ms", 0, 75e6, 10e6, 1, 0.1, 0.1},
 		{"300 ms and 1 % loss", 0.01, 75e6, 10e6, 1, 60, 0.5},
 		{"50 ms of jitter", 0, 10e6, 50e6, 1, 2, 0.5},
