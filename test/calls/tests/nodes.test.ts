@@ -1,19 +1,20 @@
 // Several nodes: a call is on one of them, its clients come by any, and it outlives that node.
 import { Room } from "@livekit/rtc-node";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Device, until } from "../src/chat.js";
 import { type Nodes, startNodes } from "../src/nodes.js";
 import { talk, type Talker } from "../src/talker.js";
 
 let nodes: Nodes;
 let alice: Device, bob: Device;
-beforeAll(async () => {
+beforeEach(async () => {
   nodes = await startNodes();
   [alice, bob] = await Promise.all([nodes.device("alice", "phone"), nodes.device("bob", "phone")]);
 });
 let both: Talker[] = [];
-afterAll(async () => {
+afterEach(async () => {
   await Promise.all(both.map((t) => t.stop()));
+  both = [];
   await nodes.stop();
 });
 
@@ -57,7 +58,8 @@ test("a client comes to a call by any node", async () => {
   await until("the end for both", () => [hers, ...his].every((r) => !r.isConnected));
 });
 
-test("a call outlives the nodes it is on: one is killed, the next is told to end", async () => {
+// rtc-node 1.1 comes back mute once in twenty times on a busy machine: it is in the room and neither publishes nor hears of the other. So there is another attempt.
+test("a call outlives the nodes it is on: one is killed, the next is told to end", { retry: 1 }, async () => {
   const { call, access } = await alice.calls.start(alice.conversation.with("bob"));
   both = [talk(access), talk((await bob.calls.accept(call.id)).access)];
   await until("both to hear each other", () => both.every((t) => t.quiet() < 100));
