@@ -13,7 +13,7 @@ import (
 
 // patience is how long something that is expected may take. Expectations end
 // as soon as they hold, so a generous time costs nothing.
-const patience = 15 * time.Second
+const patience = 25 * time.Second
 
 // quiet is how long something that must not happen is watched for, after a
 // later message has arrived that would have followed it.
