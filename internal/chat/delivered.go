@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 
 	"github.com/skein-im/skein/internal/bus"
 	"github.com/skein-im/skein/internal/im"
@@ -83,10 +84,15 @@ func (s *Service) Delivered(ctx context.Context, actor im.Actor, raw []byte, giv
 	return rest, nil
 }
 
-// appendDelivered adds what the other user of a direct conversation is told.
-// Whom the actor has blocked is told nothing.
+// appendDelivered adds what the other user of a direct conversation is told,
+// once: a message may have come by a sync and as it came. Whom the actor has
+// blocked is told nothing.
 func appendDelivered(tell []bus.Delivered, actor im.Actor, c *journal.Conv, seq im.Seq) []bus.Delivered {
 	if seq < 1 || Relation(c.Bits)&Blocks(c.ID, actor.User) != 0 {
+		return tell
+	}
+	if i := slices.IndexFunc(tell, func(d bus.Delivered) bool { return d.Conv == c.ID }); i >= 0 {
+		tell[i].Seq = max(tell[i].Seq, seq)
 		return tell
 	}
 	return append(tell, bus.Delivered{App: actor.App, Conv: c.ID, User: actor.User, Seq: seq})

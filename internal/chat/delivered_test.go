@@ -56,6 +56,7 @@ func TestTheOtherUserIsToldWhatADeviceHasStored(t *testing.T) {
 	tell("a cursor from before", first, given, false, 1)
 	tell("a cursor behind it", cursor(), given, false, 0, line(2))
 	tell("a sync with what has come", cursor(), nil, true, 0, line(2))
+	tell("a sync of what has come as well", cursor(), given, true, 0, line(2))
 	if _, err := c.Delivered(ctx, alice, first, given, true); im.CodeOf(err) != im.CursorInvalid {
 		t.Errorf("another user's cursor: %v", err)
 	}
