@@ -95,7 +95,11 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		n.Log = f
 	}
 	if err := each(c.nodes, (*Node).Start); err != nil {
-		return nil, fmt.Errorf("%w; see the logs in %s", err, o.Data)
+		for _, n := range c.nodes {
+			text, _ := os.ReadFile(c.LogOf(n)) // the folder may be gone before anybody looks
+			err = fmt.Errorf("%w\n%s said: %s", err, n.Name, text[max(0, len(text)-2000):])
+		}
+		return nil, err
 	}
 	b := BalancerOptions{}
 	for _, n := range c.nodes {
