@@ -4,6 +4,12 @@ import { chromium, type Browser, type BrowserContext, type BrowserContextOptions
 /** For `launch`: a camera and a microphone of Chromium's own, which nobody is asked for. */
 export const fakeDevices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] as const;
 
+/**
+ * Errors on the console that some tests are about: a server that is away, and what livekit-client says of others who
+ * have ended the call, or have left it while one was being connected to them.
+ */
+const expected = /Failed to load resource|WebSocket connection|ERR_CONNECTION|data channel .* closed unexpectedly|Tried to add a track for a participant, that's not present/;
+
 /** Starts a browser. */
 export function launch(...more: readonly string[]): Promise<Browser> {
   return chromium.launch({
@@ -32,8 +38,7 @@ export async function profile(
   context.on("page", (page: Page) => {
     page.on("pageerror", (error) => problems.push(error.message));
     page.on("console", (message) => {
-      // A server that is away is what some tests are about.
-      if (message.type() === "error" && !/Failed to load resource|WebSocket connection|ERR_CONNECTION/.test(message.text())) {
+      if (message.type() === "error" && !expected.test(message.text())) {
         problems.push(message.text());
       }
     });

@@ -264,6 +264,7 @@ test("a voice message is recorded, heard, sent, sought in, and the next one play
   await recording.getByText("Release to cancel").waitFor();
   await alice.page.mouse.up();
   await recording.waitFor({ state: "detached" });
+  await mic.waitFor();
 
   // Held and let go: it goes.
   await alice.page.mouse.move(x, y);
