@@ -99,19 +99,7 @@ func ended(tx db.Tx, node string) (urls []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query("SELECT url FROM sfu_node WHERE lease_until <= $1 AND node <> $2", now, node)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var url string
-		if err := rows.Scan(&url); err != nil {
-			return nil, err
-		}
-		urls = append(urls, url)
-	}
-	return urls, rows.Err()
+	return db.Column[string](tx, "SELECT url FROM sfu_node WHERE lease_until <= $1 AND node <> $2", now, node)
 }
 
 // bury tells once of each node whose lease has ended.
@@ -191,25 +179,19 @@ func (r *Register) mine(ctx context.Context, incarnation string, rooms map[strin
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query("SELECT room, placed FROM sfu_room WHERE node = $1 AND incarnation = $2", r.o.Node, incarnation)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
 		var over []string
-		for rows.Next() {
+		err = db.Each(tx, func(row db.Rows) error {
 			var room string
 			var placed im.Micros
-			if err := rows.Scan(&room, &placed); err != nil {
-				return err
-			}
+			err := row.Scan(&room, &placed)
 			if _, there := rooms[room]; !there && placed < now-micros(settle) {
 				over = append(over, room)
-				continue
+			} else {
+				mine[room] = true
 			}
-			mine[room] = true
-		}
-		if err := rows.Err(); err != nil {
+			return err
+		}, "SELECT room, placed FROM sfu_room WHERE node = $1 AND incarnation = $2", r.o.Node, incarnation)
+		if err != nil {
 			return err
 		}
 		for _, room := range over {
@@ -251,9 +233,7 @@ func (r *Register) claim(ctx context.Context, room, incarnation string) (ok bool
 			return nil
 		}
 		ok = true
-		_, err = tx.Exec(`INSERT INTO sfu_room (room, node, incarnation, placed) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (room) DO UPDATE SET node = excluded.node, incarnation = excluded.incarnation, placed = excluded.placed`, room, r.o.Node, incarnation, now)
-		return err
+		return writeDown(tx, room, place{node: r.o.Node, incarnation: incarnation}, now)
 	})
 	return ok, err
 }

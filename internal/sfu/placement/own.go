@@ -20,8 +20,6 @@ type Own struct {
 	// Key and Secret are its API key.
 	Key, Secret string
 	Clock       im.Clock
-	// HTTP makes the calls; nil = http.DefaultClient.
-	HTTP *http.Client
 }
 
 // Current implements SFU.
@@ -57,7 +55,7 @@ func (o *Own) ask(ctx context.Context, method string, may token.Video, req, res 
 		return im.Errorf(im.Unavailable, "this node's media server does not run")
 	}
 	now := o.Clock.Now()
-	raw, err := token.Mint(o.Key, o.Secret, token.Grants{Video: may, NotBefore: now.Add(-10 * time.Second), Expires: now.Add(time.Minute)})
+	raw, err := token.Mint(o.Key, o.Secret, token.Grants{Video: may, NotBefore: now.Add(-token.Leeway), Expires: now.Add(time.Minute)})
 	if err != nil {
 		return err
 	}
@@ -71,11 +69,7 @@ func (o *Own) ask(ctx context.Context, method string, may token.Video, req, res 
 	}
 	r.Header.Set("Authorization", "Bearer "+raw)
 	r.Header.Set("Content-Type", "application/json")
-	client := o.HTTP
-	if client == nil {
-		client = http.DefaultClient
-	}
-	a, err := client.Do(r)
+	a, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return fmt.Errorf("ask this node's media server for %s: %w", method, err)
 	}

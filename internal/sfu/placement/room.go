@@ -23,6 +23,13 @@ func where(tx db.Tx, room string) (p place, until im.Micros, err error) {
 	return p, until, err
 }
 
+// writeDown writes a room's place, in place of the one before.
+func writeDown(tx db.Tx, room string, p place, now im.Micros) error {
+	_, err := tx.Exec(`INSERT INTO sfu_room (room, node, incarnation, placed) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (room) DO UPDATE SET node = excluded.node, incarnation = excluded.incarnation, placed = excluded.placed`, room, p.node, p.incarnation, now)
+	return err
+}
+
 // read reads a room's place, and remembers one that counts.
 func (r *Register) read(ctx context.Context, room string) (p place, until, now im.Micros, err error) {
 	asked := r.o.Clock.Now()
@@ -85,9 +92,7 @@ func (r *Register) put(ctx context.Context, room string) (place, error) {
 		if p, until, err = r.choose(tx, now); err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT INTO sfu_room (room, node, incarnation, placed) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (room) DO UPDATE SET node = excluded.node, incarnation = excluded.incarnation, placed = excluded.placed`, room, p.node, p.incarnation, now)
-		return err
+		return writeDown(tx, room, p, now)
 	})
 	if err != nil {
 		return place{}, err
