@@ -42,6 +42,12 @@ interface Client {
 type Library = typeof livekit;
 type OwnTrack = livekit.LocalAudioTrack | livekit.LocalVideoTrack;
 
+/** How devices are opened, before the room is connected and from then on. */
+interface Capture {
+  readonly audio: livekit.AudioCaptureOptions;
+  readonly video: livekit.VideoCaptureOptions;
+}
+
 /** livekit-client's DisconnectReason, which is a value of a module that is loaded late. */
 const reasons = { duplicate: 2, removed: 4, deleted: 5 } as const;
 
@@ -298,19 +304,20 @@ export class CallSession {
     const [library, { connect }] = await Promise.all([import("livekit-client"), import("@skein/client/calls/livekit")]);
     library.setLogLevel("error");
     if (this.#gone()) return;
-    const { cameraId, microphoneId, speakerId, e2eeKey } = this.#options;
+    const { speakerId, e2eeKey } = this.#options;
     const encryption = e2eeKey ? await Encryption.of(library, e2eeKey, () => this.#changed()) : undefined;
     if (this.#gone()) return encryption?.end();
     this.#encryption = encryption;
-    if (!this.viewer) this.#early = this.#open(library);
+    const capture = this.#capture(library);
+    if (!this.viewer) this.#early = this.#open(library, capture);
     const options: livekit.RoomOptions = {
       adaptiveStream: true,
       dynacast: true,
       // A page that is loaded anew comes back into the call; one that is closed has left it when it does not.
       disconnectOnPageLeave: false,
       publishDefaults: { simulcast: true, red: true, dtx: true },
-      audioCaptureDefaults: { autoGainControl: true, echoCancellation: true, noiseSuppression: true, ...(microphoneId ? { deviceId: microphoneId } : {}) },
-      videoCaptureDefaults: { resolution: library.VideoPresets.h720.resolution, ...(cameraId ? { deviceId: cameraId } : {}) },
+      audioCaptureDefaults: capture.audio,
+      videoCaptureDefaults: capture.video,
       ...(speakerId ? { audioOutput: { deviceId: speakerId } } : {}),
       // A server that is killed is back within seconds: it is asked often, and not forever.
       reconnectPolicy: { nextRetryDelayInMs: ({ elapsedMs, retryCount }) => (elapsedMs > 90_000 ? null : Math.min(300 * retryCount * retryCount, 2000)) },
@@ -334,9 +341,17 @@ export class CallSession {
     await this.#publish(room);
   }
 
-  /** Opens the devices while the room is being connected. */
-  #open(library: Library): Promise<OwnTrack | undefined>[] {
+  /** How the chosen devices are opened. */
+  #capture(library: Library): Capture {
     const { cameraId, microphoneId } = this.#options;
+    return {
+      audio: { autoGainControl: true, echoCancellation: true, noiseSuppression: true, ...(microphoneId ? { deviceId: microphoneId } : {}) },
+      video: { resolution: library.VideoPresets.h720.resolution, ...(cameraId ? { deviceId: cameraId } : {}) },
+    };
+  }
+
+  /** Opens the devices while the room is being connected. */
+  #open(library: Library, capture: Capture): Promise<OwnTrack | undefined>[] {
     const opened: Promise<OwnTrack | undefined>[] = [];
     const open = (source: "microphone" | "camera", track: Promise<OwnTrack>) =>
       opened.push(
@@ -347,9 +362,8 @@ export class CallSession {
           return undefined;
         }),
       );
-    const sound = { autoGainControl: true, echoCancellation: true, noiseSuppression: true };
-    if (this.#wants.microphone) open("microphone", library.createLocalAudioTrack({ ...sound, ...(microphoneId ? { deviceId: microphoneId } : {}) }));
-    if (this.#wants.camera) open("camera", library.createLocalVideoTrack({ resolution: library.VideoPresets.h720.resolution, ...(cameraId ? { deviceId: cameraId } : {}) }));
+    if (this.#wants.microphone) open("microphone", library.createLocalAudioTrack(capture.audio));
+    if (this.#wants.camera) open("camera", library.createLocalVideoTrack(capture.video));
     return opened;
   }
 
