@@ -10,7 +10,7 @@ import { calls } from "@skein/client/calls";
 import { messages } from "@skein/client/messages";
 import { binary, key, type SFU, secret, startSFU } from "./sfu.js";
 
-export const modules = { calls: calls(), messages: messages() };
+const modules = { calls: calls(), messages: messages() };
 
 /** A device of a user, with its calls. */
 export type Device = ClientWith<typeof modules>;
@@ -41,6 +41,27 @@ export async function devToken(endpoint: string, user: string): Promise<string> 
   return ((await answer.json()) as { token: string }).token;
 }
 
+/** Devices that sign in with a server, and close together. */
+export class Devices {
+  readonly #endpoint: string;
+  readonly #made: Device[] = [];
+
+  constructor(endpoint: string) {
+    this.#endpoint = endpoint;
+  }
+
+  async connect(user: string, name: string): Promise<Device> {
+    const made = createClient({ endpoint: this.#endpoint, appId: "demo", token: () => devToken(this.#endpoint, user), deviceId: name, modules });
+    this.#made.push(made);
+    await made.connect();
+    return made;
+  }
+
+  async close(): Promise<void> {
+    for (const device of this.#made) await device.close();
+  }
+}
+
 /** Starts both; each knows the other. */
 export async function startChat(...args: string[]): Promise<Chat> {
   const endpoint = `http://127.0.0.1:${await freePort()}`;
@@ -54,20 +75,14 @@ export async function startChat(...args: string[]): Promise<Chat> {
     server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
     createInterface({ input: server.stdout! }).once("line", () => resolve());
   });
-  const devices: Device[] = [];
-  const token = (user: string): Promise<string> => devToken(endpoint, user);
+  const devices = new Devices(endpoint);
   return {
     url: endpoint,
     sfu,
-    token,
-    async device(user, name) {
-      const made = createClient({ endpoint, appId: "demo", token: () => token(user), deviceId: name, modules });
-      devices.push(made);
-      await made.connect();
-      return made;
-    },
+    token: (user) => devToken(endpoint, user),
+    device: (user, name) => devices.connect(user, name),
     async stop() {
-      for (const device of devices) await device.close();
+      await devices.close();
       await new Promise<void>((resolve) => {
         server.removeAllListeners("exit").once("exit", () => resolve());
         server.kill("SIGTERM");

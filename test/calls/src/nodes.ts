@@ -6,8 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { createClient } from "@skein/client";
-import { type Device, devToken, modules } from "./chat.js";
+import { type Device, Devices } from "./chat.js";
 import { binary } from "./sfu.js";
 
 export interface Node {
@@ -49,16 +48,11 @@ export async function startNodes(): Promise<Nodes> {
       if (at !== undefined) resolve(at);
     });
   });
-  const devices: Device[] = [];
+  const devices = new Devices(url);
   return {
     url,
     all,
-    async device(user, name) {
-      const made = createClient({ endpoint: url, appId: "demo", token: () => devToken(url, user), deviceId: name, modules });
-      devices.push(made);
-      await made.connect();
-      return made;
-    },
+    device: (user, name) => devices.connect(user, name),
     async holder() {
       const { stdout } = await promisify(execFile)("psql", [database, "-Atc", "SELECT n.url FROM sfu_room r JOIN sfu_node n ON n.node = r.node AND n.incarnation = r.incarnation ORDER BY r.placed DESC LIMIT 1"]);
       const node = all.find((n) => readFileSync(n.log, "utf8").includes(`other servers" url=${stdout.trim()}`));
@@ -66,7 +60,7 @@ export async function startNodes(): Promise<Nodes> {
       return node;
     },
     async stop() {
-      for (const device of devices) await device.close();
+      await devices.close();
       await new Promise<void>((resolve) => {
         child.removeAllListeners("exit").once("exit", () => resolve());
         child.kill("SIGTERM");

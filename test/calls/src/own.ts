@@ -6,8 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createClient } from "@skein/client";
-import { devToken, type Device, modules, until } from "./chat.js";
+import { type Device, Devices, until } from "./chat.js";
 import { binary } from "./sfu.js";
 
 export interface Own {
@@ -57,18 +56,13 @@ export async function startOwn(...args: string[]): Promise<Own> {
     const key = Buffer.from(text, /^[0-9a-f]{64}$/i.test(text) ? "hex" : "base64");
     return Buffer.from(hkdfSync("sha256", key, "", `skein ${purpose}`, 32));
   };
-  const devices: Device[] = [];
+  const devices = new Devices(url);
   return {
     url,
     data,
     lives,
     log,
-    async device(user, name) {
-      const made = createClient({ endpoint: url, appId: "demo", token: () => devToken(url, user), deviceId: name, modules });
-      devices.push(made);
-      await made.connect();
-      return made;
-    },
+    device: (user, name) => devices.connect(user, name),
     resign(token, expires) {
       const [head = "", body = ""] = token.split(".");
       const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as { exp: number };
@@ -82,7 +76,7 @@ export async function startOwn(...args: string[]): Promise<Own> {
       run = await start(new URL(url).host);
     },
     async stop() {
-      for (const device of devices) await device.close();
+      await devices.close();
       run.server.kill("SIGKILL");
       await run.ended;
       await until("the media server to end with it", () => lives.every(({ pid }) => !alive(pid)));
