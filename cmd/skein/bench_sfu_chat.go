@@ -157,8 +157,9 @@ func middle(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// mediaLoad is a call under way, of clients in a process of their own: what they do
-// must not be in the way of those who talk.
+// mediaLoad is a call under way, of clients in a process of their own. It uses the
+// processors that the SFU does: elsewhere clients are on other machines, and what
+// they do must not be in the way of those who talk.
 type mediaLoad struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -203,6 +204,10 @@ func startMedia(ctx context.Context, sv *child, publishers, subscribers, kbps in
 	if m.sfu = bench.ChildSFU(sv.pid); m.sfu == 0 {
 		m.end()
 		return nil, fmt.Errorf("the server has no SFU beside it")
+	}
+	if err := bench.Beside(m.cmd.Process.Pid, m.sfu); err != nil {
+		m.end()
+		return nil, err
 	}
 	return m, nil
 }

@@ -176,9 +176,14 @@ func (o *ownSFU) inline(ctx context.Context, up func(string)) error {
 	})
 }
 
-// sfuNice is how much the SFU yields to the server: media that comes a few ms
-// later is evened out by its receiver, and an acknowledgement is not.
-const sfuNice = 5
+// sfuNice is how much the SFU yields to the server, and sfuLeaves how many
+// processors it leaves to it: media that comes a few ms later is evened out by its
+// receiver, and an acknowledgement is not. Niceness alone is not enough: nothing
+// preempts a system call that sends, and who had its share waits for the next tick.
+const (
+	sfuNice   = 5
+	sfuLeaves = 1
+)
 
 // process is a life of the SFU in a process of its own: this very program, also
 // when its file was replaced by a newer one in between.
@@ -198,7 +203,7 @@ func (o *ownSFU) process(ctx context.Context, up func(string)) error {
 			env = append(env, name+"="+v)
 		}
 	}
-	p := host.Process{Program: self, Args: f.args(), Env: env, Log: o.log, Nice: sfuNice}
+	p := host.Process{Program: self, Args: f.args(), Env: env, Log: o.log, Nice: sfuNice, Leave: sfuLeaves}
 	return p.Run(ctx, up)
 }
 

@@ -30,8 +30,10 @@ type Process struct {
 	Env []string
 	Log *slog.Logger
 	// Nice is how much more than this process it yields to others, 0 to 19: where
-	// processors are short, what is in a hurry goes first.
-	Nice int
+	// processors are short, what is in a hurry goes first. Leave is how many of the
+	// processors it does not use, so that those wait for nothing that it does; it has
+	// one in any case. Linux only.
+	Nice, Leave int
 	// StartTime bounds how long it takes to answer; 0 = 20 s.
 	StartTime time.Duration
 	// Grace is how long it may take to end; 0 = 8 s.
@@ -46,9 +48,20 @@ const maxDeaf = 10
 
 // Run is a Runner.
 func (p *Process) Run(ctx context.Context, up func(base string)) error {
-	// The kernel takes the end of the thread that started a child for its parent's.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	ended := make(chan error, 1)
+	go func() {
+		// The kernel takes the end of the thread that started a child for its parent's,
+		// and a child is what that thread is: this one yields, and ends with the life.
+		runtime.LockOSThread()
+		ended <- p.run(ctx, up)
+	}()
+	return <-ended
+}
+
+func (p *Process) run(ctx context.Context, up func(base string)) error {
+	if err := yield(p.Nice, p.Leave); err != nil {
+		p.Log.Debug("the SFU does not yield as it should", "err", err)
+	}
 	start, grace := cmp.Or(p.StartTime, 20*time.Second), cmp.Or(p.Grace, 8*time.Second)
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -85,9 +98,6 @@ func (p *Process) Run(ctx context.Context, up func(base string)) error {
 	defer life.Close()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the SFU: %w", err)
-	}
-	if err := yield(cmd.Process, p.Nice); err != nil {
-		p.Log.Debug("the SFU yields to nobody", "err", err)
 	}
 	err = cmd.Wait()
 	cause := context.Cause(running)

@@ -10,5 +10,3 @@ import (
 func apart() *syscall.SysProcAttr { return nil }
 
 func terminate(p *os.Process) error { return p.Kill() }
-
-func yield(*os.Process, int) error { return nil }

@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,4 +33,27 @@ func deafen(conn *net.UDPConn) error {
 		return err
 	}
 	return failed
+}
+
+// Beside has all threads of a process use the processors that another one may
+// use, and no others.
+func Beside(pid, other int) error {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(other, &set); err != nil {
+		return err
+	}
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		id, err := strconv.Atoi(t.Name())
+		if err != nil {
+			return err
+		}
+		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+			return err
+		}
+	}
+	return nil
 }

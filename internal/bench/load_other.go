@@ -8,3 +8,6 @@ import (
 )
 
 func deafen(*net.UDPConn) error { return errors.New("deaf subscribers need Linux") }
+
+// Beside is not possible here.
+func Beside(int, int) error { return errors.ErrUnsupported }
