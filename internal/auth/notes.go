@@ -27,7 +27,17 @@ type deviceKey struct {
 // note is what is to be stored about a device.
 type note struct {
 	seen   im.Micros
-	cursor []byte // nil = unchanged
+	cursor []byte    // nil = unchanged
+	acked  im.Micros // when the cursor came
+}
+
+// under merges it with an older one.
+func (x note) under(old note) note {
+	x.seen = max(x.seen, old.seen)
+	if x.cursor == nil {
+		x.cursor, x.acked = old.cursor, old.acked
+	}
+	return x
 }
 
 // notes gathers when devices were seen and how far they are, so that the
@@ -51,11 +61,7 @@ func (n *notes) add(k deviceKey, x note) {
 	if !ok && len(n.pending) >= notesMax {
 		return
 	}
-	x.seen = max(x.seen, old.seen)
-	if x.cursor == nil {
-		x.cursor = old.cursor
-	}
-	n.pending[k] = x
+	n.pending[k] = x.under(old)
 	if len(n.pending) == notesEarly {
 		select {
 		case n.full <- struct{}{}:
@@ -64,16 +70,21 @@ func (n *notes) add(k deviceKey, x note) {
 	}
 }
 
-// flush stores everything. What could not be stored waits for the next time.
-func (n *notes) flush(ctx context.Context, d *db.DB) error {
+// flush stores everything; now is by the clock of the notes. What could not be
+// stored waits for the next time.
+func (n *notes) flush(ctx context.Context, d *db.DB, now im.Micros) error {
 	n.mu.Lock()
 	batch := n.pending
 	n.pending = map[deviceKey]note{}
 	n.mu.Unlock()
 	for keys := range slices.Chunk(slices.Collect(maps.Keys(batch)), notesBatch) {
 		err := d.Write(ctx, func(tx db.Tx) error {
+			at, err := tx.Now()
+			if err != nil {
+				return err
+			}
 			for _, k := range keys {
-				if err := batch[k].store(tx, k); err != nil {
+				if err := batch[k].store(tx, k, at-now); err != nil {
 					return err
 				}
 			}
@@ -99,24 +110,21 @@ func (n *notes) giveBack(batch map[deviceKey]note) {
 		if !ok && len(n.pending) >= notesMax {
 			continue
 		}
-		x.seen = max(x.seen, old.seen)
-		if x.cursor == nil {
-			x.cursor = old.cursor
-		}
-		n.pending[k] = x
+		n.pending[k] = x.under(old)
 	}
 }
 
-// store writes a note. A device that was signed out meanwhile keeps its row as
-// it was.
-func (x note) store(tx db.Tx, k deviceKey) error {
+// store writes a note; ahead is by how much the database's clock is ahead of the
+// note's. A device that was signed out meanwhile keeps its row as it was, and one
+// that has acknowledged more since, at another node, the later cursor.
+func (x note) store(tx db.Tx, k deviceKey, ahead im.Micros) error {
 	_, err := tx.Exec("UPDATE device SET last_seen = $4 WHERE app = $1 AND user_id = $2 AND id = $3 AND revoked = 0 AND last_seen < $4",
 		k.app, k.user, k.device, x.seen)
 	if err != nil || x.cursor == nil {
 		return err
 	}
-	_, err = tx.Exec("UPDATE device SET cursor_ack = $4 WHERE app = $1 AND user_id = $2 AND id = $3 AND revoked = 0",
-		k.app, k.user, k.device, x.cursor)
+	_, err = tx.Exec("UPDATE device SET cursor_ack = $4, cursor_at = $5 WHERE app = $1 AND user_id = $2 AND id = $3 AND revoked = 0 AND (cursor_at IS NULL OR cursor_at <= $5)",
+		k.app, k.user, k.device, x.cursor, x.acked+ahead)
 	return err
 }
 
@@ -137,7 +145,8 @@ const MaxCursorBytes = 1024
 // MaxCursorBytes is ignored.
 func (a *Auth) AckCursor(actor im.Actor, cursor []byte) {
 	if actor.Device != "" && len(cursor) > 0 && len(cursor) <= MaxCursorBytes {
-		a.notes.add(deviceKey{actor.App, actor.User, actor.Device}, note{seen: a.now(), cursor: slices.Clone(cursor)})
+		now := a.now()
+		a.notes.add(deviceKey{actor.App, actor.User, actor.Device}, note{seen: now, cursor: slices.Clone(cursor), acked: now})
 	}
 }
 

@@ -48,7 +48,7 @@ func (a *Auth) Run(ctx context.Context, apply func(Fence)) error {
 	<-done
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	return errors.Join(a.notes.flush(last, a.db), a.dropLease(last))
+	return errors.Join(a.notes.flush(last, a.db, a.now()), a.dropLease(last))
 }
 
 // begin takes the node's name and returns how far the log is. It waits for a
@@ -162,9 +162,9 @@ func (a *Auth) store(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-flush.C:
-			err = a.notes.flush(ctx, a.db)
+			err = a.notes.flush(ctx, a.db, a.now())
 		case <-a.notes.full:
-			err = a.notes.flush(ctx, a.db)
+			err = a.notes.flush(ctx, a.db, a.now())
 		case <-clean.C:
 			err = a.clean(ctx)
 		}

@@ -380,10 +380,10 @@ func TestNotesAreStoredAndKeptUnderAFailure(t *testing.T) {
 		a.Touch(im.Actor{App: "shop", User: "ann"}) // without a device: nothing to note
 		done, cancel := context.WithCancel(w.ctx)
 		cancel()
-		if err := a.notes.flush(done, w.db); err == nil {
+		if err := a.notes.flush(done, w.db, a.now()); err == nil {
 			t.Fatal("stored although the call was given up")
 		}
-		if err := a.notes.flush(w.ctx, w.db); err != nil {
+		if err := a.notes.flush(w.ctx, w.db, a.now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := must(a.Cursor(w.ctx, s.Actor))(t); string(got) != "two" {
@@ -394,6 +394,35 @@ func TestNotesAreStoredAndKeptUnderAFailure(t *testing.T) {
 		}
 		_, err := a.Cursor(w.ctx, im.Actor{App: "shop", User: "ann", Device: "x"})
 		wantCode(t, "a device that is not there", err, im.NotFound)
+	})
+}
+
+func TestWhatADeviceAcknowledgedLastStandsWhicheverNodeStoresItLast(t *testing.T) {
+	onEach(t, func(t *testing.T, w *world) {
+		a := w.running()
+		s := w.mustSignIn(a, w.token("ann"), "phone", 0)
+		k := deviceKey{s.Actor.App, s.Actor.User, s.Actor.Device}
+		flush := func(n *notes, now im.Micros) {
+			t.Helper()
+			if err := n.flush(w.ctx, w.db, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// It was cut off from one node, whose clock is an hour ahead, and went on by another.
+		here, there, now, hour := newNotes(), newNotes(), a.now(), im.Micros(3600e6)
+		there.add(k, note{seen: now + hour, cursor: []byte("one"), acked: now + hour})
+		here.add(k, note{seen: now + 1e6, cursor: []byte("two"), acked: now + 1e6})
+		flush(here, now+2e6)
+		there.add(k, note{seen: now + hour + 4e6}) // it sees late that the connection is gone
+		flush(there, now+hour+5e6)
+		if got := must(a.Cursor(w.ctx, s.Actor))(t); string(got) != "two" {
+			t.Errorf("cursor %q, want two", got)
+		}
+		there.add(k, note{seen: now + hour + 6e6, cursor: []byte("three"), acked: now + hour + 6e6})
+		flush(there, now+hour+7e6)
+		if got := must(a.Cursor(w.ctx, s.Actor))(t); string(got) != "three" {
+			t.Errorf("cursor %q, want three", got)
+		}
 	})
 }
 
