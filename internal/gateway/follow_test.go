@@ -84,3 +84,34 @@ func TestASyncThatFollowsBringsAllPagesForOneRequest(t *testing.T) {
 		})
 	}
 }
+
+// TestASyncThatDoesNotFollowBringsOnePage has two pages to tell to who asks for
+// one at a time, in the hello and after it.
+func TestASyncThatDoesNotFollowBringsOnePage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	text := strings.Repeat("x", 2000)
+	for i := range 8 {
+		for range 60 {
+			w.say("ann", im.Direct("ann", im.UserID(fmt.Sprint("bob", i))), text)
+		}
+	}
+	c, welcome := w.connect("ann", "phone")
+	next := func(after string) *skeinv1.ServerFrame {
+		c.send(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Ping{Ping: &skeinv1.Ping{}}})
+		return c.await(after, func(f *skeinv1.ServerFrame) bool { return f.GetSync() != nil || f.GetPong() != nil })
+	}
+	if !welcome.Sync.More {
+		t.Fatal("there is one page only")
+	}
+	if f := next("what comes after the welcome"); f.GetPong() == nil {
+		t.Errorf("ref %d brought a page that nobody asked for", f.Ref)
+	}
+	c.send(&skeinv1.ClientFrame{Frame: &skeinv1.ClientFrame_Sync{Sync: &skeinv1.SyncRequest{}}})
+	if p := c.await("the page", func(f *skeinv1.ServerFrame) bool { return f.GetSync() != nil }); !p.GetSync().More {
+		t.Error("a sync from nothing has one page")
+	}
+	if f := next("what comes after the page"); f.GetPong() == nil {
+		t.Errorf("ref %d brought a page that nobody asked for", f.Ref)
+	}
+}

@@ -28,7 +28,7 @@ func (s *session) sync(f *clientFrame, ref uint32) {
 		err := s.pages(r, cursor, func(res chat.SyncResult) bool {
 			s.handle(event{kind: evSynced, now: s.g.Clock.Now(), ref: ref, sync: res})
 			cursor, more = res.Page.Cursor, res.Page.Follows
-			return s.waiting() < min(syncAhead, s.g.Limits.QueueBytes/2)
+			return more && s.waiting() < min(syncAhead, s.g.Limits.QueueBytes/2)
 		})
 		now := s.g.Clock.Now()
 		s.g.counts.syncs.Observe(now.Sub(began).Seconds())
