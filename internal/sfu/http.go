@@ -108,7 +108,8 @@ func (s *Server) joinerOf(r *http.Request, version int) (j *joiner, status int, 
 	j.pausable = on("subscriber_allow_pause", j.adaptive)
 	j.reconnect, j.sid = on("reconnect", false), q.Get("sid")
 	protocol, _ := strconv.Atoi(q.Get("protocol"))
-	j.client = &livekit.ClientInfo{Version: q.Get("version"), Protocol: int32(protocol), Os: q.Get("os"), Browser: q.Get("browser")}
+	sdk := livekit.ClientInfo_SDK(livekit.ClientInfo_SDK_value[strings.ToUpper(q.Get("sdk"))])
+	j.client = &livekit.ClientInfo{Sdk: sdk, Version: q.Get("version"), Protocol: int32(protocol), Os: q.Get("os"), Browser: q.Get("browser")}
 	return j, 0, nil
 }
 

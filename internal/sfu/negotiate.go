@@ -300,7 +300,7 @@ func offerCodecs(video bool) []sdp.Codec {
 func offerExts(video bool) (out []sdp.Ext) {
 	list := []forward.Ext{forward.ExtMid, forward.ExtTWCC, forward.ExtAudioLevel}
 	if video {
-		list = []forward.Ext{forward.ExtMid, forward.ExtTWCC, forward.ExtOrientation, forward.ExtPlayoutDelay, forward.ExtDependency, forward.ExtColorSpace}
+		list = []forward.Ext{forward.ExtMid, forward.ExtTWCC, forward.ExtPlayoutDelay, forward.ExtDependency, forward.ExtColorSpace}
 	}
 	for _, e := range list {
 		out = append(out, sdp.Ext{ID: uint8(e), URI: e.URI()})

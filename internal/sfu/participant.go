@@ -127,7 +127,7 @@ func (p *Participant) joinResponse() *livekit.JoinResponse {
 	r := p.room
 	j := &livekit.JoinResponse{
 		Room: r.infoLocked(), Participant: p.infoLocked(), ServerVersion: Version, IceServers: p.iceServers(), ServerInfo: r.server.info(),
-		SubscriberPrimary: !p.v1 && p.permission.CanSubscribe, FastPublish: true, PingInterval: pingEvery, PingTimeout: pingTimeout,
+		SubscriberPrimary: !p.v1 && p.permission.CanSubscribe, FastPublish: p.negotiatesFast(), PingInterval: pingEvery, PingTimeout: pingTimeout,
 		SifTrailer: p.sifEnd, EnabledPublishCodecs: enabledCodecs(),
 	}
 	for _, o := range r.sorted() {
@@ -136,6 +136,20 @@ func (p *Participant) joinResponse() *livekit.JoinResponse {
 		}
 	}
 	return j
+}
+
+// negotiatesFast says whether the client is to offer as soon as it announces a
+// track. LiveKit's Rust SDK and what is made of it (to 0.8.2 at least) do so with a
+// queue that stands still for good when a wish to negotiate comes at the
+// moment the one before ends, as after a reconnect; the client then neither sends nor
+// hears. Told not to hurry it gathers such wishes for 150 ms, and one that is lost
+// nevertheless comes again with the next reminder.
+func (p *Participant) negotiatesFast() bool {
+	switch p.client.GetSdk() {
+	case livekit.ClientInfo_RUST, livekit.ClientInfo_NODE, livekit.ClientInfo_PYTHON, livekit.ClientInfo_CPP, livekit.ClientInfo_UNITY, livekit.ClientInfo_UNREAL:
+		return false
+	}
+	return true
 }
 
 // infoLocked is what others are told.

@@ -17,6 +17,7 @@ import (
 	"github.com/skein-im/skein/internal/im"
 	"github.com/skein-im/skein/internal/sfu/link"
 	"github.com/skein-im/skein/internal/sfu/token"
+	"github.com/skein-im/skein/internal/ws"
 	"github.com/skein-im/skein/proto/livekit"
 
 	"log/slog"
@@ -206,4 +207,27 @@ func FuzzJoinRequest(f *testing.F) {
 			t.Error("neither a request nor an error")
 		}
 	})
+}
+
+// Who loses its wish to negotiate when it hurries is not told to.
+func TestOnlyClientsThatCanAreToldToPublishFast(t *testing.T) {
+	_, h := start(t, nil)
+	for sdk, fast := range map[livekit.ClientInfo_SDK]bool{livekit.ClientInfo_JS: true, livekit.ClientInfo_SWIFT: true, livekit.ClientInfo_ANDROID: true, livekit.ClientInfo_UNKNOWN: true,
+		livekit.ClientInfo_RUST: false, livekit.ClientInfo_NODE: false, livekit.ClientInfo_PYTHON: false, livekit.ClientInfo_UNITY: false} {
+		c := signalOnly(t, h.URL, sdk.String(), token.Video{}, &livekit.JoinRequest{ClientInfo: &livekit.ClientInfo{Sdk: sdk}})
+		j := c.until("join", func(m *livekit.SignalResponse) bool { return m.GetJoin() != nil }).GetJoin()
+		if j.FastPublish != fast {
+			t.Errorf("%v is told %v", sdk, j.FastPublish)
+		}
+		old, err := ws.Dial(t.Context(), strings.Replace(h.URL, "http", "ws", 1)+"/rtc?sdk="+strings.ToLower(sdk.String())+"&access_token="+mint(t, token.Grants{Identity: "old " + sdk.String(), Video: token.Video{Room: "r", RoomJoin: true}}), ws.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer old.Close()
+		_, b, err := old.ReadMessage()
+		m := &livekit.SignalResponse{}
+		if err != nil || proto.Unmarshal(b, m) != nil || m.GetJoin().GetFastPublish() != fast {
+			t.Errorf("%v of protocol 0 is told %v, %v", sdk, m.GetJoin().GetFastPublish(), err)
+		}
+	}
 }

@@ -53,10 +53,6 @@ func (p *Participant) handle(ses *session, m *livekit.SignalRequest) {
 			r.announce(p)
 		}
 	case *livekit.SignalRequest_Leave:
-		reason := k.Leave.GetReason()
-		if reason == livekit.DisconnectReason_UNKNOWN_REASON {
-			reason = livekit.DisconnectReason_CLIENT_INITIATED
-		}
 		r.removeLocked(p, livekit.DisconnectReason_CLIENT_INITIATED, livekit.LeaveRequest_DISCONNECT)
 	case *livekit.SignalRequest_Simulate:
 		p.simulate(k.Simulate)

@@ -40,7 +40,6 @@ const (
 	ExtRepairedRid
 	ExtTWCC
 	ExtAudioLevel
-	ExtOrientation
 	ExtPlayoutDelay
 	ExtDependency
 	ExtCaptureTime
@@ -50,14 +49,16 @@ const (
 
 const firstCopied = ExtAudioLevel
 
-// extURIs are their names in SDP.
+// extURIs are their names in SDP. How a picture is to be turned
+// (urn:3gpp:video-orientation) is not among them, as with LiveKit: so whoever
+// sends turns it themselves, and it is upright in a recording and for viewers who
+// do not know that extension.
 var extURIs = [numExt]string{
 	ExtMid:          "urn:ietf:params:rtp-hdrext:sdes:mid",
 	ExtRid:          "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
 	ExtRepairedRid:  "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
 	ExtTWCC:         "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 	ExtAudioLevel:   "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-	ExtOrientation:  "urn:3gpp:video-orientation",
 	ExtPlayoutDelay: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
 	ExtDependency:   "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
 	ExtCaptureTime:  "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",

@@ -44,7 +44,7 @@ type Process struct {
 }
 
 // maxDeaf is generous: a machine with too much to do is no hang.
-const maxDeaf = 10
+const maxDeaf = 5
 
 // Run is a Runner.
 func (p *Process) Run(ctx context.Context, up func(base string)) error {
