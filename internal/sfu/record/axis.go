@@ -35,12 +35,15 @@ func (x *axis) at(ts uint32, arrival int64) int64 {
 		x.base += late
 		x.since = 0
 		x.last = ext
+	case late < -axisSlack: // what the clock was set by had been delayed
+		x.base += late
+		x.since = 0
 	case x.since == 0:
 		x.since, x.low = arrival, late
 	default:
 		x.low = min(x.low, late)
 		if arrival-x.since >= axisWindow {
-			if x.low > axisSlack || x.low < -axisSlack {
+			if x.low > axisSlack {
 				x.base += x.low
 			}
 			x.since = 0

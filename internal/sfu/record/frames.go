@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/pion/rtp/codecs"
@@ -13,6 +14,7 @@ const (
 	frameWait = 1024        // packets of a layer that wait at most
 	frameSize = 8 << 20     // bytes of a frame at most
 	frameJump = 2000        // packets: further on it is another stream
+	frameOld  = 200         // packets in a row whose turn was over: another stream, which began a little before
 )
 
 // frame is a picture as its codec has it.
@@ -30,6 +32,7 @@ type frames struct {
 	next  int64 // extended sequence number; meaningless until it runs
 	runs  bool  // a key frame has come
 	last  int64
+	old   int // packets since the newest one in time that were not
 
 	at    int64 // of the picture that is being put together
 	ts    uint32
@@ -54,30 +57,35 @@ type waiting struct {
 }
 
 func newFrames(codec string) *frames {
-	return &frames{codec: codec, axis: axis{rate: 90_000}, wait: map[int64]waiting{}, avc: codecs.H264Packet{IsAVC: true}}
+	s := &frames{codec: codec, axis: axis{rate: 90_000}, wait: map[int64]waiting{}, needKey: true}
+	s.drop()
+	return s
 }
 
-// take notes a packet.
+// take notes a packet. Before the first key frame they wait as well: its
+// beginning may be what was lost, and come last.
 func (s *frames) take(p *Packet) {
-	ext := int64(p.Seq)
-	if s.runs || len(s.wait) > 0 {
-		ext = s.last + int64(int16(p.Seq-uint16(s.last)))
-	}
-	if ext-s.last > frameJump || s.last-ext > frameJump {
+	fresh := !s.runs && len(s.wait) == 0
+	ext := s.last + int64(int16(p.Seq-uint16(s.last)))
+	if !fresh && (ext-s.last > frameJump || s.last-ext > frameJump || s.old >= frameOld) {
 		s.restart()
-		ext = int64(p.Seq)
+		fresh = true
 	}
-	if !s.runs {
-		if !p.Key {
-			return
-		}
-		s.runs, s.next, s.last, s.needKey = true, ext, ext, true
+	if fresh {
+		ext = int64(p.Seq)
+		s.last = ext
 	}
 	s.last = max(s.last, ext)
-	if ext < s.next || len(s.wait) >= frameWait {
+	if !s.runs && p.Key {
+		s.runs, s.next, s.bad = true, ext, true
+		maps.DeleteFunc(s.wait, func(seq int64, _ waiting) bool { return seq < ext })
+	}
+	if s.runs && ext < s.next {
+		s.old++
 		return
 	}
-	if _, ok := s.wait[ext]; ok {
+	s.old = 0
+	if _, ok := s.wait[ext]; ok || len(s.wait) >= frameWait {
 		return
 	}
 	s.wait[ext] = waiting{s.axis.at(p.TS, p.Arrival), p.Arrival, p.TS, p.Marker, p.Key, slices.Clone(p.Payload)}
@@ -86,18 +94,38 @@ func (s *frames) take(p *Packet) {
 // restart forgets what came so far.
 func (s *frames) restart() {
 	clear(s.wait)
-	s.runs, s.needKey = false, true
+	s.runs, s.needKey, s.old = false, true, 0
 	s.drop()
 }
 
+// drop forgets the picture that is being put together, and what the codec holds
+// of a part of it: the next one is not to begin with that.
 func (s *frames) drop() {
 	s.begun, s.bad, s.parts, s.size, s.spatial = false, false, nil, 0, s.spatial[:0]
+	s.avc, s.av1 = codecs.H264Packet{IsAVC: true}, codecs.AV1Depacketizer{}
+}
+
+// coming tells whether a key frame is here in part, and may become whole.
+func (s *frames) coming() bool {
+	if s.begun && s.key && !s.bad {
+		return true
+	}
+	for _, w := range s.wait {
+		if s.starts(&w) {
+			return true
+		}
+	}
+	return false
 }
 
 // ready gives the pictures that are whole, in their order. What stays missing
-// for too long is given up, and with it everything up to the next key frame;
-// lost says that it was.
-func (s *frames) ready(now int64, emit func(frame)) (lost bool) {
+// for too long is given up, and with it everything up to the next key frame,
+// which is not made to wait for what lacks before it.
+func (s *frames) ready(now int64, emit func(frame)) {
+	if !s.runs {
+		maps.DeleteFunc(s.wait, func(_ int64, w waiting) bool { return now-w.arrival >= frameHold })
+		return
+	}
 	for len(s.wait) > 0 {
 		p, ok := s.wait[s.next]
 		if ok {
@@ -106,18 +134,24 @@ func (s *frames) ready(now int64, emit func(frame)) (lost bool) {
 			s.add(&p, emit)
 			continue
 		}
-		oldest, first := int64(1<<62), int64(1<<62)
+		oldest, first, key := int64(1<<62), int64(1<<62), int64(1<<62)
 		for seq, w := range s.wait {
 			oldest, first = min(oldest, w.arrival), min(first, seq)
+			if s.starts(&w) {
+				key = min(key, seq)
+			}
 		}
-		if now-oldest < frameHold && len(s.wait) < frameWait {
-			return lost
+		switch hopeless := s.needKey && !(s.begun && s.key && !s.bad); {
+		case hopeless && key < 1<<62:
+			first = key
+		case now-oldest < frameHold && len(s.wait) < frameWait:
+			return
 		}
-		s.next, s.needKey, lost = first, true, true
+		maps.DeleteFunc(s.wait, func(seq int64, _ waiting) bool { return seq < first })
+		s.next, s.needKey = first, true
 		s.drop()
 		s.bad = true
 	}
-	return lost
 }
 
 // add puts a packet to the picture.
@@ -129,7 +163,7 @@ func (s *frames) add(p *waiting, emit func(frame)) {
 		s.end(emit)
 	}
 	if !s.begun {
-		bad := s.bad && !p.key
+		bad := s.bad && !s.starts(p)
 		s.drop()
 		s.begun, s.bad, s.at, s.ts, s.key = true, bad, p.at, p.ts, p.key
 	}
@@ -143,6 +177,31 @@ func (s *frames) add(p *waiting, emit func(frame)) {
 	if p.marker {
 		s.end(emit)
 	}
+}
+
+// starts tells whether a packet is the first of a key frame for certain, also
+// when it is not known what was before it. A slice of H.264 does not tell whether
+// others of its picture should have come first; parameter sets do.
+func (s *frames) starts(p *waiting) bool {
+	if s.codec != "h264" || !p.key || len(p.payload) == 0 {
+		return p.key
+	}
+	switch b := p.payload; b[0] & 0x1f {
+	case 7:
+		return true
+	case 24: // several in one packet
+		for b = b[1:]; len(b) > 2; {
+			n := int(binary.BigEndian.Uint16(b))
+			if b[2]&0x1f == 7 {
+				return true
+			}
+			if n == 0 || len(b) < 2+n {
+				return false
+			}
+			b = b[2+n:]
+		}
+	}
+	return false
 }
 
 func (s *frames) end(emit func(frame)) {
@@ -255,7 +314,9 @@ func describe(codec string, b []byte) (private []byte, width, height int, ok boo
 		}
 		return nil, int(binary.LittleEndian.Uint16(b[6:]) & 0x3fff), int(binary.LittleEndian.Uint16(b[8:]) & 0x3fff), true
 	case "vp9":
-		width, height = sizeVP9(b)
+		if len(b) > 0 && b[len(b)-1]&0xe0 != 0xc0 { // with layers the first is the smallest
+			width, height = sizeVP9(b)
+		}
 		return nil, width, height, true
 	case "av1":
 		var sequence, payload []byte

@@ -1,11 +1,15 @@
 package record
 
 import (
+	"math"
 	"os"
 )
 
-// layerLost is how long a layer says nothing before another one is taken, ns.
-const layerLost = 1_500_000_000
+// When other layers are taken, ns.
+const (
+	layerLost = 1_200_000_000 // that a layer says nothing, while others do, before another one is taken: a still screen comes once a second
+	askEvery  = 500_000_000   // between two requests for a key frame
+)
 
 // topLayer is the highest that there can be.
 const topLayer = 7
@@ -18,6 +22,7 @@ type picture struct {
 	width, height int // as the track's owner said
 	ask           func(layer int)
 
+	asked   int64 // ns: when a key frame was asked for
 	layers  map[int]*frames
 	current int // the layer that is written, -1 = none yet
 	heard   map[int]int64
@@ -42,55 +47,69 @@ func (v *picture) take(p *Packet) {
 	l.take(p)
 }
 
-// write writes the pictures that are whole.
-func (v *picture) write(now int64) (err error) {
+// write writes the pictures that are whole; all: nothing more comes that could
+// make others so.
+func (v *picture) write(now int64, all bool) (err error) {
+	until := now
+	if all {
+		until = math.MaxInt64
+	}
 	for n := topLayer; n >= 0; n-- { // the best first: it is not to follow what it stands in for
 		l := v.layers[n]
 		if l == nil {
 			continue
 		}
-		lost := l.ready(now, func(f frame) {
+		l.ready(until, func(f frame) {
 			if err == nil {
-				err = v.show(n, f, now)
+				err = v.show(n, f)
 			}
 		})
 		if err != nil {
 			return err
 		}
-		if lost && n == v.current {
-			v.ask(n)
-		}
 	}
+	v.need(now)
 	return nil
 }
 
-// best is the highest layer that comes.
-func (v *picture) best(now int64) int {
-	best := -1
-	for n, at := range v.heard {
-		if n > best && now-at < layerLost {
-			best = n
-		}
+// alive tells whether a layer comes, if any does.
+func (v *picture) alive(layer int) bool {
+	at, ok := v.heard[layer]
+	for _, other := range v.heard {
+		ok = ok && other-at < layerLost
 	}
-	return best
+	return ok
 }
 
-// begin asks for a key frame of what is to be written and is not; it is called
-// now and then.
-func (v *picture) begin(now int64) {
-	if best := v.best(now); best >= 0 && best != v.current {
-		v.ask(best)
-	} else if best >= 0 && v.layers[best].needKey {
+// best is the highest layer that comes, -1 = none does.
+func (v *picture) best(now int64) int {
+	for n := topLayer; n >= 0; n-- {
+		if v.alive(n) && now-v.heard[n] < layerLost {
+			return n
+		}
+	}
+	return -1
+}
+
+// need asks for a key frame where nothing can be written without: of a better
+// layer than the one that is written, of what stands in for one that comes no
+// more, and after a loss.
+func (v *picture) need(now int64) {
+	best := v.best(now)
+	if best < 0 || v.asked != 0 && now-v.asked < askEvery {
+		return
+	}
+	if l := v.layers[best]; (best != v.current || l.needKey) && !l.coming() {
+		v.asked = now
 		v.ask(best)
 	}
 }
 
 // show writes a picture of a layer, if it is the layer's turn: one begins with a
 // key frame, when nothing better comes.
-func (v *picture) show(layer int, f frame, now int64) error {
+func (v *picture) show(layer int, f frame) error {
 	if layer != v.current {
-		alive := v.current >= 0 && now-v.heard[v.current] < layerLost
-		if !f.key || alive && layer < v.current {
+		if !f.key || layer < v.current && v.alive(v.current) {
 			return nil
 		}
 	}

@@ -289,7 +289,7 @@ func (r *Recording) tell() {
 // How often things are done without a packet.
 const (
 	writeEvery = 50 * time.Millisecond
-	lookEvery  = 40 // of these: key frames, room on the disk
+	lookEvery  = 40 // of these: room on the disk
 )
 
 // run writes until it is stopped or cannot.
@@ -359,11 +359,8 @@ func (r *Recording) write(all bool) error {
 		err = r.sound.write(now, all)
 		begun, first = r.sound.begun, r.sound.first
 	} else {
-		err = r.picture.write(now)
+		err = r.picture.write(now, all)
 		begun, first = r.picture.webm != nil, r.picture.first
-		if !begun {
-			r.picture.begin(now)
-		}
 	}
 	if err != nil || !begun || r.active {
 		return err
@@ -382,9 +379,6 @@ func (r *Recording) write(all bool) error {
 
 // look sees to what is due now and then.
 func (r *Recording) look() (livekit.EgressStatus, error) {
-	if r.picture != nil {
-		r.picture.begin(r.s.o.Now())
-	}
 	i, err := r.file.Stat()
 	switch {
 	case err != nil:

@@ -194,10 +194,10 @@ func film(t *testing.T, v *picture) {
 		small := Packet{Layer: 0, Seq: uint16(n), TS: uint32(n) * 2970, Marker: true, Key: n == 0, Codec: forward.VP8, Arrival: now, Payload: vp8(n == 0, 320, 180, byte(n))}
 		v.take(&small)
 		if n >= 30 && n != 60 {
-			key := n == 30 || n == 85
+			key := n == 30 || n == 88
 			v.take(&Packet{Layer: 2, Seq: uint16(65530 + n), TS: uint32(7 + n*2970), Marker: true, Key: key, Codec: forward.VP8, Arrival: now, Payload: vp8(key, 1280, 720, byte(n))})
 		}
-		if err := v.write(now); err != nil {
+		if err := v.write(now, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -225,22 +225,36 @@ func TestTheBestLayerIsWrittenFromItsKeyFrameOn(t *testing.T) {
 		t.Error("no key frame was asked for after a loss")
 	}
 	seen, keys, cues := pictures(t, f)
-	if len(seen) != 30+30+5 || len(keys) != 3 || cues != 3 {
+	if len(seen) != 30+30+2 || len(keys) != 3 || cues != 3 {
 		t.Errorf("%d pictures, key frames at %v, %d cues", len(seen), keys, cues)
 	}
-	if keys[0] != 0 || keys[1] != 30*33 || keys[2] != 85*33 {
+	if keys[0] != 0 || keys[1] != 30*33 || keys[2] != 88*33 {
 		t.Errorf("key frames at %v", keys)
 	}
 }
 
-// pictures reads a WebM file: times and key frames, and how many cues it has.
-func pictures(t *testing.T, f *os.File) (times, keys []int64, cues int) {
+// block is a picture in a file.
+type block struct {
+	ms   int64
+	key  bool
+	data []byte
+}
+
+// blocks reads a WebM file: its pictures, and how many cues it has.
+func blocks(t *testing.T, f *os.File) (out []block, cues int) {
 	t.Helper()
+	read := func(at, n int64) []byte {
+		b := make([]byte, n)
+		if _, err := f.ReadAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
 	var at int64
 	for {
 		h, ok := headAt(f, at)
 		if !ok {
-			return times, keys, cues
+			return out, cues
 		}
 		switch h.id {
 		case idSegment:
@@ -254,26 +268,30 @@ func pictures(t *testing.T, f *os.File) (times, keys []int64, cues int) {
 			for p := at + h.len; p < at+h.len+h.size; {
 				b, _ := headAt(f, p)
 				if b.id == idSimpleBlock {
-					var x [4]byte
-					if _, err := f.ReadAt(x[:], p+b.len); err != nil {
-						t.Fatal(err)
-					}
-					times = append(times, base+int64(x[1])<<8+int64(x[2]))
-					if x[3]&0x80 != 0 {
-						keys = append(keys, times[len(times)-1])
-					}
+					x := read(p+b.len, b.size)
+					out = append(out, block{base + int64(x[1])<<8 + int64(x[2]), x[3]&0x80 != 0, x[4:]})
 				}
 				p += b.len + b.size
 			}
 		case idCues:
-			b := make([]byte, h.size)
-			if _, err := f.ReadAt(b, at+h.len); err != nil {
-				t.Fatal(err)
-			}
-			cues = bytes.Count(b, []byte{idCueTrack, 0x81, 1})
+			cues = bytes.Count(read(at+h.len, h.size), []byte{idCueTrack, 0x81, 1})
 		}
 		at += h.len + h.size
 	}
+}
+
+// pictures are the times of a file's pictures and of its key frames, and how
+// many cues it has.
+func pictures(t *testing.T, f *os.File) (times, keys []int64, cues int) {
+	t.Helper()
+	list, cues := blocks(t, f)
+	for _, b := range list {
+		times = append(times, b.ms)
+		if b.key {
+			keys = append(keys, b.ms)
+		}
+	}
+	return times, keys, cues
 }
 
 func TestAFileThatIsCutAnywhereIsMended(t *testing.T) {
