@@ -57,12 +57,14 @@ func (r *Register) beat(ctx context.Context) (gap bool, err error) {
 	r.mu.Unlock()
 	err = r.urgent.Write(ctx, func(tx db.Tx) error {
 		gap = false
-		if incarnation == "" {
-			_, err := tx.Exec("UPDATE sfu_node SET lease_until = 0 WHERE node = $1 AND lease_until > 0", r.o.Node)
-			return err
-		}
 		now, err := tx.Now()
 		if err != nil {
+			return err
+		}
+		if incarnation == "" {
+			// It has ended now and not long ago: those rows are removed, also before
+			// the others have heard of it.
+			_, err := tx.Exec("UPDATE sfu_node SET lease_until = $2 WHERE node = $1 AND lease_until > $2", r.o.Node, now)
 			return err
 		}
 		until := now + micros(Lease)
@@ -93,13 +95,15 @@ func (r *Register) beat(ctx context.Context) (gap bool, err error) {
 	return gap, err
 }
 
-// ended returns the URLs of other nodes whose lease has ended.
+// ended returns the URLs of other nodes whose lease has ended. A node that was
+// started anew has another name and may have the URL of the one before, whose row
+// stays for a while.
 func ended(tx db.Tx, node string) (urls []string, err error) {
 	now, err := tx.Now()
 	if err != nil {
 		return nil, err
 	}
-	return db.Column[string](tx, "SELECT url FROM sfu_node WHERE lease_until <= $1 AND node <> $2", now, node)
+	return db.Column[string](tx, "SELECT DISTINCT url FROM sfu_node WHERE lease_until <= $1 AND node <> $2 AND url NOT IN (SELECT url FROM sfu_node WHERE lease_until > $1)", now, node)
 }
 
 // bury tells once of each node whose lease has ended.
@@ -146,9 +150,17 @@ func (r *Register) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mine, err := r.mine(ctx, incarnation, rooms)
+	mine, over, err := r.mine(ctx, incarnation, rooms)
 	if err != nil {
 		return err
+	}
+	if len(over) > 0 {
+		for _, room := range over {
+			r.drop(room)
+		}
+		if rooms, err = r.o.SFU.Rooms(ctx); err != nil { // somebody may have come back into one meanwhile
+			return err
+		}
 	}
 	for room := range rooms {
 		if mine[room] {
@@ -169,17 +181,15 @@ func (r *Register) look(ctx context.Context) error {
 	return nil
 }
 
-// mine returns the rooms that the table has on this node, without those that have
+// mine returns the rooms that the table has on this node, and those that have
 // ended, whose rows it removes together with those of nodes that are long gone.
-func (r *Register) mine(ctx context.Context, incarnation string, rooms map[string]int) (map[string]bool, error) {
-	var mine map[string]bool
-	err := r.o.DB.Write(ctx, func(tx db.Tx) error {
-		mine = make(map[string]bool)
+func (r *Register) mine(ctx context.Context, incarnation string, rooms map[string]int) (mine map[string]bool, over []string, err error) {
+	err = r.o.DB.Write(ctx, func(tx db.Tx) error {
+		mine, over = make(map[string]bool), nil
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
-		var over []string
 		err = db.Each(tx, func(row db.Rows) error {
 			var room string
 			var placed im.Micros
@@ -206,7 +216,7 @@ func (r *Register) mine(ctx context.Context, incarnation string, rooms map[strin
 			(SELECT 1 FROM sfu_node n WHERE n.node = sfu_room.node AND n.incarnation = sfu_room.incarnation)`, now-micros(keepDead))
 		return err
 	})
-	return mine, err
+	return mine, over, err
 }
 
 // claim writes down that a room is here which is nowhere; false: it is on

@@ -25,6 +25,7 @@ type unit struct {
 	rooms       map[string]int
 	released    []string
 	asked       int
+	after       func(u *unit) // the next answer of Rooms; once
 }
 
 func (u *unit) Current() (string, string) {
@@ -40,6 +41,10 @@ func (u *unit) Rooms(context.Context) (map[string]int, error) {
 	out := make(map[string]int)
 	for r, n := range u.rooms {
 		out[r] = n
+	}
+	if after := u.after; after != nil {
+		u.after = nil
+		after(u)
 	}
 	return out, nil
 }
@@ -102,11 +107,16 @@ func must(t *testing.T, err error) {
 // node starts a node with so many participants, and waits until it has a lease.
 func (w *world) node(name string, load int) *Register {
 	w.t.Helper()
+	return w.nodeAt(name, "https://"+name, load)
+}
+
+func (w *world) nodeAt(name, url string, load int) *Register {
+	w.t.Helper()
 	u := &unit{base: "http://own." + name, incarnation: name + "-1", rooms: map[string]int{}}
 	if load > 0 {
 		u.rooms["other-"+name] = load
 	}
-	r := New(Options{DB: w.db, Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler), Node: name, URL: "https://" + name, SFU: u, Gone: func(url string) {
+	r := New(Options{DB: w.db, Clock: im.SystemClock{}, Log: slog.New(slog.DiscardHandler), Node: name, URL: url, SFU: u, Gone: func(url string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.ended[name] += url
@@ -125,7 +135,15 @@ func (w *world) dies(r *Register) {
 	w.t.Helper()
 	r.stop()
 	<-r.done
-	w.exec("UPDATE sfu_node SET lease_until = 0 WHERE node = $1", r.o.Node)
+	w.exec("UPDATE sfu_node SET lease_until = $2 WHERE node = $1", r.o.Node, w.now())
+}
+
+// now is the database's clock.
+func (w *world) now() im.Micros {
+	w.t.Helper()
+	now, err := w.db.Now(w.t.Context())
+	must(w.t, err)
+	return now
 }
 
 func (w *world) exec(query string, args ...any) {
@@ -244,6 +262,77 @@ func TestARoomOfANodeThatDiedIsPlacedAnewOnceByWhoeverAsks(t *testing.T) {
 		wg.Wait()
 		if got != [2]string{"http://own.a", "https://a"} && got != [2]string{"https://c", "http://own.c"} {
 			t.Errorf("they find it at %v", got)
+		}
+	})
+}
+
+func TestThatAnSFUHangsIsHeardOfByWhoRemovesRowsFirst(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		a, b := w.node("a", 0), w.node("b", 0)
+		a.stop()
+		<-a.done
+		w.units[b].set(func(u *unit) { u.base, u.incarnation = "", "" })
+		b.Kick()
+		w.until("b has given its lease back", func() bool {
+			return w.count("SELECT count(*) FROM sfu_node WHERE node = 'b' AND lease_until > $1", w.now()) == 0
+		})
+		must(t, a.look(t.Context()))
+		_, err := a.beat(t.Context())
+		must(t, err)
+		if got := w.gone("a"); got != "https://b" {
+			t.Errorf("a has heard of %q", got)
+		}
+	})
+}
+
+func TestANodeThatIsStartedAnewAtItsURLIsNotGoneUntilItIs(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		a, b := w.node("a", 0), w.node("b", 0)
+		beats := func(n int64) {
+			t.Helper()
+			for range n {
+				lease := w.count("SELECT lease_until FROM sfu_node WHERE node = 'a'")
+				a.Kick()
+				w.until("its next beat", func() bool { return w.count("SELECT lease_until FROM sfu_node WHERE node = 'a'") > lease })
+			}
+		}
+		b.stop()
+		<-b.done
+		again := w.nodeAt("b again", "https://b", 0)
+		w.dies(b)
+		beats(2) // the first may have been on its way
+		if got := w.gone("a"); got != "" {
+			t.Errorf("while it lives it is said to be gone: %s", got)
+		}
+		for _, told := range []string{"https://b", "https://bhttps://b"} {
+			w.dies(again)
+			w.until("it has heard of it", func() bool { return w.gone("a") == told })
+			again = w.nodeAt("b after "+told, "https://b", 0)
+			beats(2)
+		}
+	})
+}
+
+func TestARoomThatBeginsAnewWhileItsRowIsRemovedStaysWhereItIs(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		a, _ := w.node("a", 0), w.node("b", 9)
+		if got := w.of(a, "r"); got != "http://own.a" {
+			t.Fatalf("it is at %s", got)
+		}
+		a.stop()
+		<-a.done
+		w.exec("UPDATE sfu_room SET placed = placed - $1", int64(2*micros(settle)))
+		w.units[a].set(func(u *unit) { u.after = func(u *unit) { u.rooms["r"] = 1 } })
+		must(t, a.look(t.Context()))
+		if n := w.count("SELECT count(*) FROM sfu_room WHERE room = 'r' AND node = 'a'"); n != 1 {
+			t.Error("a room with somebody in it is nowhere")
+		}
+		// What is really over is not remembered to be here.
+		w.units[a].set(func(u *unit) { delete(u.rooms, "r") })
+		w.exec("UPDATE sfu_room SET placed = placed - $1", int64(2*micros(settle)))
+		must(t, a.look(t.Context()))
+		if _, known := a.recall("r"); known || w.count("SELECT count(*) FROM sfu_room WHERE room = 'r'") != 0 {
+			t.Error("a room that is over is still somewhere")
 		}
 	})
 }
