@@ -121,5 +121,7 @@ func callFence(calls *call.Service, f auth.Fence) {
 		calls.SignedOut(f.App, f.User, "", true)
 	case auth.FenceDevice:
 		calls.SignedOut(f.App, f.User, f.Device, false)
+	case auth.FenceApp:
+		calls.Suspended(f.App)
 	}
 }

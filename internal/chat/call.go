@@ -22,7 +22,7 @@ func (s *Service) MayCall(ctx context.Context, actor im.Actor, conv im.ConvID) (
 	if k := conv.Kind(); k != im.ConvDirect && k != im.ConvGroup {
 		return nil, im.ErrNotFound
 	}
-	room, err := s.rooms.get(ctx, actor.App, conv)
+	room, err := s.callRoom(ctx, actor.App, conv)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +39,21 @@ func (s *Service) MayCall(ctx context.Context, actor im.Actor, conv im.ConvID) (
 	return room, s.guestSends(ctx, actor, room)
 }
 
+// callRoom is a conversation as it is now. What a node remembers of a group will
+// not do: a call begins, and lets somebody in, by nothing that is appended to the
+// group, which would tell that its members have changed.
+func (s *Service) callRoom(ctx context.Context, app im.AppID, conv im.ConvID) (*Room, error) {
+	if conv.Kind() != im.ConvGroup {
+		return s.rooms.get(ctx, app, conv)
+	}
+	return s.RoomNow(ctx, app, conv)
+}
+
 // MayHear says why an actor may not be in a call of a conversation, and returns
 // the conversation when they may: its members may, in a direct conversation as
 // long as neither has blocked the other.
 func (s *Service) MayHear(ctx context.Context, actor im.Actor, conv im.ConvID) (*Room, error) {
-	room, err := s.rooms.get(ctx, actor.App, conv)
+	room, err := s.callRoom(ctx, actor.App, conv)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -122,6 +123,39 @@ func TestARemovalHoldsOnANodeThatHasNotHeardOfIt(t *testing.T) {
 			t.Errorf("sync has seq %d", e.Seq)
 		}
 	}
+}
+
+// Nothing is appended to a group by who starts or joins a call of it.
+func TestWhoWasRemovedOrMutedIsNotInCallsOfANodeThatHasNotHeardOfIt(t *testing.T) {
+	w, ctx := newWorld(t), context.Background()
+	hears, calls := w.node(), w.node()
+	w.group("g1", alice, bob, eve)
+	may := func(a im.Actor, code im.Code, when string) {
+		t.Helper()
+		_, err := hears.MayHear(ctx, a, "g1")
+		w.want(code, err, when+" to be in a call")
+		_, err = calls.MayCall(ctx, a, "g1")
+		w.want(code, err, when+" to start a call")
+	}
+	for _, a := range []im.Actor{alice, bob, eve} {
+		may(a, 0, "as a member")
+	}
+	until := w.clock.Now().Add(time.Hour)
+	attrs, err := proto.Marshal(&skeinv1.MemberAttrs{MutedUntilUs: int64(im.MicrosOf(until))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.change(w.c, alice, "g1", journal.MemberChange{User: "eve", Role: im.RoleMember, Attrs: &attrs})
+	for _, there := range []*chat.Service{hears, calls} {
+		room, err := there.MayHear(ctx, eve, "g1")
+		if err != nil || room.MutedUntil("eve") != im.MicrosOf(until) {
+			t.Errorf("who was muted may speak in a call: %v", err)
+		}
+	}
+	hears, calls = w.node(), w.node()
+	may(bob, 0, "as a member")
+	w.change(w.c, alice, "g1", journal.MemberChange{User: "bob"})
+	may(bob, im.NotFound, "after the removal")
 }
 
 // A node that was told nothing still knows who is in: each verb on its own

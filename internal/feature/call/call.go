@@ -112,7 +112,11 @@ type Service struct {
 	groups [64]sync.Mutex // who tells a group of its call, one at a time: those who waited find it told
 	seed   maphash.Seed
 	fences chan fence
+	fenced fenceLog
 	done   chan struct{} // closed when the goroutine of fences has ended
+
+	sweeping sync.Mutex // one sweeps; guards sweptTo
+	sweptTo  undone     // the last call that was swept; zero = begin with the first
 
 	gathering sync.Mutex    // one looks into the folder of recordings
 	wake      chan struct{} // a recording is complete
@@ -131,11 +135,16 @@ func New(d Deps) *Service {
 	return s
 }
 
-// Close ends the service's goroutines.
-func (s *Service) Close(context.Context) error {
+// Close ends the service's goroutines. What the media server of this node has
+// completed as it ended is taken in before, as long as ctx lasts: the node may not
+// be back, nor its folder.
+func (s *Service) Close(ctx context.Context) error {
 	s.stop()
 	<-s.done
 	<-s.gathered
+	if s.d.Files != nil {
+		s.gather(ctx, map[string]retry{})
+	}
 	return nil
 }
 
@@ -151,6 +160,7 @@ const (
 	workKind  = "call_work"  // what follows from a change
 	ringKind  = "call_ring"  // a ring's time is up
 	checkKind = "call_check" // members have changed
+	awayKind  = "call_away"  // somebody whose connection broke may not be back
 	sweepKind = "call_sweep" // what jobs and webhooks have missed
 )
 
@@ -168,6 +178,7 @@ func Kinds(late func() *Service) []job.Kind {
 		{Name: workKind, Timeout: short, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runWork(ctx, j) }},
 		{Name: ringKind, Timeout: short, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runRing(ctx, j) }},
 		{Name: checkKind, Timeout: short, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runCheck(ctx, j) }},
+		{Name: awayKind, Timeout: short, PerTarget: 16, Run: func(ctx context.Context, j job.Job) error { return late().runAway(ctx, j) }},
 		{Name: sweepKind, Timeout: 2 * short, Every: sweepEvery, Run: func(ctx context.Context, _ job.Job) error { return late().sweep(ctx) }},
 	}
 }

@@ -286,11 +286,31 @@ func TestTheHostMutesRemovesAndGivesRoles(t *testing.T) {
 		_, err = w.s.InviteToCall(ctx, bob, &skeinv1.InviteToCallRequest{Call: id, Users: []string{"cat"}})
 		must(t, err)
 		w.join(cat, id)
+		// Who has left at that very moment does not come back either.
+		w.leave(cat, id)
+		must(t, kick(bob, "cat"))
+		w.want(im.PermissionDenied, w.tryJoin(cat, id), "who left before they were removed comes back")
+		_, err = w.s.InviteToCall(ctx, bob, &skeinv1.InviteToCallRequest{Call: id, Users: []string{"cat"}})
+		must(t, err)
+		w.join(cat, id)
+		// A role that the host gave is not changed by who only invites.
+		must(t, role(bob, "cat", skeinv1.CallRole_CALL_ROLE_PUBLISHER))
+		w.join(user("dan", "phone"), id)
+		w.leave(cat, id)
+		_, err = w.s.InviteToCall(ctx, user("dan", "phone"), &skeinv1.InviteToCallRequest{Call: id, Users: []string{"cat"}, Role: skeinv1.CallRole_CALL_ROLE_VIEWER})
+		must(t, err)
+		w.join(cat, id)
+		w.speak(id, "bob cat", "invited again")
+		w.leave(user("dan", "phone"), id)
 		_, err = w.s.EndCall(ctx, cat, &skeinv1.EndCallRequest{Call: id})
 		w.want(im.PermissionDenied, err, "a pupil ends the lesson")
+		must(t, kick(ann, "bob"))
+		_, err = w.s.EndCall(ctx, bob, &skeinv1.EndCallRequest{Call: id})
+		w.want(im.PermissionDenied, err, "who was taken out of their own call ends it")
+		w.want(im.PermissionDenied, kick(bob, "cat"), "who was taken out of their own call sends others away")
 		_, err = w.s.EndCall(ctx, server, &skeinv1.EndCallRequest{Call: id})
 		must(t, err)
-		w.is(id, "ended/completed bob=left ann=missed cat=left dan=missed", "ended by the back end")
+		w.is(id, "ended/completed bob=removed ann=missed cat=left dan=left", "ended by the back end")
 	})
 }
 
@@ -390,6 +410,21 @@ func TestWhoLeavesTheGroupSignsOutOrIsErasedLeavesTheRoom(t *testing.T) {
 	})
 }
 
+func TestTheCallsOfAnAppThatIsSuspendedEnd(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.group("g1", "cat", "dan")
+		r := w.start(ann, ab)
+		must(t, w.media.Connect(r.GetAccess().GetToken()))
+		must(t, w.media.Connect(w.join(bob, r.GetCall().GetId()).GetAccess().GetToken()))
+		rings := w.start(cat, "g1").GetCall().GetId()
+		w.s.Suspended("other")
+		w.s.Suspended("demo")
+		w.until("the end of the rooms", func() bool { return w.media.Rooms() == 0 })
+		w.is(r.GetCall().GetId(), "ended/completed ann=left bob=left", "after the suspension")
+		w.is(rings, "ended/cancelled cat=left ann=busy dan=missed", "after the suspension")
+	})
+}
+
 // until waits for what another goroutine does.
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
@@ -431,52 +466,6 @@ func TestACallSurvivesTheNodeThatRangIt(t *testing.T) {
 		if got := w.lines(ann, ab); got != "call.missed: Missed voice call" {
 			t.Errorf("the conversation says %q", got)
 		}
-	})
-}
-
-func TestWhoVanishesIsFoundOut(t *testing.T) {
-	both(t, func(t *testing.T, w *world) {
-		r := w.start(ann, ab)
-		id, token := r.GetCall().GetId(), r.GetAccess().GetToken()
-		must(t, w.media.Connect(token))
-		peer := w.join(bob, id).GetAccess().GetToken()
-		must(t, w.media.Connect(peer))
-		sweep := func() { must(t, w.kinds["call_sweep"].Run(t.Context(), job.Job{})) }
-		w.media.Crash() // and is back at once: clients come back by themselves
-		sweep()
-		w.is(id, "active ann=joined bob=joined", "just after a crash")
-		must(t, w.media.Connect(token))
-		must(t, w.media.Connect(peer))
-		w.age(2 * time.Minute)
-		sweep()
-		w.is(id, "active ann=joined bob=joined", "while both are there")
-		w.media.SetDown(true)
-		w.age(2 * time.Minute)
-		if err := w.kinds["call_sweep"].Run(t.Context(), job.Job{}); err == nil {
-			t.Error("a media server that is away is not reported")
-		}
-		w.is(id, "active ann=joined bob=joined", "while nobody can know")
-		w.media.SetDown(false)
-		w.media.Vanish(peer)
-		sweep()
-		w.is(id, "ended/completed ann=left bob=left", "after one is away for long")
-
-		// By webhook it is known at once; one that comes late says nothing.
-		r = w.start(ann, ab)
-		id, token = r.GetCall().GetId(), r.GetAccess().GetToken()
-		must(t, w.media.Connect(token))
-		peer = w.join(bob, id).GetAccess().GetToken()
-		must(t, w.media.Connect(peer))
-		p, _ := w.media.Get(peer)
-		must(t, w.media.Tell("participant_left", w.room(id), &p))
-		w.is(id, "active ann=joined bob=joined", "after news of what is no more so")
-		// A page that is loaded anew is about to come back; what does not, is gone in time.
-		must(t, w.media.Break(peer))
-		sweep()
-		w.is(id, "active ann=joined bob=joined", "while a page is loaded anew")
-		must(t, w.media.Connect(peer))
-		must(t, w.media.Disconnect(peer))
-		w.is(id, "ended/completed ann=left bob=left", "after one has gone")
 	})
 }
 
@@ -582,6 +571,61 @@ func TestACallHasNoMoreUsersThanItMay(t *testing.T) {
 		if c := w.get(ann, id); full != 1 || c.GetJoinedCount() != 6 {
 			t.Errorf("%d were refused, %d are in it", full, c.GetJoinedCount())
 		}
+	})
+}
+
+func TestTheCallThatOneIsInIsKnownHoweverManyOthersCall(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		id := w.start(ann, ab).GetCall().GetId()
+		w.join(bob, id)
+		var last string
+		for i := range call.MaxOwn + 1 { // each of them finds bob engaged
+			caller := user(fmt.Sprintf("caller%02d", i), "phone")
+			last = w.start(caller, im.Direct(caller.User, "bob")).GetCall().GetId()
+		}
+		if got := w.rung(bob, id); got != "joined by phone" {
+			t.Errorf("of the call that bob is in his devices know %q", got)
+		}
+		if got := w.rung(bob, last); got != "busy, over" {
+			t.Errorf("of the newest call bob's devices know %q", got)
+		}
+	})
+}
+
+func TestWhoIsRefusedByACallStaysInTheirOwn(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		w.group("g1", "bob", "cat")
+		meeting := w.start(cat, "g1").GetCall().GetId()
+		_, err := w.s.RemoveFromCall(t.Context(), cat, &skeinv1.RemoveFromCallRequest{Call: meeting, User: "ann"})
+		must(t, err)
+		talk := w.start(ann, ab).GetCall().GetId()
+		w.join(bob, talk)
+		stays := func(when string) {
+			t.Helper()
+			w.is(talk, "active ann=joined bob=joined", when)
+		}
+		start := func(a im.Actor, conv im.ConvID) error {
+			_, err := w.s.StartCall(t.Context(), a, &skeinv1.StartCallRequest{Conversation: string(conv), ClientId: newID(t), Quiet: conv == "g1"})
+			return err
+		}
+		w.want(im.PermissionDenied, w.tryJoin(ann, meeting), "who was taken out")
+		stays("after an attempt to come back into another one")
+		w.want(im.AlreadyExists, start(bob, "g1"), "a second call of the group")
+		stays("after a call that was not")
+		w.leave(cat, meeting)
+		w.want(im.FailedPrecondition, w.tryJoin(ann, meeting), "a call that is over")
+		stays("after the look at one that is over")
+
+		meeting = w.start(cat, "g1").GetCall().GetId()
+		w.join(ann, meeting)
+		w.is(talk, "ended/completed ann=left bob=left", "left for the meeting")
+		w.want(im.AlreadyExists, start(ann, "g1"), "a call of the group that one is in with others")
+		w.is(meeting, "active cat=joined ann=joined bob=busy", "after that")
+
+		// Who is alone in a call and starts it once more, as after a crash of the app, has another one.
+		w.leave(cat, meeting)
+		must(t, start(ann, "g1"))
+		w.is(meeting, "ended/completed cat=left ann=left bob=busy", "in favour of the next one")
 	})
 }
 

@@ -3,8 +3,10 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/skein-im/skein/internal/chat"
@@ -135,7 +137,8 @@ func (t *turn) check(key string, delay time.Duration) error {
 	return err
 }
 
-// fence is somebody who was signed out: with one device, or with all.
+// fence is somebody who was signed out, with one device or with all; without a
+// user it is everybody of an app.
 type fence struct {
 	app    im.AppID
 	user   im.UserID
@@ -146,11 +149,68 @@ type fence struct {
 // SignedOut takes a user's device out of the call that it is in; all = whichever
 // it is. It does not wait: every node hears of it and does the same.
 func (s *Service) SignedOut(app im.AppID, user im.UserID, device im.DeviceID, all bool) {
+	s.fence(fence{app, user, device, all})
+}
+
+// Suspended ends all calls of an app, whose users were signed out. It does not wait
+// either.
+func (s *Service) Suspended(app im.AppID) { s.fence(fence{app: app, all: true}) }
+
+func (s *Service) fence(f fence) {
+	s.fenced.add(f)
 	select {
-	case s.fences <- fence{app, user, device, all}:
+	case s.fences <- f:
 	default:
-		s.d.Log.Warn("a signed-out device may stay in its call: too many at once", "app", app)
+		s.d.Log.Warn("a signed-out device may stay in its call: too many at once", "app", f.app)
 	}
+}
+
+// keptFences bounds what a fenceLog remembers.
+const keptFences = 1024
+
+// fenceLog is the newest fences, for who is let into a call while they are signed
+// out: a fence takes those out who are in one when it comes.
+type fenceLog struct {
+	mu   sync.Mutex // guards the rest
+	n    int        // how many there were
+	last []fence    // the newest of them
+}
+
+func (l *fenceLog) add(f fence) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n++; len(l.last) == 2*keptFences {
+		l.last = slices.Delete(l.last, 0, keptFences)
+	}
+	l.last = append(l.last, f)
+}
+
+func (l *fenceLog) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n
+}
+
+// ended tells whether a fence behind the first n has signed an actor out.
+func (l *fenceLog) ended(n int, a im.Actor) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.last[max(0, len(l.last)-(l.n-n)):], func(f fence) bool {
+		return f.app == a.App && (f.user == "" || f.user == a.User && (f.all || f.device == a.Device))
+	})
+}
+
+// signedIn takes a device out of a call again that was signed out while it was let
+// in; n is the count of fences from before.
+func (s *Service) signedIn(ctx context.Context, n int, a im.Actor, id string) error {
+	if !s.fenced.ended(n, a) {
+		return nil
+	}
+	_, err := s.drop(ctx, a.App, id, func(p *party) bool { return p.user == a.User && p.device == a.Device }, leave)
+	if err == nil {
+		err = im.Errorf(im.SignedOut, "the device was signed out")
+	}
+	return err
 }
 
 // hear applies fences until ctx ends.
@@ -169,6 +229,9 @@ func (s *Service) hear(ctx context.Context) {
 }
 
 func (s *Service) signedOut(ctx context.Context, f fence) error {
+	if f.user == "" {
+		return s.endAll(ctx, f.app)
+	}
 	var id string
 	var device im.DeviceID
 	err := s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
@@ -182,19 +245,39 @@ func (s *Service) signedOut(ctx context.Context, f fence) error {
 	return gone(err)
 }
 
+// endAll ends the calls of an app.
+func (s *Service) endAll(ctx context.Context, app im.AppID) error {
+	var ids []string
+	err := s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
+		ids, err = db.Column[string](tx, "SELECT id FROM call WHERE app = $1 AND state < 3", app)
+		return err
+	})
+	errs := []error{err}
+	for _, id := range ids {
+		_, err := s.change(ctx, app, id, func(t *turn) error {
+			t.end(0)
+			return nil
+		})
+		errs = append(errs, gone(err))
+	}
+	return errors.Join(errs...)
+}
+
 // Forget takes a user out of every call and removes what is kept of them. It
 // may be repeated.
 func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) error {
-	ids, err := s.callsOf(ctx, app, user)
+	live, ids, err := s.callsOf(ctx, app, user)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		_, err := s.drop(ctx, app, id, func(p *party) bool { return p.user == user && (p.state == joined || p.state == ringing) }, leave)
+	for _, id := range live {
+		_, err := s.drop(ctx, app, id, func(p *party) bool { return p.user == user }, leave)
 		if gone(err) != nil {
 			return err
 		}
-		err = s.d.DB.Write(ctx, func(tx db.Tx) error {
+	}
+	for _, id := range ids {
+		err := s.d.DB.Write(ctx, func(tx db.Tx) error {
 			for _, q := range []string{"DELETE FROM call_party WHERE app = $1 AND call_id = $2 AND usr = $3",
 				"UPDATE call_party SET inviter = '' WHERE app = $1 AND call_id = $2 AND inviter = $3",
 				"UPDATE call SET starter = '' WHERE app = $1 AND id = $2 AND starter = $3",
@@ -214,10 +297,14 @@ func (s *Service) Forget(ctx context.Context, app im.AppID, user im.UserID) erro
 	return nil
 }
 
-func (s *Service) callsOf(ctx context.Context, app im.AppID, user im.UserID) (ids []string, err error) {
+// callsOf are a user's calls: those that they are in or that ring, and all.
+func (s *Service) callsOf(ctx context.Context, app im.AppID, user im.UserID) (live, all []string, err error) {
 	err = s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
-		ids, err = db.Column[string](tx, "SELECT call_id FROM call_party WHERE app = $1 AND usr = $2", app, user)
+		if live, err = db.Column[string](tx, "SELECT call_id FROM call_party WHERE app = $1 AND usr = $2 AND state IN (1, 2)", app, user); err != nil {
+			return err
+		}
+		all, err = db.Column[string](tx, "SELECT call_id FROM call_party WHERE app = $1 AND usr = $2", app, user)
 		return err
 	})
-	return ids, err
+	return live, all, err
 }

@@ -232,10 +232,7 @@ func (s *Service) trouble(ctx context.Context, rec *recording, why error) error 
 	if errors.As(why, &known) && known.Code != im.Internal {
 		text += ": " + known.Message
 	}
-	return s.d.DB.Write(ctx, func(tx db.Tx) error {
-		_, err := tx.Exec("UPDATE call_recording SET problem = $3 WHERE app = $1 AND id = $2 AND problem = ''", rec.app, rec.id, text)
-		return err
-	})
+	return s.d.DB.Write(ctx, func(tx db.Tx) error { return rec.lacks(tx, text) })
 }
 
 // keep stores a file as one of the recorder's, and notes it.
@@ -254,7 +251,14 @@ func (s *Service) keep(ctx context.Context, rec *recording, m *manifest, path st
 		if err := t.store(tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec("UPDATE call_recording SET problem = '' WHERE app = $1 AND id = $2 AND problem LIKE 'a file could not%'", rec.app, rec.id)
+		if _, err := tx.Exec("UPDATE call_recording SET due = due + $3 WHERE app = $1 AND id = $2 AND (due / $3) % 2 = 0", rec.app, rec.id, sendFiles); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE call_recording SET problem = '' WHERE app = $1 AND id = $2 AND problem LIKE 'a file could not%'", rec.app, rec.id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`UPDATE call_recording SET problem = '' WHERE app = $1 AND id = $2 AND problem = $3
+			AND NOT EXISTS (SELECT 1 FROM call_track t WHERE t.app = $1 AND t.recording = $2 AND t.state = 1)`, rec.app, rec.id, problemAway)
 		return err
 	})
 }
@@ -353,11 +357,21 @@ func (s *Service) post(ctx context.Context, c *call, rec *recording) error {
 			return err
 		}
 	}
+	if rec.due&sendFiles != 0 {
+		err := s.noteDown(ctx, c.id, `UPDATE call_recording SET due = due - $3 WHERE app = $1 AND id = $2 AND (due / $3) % 2 = 1
+			AND NOT EXISTS (SELECT 1 FROM call_track t WHERE t.app = $1 AND t.recording = $2 AND t.state = 2)`, rec.app, rec.id, sendFiles)
+		if err != nil {
+			return err
+		}
+	}
 	if rec.due&noteEnd != 0 {
 		return s.noteRecording(ctx, c, rec, noteEnd, sent)
 	}
 	return nil
 }
+
+// problemAway is what is said of a recording that is not waited for any longer.
+const problemAway = "a part of it lies at a server that is away, and comes when that is back"
 
 // batches says which of the stored files go into which message. waits: others
 // are about to come.
@@ -372,7 +386,13 @@ func (s *Service) batches(ctx context.Context, c *call, rec *recording) (out []*
 		if err != nil {
 			return err
 		}
-		waits = rec.state == recordingGathering && now-rec.ended < gatherWait && slices.ContainsFunc(tracks, func(t *recorded) bool { return t.state == trackRuns })
+		away := rec.state == recordingGathering && slices.ContainsFunc(tracks, func(t *recorded) bool { return t.state == trackRuns })
+		waits = away && now-rec.ended < gatherWait
+		if away && !waits {
+			if err := rec.lacks(tx, problemAway); err != nil {
+				return err
+			}
+		}
 		out = slices.DeleteFunc(tracks, func(t *recorded) bool { return t.state != trackStored && t.state != trackSent })
 		if waits {
 			return nil

@@ -4,22 +4,30 @@ import (
 	"context"
 	"errors"
 
+	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// host says why an actor may not manage a call: its host is who started it,
-// members of the group with a grant, and the app's back end. A member acts on
-// nobody who is not below them.
+// host says why an actor may not manage a call: its host is who started it and was
+// not taken out of it, members of the group with a grant, and the app's back end.
+// A member acts on nobody who is not below them.
 func (s *Service) host(ctx context.Context, a im.Actor, c *call, grant skeinv1.Grant, target im.UserID) error {
 	if a.Server {
 		return nil
 	}
 	room, err := s.d.Chat.MayHear(ctx, a, c.conv)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case c.starter == a.User:
+	}
+	starts := c.starter == a.User
+	if starts {
+		if starts, err = s.stays(ctx, c, a.User); err != nil {
+			return err
+		}
+	}
+	switch {
+	case starts:
 		return nil
 	case c.direct() || !room.Grants(a.User, s.d.Chat.Now()).Has(grant):
 		return im.Errorf(im.PermissionDenied, "only the host of the call may do this")
@@ -27,6 +35,15 @@ func (s *Service) host(ctx context.Context, a im.Actor, c *call, grant skeinv1.G
 		return im.Errorf(im.PermissionDenied, "a higher rank in the group is needed for this")
 	}
 	return nil
+}
+
+// stays tells that somebody of a call was not taken out of it.
+func (s *Service) stays(ctx context.Context, c *call, u im.UserID) (bool, error) {
+	var n int64
+	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+		return tx.QueryRow("SELECT count(*) FROM call_party WHERE app = $1 AND usr = $2 AND call_id = $3 AND state <> 7", c.app, u, c.id).Scan(&n)
+	})
+	return n > 0, err
 }
 
 // InviteToCall rings more members.
@@ -50,8 +67,12 @@ func (s *Service) InviteToCall(ctx context.Context, a im.Actor, r *skeinv1.Invit
 		return nil, err
 	}
 	host := s.host(ctx, a, c, skeinv1.Grant_GRANT_REMOVE_MEMBERS, "") == nil
-	if r.GetRole() != 0 && int64(r.GetRole()) != c.role && !host {
-		return nil, im.Errorf(im.PermissionDenied, "only the host of the call gives another role")
+	role := int64(r.GetRole())
+	if !host {
+		if role != 0 && role != c.role {
+			return nil, im.Errorf(im.PermissionDenied, "only the host of the call gives another role")
+		}
+		role = 0 // who was in it before has the role that the host gave them
 	}
 	if err := s.allowRing(a); err != nil {
 		return nil, err
@@ -68,7 +89,7 @@ func (s *Service) InviteToCall(ctx context.Context, a im.Actor, r *skeinv1.Invit
 				return im.Errorf(im.PermissionDenied, "only the host of the call brings back who was taken out")
 			}
 		}
-		if err := t.ring(a.User, users, int64(r.GetRole())); err != nil {
+		if err := t.ring(a.User, users, role); err != nil {
 			return err
 		}
 		if t.count(joined)+t.count(ringing) > s.d.Parties {

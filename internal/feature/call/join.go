@@ -13,6 +13,7 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 	if err := s.users(a); err != nil {
 		return nil, err
 	}
+	fences := s.fenced.count()
 	c, err := s.find(ctx, a, r.GetCall())
 	if err != nil {
 		return nil, err
@@ -21,10 +22,14 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 	if err != nil {
 		return nil, err
 	}
-	if c.state != callEnded {
-		if err := s.dropOwn(ctx, a, c.id); err != nil {
-			return nil, err
+	if err := s.dropOwn(ctx, a, c.id, func(tx db.Tx, _ string) error {
+		c, parties, err := loadAll(tx, a.App, c.id)
+		if err != nil {
+			return err
 		}
+		return (&turn{s: s, tx: tx, c: c, parties: parties}).admits(a, r.GetMove())
+	}); err != nil {
+		return nil, err
 	}
 	muted := s.mutedUntil(room, a.User)
 	t, err := s.change(ctx, a.App, c.id, func(t *turn) error {
@@ -43,6 +48,9 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 	if err != nil {
 		return nil, err
 	}
+	if err := s.signedIn(ctx, fences, a, c.id); err != nil {
+		return nil, err
+	}
 	// Also where it is there already: the media server may have died with it.
 	if err := s.d.Media.createRoom(ctx, t.c.room, s.d.Parties); err != nil {
 		return nil, err // the next attempt of this device finds it in the call
@@ -54,18 +62,34 @@ func (s *Service) JoinCall(ctx context.Context, a im.Actor, r *skeinv1.JoinCallR
 	return &skeinv1.JoinCallResponse{Call: t.c.wire(t.parties, a, 0), Access: access}, nil
 }
 
-// join lets a device of a user in: one of them, and the same one again.
-func (t *turn) join(a im.Actor, move bool) error {
-	if t.c.state == callEnded {
-		return errOver()
-	}
+// admits says why a device of a user is not let in, whatever other call they are in.
+func (t *turn) admits(a im.Actor, move bool) error {
 	p := t.party(a.User)
-	if p != nil && p.state == joined {
-		if p.device == a.Device {
+	switch {
+	case t.c.state == callEnded:
+		return errOver()
+	case p != nil && p.state == joined:
+		if p.device == a.Device || move {
 			return nil
 		}
-		if !move {
-			return &im.Error{Code: im.FailedPrecondition, Message: "another device of yours is in the call", Hint: "send move to take it over"}
+		return &im.Error{Code: im.FailedPrecondition, Message: "another device of yours is in the call", Hint: "send move to take it over"}
+	case p != nil && p.state == removed:
+		return &im.Error{Code: im.PermissionDenied, Message: "you were taken out of the call", Hint: "somebody has to invite you again"}
+	case t.count(joined) >= t.s.d.Parties:
+		return errFull(t.s.d.Parties)
+	}
+	return nil
+}
+
+// join lets a device of a user in: one of them, and the same one again.
+func (t *turn) join(a im.Actor, move bool) error {
+	if err := t.admits(a, move); err != nil {
+		return err
+	}
+	p := t.add(a.User)
+	if p.state == joined {
+		if p.device == a.Device {
+			return t.seen(p) // it comes back, and has as long to connect as at first
 		}
 		p.evict, p.device, p.seen, p.changed, p.touched = identity(p.user, p.device), a.Device, t.now, t.now, true
 		p.version++
@@ -77,14 +101,11 @@ func (t *turn) join(a im.Actor, move bool) error {
 		return err
 	case other != "":
 		return errElsewhere()
-	case t.count(joined) >= t.s.d.Parties:
-		return errFull(t.s.d.Parties)
 	}
-	p = t.add(a.User)
-	if !t.move(p, join) {
-		return &im.Error{Code: im.PermissionDenied, Message: "you were taken out of the call", Hint: "somebody has to invite you again"}
+	t.move(p, join)
+	if p.device = a.Device; p.evict == identity(p.user, p.device) {
+		p.evict = ""
 	}
-	p.device, p.evict = a.Device, ""
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (s *Service) byParty(ctx context.Context, a im.Actor, id string, fn func(t 
 func (s *Service) drop(ctx context.Context, app im.AppID, id string, which func(p *party) bool, e event) (*turn, error) {
 	return s.change(ctx, app, id, func(t *turn) error {
 		for _, p := range t.parties {
-			if !which(p) {
+			if !which(p) || t.c.state == callEnded {
 				continue
 			}
 			if p.state == ringing && e == leave {

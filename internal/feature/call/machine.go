@@ -41,7 +41,7 @@ func table() map[state]map[event]state {
 		declined: again,
 		missed:   again,
 		busy:     again,
-		left:     again,
+		left:     {invite: ringing, engaged: busy, join: joined, remove: removed},
 		removed:  {invite: ringing, engaged: busy},
 	}
 }

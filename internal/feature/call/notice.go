@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -91,6 +92,10 @@ func clockOf(seconds int64) string {
 // lost is how long somebody who is in a call may be away from its room before
 // they count as gone: longer than their token, and than two looks at it.
 const lost = im.Micros(60_000_000)
+
+// reload is how long it may take to load a page anew, and to press there what
+// leads back into the call, before whoever was in it counts as gone.
+const reload = 30 * time.Second
 
 // emptied is how long a room is empty before it ends.
 const emptied = im.Micros(departureTimeout * 1_000_000)

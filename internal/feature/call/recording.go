@@ -54,6 +54,12 @@ func recordingOf(tx db.Tx, app im.AppID, id string) (*recording, error) {
 	return r, err
 }
 
+// lacks notes what is wrong with a recording; the first problem stands.
+func (r *recording) lacks(tx db.Tx, problem string) error {
+	_, err := tx.Exec("UPDATE call_recording SET problem = $3 WHERE app = $1 AND id = $2 AND problem = ''", r.app, r.id, problem)
+	return err
+}
+
 // mark says that a call is recorded; nil when it is not.
 func (c *call) mark() *skeinv1.RecordingMark {
 	if c.recording == "" {
@@ -111,6 +117,8 @@ func (s *Service) StartRecording(ctx context.Context, a im.Actor, r *skeinv1.Sta
 	if err := s.capture(ctx, t.c); im.CodeOf(err) == im.ResourceExhausted {
 		s.breakOff(ctx, t.c, err)
 		return nil, err
+	} else if err != nil {
+		s.d.Log.Warn("a call is recorded from the next look at it", "app", a.App, "call", c.id, "err", err)
 	}
 	s.workNow(ctx, a.App, c.id)
 	return &skeinv1.StartRecordingResponse{Call: t.c.wire(t.parties, a, 0)}, nil
@@ -168,7 +176,8 @@ func (t *turn) stopRecording(why string) error {
 	if c.recording == "" {
 		return nil
 	}
-	_, err := t.tx.Exec("UPDATE call_recording SET state = $3, ended = $4, problem = $5 WHERE app = $1 AND id = $2 AND state = 1", c.app, c.recording, recordingGathering, t.now, why)
+	_, err := t.tx.Exec("UPDATE call_recording SET state = $3, ended = $4, problem = CASE WHEN $5 = '' THEN problem ELSE $5 END WHERE app = $1 AND id = $2 AND state = 1",
+		c.app, c.recording, recordingGathering, t.now, why)
 	c.recording, c.recorder, c.recorded = "", "", 0
 	return err
 }
@@ -238,10 +247,15 @@ func (s *Service) capture(ctx context.Context, c *call) error {
 		has[e.Track.TrackID] = e.recording() == c.recording
 	}
 	var errs []error
+	secret := false
 	for _, p := range there {
 		user, _, ok := whoIs(p.Identity)
 		for _, tr := range p.Tracks {
-			if !ok || has[tr.SID] || tr.Type == "DATA" || tr.encrypted() {
+			if !ok || has[tr.SID] || tr.Type == "DATA" {
+				continue
+			}
+			if tr.encrypted() {
+				secret = true
 				continue
 			}
 			err := s.captureTrack(ctx, c, user, tr)
@@ -251,7 +265,27 @@ func (s *Service) capture(ctx context.Context, c *call) error {
 			errs = append(errs, gone(err))
 		}
 	}
+	if secret {
+		errs = append(errs, s.lacksSecret(ctx, c))
+	}
 	return errors.Join(errs...)
+}
+
+// problemSecret is what is said of a recording in which something is not.
+const problemSecret = "what was encrypted end to end is not in it: the server has no key to it"
+
+// lacksSecret notes that somebody in a recorded call sends what cannot be
+// recorded. It goes on with the others: else anybody could end it by that.
+func (s *Service) lacksSecret(ctx context.Context, c *call) error {
+	var rec *recording
+	err := s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
+		rec, err = recordingOf(tx, c.app, c.recording)
+		return err
+	})
+	if err != nil || rec.problem != "" {
+		return gone(err)
+	}
+	return s.d.DB.Write(ctx, func(tx db.Tx) error { return rec.lacks(tx, problemSecret) })
 }
 
 func (s *Service) captureTrack(ctx context.Context, c *call, user im.UserID, tr track) error {

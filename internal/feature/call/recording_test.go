@@ -11,6 +11,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
@@ -160,7 +161,7 @@ func TestARecordingEndsWithTheCallAndWaitsForTheStore(t *testing.T) {
 		w.mu.Lock()
 		w.lost = nil
 		w.mu.Unlock()
-		w.s.Gather(t.Context())
+		must(t, w.s.Close(t.Context())) // the last thing that a node does: it may not be back
 		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
 			t.Errorf("with the store it is %q", got)
 		}
@@ -184,17 +185,34 @@ func TestWhatTheMediaServerLosesIsNotWaitedForForEver(t *testing.T) {
 			return err
 		}))
 		w.due("call_work") // any of its jobs
-		if got := w.recordings(ann, id); got != "done bob/microphone" {
+		if got := w.recordings(ann, id); got != "done bob/microphone (a part of it lies at a server that is away, and comes when that is back)" {
 			t.Errorf("a minute later it is %q", got)
 		}
 		// Her node is back, late.
+		w.mu.Lock()
+		w.deaf = im.Errorf(im.Unavailable, "the chat does not answer")
+		w.mu.Unlock()
 		for _, e := range w.media.Egresses("EGRESS_ACTIVE") {
 			must(t, w.media.EndEgress(e.ID, "EGRESS_COMPLETE", ""))
 		}
 		w.s.Gather(t.Context())
+		if got := w.recordings(ann, id); got != "done bob/microphone" {
+			t.Errorf("while nothing can be said it is %q", got)
+		}
+		w.mu.Lock()
+		w.deaf = nil
+		w.mu.Unlock()
+		must(t, w.kinds["call_sweep"].Run(t.Context(), job.Job{}))
 		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
 			t.Errorf("in the end it is %q", got)
 		}
+		must(t, w.d.Read(t.Context(), func(tx db.Tx) error {
+			due, err := db.Column[int64](tx, "SELECT due FROM call_recording")
+			if len(due) != 1 || due[0] != 0 {
+				t.Errorf("still due is %v", due)
+			}
+			return err
+		}))
 		if got := strings.Count(w.lines(ann, ab), "call.recorded"); got != 1 {
 			t.Errorf("%d lines tell of it", got)
 		}
@@ -229,9 +247,19 @@ func TestAFullDiskAndEncryptionAreSaidAndTheCallGoesOn(t *testing.T) {
 		if now := w.media.Egresses("EGRESS_ACTIVE"); len(now) != 2 || now[1].Track != first.Track {
 			t.Errorf("recorded are %v", now)
 		}
-		must(t, w.stop(ann, id))
-		// Encrypted end to end.
+		// Somebody begins to encrypt: it goes on without them, and says so.
 		must(t, w.media.Connect(his, "AUDIO GCM"))
+		if c := w.get(ann, id); c.GetRecording() == nil {
+			t.Error("who encrypts ends the recording of others")
+		}
+		if got := w.recordings(ann, id); !strings.Contains(got, "on (what was encrypted end to end is not in it") {
+			t.Errorf("while somebody encrypts the recordings are %q", got)
+		}
+		must(t, w.stop(ann, id))
+		w.s.Gather(t.Context())
+		if got := w.recordings(ann, id); strings.Count(got, "what was encrypted end to end is not in it") != 1 {
+			t.Errorf("afterwards the recordings are %q", got)
+		}
 		w.want(im.FailedPrecondition, w.record(ann, id), "an encrypted call")
 		// What is not ours stays where it is.
 		other := filepath.Join(w.spool, "somebody.ogg.json")

@@ -14,10 +14,11 @@ import (
 	skeinv1 "github.com/skein-im/skein/proto/skein/v1"
 )
 
-// The notices that a call leaves, as they are due.
+// What a call and a recording leave in the conversation, as it is due.
 const (
 	noteStart int64 = 1
 	noteEnd   int64 = 2
+	sendFiles int64 = 4 // of a recording: files are stored that are in no message
 )
 
 // call is a row of the table.
@@ -118,6 +119,16 @@ func load(tx db.Tx, app im.AppID, id string) (*call, error) {
 		return nil, im.ErrNotFound
 	}
 	return c, err
+}
+
+// loadAll reads a call with everybody in it; NotFound when there is none.
+func loadAll(tx db.Tx, app im.AppID, id string) (*call, []*party, error) {
+	c, err := load(tx, app, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	parties, err := loadParties(tx, c)
+	return c, parties, err
 }
 
 // loadParties reads everybody of a call: the starter, then by their ids.
@@ -244,14 +255,11 @@ func (s *Service) turn(ctx context.Context, app im.AppID, id string, fn func(t *
 		if err != nil {
 			return err
 		}
-		c, err := load(tx, app, id)
+		c, parties, err := loadAll(tx, app, id)
 		if err != nil {
 			return err
 		}
-		out = &turn{s: s, tx: tx, now: now, c: c}
-		if out.parties, err = loadParties(tx, c); err != nil {
-			return err
-		}
+		out = &turn{s: s, tx: tx, now: now, c: c, parties: parties}
 		before := *c
 		if err := fn(out); err != nil {
 			return err

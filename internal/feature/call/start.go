@@ -26,6 +26,7 @@ func (s *Service) StartCall(ctx context.Context, a im.Actor, r *skeinv1.StartCal
 	if err := s.users(a); err != nil {
 		return nil, err
 	}
+	fences := s.fenced.count()
 	id, ok := im.ParseClientID(r.GetClientId())
 	if !ok {
 		return nil, im.Errorf(im.InvalidArgument, "client_id is a UUIDv7 of 16 bytes")
@@ -58,6 +59,9 @@ func (s *Service) StartCall(ctx context.Context, a im.Actor, r *skeinv1.StartCal
 		return nil, err
 	}
 	if err := s.begin(ctx, a, c, users); err != nil {
+		return nil, err
+	}
+	if err := s.signedIn(ctx, fences, a, name); err != nil {
 		return nil, err
 	}
 	if c.state != callEnded {
@@ -124,9 +128,7 @@ func (s *Service) roomOf(ctx context.Context, app im.AppID, id string) error {
 // read returns a call with everybody in it. Errors: NotFound.
 func (s *Service) read(ctx context.Context, app im.AppID, id string) (c *call, parties []*party, err error) {
 	err = s.d.DB.Read(ctx, func(tx db.Tx) (err error) {
-		if c, err = load(tx, app, id); err == nil {
-			parties, err = loadParties(tx, c)
-		}
+		c, parties, err = loadAll(tx, app, id)
 		return err
 	})
 	return c, parties, err
@@ -208,7 +210,9 @@ func (s *Service) fresh(a im.Actor, id string, conv im.ConvID, hash []byte, r *s
 
 // begin stores a new call with its rings.
 func (s *Service) begin(ctx context.Context, a im.Actor, c *call, users []im.UserID) error {
-	if err := s.dropOwn(ctx, a, c.id); err != nil { // before it holds a turn: this takes one of another call
+	// Before it holds a turn: this takes one of another call.
+	err := s.dropOwn(ctx, a, c.id, func(tx db.Tx, own string) error { return vacant(tx, a, c, own) })
+	if err != nil {
 		return err
 	}
 	defer s.alone(c.id)()
@@ -248,14 +252,29 @@ func (s *Service) begin(ctx context.Context, a im.Actor, c *call, users []im.Use
 // free refuses a call where there is one already.
 func free(tx db.Tx, a im.Actor, c *call) error {
 	other, _, err := elsewhere(tx, a.App, a.User, c.id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if other != "" {
+	case other != "":
 		return errElsewhere()
 	}
+	return vacant(tx, a, c, "")
+}
+
+// vacant refuses a call in a conversation that has one. own is the one that its
+// starter leaves for it, which is in nobody's way if it ends by that.
+func vacant(tx db.Tx, a im.Actor, c *call, own string) error {
+	var others int64
+	if own != "" && !c.direct() {
+		if err := tx.QueryRow("SELECT count(*) FROM call_party WHERE app = $1 AND call_id = $2 AND state = 2 AND usr <> $3", c.app, own, a.User).Scan(&others); err != nil {
+			return err
+		}
+	}
+	if others > 0 {
+		own = ""
+	}
 	var n int64
-	if err := tx.QueryRow("SELECT count(*) FROM call WHERE app = $1 AND conv = $2 AND state < 3 AND id <> $3", c.app, c.conv, c.id).Scan(&n); err != nil {
+	if err := tx.QueryRow("SELECT count(*) FROM call WHERE app = $1 AND conv = $2 AND state < 3 AND id <> $3 AND id <> $4", c.app, c.conv, c.id, own).Scan(&n); err != nil {
 		return err
 	}
 	if n > 0 {
@@ -269,20 +288,23 @@ func errElsewhere() error {
 }
 
 // dropOwn takes a user out of another call that this very device is in: who
-// starts or joins one there has left it, whatever the server has heard.
-func (s *Service) dropOwn(ctx context.Context, a im.Actor, id string) error {
-	var other string
+// starts or joins one there has left it, whatever the server has heard. It is asked
+// first whether the new one refuses them, given the one that they are in, which
+// then goes on.
+func (s *Service) dropOwn(ctx context.Context, a im.Actor, id string, refuses func(tx db.Tx, own string) error) error {
+	var own string
 	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
-		o, device, err := elsewhere(tx, a.App, a.User, id)
-		if other = o; device != a.Device {
-			other = ""
+		other, device, err := elsewhere(tx, a.App, a.User, id)
+		if err != nil || other == "" || device != a.Device {
+			return err
 		}
-		return err
+		own = other
+		return refuses(tx, own)
 	})
-	if err != nil || other == "" {
+	if err != nil || own == "" {
 		return err
 	}
-	_, err = s.drop(ctx, a.App, other, func(p *party) bool { return p.user == a.User && p.device == a.Device }, leave)
+	_, err = s.drop(ctx, a.App, own, func(p *party) bool { return p.user == a.User && p.device == a.Device }, leave)
 	return err
 }
 

@@ -9,41 +9,59 @@ import (
 	"github.com/skein-im/skein/internal/im"
 )
 
-// swept is how many calls a sweep looks at: more are looked at by the next ones,
-// as these end.
+// swept is how many calls are read at once by a sweep.
 const swept = 1000
 
+// undone is a call that is not over and done.
+type undone struct {
+	app  im.AppID
+	id   string
+	live bool
+}
+
 // sweep goes through the calls that are not over and done: what a webhook or a
-// job should have told and did not, it finds.
+// job should have told and did not, it finds. Those that its time is not enough for
+// are the first of the next one.
 func (s *Service) sweep(ctx context.Context) error {
-	type name struct {
-		app  im.AppID
-		id   string
-		live bool
-	}
-	var list []name
-	err := s.d.DB.Read(ctx, func(tx db.Tx) error {
-		list = nil
-		return db.Each(tx, func(r db.Rows) error {
-			var n name
-			var state int64
-			err := r.Scan(&n.app, &n.id, &state)
-			n.live = state != callEnded
-			list = append(list, n)
-			return err
-		}, "SELECT app, id, state FROM call WHERE state < 3 OR closed = 0 OR due > 0 ORDER BY app, id DESC LIMIT $1", swept)
-	})
+	return errors.Join(s.sweepCalls(ctx, swept), s.sweepRecordings(ctx))
+}
+
+// sweepCalls goes on behind the call where this node's sweep before has ended.
+func (s *Service) sweepCalls(ctx context.Context, most int) error {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	list, err := s.undone(ctx, most)
 	errs := []error{err}
 	for _, n := range list {
 		if ctx.Err() != nil {
-			break
+			return errors.Join(errs...)
 		}
+		s.sweptTo = n
 		if n.live {
 			errs = append(errs, s.compare(ctx, n.app, n.id, false))
 		}
 		errs = append(errs, s.work(ctx, n.app, n.id))
 	}
-	return errors.Join(append(errs, s.sweepRecordings(ctx))...)
+	if err == nil && len(list) < most {
+		s.sweptTo = undone{} // all have been looked at
+	}
+	return errors.Join(errs...)
+}
+
+// undone are the next calls to be swept.
+func (s *Service) undone(ctx context.Context, most int) (list []undone, err error) {
+	err = s.d.DB.Read(ctx, func(tx db.Tx) error {
+		list = nil
+		return db.Each(tx, func(r db.Rows) error {
+			var n undone
+			var state int64
+			err := r.Scan(&n.app, &n.id, &state)
+			n.live = state != callEnded
+			list = append(list, n)
+			return err
+		}, "SELECT app, id, state FROM call WHERE (state < 3 OR closed = 0 OR due > 0) AND (app, id) > ($1, $2) ORDER BY app, id LIMIT $3", s.sweptTo.app, s.sweptTo.id, most)
+	})
+	return list, err
 }
 
 // sweepRecordings does what is left to do for recordings.
@@ -112,13 +130,13 @@ func (s *Service) compare(ctx context.Context, app im.AppID, id string, now bool
 			allowed[identity(p.user, p.device)] = true
 		}
 	}
-	if slices.ContainsFunc(t.parties, func(p *party) bool { return p.state == joined && p.hushed != 0 && p.hushed <= s.d.Chat.Now() }) {
-		err = s.check(ctx, app, id) // at its job's time another clock had not come to the end of the mute
-	}
 	for who := range in {
 		if !allowed[who] {
 			err = errors.Join(err, s.d.Media.remove(ctx, t.c.room, who))
 		}
+	}
+	if slices.ContainsFunc(t.parties, func(p *party) bool { return p.state == joined && p.hushed != 0 && p.hushed <= s.d.Chat.Now() }) {
+		err = errors.Join(err, s.check(ctx, app, id)) // at its job's time another clock had not come to the end of the mute
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/skein-im/skein/internal/db"
 	"github.com/skein-im/skein/internal/im"
+	"github.com/skein-im/skein/internal/job"
 )
 
 // maxHook bounds the body of a webhook.
@@ -29,13 +30,16 @@ type hook struct {
 	Egress *egress `json:"egressInfo"`
 }
 
-// movedAway are the reasons of those who are about to come back: whom a media
-// server has sent to another one, because it ends or has given the room away,
-// and whose connection is gone without a word, as that of a page that is loaded
-// anew. Who does not come back is gone when the sweep says so.
-func movedAway(reason string) bool {
-	return reason == "SERVER_SHUTDOWN" || reason == "MIGRATION" || reason == "STATE_MISMATCH"
-}
+// The reasons of those who are about to come back. Whom a media server has sent
+// to another one, because it ends or has given the room away, and does not come
+// back is gone when the sweep says so.
+const (
+	shutDown = "SERVER_SHUTDOWN"
+	migrated = "MIGRATION"
+	// broken is of a connection that is gone without a word, as that of a page
+	// that is closed or loaded anew.
+	broken = "STATE_MISMATCH"
+)
 
 // Webhook hears from the media server, as LiveKit sends it: JSON, with a token
 // in the header Authorization that has the body's SHA-256. What it says is a
@@ -91,8 +95,12 @@ func (s *Service) heard(ctx context.Context, h *hook) error {
 	case "participant_joined":
 		return s.came(ctx, c, h.Participant.Identity, h.Participant.May)
 	case "participant_left", "participant_connection_aborted":
-		if !movedAway(h.Participant.Reason) {
-			return s.went(ctx, c, h.Participant.Identity)
+		switch h.Participant.Reason {
+		case shutDown, migrated:
+		case broken:
+			return s.broke(ctx, c, h.Participant.Identity)
+		default:
+			return s.hungUp(ctx, c, h.Participant.Identity)
 		}
 	case "track_published":
 		return s.captured(ctx, c)
@@ -132,10 +140,30 @@ func (s *Service) came(ctx context.Context, c *call, who string, may *permission
 	return nil
 }
 
+// hungUp takes out who has left the room. News may be late: somebody who was let in
+// and has not been in the room since has left it before that, and is on their
+// way, or it is in vain that they try, which time tells.
+func (s *Service) hungUp(ctx context.Context, c *call, who string) error {
+	c, parties, err := s.read(ctx, c.app, c.id)
+	if err != nil {
+		return gone(err)
+	}
+	for _, p := range parties {
+		switch {
+		case p.state != joined || identity(p.user, p.device) != who:
+		case p.seen == p.joined:
+			return s.broke(ctx, c, who)
+		default:
+			return s.went(ctx, c, who, p.seen)
+		}
+	}
+	return nil
+}
+
 // went takes out who has left the room, unless they are back: a client that
 // connects anew takes the place of its old self, and the news of both may come in
-// any order.
-func (s *Service) went(ctx context.Context, c *call, who string) error {
+// any order. Nor are those gone who were in the room, or let in, after since.
+func (s *Service) went(ctx context.Context, c *call, who string, since im.Micros) error {
 	u, d, ok := whoIs(who)
 	if !ok || c.state == callEnded {
 		return nil
@@ -143,6 +171,46 @@ func (s *Service) went(ctx context.Context, c *call, who string) error {
 	if _, err := s.d.Media.get(ctx, c.room, who); im.CodeOf(err) != im.NotFound {
 		return err
 	}
-	_, err := s.drop(ctx, c.app, c.id, func(p *party) bool { return p.user == u && p.device == d && p.state == joined }, leave)
+	_, err := s.drop(ctx, c.app, c.id, func(p *party) bool { return p.user == u && p.device == d && p.state == joined && p.seen <= since }, leave)
 	return gone(err)
+}
+
+// away is somebody whose connection broke.
+type away struct {
+	Call  string    `json:"call"`
+	Who   string    `json:"who"`
+	Since im.Micros `json:"since"`
+}
+
+// broke has somebody whose connection is gone without a word looked for, when
+// they have had the time to load their page anew.
+func (s *Service) broke(ctx context.Context, c *call, who string) error {
+	if c.state == callEnded {
+		return nil
+	}
+	return s.d.DB.Write(ctx, func(tx db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		body, err := json.Marshal(away{c.id, who, now})
+		if err != nil {
+			return err
+		}
+		_, _, err = s.d.Queue.Enqueue(tx, job.Spec{Kind: awayKind, App: c.app, Body: body, Delay: reload})
+		return err
+	})
+}
+
+// runAway takes out who is not back.
+func (s *Service) runAway(ctx context.Context, j job.Job) error {
+	var a away
+	if err := json.Unmarshal(j.Body, &a); err != nil {
+		return job.Permanent(err)
+	}
+	c, _, err := s.read(ctx, j.App, a.Call)
+	if err != nil {
+		return gone(err)
+	}
+	return s.went(ctx, c, a.Who, a.Since)
 }

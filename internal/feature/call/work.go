@@ -1,10 +1,12 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +31,7 @@ func (s *Service) runRing(ctx context.Context, j job.Job) error {
 		t.ringsOver()
 		return nil
 	})
-	if im.CodeOf(err) == im.NotFound || err != nil {
+	if err != nil {
 		return gone(err)
 	}
 	return s.work(ctx, t.c.app, t.c.id)
@@ -126,27 +128,48 @@ func (s *Service) own(ctx context.Context, app im.AppID, u im.UserID) (*skeinv1.
 		if err != nil {
 			return err
 		}
-		var ids []string
-		var mine []*party
+		var list []ownParty
 		err = db.Each(tx, func(r db.Rows) error {
-			var id string
-			p := new(party)
-			err := p.scan(withID{r, &id})
-			live := p.state == ringing || p.state == joined
-			if live || now-p.changed < im.Micros(afterglow.Microseconds()) {
-				ids, mine = append(ids, id), append(mine, p)
+			p := ownParty{party: new(party)}
+			err := p.scan(withID{r, &p.call})
+			if p.live() || now-p.changed < im.Micros(afterglow.Microseconds()) {
+				list = append(list, p)
 			}
 			return err
-		}, "SELECT call_id, "+partyColumns+" FROM call_party WHERE app = $1 AND usr = $2 ORDER BY call_id DESC LIMIT 64", app, u)
-		for i := 0; err == nil && i < min(len(ids), MaxOwn); i++ {
+		}, "SELECT call_id, "+partyColumns+" FROM call_party WHERE app = $1 AND usr = $2 AND state = 2 UNION ALL SELECT * FROM (SELECT call_id, "+partyColumns+
+			" FROM call_party WHERE app = $1 AND usr = $2 AND state <> 2 ORDER BY call_id DESC LIMIT 64) AS x", app, u)
+		for _, p := range newest(list) {
 			var c *call
-			if c, err = load(tx, app, ids[i]); err == nil {
-				out.Calls = append(out.Calls, c.own(mine[i]))
+			if err == nil {
+				c, err = load(tx, app, p.call)
+			}
+			if err == nil {
+				out.Calls = append(out.Calls, c.own(p.party))
 			}
 		}
 		return err
 	})
 	return out, err
+}
+
+// ownParty is how a user stands to one of their calls.
+type ownParty struct {
+	call string
+	*party
+}
+
+func (p ownParty) live() bool { return p.state == ringing || p.state == joined }
+
+// newest are those of a user's calls that there is room for, newest first: the one
+// that they are in and those that ring go before those that are over, of which
+// others can make as many as they like.
+func newest(list []ownParty) []ownParty {
+	slices.SortFunc(list, func(a, b ownParty) int {
+		return cmp.Or(cmp.Compare(boolInt(b.state == joined), boolInt(a.state == joined)), cmp.Compare(boolInt(b.live()), boolInt(a.live())), cmp.Compare(b.call, a.call))
+	})
+	list = list[:min(len(list), MaxOwn)]
+	slices.SortFunc(list, func(a, b ownParty) int { return cmp.Compare(b.call, a.call) })
+	return list
 }
 
 // withID scans an id before the columns of a party.
@@ -275,11 +298,20 @@ func (s *Service) readBy(ctx context.Context, c *call, parties []*party, seq im.
 	}
 }
 
-// evict sends away who is to be in the room no more.
+// evict sends away who is to be in the room no more, unless they are let in again
+// by now: what else follows from a change takes its time.
 func (s *Service) evict(ctx context.Context, c *call, parties []*party) error {
 	var errs []error
 	for _, p := range parties {
 		if p.evict == "" || c.state == callEnded {
+			continue
+		}
+		var still int64
+		err := s.d.DB.Read(ctx, func(tx db.Tx) error {
+			return tx.QueryRow("SELECT count(*) FROM call_party WHERE app = $1 AND usr = $2 AND call_id = $3 AND evict = $4", c.app, p.user, c.id, p.evict).Scan(&still)
+		})
+		if err != nil || still == 0 {
+			errs = append(errs, err)
 			continue
 		}
 		if err := s.d.Media.remove(ctx, c.room, p.evict); err != nil {

@@ -51,6 +51,8 @@ type world struct {
 	lost  error // of the store of files
 	rings []call.Ring
 	fail  error // of the next push
+	deaf  error // of what the server writes into conversations
+	then  func(call.Ring)
 }
 
 // ahead is a clock that is as much ahead as it says.
@@ -85,7 +87,7 @@ func both(t *testing.T, test func(t *testing.T, w *world)) {
 			b := bus.NewLocal()
 			w.j, err = journal.Open(t.Context(), d, journal.Options{Clock: im.SystemClock{}, Committed: b.Ring})
 			must(t, err)
-			w.c = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: &w.ahead, Policies: []chat.Policy{rules},
+			w.c = chat.New(chat.Deps{Journal: w.j, Signals: b, Limits: chat.DefaultLimits(), Clock: &w.ahead, Policies: []chat.Policy{rules, w.hears},
 				Log: slog.New(slog.DiscardHandler), CursorKey: []byte("0123456789abcdef")})
 			w.deps = call.Deps{DB: d, Chat: w.c, Queue: w.queue, Pages: page.New([]byte("0123456789abcdef")), Clock: im.SystemClock{}, Entropy: im.SystemEntropy(),
 				Log: slog.New(slog.DiscardHandler), Parties: 6, RingTime: time.Minute, Push: w.push,
@@ -125,6 +127,15 @@ func rules(_ context.Context, a *chat.Action) error {
 	return nil
 }
 
+func (w *world) hears(_ context.Context, a *chat.Action) error {
+	if !a.Actor.Server {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.deaf
+}
+
 func (w *world) push(_ context.Context, r call.Ring) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +144,27 @@ func (w *world) push(_ context.Context, r call.Ring) error {
 		return err
 	}
 	w.rings = append(w.rings, r)
+	if then := w.then; then != nil {
+		w.mu.Unlock()
+		defer w.mu.Lock()
+		then(r)
+	}
 	return nil
+}
+
+// when does something once, while a user's devices are being told of a state.
+func (w *world) when(a im.Actor, state string, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.then = func(r call.Ring) {
+		if r.User != a.User || r.Call.GetOwn().String() != "CALL_PARTY_STATE_"+state {
+			return
+		}
+		w.mu.Lock()
+		w.then = nil
+		w.mu.Unlock()
+		do()
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -291,17 +322,23 @@ func (w *world) lines(a im.Actor, conv im.ConvID) string {
 }
 
 // due runs the newest job of a kind.
-func (w *world) due(kind string) {
-	w.t.Helper()
+func (w *world) due(kind string) { w.t.Helper(); w.run(w.last(kind)) }
+
+// last is the newest job of a kind.
+func (w *world) last(kind string) (spec job.Spec) {
 	w.queue.mu.Lock()
-	var spec job.Spec
+	defer w.queue.mu.Unlock()
 	for _, s := range w.queue.specs {
 		if s.Kind == kind {
 			spec = s
 		}
 	}
-	w.queue.mu.Unlock()
-	must(w.t, w.kinds[kind].Run(w.t.Context(), job.Job{Kind: kind, App: spec.App, Key: spec.Key, Try: 1}))
+	return spec
+}
+
+func (w *world) run(s job.Spec) {
+	w.t.Helper()
+	must(w.t, w.kinds[s.Kind].Run(w.t.Context(), job.Job{Kind: s.Kind, App: s.App, Key: s.Key, Body: s.Body, Try: 1}))
 }
 
 // age makes what is kept of a call's parties older.

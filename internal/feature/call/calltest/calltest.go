@@ -134,11 +134,19 @@ func (s *Server) Rooms() int {
 }
 
 // In are the identities of who is in the room of a token.
-func (s *Server) In(token string) (out []string) {
+func (s *Server) In(token string) []string {
 	c, err := check(token)
+	if err != nil {
+		return nil
+	}
+	return s.InRoom(c.Video.Room)
+}
+
+// InRoom is In by the room's name.
+func (s *Server) InRoom(name string) (out []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.rooms[c.Video.Room]; err == nil && r != nil {
+	if r := s.rooms[name]; r != nil {
 		for _, p := range r.members {
 			out = append(out, p.Identity)
 		}
