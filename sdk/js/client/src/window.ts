@@ -18,8 +18,8 @@ export class Window {
   #state = closedState;
   #low = 1;
   #high = 0;
-  /** One load at a time; a second call of the same kind gets the first one's promise. */
-  #load: { readonly kind: WindowState["loading"]; readonly done: Promise<unknown> } | undefined;
+  /** One load at a time; a second call for the same gets the first one's promise. */
+  #load: { readonly goal: string | number; readonly done: Promise<unknown> } | undefined;
   /** Raised by everything that makes a load under way obsolete. */
   #epoch = 0;
   #limit = defaultLimit;
@@ -49,14 +49,14 @@ export class Window {
     return shown.sort((a, b) => a.seq - b.seq);
   }
 
-  open(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
-    if (this.#state.opened && !this.#load) return Promise.resolve();
-    return this.#run("open", () => this.#newest(limit, signal));
+  async open(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
+    // One that is about to be open, wherever, is not led elsewhere.
+    if (this.#load) await this.#load.done;
+    else if (!this.#state.opened) await this.latest(limit, signal);
   }
 
-  latest(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
-    if (this.#state.opened && this.#state.atEnd) return this.open(limit, signal);
-    return this.#run("open", () => this.#newest(limit, signal));
+  async latest(limit = defaultLimit, signal?: AbortSignal): Promise<void> {
+    if (!this.#state.atEnd || this.#load) await this.#run("open", () => this.#newest(limit, signal));
   }
 
   async older(limit = defaultLimit, signal?: AbortSignal): Promise<boolean> {
@@ -102,7 +102,7 @@ export class Window {
         this.#low = down.edge ? 1 : (down.records[0]?.seq ?? seq);
         this.#high = up.records.at(-1)?.seq ?? seq;
         this.#set({ opened: true, atStart: down.edge, atEnd: up.edge, error: down.error ?? up.error });
-      });
+      }, seq);
     }
     const records = this.records(this.#conversation());
     return records.filter((record) => record.seq <= seq).at(-1) ?? records[0];
@@ -139,7 +139,7 @@ export class Window {
     this.#limit = bounded(limit);
     const epoch = this.#epoch;
     const { ledger } = this.#source;
-    const offline = { ledger, fetchPage: () => Promise.reject(new SkeinError("unavailable", "only what is stored")) };
+    const offline = { ledger, fetchPage: () => Promise.reject(new SkeinError("unavailable", "the client is not online")) };
     // What the store has shows at once; what it lacks follows.
     const stored = await this.#page(offline, () => Infinity, "down", this.#limit, signal);
     if (epoch !== this.#epoch) return;
@@ -171,8 +171,8 @@ export class Window {
   }
 
   /** Runs a load after the one that is under way. `still` says whether its result is wanted yet. */
-  #run<T>(kind: WindowState["loading"], work: (still: () => boolean) => Promise<T>): Promise<T> {
-    if (this.#load?.kind === kind) return this.#load.done as Promise<T>;
+  #run<T>(kind: WindowState["loading"], work: (still: () => boolean) => Promise<T>, goal: string | number = kind): Promise<T> {
+    if (this.#load?.goal === goal) return this.#load.done as Promise<T>;
     const before = this.#load?.done.catch(() => undefined);
     const start = async (): Promise<T> => {
       await before;
@@ -189,7 +189,7 @@ export class Window {
       }
     };
     const done = start();
-    const load = { kind, done };
+    const load = { goal, done };
     this.#load = load;
     return done;
   }

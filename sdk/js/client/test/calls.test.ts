@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Module, defineModule } from "../src/module.js";
 import { type Calls, type CallsEvents, calls, participantOf } from "../src/modules/calls/index.js";
 import { type LiveKitRoom, connect } from "../src/modules/calls/livekit/index.js";
@@ -12,7 +12,10 @@ let world: World;
 beforeEach(() => {
   world = new World();
 });
-afterEach(() => world.close());
+afterEach(async () => {
+  vi.useRealTimers();
+  await world.close();
+});
 
 /** What the server writes under the key "calls", written by hand. */
 const raw = (): Module<{ set(...list: Partial<UserCall>[]): Promise<void> }> =>
@@ -84,6 +87,30 @@ describe("calls", () => {
     await alice.raw.set({});
     await alice.raw.set(value);
     expect(heard).toEqual(["incoming from bob", `ended ${reason}`]);
+  });
+
+  test("do not ring on when their time is over and the server says nothing, as to a device that is offline", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const { alice, heard } = await ringing();
+    await alice.raw.set({});
+    vi.advanceTimersByTime(59_000);
+    expect(heard).toEqual(["incoming from bob"]);
+    vi.advanceTimersByTime(10_000);
+    expect(heard).toEqual(["incoming from bob", "ended missed"]);
+    await alice.raw.set({ own: 4, state: 2 });
+    expect(heard).toEqual(["incoming from bob", "ended missed"]);
+    await alice.raw.set({ state: 2, ringsUntilUs: (world.clock.now() + 60_000) * 1000 });
+    expect(heard).toEqual(["incoming from bob", "ended missed", "incoming from bob"]);
+    await alice.raw.set({ own: 3, state: 2 });
+    vi.advanceTimersByTime(70_000);
+    expect(heard.slice(3)).toEqual(["ended declinedElsewhere"]);
+  });
+
+  test("ring no more when they have ended long ago, while the device was away", async () => {
+    const { alice, heard } = await ringing();
+    await alice.raw.set({});
+    await alice.raw.set({ call: "f".repeat(32), starter: "carol" });
+    expect(heard).toEqual(["incoming from bob", "incoming from carol", "ended missed"]);
   });
 
   test("tell the starter that somebody has answered, and why it ended", async () => {

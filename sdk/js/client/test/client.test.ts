@@ -308,6 +308,18 @@ describe("history", () => {
     expect(bob.window.atEnd).toBe(true);
   });
 
+  test("goes where it was led last, whatever was under way", async () => {
+    for (let i = 1; i <= 300; i++) world.server.text(alicesBob, "bob", `m${i}`);
+    const alice = await world.online("alice");
+    const bob = alice.conversation.with("bob");
+    const [, first, second] = await Promise.all([bob.open(), bob.jumpTo(100, { limit: 20 }), bob.jumpTo(40, { limit: 20 }), bob.open()]);
+    expect([first?.text, second?.text]).toEqual(["m100", "m40"]);
+    expect(texts(bob.messages)).toEqual(Array.from({ length: 20 }, (_, i) => `m${31 + i}`));
+    await Promise.all([bob.jumpTo(200, { limit: 20 }), bob.jumpToLatest({ limit: 10 })]);
+    expect(texts(bob.messages).at(-1)).toBe("m300");
+    expect(bob.window).toMatchObject({ atEnd: true, loading: "none" });
+  });
+
   test("pages both ways, also from the very start", async () => {
     for (let i = 1; i <= 130; i++) world.server.text(alicesBob, "bob", `m${i}`);
     const alice = await world.online("alice");

@@ -59,19 +59,17 @@ test("any text gives a shallow tree, whose links are safe", () => {
 
 test("the time is linear in the text", () => {
   const took = (text: string): number => {
-    let best = Infinity;
-    for (let i = 0; i < 7; i++) {
-      const start = process.cpuUsage(); // of this process: what others of the machine take is not counted
-      parseMarkdown(text);
-      const { user, system } = process.cpuUsage(start);
-      best = Math.min(best, (user + system) / 1000);
-    }
-    return best;
+    const start = process.cpuUsage(); // of this process: what others of the machine take is not counted
+    parseMarkdown(text);
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   };
   for (const part of ["*", "*a ", "*a**b", "[", "](", "[a](http://b", "` `", ">", "> ", " - ", "- a\n", "```\n", "**_~~[`"]) {
-    const small = took(part.repeat((16 << 10) / part.length));
-    const large = took(part.repeat((128 << 10) / part.length));
-    // 8 times the text; a quadratic parser would need 64 times the time.
-    expect(large, part).toBeLessThan(40 * Math.max(small, 0.5));
+    const texts = [part.repeat((16 << 10) / part.length), part.repeat((128 << 10) / part.length)] as const;
+    let [small, large] = [Infinity, Infinity];
+    // 8 times the text; a quadratic parser would need 64 times the time. The best of some tries: caches that others fill cost time, too.
+    const linear = () => large < 40 * Math.max(small, 0.5);
+    for (let i = 0; i < 7 || (i < 30 && !linear()); i++) [small, large] = [Math.min(small, took(texts[0])), Math.min(large, took(texts[1]))];
+    expect(linear(), `${JSON.stringify(part)}: ${small} and ${large} ms`).toBe(true);
   }
 });

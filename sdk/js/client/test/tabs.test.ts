@@ -188,7 +188,7 @@ describe("tabs of a profile", () => {
   test("signing out in one tab ends them all and leaves nothing behind", async () => {
     world.server.text(alicesBob, "bob", "secret");
     const [first, second] = (await open(2)) as [Tab, Tab];
-    await second.client.signOut().catch(() => undefined);
+    await second.client.signOut();
     await world.until(() => first.client.state === "signedOut" && second.client.state === "signedOut");
     const fresh = profile.tab();
     tabs.push(fresh);

@@ -29,6 +29,7 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
     // What is told while this tab reads the store; undefined = it is taken at once.
     let waiting: Told[] | undefined = [];
     let leads = false;
+    let erased = false;
     // Changes of role, one after the other.
     let turn: Promise<unknown> = loaded;
 
@@ -36,7 +37,10 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
       if (told.type === "news") host.hear(told.news);
       else if (told.type === "batch") apply(host, told.batch, told.changes);
       else if (told.type === "status") host.setStatus({ ...told.status, error: told.status.error && revive(told.status.error) });
-      else host.erased();
+      else {
+        erased = true;
+        host.erased();
+      }
     };
     const takeWaiting = (): void => {
       const told = waiting ?? [];
@@ -99,7 +103,11 @@ export function sharedCrew(tabs: Tabs): (host: CrewHost) => Crew {
         isLoaded();
         takeWaiting();
       },
-      ask: (command, signal) => handle.ask(command, signal),
+      ask: (command, signal) =>
+        handle.ask(command, signal).catch((error: unknown) => {
+          // The tab that leads says that it is done before it answers who asked for it.
+          if (!erased || command.type !== "signOut") throw error;
+        }),
       tell: (news) => tell({ type: "news", news }),
       tellBatch: (batch, changes) => tell({ type: "batch", batch, changes }),
       tellStatus,

@@ -72,6 +72,9 @@ function part(s: string): string {
   return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 }
 
+/** How long after a ring's time the server's word is waited for, in milliseconds. */
+const late = 5000;
+
 const live = (c: OwnCall | undefined): boolean => c?.own === "ringing" || c?.own === "joined";
 
 class CallsOfHost implements Calls {
@@ -80,6 +83,8 @@ class CallsOfHost implements Calls {
   readonly #events = new Emitter<CallsEvents>();
   /** Those that this device has answered or declined, or is about to. */
   readonly #acted = new Set<string>();
+  /** Rings whose end this device has told by itself. */
+  readonly #silenced = new Set<string>();
   #now: readonly OwnCall[] = [];
   #told: readonly OwnCall[] = [];
   #read: Uint8Array | undefined;
@@ -130,14 +135,36 @@ class CallsOfHost implements Calls {
     this.#told = now;
     for (const call of now) {
       const was = before.find(({ id }) => id === call.id);
-      if (was?.own !== "ringing" && this.#rings(call)) this.#events.emit("incoming", call);
+      if (was?.own !== "ringing" && this.#rings(call)) {
+        this.#silenced.delete(call.id);
+        this.#limit(call);
+        this.#events.emit("incoming", call);
+      }
       if (call.own === "joined" && call.answered && was && !was.answered && was.own === "joined") this.#events.emit("accepted", call);
       const ended = live(was) && !live(call);
       const elsewhere = was?.own === "ringing" && call.own === "joined" && !this.#acted.has(call.id);
-      if (ended || elsewhere) this.#events.emit("ended", { call, reason: elsewhere ? "answeredElsewhere" : this.#reason(call) });
+      const silenced = was?.own === "ringing" && this.#silenced.has(call.id);
+      if ((ended || elsewhere) && !silenced) this.#events.emit("ended", { call, reason: elsewhere ? "answeredElsewhere" : this.#reason(call) });
       if (JSON.stringify(was) !== JSON.stringify(call)) this.#events.emit("changed", { conversation: call.conversation });
     }
-    for (const { id } of before) if (!now.some((call) => call.id === id)) this.#acted.delete(id);
+    for (const call of before) {
+      if (now.some(({ id }) => id === call.id)) continue;
+      // It has ended so long ago, while this device was away, that the server tells of it no more.
+      const silenced = this.#silenced.delete(call.id);
+      if (call.own === "ringing" && !silenced) this.#events.emit("ended", { call, reason: "missed" });
+      this.#acted.delete(call.id);
+    }
+  }
+
+  /** A device that is offline when a ring's time is up does not ring on until it is back. */
+  #limit({ id, ringsUntil }: OwnCall): void {
+    const timer = setTimeout(() => {
+      const call = this.#told.find((told) => told.id === id);
+      if (call?.own !== "ringing" || call.ringsUntil !== ringsUntil) return;
+      this.#silenced.add(id);
+      this.#events.emit("ended", { call, reason: "missed" });
+    }, ringsUntil - this.#host.now() + late);
+    if (typeof timer === "object") (timer as { unref?: () => void }).unref?.(); // in Node nothing waits for it
   }
 
   #reason({ id, own, end }: OwnCall): EndReason {

@@ -169,7 +169,7 @@ export interface Recording {
   /** undefined: it goes on. */
   readonly ended: number | undefined;
   readonly state: RecordingState;
-  /** What keeps it from going on, or its files from coming, in words. */
+  /** What keeps it from going on, or its files from coming, or what is not in it, in words. */
   readonly problem: string;
   /** In the order in which they began; those alone that this user may read. */
   readonly tracks: readonly RecordedTrack[];
