@@ -133,7 +133,10 @@ export class CallsModel<Session extends SessionLike> {
     for (const { id } of deps.calls.now) this.#seen.add(id);
     this.#off.push(
       deps.onDevice(() => this.#look()),
-      deps.calls.on("incoming", () => this.#look()),
+      deps.calls.on("incoming", ({ id }) => {
+        this.#ignored.delete(id); // declined, or left, before somebody invited once more
+        this.#look();
+      }),
       deps.calls.on("accepted", () => this.#look()),
       deps.calls.on("changed", () => this.#look()),
       deps.calls.on("ended", ({ call, reason }) => this.#ended(call, reason)),
@@ -387,6 +390,7 @@ export class CallsModel<Session extends SessionLike> {
       // Done here, and not to be told to who did it.
     } else if (reason === "answeredElsewhere" && call.device === this.#deps.device()) this.#deps.tell({ call, reason: "answeredTab" });
     else if (reason === "answeredElsewhere" || reason === "declinedElsewhere" || reason === "missed" || reason === "removed") this.#deps.tell({ call, reason });
+    if (call.own === "ringing") this.#ignored.add(call.id); // so this device says: the server is out of reach
     this.#look();
   }
 

@@ -123,6 +123,7 @@ export function Thread({ conversation }: { conversation: Conversation }) {
 
   const show = useCallback(
     async (seq: number) => {
+      aimed.current = true;
       const loaded = conversation.messages[indexOfSeq(conversation.messages, seq)];
       if (loaded && list.current?.show(loaded.key, true)) return;
       await conversation.jumpTo(seq);

@@ -212,6 +212,25 @@ describe("a call that comes", () => {
     expect(w.told).toEqual([]);
   });
 
+  test("rings once more when who declined is invited again", async () => {
+    const [w, model] = make();
+    w.says(own("c1"));
+    await model.decline("c1");
+    w.says(own("c1", { own: "declined", state: "active" }));
+    expect(model.get().rings).toEqual([]);
+    const again = own("c1", { state: "active", ringsUntil: 120_000 });
+    w.says(again);
+    w.emit("incoming", again);
+    expect(model.get().rings).toEqual([again]);
+  });
+
+  test("rings no more when its time is over and the server is out of reach", () => {
+    const [w, model] = make(own("c1"));
+    w.emit("ended", { call: own("c1"), reason: "missed" });
+    expect(model.get().rings).toEqual([]);
+    expect(w.told).toEqual([{ call: own("c1"), reason: "missed" }]);
+  });
+
   test("does not ring for ever when the server says nothing more", () => {
     const [w, model] = make(own("c1"));
     expect([...w.timers.values()]).toEqual([90_000]);

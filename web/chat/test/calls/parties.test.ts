@@ -16,6 +16,7 @@ const party = (user: string, more: Partial<Party> = {}): Party => ({
   paused: false,
   unreadable: false,
   open: false,
+  secret: false,
   ...more,
 });
 const screen = {} as NonNullable<Party["screen"]>;

@@ -7,6 +7,8 @@ import { Icon } from "../../ui/Icon.tsx";
 import { useCalls } from "../CallsContext.tsx";
 import { canEncrypt } from "../media/words.ts";
 import type { CallSession } from "../session.ts";
+import { strings as recordings } from "../recordings/strings.ts";
+import { useRecording } from "../recordings/useRecording.ts";
 import { strings } from "../stage/strings.ts";
 
 /** The field, and below it what holds. */
@@ -16,7 +18,10 @@ export function LobbyWords({ session }: { session: CallSession | undefined }) {
   const id = useId();
   const [used, setUsed] = useState((session ? session.words : model?.words) ?? "");
   const [text, setText] = useState(used);
+  const recorded = useStrings(recordings);
+  const held = useRecording(session?.call.id ?? "") !== undefined && used === "";
   if (!canEncrypt()) return null;
+  if (held) return <p className="hint lobby-words">{recorded.secretNot}</p>;
   const use = (words: string) => {
     setUsed(words);
     setText(words);

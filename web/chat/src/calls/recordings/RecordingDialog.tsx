@@ -33,13 +33,25 @@ export function RecordingDialog({ call, recording, onClose }: { call: string; re
         </p>
       ) : empty ? (
         <p className="info-note" role="status">
-          {found.state === "gathering" || found.state === "on" ? t.gathering : t.gone} {found.problem ? <small>{found.problem}</small> : null}
+          {found.state === "gathering" || found.state === "on" ? t.gathering : t.gone} <Problem of={found} />
         </p>
       ) : (
-        <Player recording={found} />
+        <>
+          <Player recording={found} />
+          <p className="hint">
+            <Problem of={found} />
+          </p>
+        </>
       )}
     </Dialog>
   );
+}
+
+/** What the server says of it. */
+function Problem({ of: { problem } }: { of: Recording }) {
+  const t = useStrings(strings);
+  if (problem === "") return null;
+  return <small>{problem.includes("encrypted end to end") ? t.secretLacks : problem.startsWith("a part of it") ? t.partAway : problem}</small>;
 }
 
 function useFound(call: string, id: string) {

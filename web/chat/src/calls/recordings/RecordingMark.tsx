@@ -2,11 +2,12 @@
 import type { RecordingMark as Mark } from "@skein/client/calls";
 import { useState } from "react";
 import { clock } from "../../format/time.ts";
-import { useSpeech } from "../../i18n/context.tsx";
+import { useSpeech, useWords } from "../../i18n/context.tsx";
 import { useStrings } from "../../i18n/strings.ts";
 import { useClient } from "../../live/context.tsx";
 import { useNames } from "../../people/names.tsx";
-import { Confirm } from "../../ui/Dialog.tsx";
+import { Button } from "../../ui/Button.tsx";
+import { Confirm, Dialog } from "../../ui/Dialog.tsx";
 import { MenuItem } from "../../ui/Menu.tsx";
 import { useToasts } from "../../ui/Toasts.tsx";
 import { strings } from "./strings.ts";
@@ -59,12 +60,19 @@ export function RecordItem({ call, ask, onSelect }: { call: string; ask: () => v
   );
 }
 
-/** Asks before a recording begins. */
-export function RecordQuestion({ call, onClose }: { call: string; onClose: () => void }) {
+/** Asks before a recording begins; `secret`: somebody in it encrypts, so none can. */
+export function RecordQuestion({ call, secret, onClose }: { call: string; secret: boolean; onClose: () => void }) {
   const t = useStrings(strings);
+  const words = useWords();
   const { calls } = useClient();
   const { fail } = useToasts();
   const [busy, setBusy] = useState(false);
+  if (secret)
+    return (
+      <Dialog title={t.record} onClose={onClose} actions={<Button onClick={onClose}>{words.close}</Button>}>
+        <p className="dialog-text">{t.recordSecret}</p>
+      </Dialog>
+    );
   return (
     <Confirm
       title={t.recordAsk}

@@ -6,6 +6,8 @@ import { useStrings } from "../../i18n/strings.ts";
 import { useNames } from "../../people/names.tsx";
 import { Button, IconButton } from "../../ui/Button.tsx";
 import { Icon, type IconName } from "../../ui/Icon.tsx";
+import { strings as recordings } from "../recordings/strings.ts";
+import { useRecording } from "../recordings/useRecording.ts";
 import type { CallSession, News, Source } from "../session.ts";
 import { absentOf, type Party } from "./parties.ts";
 import type { StageControls } from "./Stage.tsx";
@@ -38,6 +40,7 @@ function useHeld(so: boolean, ms: number): boolean {
 
 function useSaid(session: CallSession, parties: readonly Party[], controls: Pick<StageControls, "open">): readonly Said[] {
   const t = useStrings(strings);
+  const recorded = useStrings(recordings);
   const { tag } = useSpeech();
   const nameOf = useNames();
   const namesOf = (some: readonly Pick<Party, "user">[]) => new Intl.ListFormat(tag, { type: "conjunction" }).format(some.slice(0, 4).map(({ user }) => nameOf(user)));
@@ -45,8 +48,14 @@ function useSaid(session: CallSession, parties: readonly Party[], controls: Pick
   if (session.state === "reconnecting") out.push({ key: "reconnecting", icon: "retry", text: t.bannerReconnecting, bad: true });
   if (session.silenced) out.push({ key: "silenced", icon: "sound", text: t.bannerSilenced, bad: true, action: { label: t.hearThem, run: () => void session.startSound() } });
   for (const source of ["microphone", "camera", "screen"] as const) {
-    const said = useTrouble(session, source);
-    if (said) out.push(said);
+    const trouble = useTrouble(session, source);
+    if (trouble) out.push(trouble);
+  }
+  // In the sight of everybody: who believes to be recorded, and is not, learns it too late.
+  const secret = useRecording(session.call.id) ? parties.filter((party) => party.secret) : [];
+  if (secret.length > 0) {
+    const others = secret.filter(({ local }) => !local);
+    out.push({ key: "secret", icon: "lock", text: others.length === secret.length ? recorded.secret(namesOf(others)) : others.length > 0 ? recorded.secretMore(namesOf(others)) : recorded.secretYou });
   }
   const unreadable = parties.filter((party) => party.unreadable);
   if (unreadable.length > 0) {

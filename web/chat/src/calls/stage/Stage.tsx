@@ -171,7 +171,7 @@ function Full({ session, onMinimise, openPip }: { session: CallSession; onMinimi
         </Suspense>
       ) : null}
       {dialog === "words" ? <WordsDialog session={session} onClose={close} /> : null}
-      {dialog === "record" ? <RecordQuestion call={session.call.id} onClose={close} /> : null}
+      {dialog === "record" ? <RecordQuestion call={session.call.id} secret={parties.some(({ secret }) => secret)} onClose={close} /> : null}
       {dialog === "end" ? (
         <Confirm
           title={t.endForAll}

@@ -5,6 +5,8 @@ import { useStrings } from "../../i18n/strings.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
 import { canEncrypt } from "../media/words.ts";
+import { strings as recordings } from "../recordings/strings.ts";
+import { useRecording } from "../recordings/useRecording.ts";
 import type { CallSession } from "../session.ts";
 import { strings } from "./strings.ts";
 
@@ -15,6 +17,10 @@ export function WordsDialog({ session, onClose }: { session: CallSession; onClos
   const id = useId();
   const [text, setText] = useState(session.words ?? "");
   const on = session.words !== undefined;
+  const recorded = useStrings(recordings);
+  const can = canEncrypt();
+  // Others may encrypt all the same, by a client that lets them: then what they send is not in it.
+  const held = useRecording(session.call.id) !== undefined && !on;
   const use = (next: string | undefined) => {
     onClose();
     void session.setWords(next);
@@ -32,7 +38,7 @@ export function WordsDialog({ session, onClose }: { session: CallSession; onClos
           ) : (
             <Button onClick={onClose}>{words.cancel}</Button>
           )}
-          {canEncrypt() ? (
+          {can && !held ? (
             <Button kind="primary" disabled={text.trim() === "" || text === session.words} onClick={() => use(text)}>
               {on ? t.wordsChange : t.wordsSet}
             </Button>
@@ -40,8 +46,8 @@ export function WordsDialog({ session, onClose }: { session: CallSession; onClos
         </>
       }
     >
-      <p className="dialog-text">{canEncrypt() ? t.wordsText : t.wordsNone}</p>
-      {canEncrypt() ? (
+      <p className="dialog-text">{!can ? t.wordsNone : held ? recorded.secretNot : t.wordsText}</p>
+      {can && !held ? (
         <form
           className="field"
           onSubmit={(event) => {

@@ -24,6 +24,8 @@ export interface Party {
   readonly unreadable: boolean;
   /** Sends something that the media server can read, while this call is encrypted. */
   readonly open: boolean;
+  /** Sends something encrypted end to end, which no recording of the server's has. */
+  readonly secret: boolean;
 }
 
 /** What a tile shows: somebody, or their screen. */
@@ -58,6 +60,7 @@ function partyOf(participant: livekit.Participant, session: CallSession): Party 
     paused: camera?.videoTrack?.streamState === "paused",
     unreadable,
     open: !local && session.words !== undefined && publications.some((publication) => !encrypted(publication)),
+    secret: publications.some(encrypted),
   };
 }
 
