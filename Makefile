@@ -79,7 +79,7 @@ chaos: ## break servers at full length, and prove that nothing is lost (an hour;
 	SKEIN_CHAOS_LONG=1 go test ./test/move -count=1 -timeout 60m -v
 
 .PHONY: calls-soak
-calls-soak: build ## calls over bad networks, SOAK_SECONDS (60) each, and how soon SOAK_ANSWERS (30) are seen; writes test-output/calls-*.md (as root)
+calls-soak: build ## calls over bad networks and their recordings, SOAK_SECONDS (60) each, and how soon SOAK_ANSWERS (30) are seen, what SOAK_DEATHS (30) of nodes cost; writes test-output/calls-*.md (as root)
 	SKEIN_CALLS_LONG=1 go test -count=1 -v -run 'TestTheLayerFollows|TestLossDelay' ./internal/sfu/forward
 	SKEIN_BIN=$(CURDIR)/bin/skein node_modules/.bin/vitest run --config test/calls/soak/vitest.config.ts
 

@@ -12,7 +12,7 @@ import { binary } from "./sfu.js";
 export interface Node {
   readonly name: string;
   readonly url: string;
-  readonly pid: number;
+  pid: number; // of its newest life
   readonly log: string;
 }
 
@@ -26,13 +26,13 @@ export interface Nodes {
   stop(): Promise<void>;
 }
 
-/** Starts them. A node that ends stays away. */
-export async function startNodes(): Promise<Nodes> {
+/** Starts them. A node that ends stays away, or is started again so long after as `again` says, such as "2s". */
+export async function startNodes(again = "0"): Promise<Nodes> {
   const folder = mkdtempSync(join(tmpdir(), "skein-calls-nodes-"));
   chmodSync(folder, 0o711); // PostgreSQL runs as a user of its own
   const program = join(folder, "up");
   execFileSync("go", ["build", "-o", program, "./test/cluster/up"], { cwd: new URL("../../..", import.meta.url).pathname });
-  const child = spawn(program, ["--listen", "127.0.0.1:0", "--data", join(folder, "data"), "--skein", binary(), "--again", "0", "--", "--rtc-listen", "127.0.0.1"], {
+  const child = spawn(program, ["--listen", "127.0.0.1:0", "--data", join(folder, "data"), "--skein", binary(), "--again", again, "--", "--rtc-listen", "127.0.0.1"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const all: Node[] = [];
@@ -43,6 +43,9 @@ export async function startNodes(): Promise<Nodes> {
       if (process.env["CALLS_LOG"] !== undefined) console.log(line);
       const node = /^(node \d+) {2}(\S+) {2}pid (\d+) {2}log (.*)/.exec(line);
       if (node) all.push({ name: node[1]!, url: node[2]!, pid: Number(node[3]), log: node[4]! });
+      const back = /^(node \d+) {2}\S+ {2}pid (\d+)$/.exec(line);
+      const old = all.find((n) => n.name === back?.[1]);
+      if (old) old.pid = Number(back?.[2]);
       database = /^database {2}(.*)/.exec(line)?.[1] ?? database;
       const at = /^cluster (\S+)/.exec(line)?.[1];
       if (at !== undefined) resolve(at);

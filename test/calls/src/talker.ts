@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { CallAccess } from "@skein/client/calls";
+import { until } from "./chat.js";
 
 export interface Talker {
   /** How many milliseconds ago it heard somebody; much when it never did. */
@@ -29,4 +30,24 @@ export function talk(access: CallAccess | undefined): Talker {
       clearTimeout(late);
     },
   };
+}
+
+/**
+ * What happens to two who talk when a node ends: when both hear each other again,
+ * from when it is told to, and how long one of them heard nothing.
+ */
+export async function gap(who: Talker[], end: () => void): Promise<{ again: number; silence: number }> {
+  const began = performance.now();
+  let again = 0;
+  let silence = 0;
+  end();
+  await until("both to hear each other again", () => {
+    const now = performance.now();
+    const quiet = Math.max(...who.map((t) => t.quiet()));
+    silence = Math.max(silence, quiet);
+    if (quiet > 300) again = 0;
+    else if (again === 0) again = now - began;
+    return again > 0 && now - began > again + 500 && (silence > 300 || now - began > 3_000);
+  }, 30_000);
+  return { again: Math.round(again), silence: Math.round(silence) };
 }

@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { DirectFileOutput, EgressClient, EgressStatus, WebhookReceiver, type EgressInfo } from "livekit-server-sdk";
 import { key, secret, startSFU, type SFU } from "../src/sfu.js";
 import { launch, Party, startPages } from "../src/party.js";
-import { play } from "../src/recorded.js";
+import { play, readBeeps, readClock } from "../src/recorded.js";
 import { until } from "../src/chat.js";
 
 const dir = mkdtempSync(join(tmpdir(), "skein-record-"));
@@ -161,6 +161,63 @@ test("VP9, H.264 and AV1 are recorded as they come", async () => {
     expect(seen.width).toBeGreaterThan(300);
     expect(Math.abs(seen.duration - seconds(f.duration))).toBeLessThan(0.2);
   }));
+});
+
+/** Publishes clocks to a room and records them, while `during` goes on. */
+async function recordClocks(room: string, size: { width: number; height: number; sound?: boolean }, options: Record<string, unknown>, during: (p: Party, egress: EgressInfo[]) => Promise<void>) {
+  const ann = await Party.join(browser, pages.url, sfu, "ann", room, { publish: "none", room: { dynacast: true } });
+  await ann.run(`await w.publishClocks(${JSON.stringify(size)}, ${JSON.stringify(options)});`);
+  const began = await until2(() => start(room), size.sound === false ? 1 : 2);
+  await until("files that grow", async () => (await client().listEgress({ roomName: room, active: true })).filter((i) => i.status === EgressStatus.EGRESS_ACTIVE).length === began.length);
+  await during(ann, began);
+  await ann.leave();
+  return Promise.all(began.map(async (i) => (await result(i.egressId)).fileResults[0]!));
+}
+const startOf = (f: { startedAt: bigint }): number => Number(f.startedAt) / 1e6;
+
+test("a camera that is turned, and shows more or less, in the middle: the film goes on, in step with the sound", async () => {
+  await Promise.all((["vp8", "h264"] as const).map(async (videoCodec) => {
+    const files = await recordClocks(`turned-${videoCodec}`, { width: 640, height: 360 }, { videoCodec, simulcast: videoCodec === "vp8" }, async (ann) => {
+      for (const [width, height] of [[640, 360], [360, 640], [480, 270], [640, 360]]) {
+        await ann.run(`w.turn(${width}, ${height});`);
+        await new Promise((resolve) => setTimeout(resolve, 900));
+      }
+    });
+    const film = files.find((f) => !f.filename.endsWith(".ogg"))!;
+    const seen = await readClock(player, film.location, startOf(film));
+    const sound = files.find((f) => f.filename.endsWith(".ogg"))!;
+    const heard = await readBeeps(player, sound.location, startOf(sound));
+    console.log(`${videoCodec}, turned:`, seen, heard);
+    expect(seen.error).toBe("");
+    expect(seen.sizes.join(" ")).toMatch(/640x360 .*360x640 .*480x270 .*640x360/);
+    expect(seen.spoiled).toBeLessThan(seen.pictures / 20);
+    expect(Math.abs(seen.at - seen.duration)).toBeLessThan(200);
+    expect(seen.freeze).toBeLessThan(1500);
+    expect(seen.astray).toBeLessThan(250);
+    expect(Math.abs(seen.late - heard.late)).toBeLessThan(200);
+  }));
+});
+
+test.each(process.env["SKEIN_CALLS_LONG"] === undefined ? ["vp9"] : ["vp9", "av1"])("of a publisher of %s with a second codec there is one film, in the first", async (codec) => {
+  const viewers: Party[] = [];
+  const room = `second-${codec}`;
+  const [film, ...more] = await recordClocks(room, { width: 640, height: 360, sound: false }, { videoCodec: codec, backupCodec: { codec: "vp8" } }, async (ann) => {
+    const bob = await Party.join(browser, pages.url, sfu, "bob", room, { publish: "none", without: codec });
+    viewers.push(bob);
+    await bob.decodes("ann", 10); // by the second codec
+    await ann.until("return room.localParticipant.getTrackPublication('camera').track.simulcastCodecs.size === 1;");
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await client().listEgress({ roomName: room, active: true })).toHaveLength(1);
+  });
+  await Promise.all(viewers.map((p) => p.leave()));
+  expect(more).toEqual([]);
+  const seen = await readClock(player, film!.location, startOf(film!));
+  console.log(`${codec} with a second codec:`, seen);
+  expect(JSON.parse(readFileSync(`${film!.location}.json`, "utf8"))).toMatchObject({ codec, width: 640, height: 360 });
+  expect(seen.error).toBe("");
+  expect(seen.sizes.at(-1)).toBe("640x360");
+  expect(seen.spoiled).toBeLessThan(seen.pictures / 20);
+  expect(Math.abs(seen.at - seen.duration)).toBeLessThan(200);
 });
 
 test("a track that is encrypted end to end is not recorded", async () => {
