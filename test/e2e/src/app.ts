@@ -87,6 +87,19 @@ export class App {
     await this.message(text).first().waitFor({ timeout });
   }
 
+  /** Waits until a message with this text has lit up, after the one that was last asked for. */
+  async flashed(text: string): Promise<void> {
+    await eventually(
+      () =>
+        this.page.evaluate((text) => {
+          const { flashed } = window as unknown as { flashed: string[] };
+          const at = flashed.findIndex((one) => one.includes(text));
+          return flashed.splice(0, at + 1).length > 0;
+        }, text),
+      (lit) => lit,
+    );
+  }
+
   /** Waits until an own message has reached a state: what is read was delivered, and what is delivered was sent. */
   async state(text: string, state: "sending" | "sent" | "delivered" | "read", timeout = 30_000): Promise<void> {
     const on = ["sent", "delivered", "read"];

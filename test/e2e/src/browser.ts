@@ -34,6 +34,7 @@ export async function profile(
   options: BrowserContextOptions = {},
 ): Promise<{ context: BrowserContext; problems: string[] }> {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 760 }, ...options });
+  await context.addInitScript(noteFlashes);
   const problems: string[] = [];
   context.on("page", (page: Page) => {
     page.on("pageerror", (error) => problems.push(error.message));
@@ -44,4 +45,24 @@ export async function profile(
     });
   });
   return { context, problems };
+}
+
+/** Notes, in a page, the texts of messages that light up: each does so for a moment, which who asks now and then may miss. */
+function noteFlashes(): void {
+  const flashed: string[] = [];
+  Object.assign(window, { flashed });
+  const note = (row: Element) => flashed.push(row.textContent ?? "");
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes, oldValue, type } of changes) {
+      if (type === "attributes") {
+        if ((target as Element).classList.contains("row-flash") && !oldValue?.includes("row-flash")) note(target as Element);
+      } else {
+        for (const node of addedNodes) {
+          if (!(node instanceof Element)) continue;
+          if (node.classList.contains("row-flash")) note(node);
+          node.querySelectorAll(".row-flash").forEach(note);
+        }
+      }
+    }
+  }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"], attributeOldValue: true });
 }

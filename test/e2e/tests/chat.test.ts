@@ -56,7 +56,7 @@ test("an answer carries a quote, and the quote leads to the message", async () =
   await quote.waitFor();
   expect(await quote.textContent()).toContain("hello bob");
   await quote.click();
-  await alice.page.locator(".row-flash", { hasText: "hello bob" }).first().waitFor();
+  await alice.flashed("hello bob");
 });
 
 test("Arrow Up edits the last own message, and every version can be read", async () => {
@@ -153,7 +153,7 @@ test("Ctrl+K finds chats and messages, with the keyboard alone", async () => {
   await alice.page.locator(".hit mark").first().waitFor();
   await alice.page.keyboard.press("ArrowDown");
   await alice.page.keyboard.press("Enter");
-  await alice.page.locator(".row-flash").first().waitFor();
+  await alice.flashed("hello");
 });
 
 test("what came while one was elsewhere is counted, in the title too, and begins below a line", async () => {

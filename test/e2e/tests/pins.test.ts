@@ -59,9 +59,9 @@ test("messages are pinned, shown one after the other, and taken down, on every d
 
   // One press leads to the newest pin, the next one to the pin before it.
   await small.getByRole("button", { name: /the rules of the club/ }).tap();
-  await bob.message("the rules of the club").and(bob.page.locator(".row-flash")).waitFor();
+  await bob.flashed("the rules of the club");
   await small.getByRole("button", { name: /the next meeting/ }).tap();
-  await bob.message("the next meeting is on Friday").and(bob.page.locator(".row-flash")).waitFor();
+  await bob.flashed("the next meeting is on Friday");
   await small.getByRole("button", { name: "所有置顶消息" }).tap();
   const list = bob.page.getByRole("dialog", { name: "所有置顶消息" });
   await list.getByText(/由 alice 置顶/).first().waitFor();

@@ -83,3 +83,43 @@ test("the host records, everybody sees it, and it plays in step from its line", 
   }
   expect(problems.flat()).toEqual([]);
 });
+
+test("what is encrypted end to end is not recorded, and everybody sees it before it is too late", async () => {
+  const ask = async (method: string, body: object): Promise<Response> =>
+    fetch(`${server.url}/skein.v1.CallService/${method}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${await server.token("alice")}`, "Skein-App": "demo", "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const more = async (item: string): Promise<void> => {
+    await alice.page.locator(".stage").getByRole("button", { name: "More", exact: true }).click();
+    await alice.page.getByRole("menuitem", { name: item }).click();
+  };
+  await alice.page.getByRole("button", { name: "Video call", exact: true }).click();
+  // It is recorded while it rings still, and who answers has words that encrypt.
+  await bob.page.getByRole("button", { name: "摄像头与声音" }).click();
+  const { calls } = (await (await ask("ListCalls", {})).json()) as { calls: { id: string }[] };
+  expect((await ask("StartRecording", { call: calls[0]!.id })).status).toBe(200);
+  await bob.page.getByLabel("端到端加密", { exact: true }).fill("blue wool");
+  await bob.page.getByRole("button", { name: "加密", exact: true }).click();
+  await bob.page.keyboard.press("Escape");
+  await bob.page.getByRole("button", { name: "接听", exact: true }).click();
+  await alice.page.locator(".stage-banner", { hasText: "Not recorded: what bob sends is encrypted end to end." }).waitFor();
+  await bob.page.locator(".stage-banner", { hasText: "你发送的内容已端到端加密，不会被录制。" }).waitFor();
+  await shot(alice.page, "recording-secret");
+  await shot(bob.page, "recording-secret-phone");
+  // She is offered no words while she records, and no recording while he has some.
+  await more("End-to-end encryption");
+  await alice.page.getByRole("dialog").getByText("stop the recording first").waitFor();
+  expect(await alice.page.getByRole("dialog").getByRole("button", { name: "Encrypt", exact: true }).count()).toBe(0);
+  await alice.page.keyboard.press("Escape");
+  await more("Stop recording");
+  await alice.page.locator(".stage-banner", { hasText: "Not recorded" }).waitFor({ state: "detached" });
+  await more("Record the call");
+  await alice.page.getByRole("dialog").getByText("encrypted end to end, so the server cannot record it").waitFor();
+  expect(await findings(alice.page)).toEqual([]);
+  await alice.page.keyboard.press("Escape");
+  expect(((await (await ask("StartRecording", { call: calls[0]!.id })).json()) as { code: string }).code).toBe("failed_precondition");
+  await alice.page.locator(".stage").getByRole("button", { name: "Leave the call" }).click();
+  expect(problems.flat()).toEqual([]);
+});

@@ -47,7 +47,7 @@ for (const [name, options, words] of [
     await found.locator(".hit mark", { hasText: "北京大学" }).waitFor();
     await found.locator(".hit").first().click();
     await alice.sees("我们下午三点在北京大学开会");
-    await page.locator(".row-flash", { hasText: "北京大学" }).first().waitFor();
+    await alice.flashed("北京大学");
     expect(problems).toEqual([]);
     await context.close();
   });

@@ -114,8 +114,8 @@ test("a reply that the server found is shown in its thread, with what came befor
   const found = dora.page.locator("section.found .hit");
   await dora.page.getByRole("searchbox").fill("lighthouse");
   await found.click();
-  const shown = pane(dora).locator(".row-flash", { hasText: "A lighthouse" });
-  await shown.waitFor();
+  await dora.flashed("A lighthouse");
+  const shown = pane(dora).locator("[data-message]", { hasText: "A lighthouse" });
   expect(await shown.evaluate((row) => row.getBoundingClientRect().top > 0 && row.getBoundingClientRect().bottom < innerHeight)).toBe(true);
   await pane(dora).getByText("Wave 38 came").waitFor();
   expect(await pane(dora).getByText("Wave 129 came").count()).toBe(0);
@@ -178,7 +178,8 @@ test("a community has topics", async () => {
   await found.getByRole("button", { name: "筛选" }).tap();
   await found.getByRole("button", { name: "文字", exact: true }).tap();
   await found.locator(".hit").tap();
-  await pane(bob).locator(".row-flash", { hasText: "It begins at ten" }).waitFor();
+  await bob.flashed("It begins at ten");
+  await pane(bob).getByText("It begins at ten").first().waitFor();
   await pane(alice).getByRole("button", { name: "About this thread" }).click();
   await alice.page.getByRole("menuitem", { name: "Rename topic" }).click();
   await alice.page.getByRole("dialog", { name: "Rename topic" }).getByLabel("Name").fill("Race");

@@ -82,11 +82,14 @@ function newest(page: Page): Promise<{ caption: string; clientId: string; said: 
     const { lastMessage } = globalThis.im.conversation.self();
     const content = lastMessage?.content;
     const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (!lastMessage || content?.type !== "attachments" || !content.items[0]) return { caption: "", clientId: "", said: "", read: "" };
+    // On its way it has no place yet, and its file none from which others could read it.
+    if (!lastMessage?.seq || content?.type !== "attachments" || !content.items[0]) return { caption: "", clientId: "", said: "", read: "" };
     const { file, sha256 } = content.items[0];
     await globalThis.im.files.ready();
     const url = globalThis.im.files.url({ conversation: lastMessage.conversation, seq: lastMessage.seq, file }) ?? "";
-    const bytes = await (await fetch(url)).arrayBuffer();
+    const answer = await fetch(url);
+    const bytes = await answer.arrayBuffer();
+    if (!answer.ok) throw new Error(`the file is answered by ${answer.status}: ${new TextDecoder().decode(bytes)}`);
     return { caption: content.caption, clientId: lastMessage.id, said: hex(sha256 ?? new Uint8Array()), read: hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))) };
   });
 }
