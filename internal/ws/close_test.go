@@ -58,6 +58,28 @@ func TestCloseHandshakesMayCross(t *testing.T) {
 	}
 }
 
+func TestAPeerThatClosesIsAnsweredAlsoWhenAWriterIsAtWorkAndTheReaderCloses(t *testing.T) {
+	overBoth(t, Limits{}, func(t *testing.T, peer net.Conn, c *Conn) {
+		big := make([]byte, 8<<20)
+		written := make(chan error, 1)
+		go func() { written <- c.WriteMessage(OpBinary, big) }()
+		head := rawFrame(finBit|byte(OpBinary), 0, string(big))[:10]
+		wantBytes(t, peer, head) // the writer is within its frame, and waits for the peer to read
+		send(t, peer, fromClient(finBit|byte(opClose), "\x03\xe8"))
+		go func() {
+			c.ReadMessage()
+			c.Close()
+		}()
+		if n, err := io.CopyN(io.Discard, peer, int64(len(big))); err != nil {
+			t.Fatalf("the peer got %d bytes of the frame: %v", n, err)
+		}
+		wantBytes(t, peer, rawFrame(finBit|byte(opClose), 0, "\x03\xe8"))
+		if err := <-written; err != nil {
+			t.Errorf("the writer: %v", err)
+		}
+	})
+}
+
 func TestCloseWithDropsMessagesAndEndsAReaderThatIsAtWork(t *testing.T) {
 	overBoth(t, Limits{Linger: patience}, func(t *testing.T, peer net.Conn, c *Conn) {
 		read := make(chan error, 1)

@@ -273,7 +273,11 @@ func (c *Conn) control(p []byte) error {
 		c.echo = closed.Code
 		c.due.Store(c.due.Load() | dueClose)
 		c.pmu.Unlock()
-		c.flushDue()
+		// Not as flushDue does: whoever is told of the end may close the socket at
+		// once, and a writer that is at work would take the answer down with it.
+		c.wmu.Lock()
+		c.sendDue()
+		c.wmu.Unlock()
 		return closed
 	}
 	return nil
