@@ -7,12 +7,16 @@
 # A failing part does not stop the others; the exit code tells. A part without
 # its folder fails too, unless scripts/parts-pending.txt names it. The output
 # of each part is kept in test-output/.
+#
+# Up to three packages or files that fail are run once more, by themselves. What
+# passes then is printed at the end, every time: it is a fault to be found, of
+# the test or of what it tests. RERUN=0 makes it red.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PARTS=(setup build lint go js size wire files calls script sim cluster chaos helm examples e2e)
 # Seconds before a part is stopped: a test that hangs must not hang the run.
-declare -A LIMIT=([setup]=800 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [files]=260 [calls]=260 [script]=560 [sim]=200 [cluster]=220 [chaos]=540 [helm]=300 [examples]=240 [e2e]=400)
+declare -A LIMIT=([setup]=800 [build]=400 [lint]=300 [go]=600 [js]=180 [size]=20 [wire]=200 [files]=260 [calls]=300 [script]=560 [sim]=200 [cluster]=220 [chaos]=540 [helm]=300 [examples]=240 [e2e]=450)
 # What has to exist for a part to have anything to test.
 declare -A NEEDS=([go]=internal [js]=sdk/js/client/package.json [size]=sdk/js/client/package.json
   [wire]=test/wire [files]=test/files [calls]=test/calls [script]=test/script [sim]=test/sim [cluster]=test/cluster [chaos]=test/chaos [helm]=deploy/helm/test/go.mod [examples]=examples [e2e]=test/e2e/package.json)
@@ -22,14 +26,33 @@ counts=$out/counts
 mkdir -p "$out"
 sum() { .tools/testsum -counts "$counts" "$@"; }
 
+# find_failing sets failing to what a report says is to be run again.
+find_failing() { # runner, report
+  mapfile -t failing < <(.tools/testsum -failing "$1" "$2")
+  [ "${RERUN:-1}" = 1 ] && [ ${#failing[@]} -le 3 ] || failing=()
+}
+
 # Go packages, each in one part: what starts whole servers has its own.
 go_packages() { go list ./... | grep -Ev '/internal$|/test/|/examples(/|$)|/docs(/|$)'; }
-go_test() { # limit, then flags and packages
-  local limit=$1
+run_go() { # report, packages; in the folder IN
+  (cd "${IN:-.}" && go test -json -timeout "${limit}s" "${args[@]}" "${@:2}") >"$1"
+}
+go_test() { # limit, flags, each one word, and packages
+  local limit=$1 report status=0 args=() again=() failing
   shift
-  local args=()
+  report=$(mktemp "$out/go-XXXXXX.json")
   [ -z "${CI:-}" ] || args+=(-count=1) # elsewhere the cache of passed tests saves minutes
-  go test -json -timeout "${limit}s" "${args[@]}" "$@" | sum go
+  while [[ $1 = -* ]]; do args+=("$1") && shift; done
+  run_go "$report" "$@" || status=$?
+  find_failing go "$report"
+  if [ ${#failing[@]} -gt 0 ]; then
+    run_go "$report.again" -count=1 "${failing[@]}" || true
+    again=(-again "$report.again")
+    status=0 # testsum's is what counts
+  fi
+  sum "${again[@]}" go "$report" || status=1
+  rm -f "$report" "$report.again"
+  return $status
 }
 # with_built runs tests of whole servers with what the part build has built just
 # now, in place of one that each package builds for itself.
@@ -38,11 +61,20 @@ with_built() {
   "$@"
 }
 vitest() { # folder
-  local report root=$PWD
+  local report again=() failing
   report=$out/vitest-$(tr / - <<<"${1#./}").json
-  rm -f "$report"
-  (cd "$1" && "$root/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$report") || true
-  sum vitest "$report"
+  rm -f "$report" "$report.again"
+  run_vitest "$1" "$report"
+  find_failing vitest "$report"
+  if [ ${#failing[@]} -gt 0 ]; then
+    run_vitest "$1" "$report.again" "${failing[@]#"$1"/}"
+    again=(-again "$report.again")
+  fi
+  sum "${again[@]}" vitest "$report"
+}
+run_vitest() { # folder, report, files
+  local root=$PWD
+  (cd "$1" && "$root/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$2" "${@:3}") || true
 }
 
 part_setup() { scripts/setup.sh && go build -o .tools/ ./tools/testsum; }
@@ -58,10 +90,10 @@ part_go() {
   mapfile -t packages < <(go_packages)
   local status=0
   # Twice as many packages as cores: many wait, for clocks and for databases.
-  go_test 540 -p $((2 * $(nproc))) "${packages[@]}" || status=1
+  go_test 540 "-p=$((2 * $(nproc)))" "${packages[@]}" || status=1
   # The other SQLite driver (make build SQLITE=cgo), where there is a C compiler.
   if command -v gcc >/dev/null; then
-    go test -json -timeout 200s -tags sqlite_cgo,sqlite_fts5 ./internal/db ./internal/journal | sum go || status=1
+    go_test 200 -tags=sqlite_cgo,sqlite_fts5 ./internal/db ./internal/journal || status=1
   fi
   return $status
 }
@@ -91,10 +123,10 @@ any_language() { # limit, folders
   return $status
 }
 part_wire() { with_built go_test 180 ./test/wire; }
-part_files() { with_built go_test 240 -parallel $((2 * $(nproc))) ./test/files; } # nodes wait for each other
+part_files() { with_built go_test 240 "-parallel=$((2 * $(nproc)))" ./test/files; } # nodes wait for each other
 part_calls() { any_language 100 ./test/calls; }
 # Three times as many scripts as cores: they wait for most of their time.
-part_script() { with_built go_test 540 -parallel $((3 * $(nproc))) ./test/script; }
+part_script() { with_built go_test 540 "-parallel=$((3 * $(nproc)))" ./test/script; }
 part_sim() { go_test 190 ./test/sim; }
 part_cluster() { with_built go_test 200 ./test/cluster/...; }
 part_chaos() { # one package after the other: each wants the machine
@@ -104,7 +136,7 @@ part_chaos() { # one package after the other: each wants the machine
   return $status
 }
 # The chart's test is a module of its own. The first time it downloads Helm (270 MB) and builds it.
-part_helm() { (cd deploy/helm/test && go vet ./...) && (cd deploy/helm/test && go test -json -timeout 280s -count=1 ./...) | sum go; }
+part_helm() { (cd deploy/helm/test && go vet ./...) && IN=deploy/helm/test go_test 280 -count=1 ./...; }
 part_examples() { with_built any_language 220 ./examples ./test/docs; }
 part_e2e() { vitest test/e2e; }
 
@@ -141,6 +173,7 @@ run_part() {
     if [ "$name" = build ]; then export BUILT=$PWD/bin/skein; fi
     grep -E '^(skipped: |SDK )' "$log" || true
   fi
+  mapfile -t -O ${#unsure[@]} unsure < <(grep '^passed only the second time: ' "$log")
   summary+=("$(printf '%-10s %6d s  %s' "$name" $took "$word")")
   printf '== %s: %s, %d s\n' "$name" "$word" $took
 }
@@ -157,7 +190,7 @@ for name in "${wanted[@]}"; do
 done
 [ -x .tools/testsum ] || go build -o .tools/ ./tools/testsum
 : >"$counts"
-summary=() broken=()
+summary=() broken=() unsure=()
 for name in "${wanted[@]}"; do run_part "$name"; done
 
 read -r passed failed skipped < <(totals)
@@ -165,6 +198,7 @@ echo
 printf '%s\n' "${summary[@]}"
 printf 'total      %6d s\n' "$SECONDS"
 if [ "$SECONDS" -gt 1500 ]; then echo "slower than the 25 minutes that this is meant to take"; fi
+[ ${#unsure[@]} -eq 0 ] || printf '%s\n' "${unsure[@]}"
 if [ ${#broken[@]} -gt 0 ]; then echo "failed: ${broken[*]} (see test-output/)"; fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

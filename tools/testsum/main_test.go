@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,61 @@ func TestVitestRunsAreJudged(t *testing.T) {
 			}
 			check(t, &r, c.passed, c.failed, c.skipped, c.says)
 		})
+	}
+}
+
+func TestWhatFailedMayPassTheSecondTimeAndIsTold(t *testing.T) {
+	first := events("start a", "pass a TestW", "output a TestX boom", "fail a TestX", "fail a", "start b", "fail b TestY", "fail b", "start c", "pass c TestZ", "pass c")
+	for _, c := range []struct {
+		name           string
+		in             string
+		passed, failed int
+		says           string
+	}{
+		{"all of it passed then", events("start a", "pass a TestW", "pass a TestX", "pass a", "start b", "pass b TestY", "pass b"), 4, 0, "passed only the second time: go a.TestX\n    boom"},
+		{"one failed again", events("start a", "pass a TestW", "pass a TestX", "pass a", "start b", "fail b TestY", "fail b"), 3, 1, "FAILED: go b.TestY"},
+		{"another of the package failed then", events("start a", "fail a TestW", "pass a TestX", "fail a", "start b", "pass b TestY", "pass b"), 3, 1, "FAILED: go a.TestX"},
+		{"it was skipped then", events("start a", "pass a TestW", "skip a TestX", "pass a", "start b", "pass b TestY", "pass b"), 2, 2, "FAILED: go a.TestX"},
+		{"nothing was run then", events("start a", "skip a"), 2, 2, "FAILED: go a.TestX"},
+		{"it never ended then", events("start a", "pass a TestW", "pass a TestX"), 2, 2, "FAILED: go a.TestX"},
+		{"it was no run", "go: no\n", 2, 2, "FAILED: go a.TestX"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var r, second report
+			if err := errors.Join(r.readGo(strings.NewReader(first)), second.readGo(strings.NewReader(c.in))); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(r.places(), " "); got != module+"a "+module+"b" {
+				t.Errorf("to be run again: %s", got)
+			}
+			r.amend(&second)
+			check(t, &r, c.passed, c.failed, 0, c.says)
+		})
+	}
+}
+
+func TestAFileThatFailedMayPassTheSecondTime(t *testing.T) {
+	root := t.TempDir()
+	read := func(status string) *report {
+		t.Helper()
+		name := filepath.Join(root, status+".json")
+		text := `{"testResults":[{"name":"` + root + `/t/a.test.ts","status":"` + status + `","assertionResults":[{"fullName":"x","status":"` + status + `"}]}]}`
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := read("vitest", name, root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for second, passed := range map[string]int{"passed": 1, "failed": 0} {
+		r := read("failed")
+		if got := r.places(); len(got) != 1 || got[0] != "t/a.test.ts" {
+			t.Errorf("to be run again: %v", got)
+		}
+		r.amend(read(second))
+		check(t, r, passed, 1-passed, 0, "js t/a.test.ts > x")
 	}
 }
 

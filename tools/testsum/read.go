@@ -32,13 +32,14 @@ func (r *report) readGo(in io.Reader) error {
 	failing := map[string]bool{}   // packages with a test that failed
 	parents := map[string]bool{}   // tests with subtests
 	ended := map[string]string{}   // how a test ended
+	within := map[string]string{}  // the package of a test
 	started := map[string]bool{}   // packages that have not ended
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			r.failed = append(r.failed, failure{"go test", lines.Text() + "\n"})
+			r.failed = append(r.failed, failure{name: "go test", output: lines.Text() + "\n"})
 			continue
 		}
 		pkg := strings.TrimPrefix(e.Package, module)
@@ -56,13 +57,14 @@ func (r *report) readGo(in io.Reader) error {
 		case "pass", "fail", "skip":
 			if e.Test == "" {
 				delete(started, pkg)
+				r.passes(e.Package, e.Action == "pass")
 				if e.Action == "fail" && !failing[pkg] {
-					r.failed = append(r.failed, failure{name, outputs["build"] + outputs[name]})
+					r.failed = append(r.failed, failure{e.Package, name, outputs["build"] + outputs[name]})
 					delete(outputs, "build")
 				}
 				continue
 			}
-			ended[name] = e.Action
+			ended[name], within[name] = e.Action, e.Package
 			if e.Action == "fail" {
 				failing[pkg] = true
 			}
@@ -81,15 +83,22 @@ func (r *report) readGo(in io.Reader) error {
 		case ended[name] == "skip":
 			r.skipped = append(r.skipped, name)
 		case ended[name] == "fail" && !hasFailedChild(name, ended):
-			r.failed = append(r.failed, failure{name, outputs[name]})
+			r.failed = append(r.failed, failure{within[name], name, outputs[name]})
 		case ended[name] == "pass" && !parents[name]:
 			r.passed++
 		}
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(started)) {
-		r.failed = append(r.failed, failure{"go " + pkg, "the package never ended\n" + outputs["go "+pkg]})
+		r.failed = append(r.failed, failure{name: "go " + pkg, output: "the package never ended\n" + outputs["go "+pkg]})
 	}
 	return nil
+}
+
+func (r *report) passes(place string, fine bool) {
+	if r.fine == nil {
+		r.fine = map[string]bool{}
+	}
+	r.fine[place] = fine
 }
 
 func hasFailedChild(name string, ended map[string]string) bool {
@@ -133,7 +142,8 @@ func (r *report) readVitest(name, root string) error {
 		return fmt.Errorf("read vitest's report: %w", err)
 	}
 	for _, file := range v.TestResults {
-		path := "js " + strings.TrimPrefix(filepath.ToSlash(file.Name), filepath.ToSlash(root)+"/")
+		place := strings.TrimPrefix(filepath.ToSlash(file.Name), filepath.ToSlash(root)+"/")
+		path := "js " + place
 		before := len(r.failed)
 		for _, test := range file.AssertionResults {
 			full := path + " > " + test.FullName
@@ -141,13 +151,14 @@ func (r *report) readVitest(name, root string) error {
 			case "passed":
 				r.passed++
 			case "failed":
-				r.failed = append(r.failed, failure{full, colour.ReplaceAllString(strings.Join(test.FailureMessages, "\n"), "") + "\n"})
+				r.failed = append(r.failed, failure{place, full, colour.ReplaceAllString(strings.Join(test.FailureMessages, "\n"), "") + "\n"})
 			default: // skipped, pending, todo, disabled: nothing was proven
 				r.skipped = append(r.skipped, full)
 			}
 		}
+		r.passes(place, file.Status == "passed")
 		if file.Status == "failed" && len(r.failed) == before {
-			r.failed = append(r.failed, failure{path, file.Message + "\n"})
+			r.failed = append(r.failed, failure{place, path, file.Message + "\n"})
 		}
 	}
 	return nil

@@ -108,13 +108,17 @@ function moved(before: Map<string, number>, after: Map<string, number>): string[
 }
 
 test("a page of older messages that arrives while nobody scrolls moves nothing", async () => {
-  const height = () => alice.page.evaluate(() => document.querySelector(".messages")?.scrollHeight ?? 0);
+  const list = () =>
+    alice.page.evaluate(() => {
+      const box = document.querySelector(".messages");
+      return { height: box?.scrollHeight ?? 0, at: box?.scrollTop, first: document.querySelector<HTMLElement>("[data-message]")?.dataset["seq"], says: document.querySelector(".messages-top")?.textContent };
+    });
   for (let page = 0; page < 3; page++) {
-    const long = await height();
+    const { height: long } = await list();
     // In one step to where the page before has to be asked for.
     await alice.page.evaluate(() => document.querySelector(".messages")?.scrollTo(0, 700));
     const before = await look();
-    await eventually(height, (now) => now > long + 1000);
+    await eventually(list, ({ height }) => height > long + 1000);
     expect(moved(before, await look())).toEqual([]);
   }
 });
