@@ -24,6 +24,18 @@ const (
 	RecordingEmpty     RecordingState = "empty" // nothing was there to be recorded
 )
 
+// RecordingProblem is what is wrong with a recording.
+type RecordingProblem string
+
+// What can be wrong with a recording.
+const (
+	RecordingEncrypted RecordingProblem = "encrypted" // what was encrypted end to end is not in it
+	RecordingAway      RecordingProblem = "away"      // a part of it lies at a server that is away, and comes when that is back
+	RecordingNotStored RecordingProblem = "notStored" // a file could not be stored yet; it is tried again
+	RecordingQuota     RecordingProblem = "quota"     // a file could not be stored yet, for a storage quota is used up; it is tried again
+	RecordingBrokenOff RecordingProblem = "brokenOff" // it ended before it was stopped; what was recorded until then is kept
+)
+
 // Recording is what was recorded of a call from when to when.
 type Recording struct {
 	ID           string
@@ -33,7 +45,8 @@ type Recording struct {
 	Started      time.Time
 	Ended        time.Time // zero = it goes on
 	State        RecordingState
-	Problem      string // what keeps it from going on, or its files from coming, in words
+	Problem      string           // what keeps it from going on, or its files from coming, or what is not in it, in words
+	ProblemCode  RecordingProblem // "" = none, or one that has only words
 	// Tracks are in the order in which they began; those alone that the user may
 	// read.
 	Tracks []RecordedTrack
@@ -90,7 +103,7 @@ func (c *Client) Recordings(ctx context.Context, q RecordingQuery) (list []Recor
 	err = c.rpc(ctx, "CallService/ListRecordings", &skeinv1.ListRecordingsRequest{Call: q.Call, Conversation: q.Conversation, Limit: uint32(q.Limit), Page: q.Page}, &resp)
 	for _, r := range resp.GetRecordings() {
 		out := Recording{ID: r.GetId(), Call: r.GetCall(), Conversation: r.GetConversation(), Recorder: r.GetRecorder(), Started: microsTime(r.GetStartedUs()), Ended: microsTime(r.GetEndedUs()),
-			State: wordAt(recordingStates(), int32(r.GetState())), Problem: r.GetProblem()}
+			State: wordAt(recordingStates(), int32(r.GetState())), Problem: r.GetProblem(), ProblemCode: wordAt(recordingProblems(), int32(r.GetProblemCode()))}
 		for _, t := range r.GetTracks() {
 			out.Tracks = append(out.Tracks, RecordedTrack{User: t.GetUser(), Source: wordAt(recordedSources(), int32(t.GetSource())), Started: microsTime(t.GetStartedUs()),
 				Duration: time.Duration(t.GetDurationMs()) * time.Millisecond, File: t.GetFile(), Seq: t.GetSeq(), Name: t.GetName(), Mime: t.GetMime(), Size: int64(t.GetSize()),
@@ -107,6 +120,10 @@ func markOf(m *skeinv1.RecordingMark) RecordingMark {
 
 func recordingStates() []RecordingState {
 	return []RecordingState{"", RecordingOn, RecordingGathering, RecordingDone, RecordingEmpty}
+}
+
+func recordingProblems() []RecordingProblem {
+	return []RecordingProblem{"", RecordingEncrypted, RecordingAway, RecordingNotStored, RecordingQuota, RecordingBrokenOff}
 }
 
 func recordedSources() []string {

@@ -227,12 +227,14 @@ func (s *Service) take(ctx context.Context, path string) error {
 
 // trouble notes what keeps a file from being stored.
 func (s *Service) trouble(ctx context.Context, rec *recording, why error) error {
-	text := "a file could not be stored yet"
-	var known *im.Error
-	if errors.As(why, &known) && known.Code != im.Internal {
-		text += ": " + known.Message
+	p := problem{skeinv1.RecordingProblem_RECORDING_PROBLEM_NOT_STORED, "a file could not be stored yet"}
+	if known, ok := errors.AsType[*im.Error](why); ok && known.Code != im.Internal {
+		p.words += ": " + known.Message
+		if known.Code == im.ResourceExhausted {
+			p.code = skeinv1.RecordingProblem_RECORDING_PROBLEM_QUOTA
+		}
 	}
-	return s.d.DB.Write(ctx, func(tx db.Tx) error { return rec.lacks(tx, text) })
+	return s.d.DB.Write(ctx, func(tx db.Tx) error { return rec.lacks(tx, p) })
 }
 
 // keep stores a file as one of the recorder's, and notes it.
@@ -254,11 +256,12 @@ func (s *Service) keep(ctx context.Context, rec *recording, m *manifest, path st
 		if _, err := tx.Exec("UPDATE call_recording SET due = due + $3 WHERE app = $1 AND id = $2 AND (due / $3) % 2 = 0", rec.app, rec.id, sendFiles); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("UPDATE call_recording SET problem = '' WHERE app = $1 AND id = $2 AND problem LIKE 'a file could not%'", rec.app, rec.id); err != nil {
+		if _, err := tx.Exec("UPDATE call_recording SET problem = '', problem_code = 0 WHERE app = $1 AND id = $2 AND problem_code IN ($3, $4)", rec.app, rec.id,
+			skeinv1.RecordingProblem_RECORDING_PROBLEM_NOT_STORED, skeinv1.RecordingProblem_RECORDING_PROBLEM_QUOTA); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`UPDATE call_recording SET problem = '' WHERE app = $1 AND id = $2 AND problem = $3
-			AND NOT EXISTS (SELECT 1 FROM call_track t WHERE t.app = $1 AND t.recording = $2 AND t.state = 1)`, rec.app, rec.id, problemAway)
+		_, err := tx.Exec(`UPDATE call_recording SET problem = '', problem_code = 0 WHERE app = $1 AND id = $2 AND problem_code = $3
+			AND NOT EXISTS (SELECT 1 FROM call_track t WHERE t.app = $1 AND t.recording = $2 AND t.state = 1)`, rec.app, rec.id, problemAway.code)
 		return err
 	})
 }
@@ -371,7 +374,7 @@ func (s *Service) post(ctx context.Context, c *call, rec *recording) error {
 }
 
 // problemAway is what is said of a recording that is not waited for any longer.
-const problemAway = "a part of it lies at a server that is away, and comes when that is back"
+var problemAway = problem{skeinv1.RecordingProblem_RECORDING_PROBLEM_AWAY, "a part of it lies at a server that is away, and comes when that is back"}
 
 // batches says which of the stored files go into which message. waits: others
 // are about to come.

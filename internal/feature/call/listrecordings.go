@@ -60,7 +60,7 @@ func (s *Service) ListRecordings(ctx context.Context, a im.Actor, r *skeinv1.Lis
 			break
 		}
 		w := &skeinv1.Recording{Id: rec.id, Call: rec.call, Conversation: string(rec.conv), Recorder: string(rec.recorder), StartedUs: int64(rec.started), EndedUs: int64(rec.ended),
-			State: skeinv1.RecordingState(rec.state), Problem: rec.problem}
+			State: skeinv1.RecordingState(rec.state), Problem: rec.problem.words, ProblemCode: rec.problem.code}
 		if w.Tracks, err = s.shown(ctx, a, rec, tracks[rec.id]); err != nil {
 			return nil, err
 		}

@@ -27,20 +27,26 @@ type recording struct {
 	recorder       im.UserID
 	started, ended im.Micros
 	state          int64
-	problem        string
-	due            int64
-	note1, note2   []byte
+	problem
+	due          int64
+	note1, note2 []byte
 }
 
-const recordingColumns = "app, id, call_id, conv, recorder, started, ended, state, problem, due, note_1, note_2"
+// problem is what is wrong with a recording; without words nothing is.
+type problem struct {
+	code  skeinv1.RecordingProblem
+	words string
+}
+
+const recordingColumns = "app, id, call_id, conv, recorder, started, ended, state, problem, problem_code, due, note_1, note_2"
 
 func (r *recording) scan(from interface{ Scan(...any) error }) error {
-	return from.Scan(&r.app, &r.id, &r.call, &r.conv, &r.recorder, &r.started, &r.ended, &r.state, &r.problem, &r.due, &r.note1, &r.note2)
+	return from.Scan(&r.app, &r.id, &r.call, &r.conv, &r.recorder, &r.started, &r.ended, &r.state, &r.problem.words, &r.problem.code, &r.due, &r.note1, &r.note2)
 }
 
 func (r *recording) insert(tx db.Tx) error {
-	_, err := tx.Exec("INSERT INTO call_recording ("+recordingColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-		r.app, r.id, r.call, r.conv, r.recorder, r.started, r.ended, r.state, r.problem, r.due, r.note1, r.note2)
+	_, err := tx.Exec("INSERT INTO call_recording ("+recordingColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+		r.app, r.id, r.call, r.conv, r.recorder, r.started, r.ended, r.state, r.problem.words, r.problem.code, r.due, r.note1, r.note2)
 	return err
 }
 
@@ -55,8 +61,8 @@ func recordingOf(tx db.Tx, app im.AppID, id string) (*recording, error) {
 }
 
 // lacks notes what is wrong with a recording; the first problem stands.
-func (r *recording) lacks(tx db.Tx, problem string) error {
-	_, err := tx.Exec("UPDATE call_recording SET problem = $3 WHERE app = $1 AND id = $2 AND problem = ''", r.app, r.id, problem)
+func (r *recording) lacks(tx db.Tx, p problem) error {
+	_, err := tx.Exec("UPDATE call_recording SET problem = $3, problem_code = $4 WHERE app = $1 AND id = $2 AND problem = ''", r.app, r.id, p.words, p.code)
 	return err
 }
 
@@ -169,15 +175,17 @@ func (t *turn) news() {
 	}
 }
 
-// stopRecording ends the recording that goes on; why is what has gone wrong,
-// in words.
-func (t *turn) stopRecording(why string) error {
+// stopRecording ends the recording that goes on; why is what has gone wrong.
+func (t *turn) stopRecording(why problem) error {
 	c := t.c
 	if c.recording == "" {
 		return nil
 	}
-	_, err := t.tx.Exec("UPDATE call_recording SET state = $3, ended = $4, problem = CASE WHEN $5 = '' THEN problem ELSE $5 END WHERE app = $1 AND id = $2 AND state = 1",
-		c.app, c.recording, recordingGathering, t.now, why)
+	set, args := "state = $3, ended = $4", []any{c.app, c.recording, recordingGathering, t.now}
+	if why.words != "" {
+		set, args = set+", problem = $5, problem_code = $6", append(args, why.words, why.code)
+	}
+	_, err := t.tx.Exec("UPDATE call_recording SET "+set+" WHERE app = $1 AND id = $2 AND state = 1", args...)
 	c.recording, c.recorder, c.recorded = "", "", 0
 	return err
 }
@@ -196,7 +204,7 @@ func (s *Service) StopRecording(ctx context.Context, a im.Actor, r *skeinv1.Stop
 			return nil
 		}
 		t.news()
-		return t.stopRecording("")
+		return t.stopRecording(problem{})
 	})
 	if err != nil {
 		return nil, err
@@ -219,13 +227,13 @@ func (s *Service) breakOff(ctx context.Context, c *call, why error) {
 	}
 }
 
-// problemOf is what users are told of an error.
-func problemOf(err error) string {
-	var known *im.Error
-	if errors.As(err, &known) {
-		return known.Message
+// problemOf is what users are told of an error that ends a recording.
+func problemOf(err error) problem {
+	words := "the recording broke off"
+	if known, ok := errors.AsType[*im.Error](err); ok {
+		words = known.Message
 	}
-	return "the recording broke off"
+	return problem{skeinv1.RecordingProblem_RECORDING_PROBLEM_BROKEN_OFF, words}
 }
 
 // capture has every track in a call's room recorded that is not yet. It may be
@@ -272,7 +280,7 @@ func (s *Service) capture(ctx context.Context, c *call) error {
 }
 
 // problemSecret is what is said of a recording in which something is not.
-const problemSecret = "what was encrypted end to end is not in it: the server has no key to it"
+var problemSecret = problem{skeinv1.RecordingProblem_RECORDING_PROBLEM_ENCRYPTED, "what was encrypted end to end is not in it: the server has no key to it"}
 
 // lacksSecret notes that somebody in a recorded call sends what cannot be
 // recorded. It goes on with the others: else anybody could end it by that.
@@ -282,7 +290,7 @@ func (s *Service) lacksSecret(ctx context.Context, c *call) error {
 		rec, err = recordingOf(tx, c.app, c.recording)
 		return err
 	})
-	if err != nil || rec.problem != "" {
+	if err != nil || rec.problem.words != "" {
 		return gone(err)
 	}
 	return s.d.DB.Write(ctx, func(tx db.Tx) error { return rec.lacks(tx, problemSecret) })

@@ -41,7 +41,7 @@ func (w *world) stop(a im.Actor, id string) error {
 	return err
 }
 
-// recordings are those of a call in words: "done ann/microphone bob/microphone".
+// recordings are those of a call in words: "done ann/microphone bob/microphone", and behind them what is wrong.
 func (w *world) recordings(a im.Actor, id string) string {
 	w.t.Helper()
 	r, err := w.s.ListRecordings(w.t.Context(), a, &skeinv1.ListRecordingsRequest{Call: id})
@@ -53,7 +53,7 @@ func (w *world) recordings(a im.Actor, id string) string {
 			words += " " + t.GetUser() + "/" + strings.ToLower(strings.TrimPrefix(t.GetSource().String(), "RECORDED_SOURCE_"))
 		}
 		if rec.GetProblem() != "" {
-			words += " (" + rec.GetProblem() + ")"
+			words += " (" + strings.ToLower(strings.TrimPrefix(rec.GetProblemCode().String(), "RECORDING_PROBLEM_")) + ": " + rec.GetProblem() + ")"
 		}
 		out = append(out, words)
 	}
@@ -152,7 +152,7 @@ func TestARecordingEndsWithTheCallAndWaitsForTheStore(t *testing.T) {
 		w.mu.Unlock()
 		w.leave(bob, id)
 		w.s.Gather(t.Context())
-		if got := w.recordings(ann, id); got != "gathering (a file could not be stored yet: the store does not answer)" {
+		if got := w.recordings(ann, id); got != "gathering (not_stored: a file could not be stored yet: the store does not answer)" {
 			t.Errorf("without a store it is %q", got)
 		}
 		if n := w.left(); n != 4 {
@@ -164,6 +164,28 @@ func TestARecordingEndsWithTheCallAndWaitsForTheStore(t *testing.T) {
 		must(t, w.s.Close(t.Context())) // the last thing that a node does: it may not be back
 		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
 			t.Errorf("with the store it is %q", got)
+		}
+	})
+}
+
+func TestARecordingThatAQuotaHoldsUpSaysSo(t *testing.T) {
+	both(t, func(t *testing.T, w *world) {
+		id, _, _ := w.talk("AUDIO")
+		must(t, w.record(ann, id))
+		w.mu.Lock()
+		w.lost = im.Errorf(im.ResourceExhausted, "the quota is used up")
+		w.mu.Unlock()
+		w.leave(bob, id)
+		w.s.Gather(t.Context())
+		if got := w.recordings(ann, id); got != "gathering (quota: a file could not be stored yet: the quota is used up)" {
+			t.Errorf("over the quota it is %q", got)
+		}
+		w.mu.Lock()
+		w.lost = nil
+		w.mu.Unlock()
+		w.s.Gather(t.Context())
+		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
+			t.Errorf("with a larger quota it is %q", got)
 		}
 	})
 }
@@ -185,7 +207,7 @@ func TestWhatTheMediaServerLosesIsNotWaitedForForEver(t *testing.T) {
 			return err
 		}))
 		w.due("call_work") // any of its jobs
-		if got := w.recordings(ann, id); got != "done bob/microphone (a part of it lies at a server that is away, and comes when that is back)" {
+		if got := w.recordings(ann, id); got != "done bob/microphone (away: a part of it lies at a server that is away, and comes when that is back)" {
 			t.Errorf("a minute later it is %q", got)
 		}
 		// Her node is back, late.
@@ -237,7 +259,7 @@ func TestAFullDiskAndEncryptionAreSaidAndTheCallGoesOn(t *testing.T) {
 			t.Errorf("the call is %v", c)
 		}
 		w.s.Gather(t.Context())
-		if got := w.recordings(ann, id); !strings.HasPrefix(got, "done ann/microphone bob/microphone (the file could not be written: no space left on device)") {
+		if got := w.recordings(ann, id); !strings.HasPrefix(got, "done ann/microphone bob/microphone (broken_off: the file could not be written: no space left on device)") {
 			t.Errorf("the recordings are %q", got)
 		}
 		// A file that has reached its limit is followed by another one.
@@ -252,7 +274,7 @@ func TestAFullDiskAndEncryptionAreSaidAndTheCallGoesOn(t *testing.T) {
 		if c := w.get(ann, id); c.GetRecording() == nil {
 			t.Error("who encrypts ends the recording of others")
 		}
-		if got := w.recordings(ann, id); !strings.Contains(got, "on (what was encrypted end to end is not in it") {
+		if got := w.recordings(ann, id); !strings.Contains(got, "on (encrypted: what was encrypted end to end is not in it") {
 			t.Errorf("while somebody encrypts the recordings are %q", got)
 		}
 		must(t, w.stop(ann, id))

@@ -207,7 +207,7 @@ func (t *turn) store(before *call) error {
 		c.due |= noteEnd
 	}
 	if c.state == callEnded {
-		if err := t.stopRecording(""); err != nil {
+		if err := t.stopRecording(problem{}); err != nil {
 			return err
 		}
 	}

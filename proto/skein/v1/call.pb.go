@@ -84,6 +84,71 @@ func (RecordingState) EnumDescriptor() ([]byte, []int) {
 	return file_skein_v1_call_proto_rawDescGZIP(), []int{0}
 }
 
+// RecordingProblem is what is wrong with a recording: the first that came up, or what ended it.
+type RecordingProblem int32
+
+const (
+	// Nothing, or what there is no code for.
+	RecordingProblem_RECORDING_PROBLEM_UNSPECIFIED RecordingProblem = 0
+	// What was encrypted end to end is not in it.
+	RecordingProblem_RECORDING_PROBLEM_ENCRYPTED RecordingProblem = 1
+	// A part of it lies at a server that is away, and comes when that is back.
+	RecordingProblem_RECORDING_PROBLEM_AWAY RecordingProblem = 2
+	// A file could not be stored yet; it is tried again.
+	RecordingProblem_RECORDING_PROBLEM_NOT_STORED RecordingProblem = 3
+	// A file could not be stored yet, for a storage quota is used up; it is tried again.
+	RecordingProblem_RECORDING_PROBLEM_QUOTA RecordingProblem = 4
+	// It ended before it was stopped; what was recorded until then is kept.
+	RecordingProblem_RECORDING_PROBLEM_BROKEN_OFF RecordingProblem = 5
+)
+
+// Enum value maps for RecordingProblem.
+var (
+	RecordingProblem_name = map[int32]string{
+		0: "RECORDING_PROBLEM_UNSPECIFIED",
+		1: "RECORDING_PROBLEM_ENCRYPTED",
+		2: "RECORDING_PROBLEM_AWAY",
+		3: "RECORDING_PROBLEM_NOT_STORED",
+		4: "RECORDING_PROBLEM_QUOTA",
+		5: "RECORDING_PROBLEM_BROKEN_OFF",
+	}
+	RecordingProblem_value = map[string]int32{
+		"RECORDING_PROBLEM_UNSPECIFIED": 0,
+		"RECORDING_PROBLEM_ENCRYPTED":   1,
+		"RECORDING_PROBLEM_AWAY":        2,
+		"RECORDING_PROBLEM_NOT_STORED":  3,
+		"RECORDING_PROBLEM_QUOTA":       4,
+		"RECORDING_PROBLEM_BROKEN_OFF":  5,
+	}
+)
+
+func (x RecordingProblem) Enum() *RecordingProblem {
+	p := new(RecordingProblem)
+	*p = x
+	return p
+}
+
+func (x RecordingProblem) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordingProblem) Descriptor() protoreflect.EnumDescriptor {
+	return file_skein_v1_call_proto_enumTypes[1].Descriptor()
+}
+
+func (RecordingProblem) Type() protoreflect.EnumType {
+	return &file_skein_v1_call_proto_enumTypes[1]
+}
+
+func (x RecordingProblem) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordingProblem.Descriptor instead.
+func (RecordingProblem) EnumDescriptor() ([]byte, []int) {
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{1}
+}
+
 // RecordedSource is what a recorded track shows or lets hear.
 type RecordedSource int32
 
@@ -124,11 +189,11 @@ func (x RecordedSource) String() string {
 }
 
 func (RecordedSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_skein_v1_call_proto_enumTypes[1].Descriptor()
+	return file_skein_v1_call_proto_enumTypes[2].Descriptor()
 }
 
 func (RecordedSource) Type() protoreflect.EnumType {
-	return &file_skein_v1_call_proto_enumTypes[1]
+	return &file_skein_v1_call_proto_enumTypes[2]
 }
 
 func (x RecordedSource) Number() protoreflect.EnumNumber {
@@ -137,7 +202,7 @@ func (x RecordedSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RecordedSource.Descriptor instead.
 func (RecordedSource) EnumDescriptor() ([]byte, []int) {
-	return file_skein_v1_call_proto_rawDescGZIP(), []int{1}
+	return file_skein_v1_call_proto_rawDescGZIP(), []int{2}
 }
 
 // Call is a call and who has to do with it.
@@ -322,10 +387,12 @@ type Recording struct {
 	// 0 = it goes on.
 	EndedUs int64          `protobuf:"varint,6,opt,name=ended_us,json=endedUs,proto3" json:"ended_us,omitempty"`
 	State   RecordingState `protobuf:"varint,7,opt,name=state,proto3,enum=skein.v1.RecordingState" json:"state,omitempty"`
-	// What keeps it from going on, or its files from coming, in words; empty = nothing does.
+	// What keeps it from going on, or its files from coming, or what is not in it, in words; empty = nothing does.
 	Problem string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
 	// In the order in which they began.
-	Tracks        []*RecordedTrack `protobuf:"bytes,9,rep,name=tracks,proto3" json:"tracks,omitempty"`
+	Tracks []*RecordedTrack `protobuf:"bytes,9,rep,name=tracks,proto3" json:"tracks,omitempty"`
+	// The kind of the problem, to say it in the user's language.
+	ProblemCode   RecordingProblem `protobuf:"varint,10,opt,name=problem_code,json=problemCode,proto3,enum=skein.v1.RecordingProblem" json:"problem_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -421,6 +488,13 @@ func (x *Recording) GetTracks() []*RecordedTrack {
 		return x.Tracks
 	}
 	return nil
+}
+
+func (x *Recording) GetProblemCode() RecordingProblem {
+	if x != nil {
+		return x.ProblemCode
+	}
+	return RecordingProblem_RECORDING_PROBLEM_UNSPECIFIED
 }
 
 // RecordedTrack is one file of a recording. To play several together, each begins at started_us.
@@ -2199,7 +2273,7 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"partyCount\x12!\n" +
 	"\fjoined_count\x18\r \x01(\rR\vjoinedCount\x12\x18\n" +
 	"\aversion\x18\x0e \x01(\rR\aversion\x125\n" +
-	"\trecording\x18\x0f \x01(\v2\x17.skein.v1.RecordingMarkR\trecording\"\xa4\x02\n" +
+	"\trecording\x18\x0f \x01(\v2\x17.skein.v1.RecordingMarkR\trecording\"\xe3\x02\n" +
 	"\tRecording\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\tR\x04call\x12\"\n" +
@@ -2210,7 +2284,9 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\bended_us\x18\x06 \x01(\x03R\aendedUs\x12.\n" +
 	"\x05state\x18\a \x01(\x0e2\x18.skein.v1.RecordingStateR\x05state\x12\x18\n" +
 	"\aproblem\x18\b \x01(\tR\aproblem\x12/\n" +
-	"\x06tracks\x18\t \x03(\v2\x17.skein.v1.RecordedTrackR\x06tracks\"\xa5\x02\n" +
+	"\x06tracks\x18\t \x03(\v2\x17.skein.v1.RecordedTrackR\x06tracks\x12=\n" +
+	"\fproblem_code\x18\n" +
+	" \x01(\x0e2\x1a.skein.v1.RecordingProblemR\vproblemCode\"\xa5\x02\n" +
 	"\rRecordedTrack\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x120\n" +
 	"\x06source\x18\x02 \x01(\x0e2\x18.skein.v1.RecordedSourceR\x06source\x12\x1d\n" +
@@ -2332,7 +2408,14 @@ const file_skein_v1_call_proto_rawDesc = "" +
 	"\x12RECORDING_STATE_ON\x10\x01\x12\x1d\n" +
 	"\x19RECORDING_STATE_GATHERING\x10\x02\x12\x18\n" +
 	"\x14RECORDING_STATE_DONE\x10\x03\x12\x19\n" +
-	"\x15RECORDING_STATE_EMPTY\x10\x04*\xab\x01\n" +
+	"\x15RECORDING_STATE_EMPTY\x10\x04*\xd3\x01\n" +
+	"\x10RecordingProblem\x12!\n" +
+	"\x1dRECORDING_PROBLEM_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bRECORDING_PROBLEM_ENCRYPTED\x10\x01\x12\x1a\n" +
+	"\x16RECORDING_PROBLEM_AWAY\x10\x02\x12 \n" +
+	"\x1cRECORDING_PROBLEM_NOT_STORED\x10\x03\x12\x1b\n" +
+	"\x17RECORDING_PROBLEM_QUOTA\x10\x04\x12 \n" +
+	"\x1cRECORDING_PROBLEM_BROKEN_OFF\x10\x05*\xab\x01\n" +
 	"\x0eRecordedSource\x12\x1f\n" +
 	"\x1bRECORDED_SOURCE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aRECORDED_SOURCE_MICROPHONE\x10\x01\x12\x1a\n" +
@@ -2368,112 +2451,114 @@ func file_skein_v1_call_proto_rawDescGZIP() []byte {
 	return file_skein_v1_call_proto_rawDescData
 }
 
-var file_skein_v1_call_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_skein_v1_call_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_skein_v1_call_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_skein_v1_call_proto_goTypes = []any{
 	(RecordingState)(0),            // 0: skein.v1.RecordingState
-	(RecordedSource)(0),            // 1: skein.v1.RecordedSource
-	(*Call)(nil),                   // 2: skein.v1.Call
-	(*Recording)(nil),              // 3: skein.v1.Recording
-	(*RecordedTrack)(nil),          // 4: skein.v1.RecordedTrack
-	(*CallParty)(nil),              // 5: skein.v1.CallParty
-	(*CallAccess)(nil),             // 6: skein.v1.CallAccess
-	(*StartCallRequest)(nil),       // 7: skein.v1.StartCallRequest
-	(*StartCallResponse)(nil),      // 8: skein.v1.StartCallResponse
-	(*JoinCallRequest)(nil),        // 9: skein.v1.JoinCallRequest
-	(*JoinCallResponse)(nil),       // 10: skein.v1.JoinCallResponse
-	(*DeclineCallRequest)(nil),     // 11: skein.v1.DeclineCallRequest
-	(*DeclineCallResponse)(nil),    // 12: skein.v1.DeclineCallResponse
-	(*LeaveCallRequest)(nil),       // 13: skein.v1.LeaveCallRequest
-	(*LeaveCallResponse)(nil),      // 14: skein.v1.LeaveCallResponse
-	(*EndCallRequest)(nil),         // 15: skein.v1.EndCallRequest
-	(*EndCallResponse)(nil),        // 16: skein.v1.EndCallResponse
-	(*InviteToCallRequest)(nil),    // 17: skein.v1.InviteToCallRequest
-	(*InviteToCallResponse)(nil),   // 18: skein.v1.InviteToCallResponse
-	(*MuteInCallRequest)(nil),      // 19: skein.v1.MuteInCallRequest
-	(*MuteInCallResponse)(nil),     // 20: skein.v1.MuteInCallResponse
-	(*RemoveFromCallRequest)(nil),  // 21: skein.v1.RemoveFromCallRequest
-	(*RemoveFromCallResponse)(nil), // 22: skein.v1.RemoveFromCallResponse
-	(*SetCallRoleRequest)(nil),     // 23: skein.v1.SetCallRoleRequest
-	(*SetCallRoleResponse)(nil),    // 24: skein.v1.SetCallRoleResponse
-	(*StartRecordingRequest)(nil),  // 25: skein.v1.StartRecordingRequest
-	(*StartRecordingResponse)(nil), // 26: skein.v1.StartRecordingResponse
-	(*StopRecordingRequest)(nil),   // 27: skein.v1.StopRecordingRequest
-	(*StopRecordingResponse)(nil),  // 28: skein.v1.StopRecordingResponse
-	(*ListRecordingsRequest)(nil),  // 29: skein.v1.ListRecordingsRequest
-	(*ListRecordingsResponse)(nil), // 30: skein.v1.ListRecordingsResponse
-	(*GetCallRequest)(nil),         // 31: skein.v1.GetCallRequest
-	(*GetCallResponse)(nil),        // 32: skein.v1.GetCallResponse
-	(*ListCallsRequest)(nil),       // 33: skein.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),      // 34: skein.v1.ListCallsResponse
-	(CallState)(0),                 // 35: skein.v1.CallState
-	(CallEnd)(0),                   // 36: skein.v1.CallEnd
-	(CallRole)(0),                  // 37: skein.v1.CallRole
-	(*RecordingMark)(nil),          // 38: skein.v1.RecordingMark
-	(CallPartyState)(0),            // 39: skein.v1.CallPartyState
+	(RecordingProblem)(0),          // 1: skein.v1.RecordingProblem
+	(RecordedSource)(0),            // 2: skein.v1.RecordedSource
+	(*Call)(nil),                   // 3: skein.v1.Call
+	(*Recording)(nil),              // 4: skein.v1.Recording
+	(*RecordedTrack)(nil),          // 5: skein.v1.RecordedTrack
+	(*CallParty)(nil),              // 6: skein.v1.CallParty
+	(*CallAccess)(nil),             // 7: skein.v1.CallAccess
+	(*StartCallRequest)(nil),       // 8: skein.v1.StartCallRequest
+	(*StartCallResponse)(nil),      // 9: skein.v1.StartCallResponse
+	(*JoinCallRequest)(nil),        // 10: skein.v1.JoinCallRequest
+	(*JoinCallResponse)(nil),       // 11: skein.v1.JoinCallResponse
+	(*DeclineCallRequest)(nil),     // 12: skein.v1.DeclineCallRequest
+	(*DeclineCallResponse)(nil),    // 13: skein.v1.DeclineCallResponse
+	(*LeaveCallRequest)(nil),       // 14: skein.v1.LeaveCallRequest
+	(*LeaveCallResponse)(nil),      // 15: skein.v1.LeaveCallResponse
+	(*EndCallRequest)(nil),         // 16: skein.v1.EndCallRequest
+	(*EndCallResponse)(nil),        // 17: skein.v1.EndCallResponse
+	(*InviteToCallRequest)(nil),    // 18: skein.v1.InviteToCallRequest
+	(*InviteToCallResponse)(nil),   // 19: skein.v1.InviteToCallResponse
+	(*MuteInCallRequest)(nil),      // 20: skein.v1.MuteInCallRequest
+	(*MuteInCallResponse)(nil),     // 21: skein.v1.MuteInCallResponse
+	(*RemoveFromCallRequest)(nil),  // 22: skein.v1.RemoveFromCallRequest
+	(*RemoveFromCallResponse)(nil), // 23: skein.v1.RemoveFromCallResponse
+	(*SetCallRoleRequest)(nil),     // 24: skein.v1.SetCallRoleRequest
+	(*SetCallRoleResponse)(nil),    // 25: skein.v1.SetCallRoleResponse
+	(*StartRecordingRequest)(nil),  // 26: skein.v1.StartRecordingRequest
+	(*StartRecordingResponse)(nil), // 27: skein.v1.StartRecordingResponse
+	(*StopRecordingRequest)(nil),   // 28: skein.v1.StopRecordingRequest
+	(*StopRecordingResponse)(nil),  // 29: skein.v1.StopRecordingResponse
+	(*ListRecordingsRequest)(nil),  // 30: skein.v1.ListRecordingsRequest
+	(*ListRecordingsResponse)(nil), // 31: skein.v1.ListRecordingsResponse
+	(*GetCallRequest)(nil),         // 32: skein.v1.GetCallRequest
+	(*GetCallResponse)(nil),        // 33: skein.v1.GetCallResponse
+	(*ListCallsRequest)(nil),       // 34: skein.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),      // 35: skein.v1.ListCallsResponse
+	(CallState)(0),                 // 36: skein.v1.CallState
+	(CallEnd)(0),                   // 37: skein.v1.CallEnd
+	(CallRole)(0),                  // 38: skein.v1.CallRole
+	(*RecordingMark)(nil),          // 39: skein.v1.RecordingMark
+	(CallPartyState)(0),            // 40: skein.v1.CallPartyState
 }
 var file_skein_v1_call_proto_depIdxs = []int32{
-	35, // 0: skein.v1.Call.state:type_name -> skein.v1.CallState
-	36, // 1: skein.v1.Call.end:type_name -> skein.v1.CallEnd
-	37, // 2: skein.v1.Call.role:type_name -> skein.v1.CallRole
-	5,  // 3: skein.v1.Call.parties:type_name -> skein.v1.CallParty
-	38, // 4: skein.v1.Call.recording:type_name -> skein.v1.RecordingMark
+	36, // 0: skein.v1.Call.state:type_name -> skein.v1.CallState
+	37, // 1: skein.v1.Call.end:type_name -> skein.v1.CallEnd
+	38, // 2: skein.v1.Call.role:type_name -> skein.v1.CallRole
+	6,  // 3: skein.v1.Call.parties:type_name -> skein.v1.CallParty
+	39, // 4: skein.v1.Call.recording:type_name -> skein.v1.RecordingMark
 	0,  // 5: skein.v1.Recording.state:type_name -> skein.v1.RecordingState
-	4,  // 6: skein.v1.Recording.tracks:type_name -> skein.v1.RecordedTrack
-	1,  // 7: skein.v1.RecordedTrack.source:type_name -> skein.v1.RecordedSource
-	39, // 8: skein.v1.CallParty.state:type_name -> skein.v1.CallPartyState
-	37, // 9: skein.v1.CallParty.role:type_name -> skein.v1.CallRole
-	37, // 10: skein.v1.StartCallRequest.role:type_name -> skein.v1.CallRole
-	2,  // 11: skein.v1.StartCallResponse.call:type_name -> skein.v1.Call
-	6,  // 12: skein.v1.StartCallResponse.access:type_name -> skein.v1.CallAccess
-	2,  // 13: skein.v1.JoinCallResponse.call:type_name -> skein.v1.Call
-	6,  // 14: skein.v1.JoinCallResponse.access:type_name -> skein.v1.CallAccess
-	2,  // 15: skein.v1.DeclineCallResponse.call:type_name -> skein.v1.Call
-	2,  // 16: skein.v1.LeaveCallResponse.call:type_name -> skein.v1.Call
-	2,  // 17: skein.v1.EndCallResponse.call:type_name -> skein.v1.Call
-	37, // 18: skein.v1.InviteToCallRequest.role:type_name -> skein.v1.CallRole
-	2,  // 19: skein.v1.InviteToCallResponse.call:type_name -> skein.v1.Call
-	2,  // 20: skein.v1.RemoveFromCallResponse.call:type_name -> skein.v1.Call
-	37, // 21: skein.v1.SetCallRoleRequest.role:type_name -> skein.v1.CallRole
-	2,  // 22: skein.v1.SetCallRoleResponse.call:type_name -> skein.v1.Call
-	2,  // 23: skein.v1.StartRecordingResponse.call:type_name -> skein.v1.Call
-	2,  // 24: skein.v1.StopRecordingResponse.call:type_name -> skein.v1.Call
-	3,  // 25: skein.v1.ListRecordingsResponse.recordings:type_name -> skein.v1.Recording
-	2,  // 26: skein.v1.GetCallResponse.call:type_name -> skein.v1.Call
-	2,  // 27: skein.v1.ListCallsResponse.calls:type_name -> skein.v1.Call
-	7,  // 28: skein.v1.CallService.StartCall:input_type -> skein.v1.StartCallRequest
-	9,  // 29: skein.v1.CallService.JoinCall:input_type -> skein.v1.JoinCallRequest
-	11, // 30: skein.v1.CallService.DeclineCall:input_type -> skein.v1.DeclineCallRequest
-	13, // 31: skein.v1.CallService.LeaveCall:input_type -> skein.v1.LeaveCallRequest
-	15, // 32: skein.v1.CallService.EndCall:input_type -> skein.v1.EndCallRequest
-	17, // 33: skein.v1.CallService.InviteToCall:input_type -> skein.v1.InviteToCallRequest
-	19, // 34: skein.v1.CallService.MuteInCall:input_type -> skein.v1.MuteInCallRequest
-	21, // 35: skein.v1.CallService.RemoveFromCall:input_type -> skein.v1.RemoveFromCallRequest
-	23, // 36: skein.v1.CallService.SetCallRole:input_type -> skein.v1.SetCallRoleRequest
-	25, // 37: skein.v1.CallService.StartRecording:input_type -> skein.v1.StartRecordingRequest
-	27, // 38: skein.v1.CallService.StopRecording:input_type -> skein.v1.StopRecordingRequest
-	29, // 39: skein.v1.CallService.ListRecordings:input_type -> skein.v1.ListRecordingsRequest
-	31, // 40: skein.v1.CallService.GetCall:input_type -> skein.v1.GetCallRequest
-	33, // 41: skein.v1.CallService.ListCalls:input_type -> skein.v1.ListCallsRequest
-	8,  // 42: skein.v1.CallService.StartCall:output_type -> skein.v1.StartCallResponse
-	10, // 43: skein.v1.CallService.JoinCall:output_type -> skein.v1.JoinCallResponse
-	12, // 44: skein.v1.CallService.DeclineCall:output_type -> skein.v1.DeclineCallResponse
-	14, // 45: skein.v1.CallService.LeaveCall:output_type -> skein.v1.LeaveCallResponse
-	16, // 46: skein.v1.CallService.EndCall:output_type -> skein.v1.EndCallResponse
-	18, // 47: skein.v1.CallService.InviteToCall:output_type -> skein.v1.InviteToCallResponse
-	20, // 48: skein.v1.CallService.MuteInCall:output_type -> skein.v1.MuteInCallResponse
-	22, // 49: skein.v1.CallService.RemoveFromCall:output_type -> skein.v1.RemoveFromCallResponse
-	24, // 50: skein.v1.CallService.SetCallRole:output_type -> skein.v1.SetCallRoleResponse
-	26, // 51: skein.v1.CallService.StartRecording:output_type -> skein.v1.StartRecordingResponse
-	28, // 52: skein.v1.CallService.StopRecording:output_type -> skein.v1.StopRecordingResponse
-	30, // 53: skein.v1.CallService.ListRecordings:output_type -> skein.v1.ListRecordingsResponse
-	32, // 54: skein.v1.CallService.GetCall:output_type -> skein.v1.GetCallResponse
-	34, // 55: skein.v1.CallService.ListCalls:output_type -> skein.v1.ListCallsResponse
-	42, // [42:56] is the sub-list for method output_type
-	28, // [28:42] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	5,  // 6: skein.v1.Recording.tracks:type_name -> skein.v1.RecordedTrack
+	1,  // 7: skein.v1.Recording.problem_code:type_name -> skein.v1.RecordingProblem
+	2,  // 8: skein.v1.RecordedTrack.source:type_name -> skein.v1.RecordedSource
+	40, // 9: skein.v1.CallParty.state:type_name -> skein.v1.CallPartyState
+	38, // 10: skein.v1.CallParty.role:type_name -> skein.v1.CallRole
+	38, // 11: skein.v1.StartCallRequest.role:type_name -> skein.v1.CallRole
+	3,  // 12: skein.v1.StartCallResponse.call:type_name -> skein.v1.Call
+	7,  // 13: skein.v1.StartCallResponse.access:type_name -> skein.v1.CallAccess
+	3,  // 14: skein.v1.JoinCallResponse.call:type_name -> skein.v1.Call
+	7,  // 15: skein.v1.JoinCallResponse.access:type_name -> skein.v1.CallAccess
+	3,  // 16: skein.v1.DeclineCallResponse.call:type_name -> skein.v1.Call
+	3,  // 17: skein.v1.LeaveCallResponse.call:type_name -> skein.v1.Call
+	3,  // 18: skein.v1.EndCallResponse.call:type_name -> skein.v1.Call
+	38, // 19: skein.v1.InviteToCallRequest.role:type_name -> skein.v1.CallRole
+	3,  // 20: skein.v1.InviteToCallResponse.call:type_name -> skein.v1.Call
+	3,  // 21: skein.v1.RemoveFromCallResponse.call:type_name -> skein.v1.Call
+	38, // 22: skein.v1.SetCallRoleRequest.role:type_name -> skein.v1.CallRole
+	3,  // 23: skein.v1.SetCallRoleResponse.call:type_name -> skein.v1.Call
+	3,  // 24: skein.v1.StartRecordingResponse.call:type_name -> skein.v1.Call
+	3,  // 25: skein.v1.StopRecordingResponse.call:type_name -> skein.v1.Call
+	4,  // 26: skein.v1.ListRecordingsResponse.recordings:type_name -> skein.v1.Recording
+	3,  // 27: skein.v1.GetCallResponse.call:type_name -> skein.v1.Call
+	3,  // 28: skein.v1.ListCallsResponse.calls:type_name -> skein.v1.Call
+	8,  // 29: skein.v1.CallService.StartCall:input_type -> skein.v1.StartCallRequest
+	10, // 30: skein.v1.CallService.JoinCall:input_type -> skein.v1.JoinCallRequest
+	12, // 31: skein.v1.CallService.DeclineCall:input_type -> skein.v1.DeclineCallRequest
+	14, // 32: skein.v1.CallService.LeaveCall:input_type -> skein.v1.LeaveCallRequest
+	16, // 33: skein.v1.CallService.EndCall:input_type -> skein.v1.EndCallRequest
+	18, // 34: skein.v1.CallService.InviteToCall:input_type -> skein.v1.InviteToCallRequest
+	20, // 35: skein.v1.CallService.MuteInCall:input_type -> skein.v1.MuteInCallRequest
+	22, // 36: skein.v1.CallService.RemoveFromCall:input_type -> skein.v1.RemoveFromCallRequest
+	24, // 37: skein.v1.CallService.SetCallRole:input_type -> skein.v1.SetCallRoleRequest
+	26, // 38: skein.v1.CallService.StartRecording:input_type -> skein.v1.StartRecordingRequest
+	28, // 39: skein.v1.CallService.StopRecording:input_type -> skein.v1.StopRecordingRequest
+	30, // 40: skein.v1.CallService.ListRecordings:input_type -> skein.v1.ListRecordingsRequest
+	32, // 41: skein.v1.CallService.GetCall:input_type -> skein.v1.GetCallRequest
+	34, // 42: skein.v1.CallService.ListCalls:input_type -> skein.v1.ListCallsRequest
+	9,  // 43: skein.v1.CallService.StartCall:output_type -> skein.v1.StartCallResponse
+	11, // 44: skein.v1.CallService.JoinCall:output_type -> skein.v1.JoinCallResponse
+	13, // 45: skein.v1.CallService.DeclineCall:output_type -> skein.v1.DeclineCallResponse
+	15, // 46: skein.v1.CallService.LeaveCall:output_type -> skein.v1.LeaveCallResponse
+	17, // 47: skein.v1.CallService.EndCall:output_type -> skein.v1.EndCallResponse
+	19, // 48: skein.v1.CallService.InviteToCall:output_type -> skein.v1.InviteToCallResponse
+	21, // 49: skein.v1.CallService.MuteInCall:output_type -> skein.v1.MuteInCallResponse
+	23, // 50: skein.v1.CallService.RemoveFromCall:output_type -> skein.v1.RemoveFromCallResponse
+	25, // 51: skein.v1.CallService.SetCallRole:output_type -> skein.v1.SetCallRoleResponse
+	27, // 52: skein.v1.CallService.StartRecording:output_type -> skein.v1.StartRecordingResponse
+	29, // 53: skein.v1.CallService.StopRecording:output_type -> skein.v1.StopRecordingResponse
+	31, // 54: skein.v1.CallService.ListRecordings:output_type -> skein.v1.ListRecordingsResponse
+	33, // 55: skein.v1.CallService.GetCall:output_type -> skein.v1.GetCallResponse
+	35, // 56: skein.v1.CallService.ListCalls:output_type -> skein.v1.ListCallsResponse
+	43, // [43:57] is the sub-list for method output_type
+	29, // [29:43] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_skein_v1_call_proto_init() }
@@ -2487,7 +2572,7 @@ func file_skein_v1_call_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skein_v1_call_proto_rawDesc), len(file_skein_v1_call_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -121,5 +121,9 @@ test("what is encrypted end to end is not recorded, and everybody sees it before
   await alice.page.keyboard.press("Escape");
   expect(((await (await ask("StartRecording", { call: calls[0]!.id })).json()) as { code: string }).code).toBe("failed_precondition");
   await alice.page.locator(".stage").getByRole("button", { name: "Leave the call" }).click();
+  // Who plays it later is told as well, in their language.
+  await bob.page.locator(".call-line").getByRole("button", { name: "播放" }).last().click();
+  await bob.page.getByRole("dialog").getByText("端到端加密的内容不在此录制中。").waitFor();
+  await shot(bob.page, "recording-lacks-phone");
   expect(problems.flat()).toEqual([]);
 });

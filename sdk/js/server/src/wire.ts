@@ -1252,6 +1252,7 @@ export interface Recording {
   readonly state: RecordingState;
   readonly problem: string;
   readonly tracks: readonly RecordedTrack[];
+  readonly problemCode: RecordingProblem;
 }
 
 export interface RecordingMark {
@@ -1704,6 +1705,8 @@ export type ReceiptState = "unspecified" | "none" | "delivered" | "read";
 
 export type RecordedSource = "unspecified" | "microphone" | "camera" | "screen" | "screen_audio";
 
+export type RecordingProblem = "unspecified" | "encrypted" | "away" | "not_stored" | "quota" | "broken_off";
+
 export type RecordingState = "unspecified" | "on" | "gathering" | "done" | "empty";
 
 export type Role = "unspecified" | "member" | "admin" | "owner";
@@ -1997,7 +2000,7 @@ export const fieldTables: Readonly<Record<string, string>> = {
   RecallMessageResponse: "mentry:Entry",
   Receipt: "suser estate:ReceiptState",
   RecordedTrack: "suser esource:RecordedSource lstartedUs ndurationMs sfile lseq sname smime lsize nwidth nheight",
-  Recording: "sid scall sconversation srecorder lstartedUs lendedUs estate:RecordingState sproblem Mtracks:RecordedTrack",
+  Recording: "sid scall sconversation srecorder lstartedUs lendedUs estate:RecordingState sproblem Mtracks:RecordedTrack eproblemCode:RecordingProblem",
   RecordingMark: "suser lsinceUs",
   RemoveCounterRequest: "sconversation sname bclientId",
   RemoveCounterResponse: "",
@@ -2099,6 +2102,7 @@ export const enumPrefixes: Readonly<Record<string, string>> = {
   Priority: "PRIORITY_",
   ReceiptState: "RECEIPT_STATE_",
   RecordedSource: "RECORDED_SOURCE_",
+  RecordingProblem: "RECORDING_PROBLEM_",
   RecordingState: "RECORDING_STATE_",
   Role: "ROLE_",
   TextFormat: "TEXT_FORMAT_",

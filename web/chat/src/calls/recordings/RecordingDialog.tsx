@@ -48,10 +48,10 @@ export function RecordingDialog({ call, recording, onClose }: { call: string; re
 }
 
 /** What the server says of it. */
-function Problem({ of: { problem } }: { of: Recording }) {
+function Problem({ of: { problem, problemCode } }: { of: Recording }) {
   const t = useStrings(strings);
   if (problem === "") return null;
-  return <small>{problem.includes("encrypted end to end") ? t.secretLacks : problem.startsWith("a part of it") ? t.partAway : problem}</small>;
+  return <small>{problemCode ? t[problemCode] : problem}</small>;
 }
 
 function useFound(call: string, id: string) {

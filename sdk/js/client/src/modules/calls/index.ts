@@ -8,7 +8,7 @@ import { Emitter } from "../../emitter.js";
 import { SkeinError } from "../../error.js";
 import { type CallOptions, type Conversation, type Module, type ModuleHost, type Unsubscribe, defineModule } from "../../module.js";
 import type { Message } from "../../types/message.js";
-import type { Call, CallAccess, CallEnd, CallLine, CallRole, Calls, CallsEvents, CallState, EndReason, GroupCall, Joined, ListedCalls, ListedRecordings, NewCall, OwnCall, PartyState, RecordedSource, Recording, RecordingMark, RecordingState } from "./types.js";
+import type { Call, CallAccess, CallEnd, CallLine, CallRole, Calls, CallsEvents, CallState, EndReason, GroupCall, Joined, ListedCalls, ListedRecordings, NewCall, OwnCall, PartyState, RecordedSource, Recording, RecordingMark, RecordingProblem, RecordingState } from "./types.js";
 import { type CallAccess as WireAccess, type Call as WireCall, type ConversationCall, type Recording as WireRecording, type RecordingMark as WireMark, type UserCall, calls as wire, contentFields } from "./wire.js";
 
 export type * from "./types.js";
@@ -17,6 +17,7 @@ const states: readonly (CallState | undefined)[] = [undefined, "ringing", "activ
 const ends: readonly (CallEnd | undefined)[] = [undefined, "completed", "cancelled", "declined", "noAnswer", "busy", "failed"];
 const partyStates: readonly (PartyState | undefined)[] = [undefined, "ringing", "joined", "declined", "missed", "busy", "left", "removed"];
 const recordingStates: readonly (RecordingState | undefined)[] = [undefined, "on", "gathering", "done", "empty"];
+const recordingProblems: readonly (RecordingProblem | undefined)[] = [undefined, "encrypted", "away", "notStored", "quota", "brokenOff"];
 const sources: readonly (RecordedSource | undefined)[] = [undefined, "microphone", "camera", "screen", "screenAudio"];
 const roleOf = (n: number): CallRole => (n === 2 ? "viewer" : "publisher");
 const roleNumber = (role: CallRole | undefined): number => (role === "viewer" ? 2 : role ? 1 : 0);
@@ -25,9 +26,9 @@ const at = (us: number): number | undefined => (us ? ms(us) : undefined);
 
 const markOf = (m: WireMark | undefined): RecordingMark | undefined => m && { user: m.user, since: ms(m.sinceUs) };
 
-function recordingOf({ id, call, conversation, recorder, startedUs, endedUs, state, problem, tracks }: WireRecording): Recording {
+function recordingOf({ id, call, conversation, recorder, startedUs, endedUs, state, problem, problemCode, tracks }: WireRecording): Recording {
   return {
-    id, call, conversation, recorder, started: ms(startedUs), ended: at(endedUs), state: recordingStates[state] ?? "gathering", problem,
+    id, call, conversation, recorder, started: ms(startedUs), ended: at(endedUs), state: recordingStates[state] ?? "gathering", problem, problemCode: recordingProblems[problemCode],
     tracks: tracks.map(({ startedUs: began, durationMs: duration, source, ...track }) => ({ ...track, source: sources[source] ?? "unknown", started: began / 1000, duration })),
   };
 }

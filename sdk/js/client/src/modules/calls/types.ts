@@ -158,6 +158,13 @@ export interface RecordedTrack {
   readonly height: number;
 }
 
+/**
+ * `encrypted`: what was encrypted end to end is not in it. `away`: a part of it lies at a server that is away, and comes when that is back.
+ * `notStored`: a file could not be stored yet, and `quota`: for a storage quota is used up; both are tried again.
+ * `brokenOff`: it ended before it was stopped; what was recorded until then is kept.
+ */
+export type RecordingProblem = "encrypted" | "away" | "notStored" | "quota" | "brokenOff";
+
 /** What was recorded of a call from when to when. */
 export interface Recording {
   readonly id: string;
@@ -171,6 +178,8 @@ export interface Recording {
   readonly state: RecordingState;
   /** What keeps it from going on, or its files from coming, or what is not in it, in words. */
   readonly problem: string;
+  /** The same, to say it in the user's language; undefined: nothing, or what has only words. */
+  readonly problemCode: RecordingProblem | undefined;
   /** In the order in which they began; those alone that this user may read. */
   readonly tracks: readonly RecordedTrack[];
 }

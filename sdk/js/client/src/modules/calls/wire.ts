@@ -161,6 +161,7 @@ export interface Recording extends Rest {
   state: number;
   problem: string;
   tracks: readonly RecordedTrack[];
+  problemCode: number;
 }
 
 export interface RecordingMark extends Rest {
@@ -269,7 +270,7 @@ const schema = /* @__PURE__ */ schemaOf(
     MuteInCallRequest: "1scall 2suser 3oaudio 4ovideo",
     MuteInCallResponse: "",
     RecordedTrack: "1suser 2esource:RecordedSource 3istartedUs 4udurationMs 5sfile 6lseq 7sname 8smime 9lsize 10uwidth 11uheight",
-    Recording: "1sid 2scall 3sconversation 4srecorder 5istartedUs 6iendedUs 7estate:RecordingState 8sproblem 9Mtracks:RecordedTrack",
+    Recording: "1sid 2scall 3sconversation 4srecorder 5istartedUs 6iendedUs 7estate:RecordingState 8sproblem 9Mtracks:RecordedTrack 10eproblemCode:RecordingProblem",
     RecordingMark: "1suser 2isinceUs",
     RemoveFromCallRequest: "1scall 2suser",
     RemoveFromCallResponse: "1mcall:Call",
@@ -322,6 +323,9 @@ export const callStateNames = ["unspecified","ringing","active","ended"] as cons
 
 /** The values of RecordedSource by number. */
 export const recordedSourceNames = ["unspecified","microphone","camera","screen","screen_audio"] as const;
+
+/** The values of RecordingProblem by number. */
+export const recordingProblemNames = ["unspecified","encrypted","away","not_stored","quota","broken_off"] as const;
 
 /** The values of RecordingState by number. */
 export const recordingStateNames = ["unspecified","on","gathering","done","empty"] as const;
