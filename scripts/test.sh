@@ -26,10 +26,19 @@ counts=$out/counts
 mkdir -p "$out"
 sum() { .tools/testsum -counts "$counts" "$@"; }
 
-# find_failing sets failing to what a report says is to be run again.
-find_failing() { # runner, report
-  mapfile -t failing < <(.tools/testsum -failing "$1" "$2")
-  [ "${RERUN:-1}" = 1 ] && [ ${#failing[@]} -le 3 ] || failing=()
+# judged runs what run_RUNNER does, and what failed once more; testsum says how it went.
+judged() { # runner, report, packages or files
+  local runner=$1 report=$2 status=0 again=() failing
+  rm -f "$report" "$report.again"
+  "run_$runner" "$report" "${@:3}" || status=$?
+  mapfile -t failing < <(.tools/testsum -failing "$runner" "$report")
+  if [ "${RERUN:-1}" = 1 ] && [ ${#failing[@]} -gt 0 ] && [ ${#failing[@]} -le 3 ]; then
+    "run_$runner" "$report.again" "${failing[@]}" || true
+    again=(-again "$report.again")
+    status=0 # testsum's is what counts
+  fi
+  sum "${again[@]}" "$runner" "$report" || status=1
+  return $status
 }
 
 # Go packages, each in one part: what starts whole servers has its own.
@@ -38,21 +47,11 @@ run_go() { # report, packages; in the folder IN
   (cd "${IN:-.}" && go test -json -timeout "${limit}s" "${args[@]}" "${@:2}") >"$1"
 }
 go_test() { # limit, flags, each one word, and packages
-  local limit=$1 report status=0 args=() again=() failing
+  local limit=$1 args=()
   shift
-  report=$(mktemp "$out/go-XXXXXX.json")
   [ -z "${CI:-}" ] || args+=(-count=1) # elsewhere the cache of passed tests saves minutes
   while [[ $1 = -* ]]; do args+=("$1") && shift; done
-  run_go "$report" "$@" || status=$?
-  find_failing go "$report"
-  if [ ${#failing[@]} -gt 0 ]; then
-    run_go "$report.again" -count=1 "${failing[@]}" || true
-    again=(-again "$report.again")
-    status=0 # testsum's is what counts
-  fi
-  sum "${again[@]}" go "$report" || status=1
-  rm -f "$report" "$report.again"
-  return $status
+  judged go "$out/go.json" "$@"
 }
 # with_built runs tests of whole servers with what the part build has built just
 # now, in place of one that each package builds for itself.
@@ -60,21 +59,13 @@ with_built() {
   [ -z "${BUILT:-}" ] || export SKEIN_BIN=$BUILT
   "$@"
 }
-vitest() { # folder
-  local report again=() failing
-  report=$out/vitest-$(tr / - <<<"${1#./}").json
-  rm -f "$report" "$report.again"
-  run_vitest "$1" "$report"
-  find_failing vitest "$report"
-  if [ ${#failing[@]} -gt 0 ]; then
-    run_vitest "$1" "$report.again" "${failing[@]#"$1"/}"
-    again=(-again "$report.again")
-  fi
-  sum "${again[@]}" vitest "$report"
+run_vitest() { # report, files; in folder
+  local root=$PWD files=("${@:2}")
+  (cd "$folder" && "$root/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$1" "${files[@]#"$folder"/}") || true
 }
-run_vitest() { # folder, report, files
-  local root=$PWD
-  (cd "$1" && "$root/node_modules/.bin/vitest" run --reporter=default --reporter=json --outputFile="$2" "${@:3}") || true
+vitest() { # folder
+  local folder=$1
+  judged vitest "$out/vitest-$(tr / - <<<"${1#./}").json"
 }
 
 part_setup() { scripts/setup.sh && go build -o .tools/ ./tools/testsum; }
