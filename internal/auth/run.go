@@ -48,8 +48,11 @@ func (a *Auth) Run(ctx context.Context, apply func(Fence)) error {
 	<-done
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	return errors.Join(a.notes.flush(last, a.db, a.now()), a.dropLease(last))
+	return errors.Join(a.flush(last), a.dropLease(last))
 }
+
+// flush stores what is to be noted of devices.
+func (a *Auth) flush(ctx context.Context) error { return a.notes.flush(ctx, a.db, a.now()) }
 
 // begin takes the node's name and returns how far the log is. It waits for a
 // database that is away, as the node does later on.
@@ -162,9 +165,9 @@ func (a *Auth) store(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-flush.C:
-			err = a.notes.flush(ctx, a.db, a.now())
+			err = a.flush(ctx)
 		case <-a.notes.full:
-			err = a.notes.flush(ctx, a.db, a.now())
+			err = a.flush(ctx)
 		case <-clean.C:
 			err = a.clean(ctx)
 		}

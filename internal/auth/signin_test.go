@@ -380,10 +380,10 @@ func TestNotesAreStoredAndKeptUnderAFailure(t *testing.T) {
 		a.Touch(im.Actor{App: "shop", User: "ann"}) // without a device: nothing to note
 		done, cancel := context.WithCancel(w.ctx)
 		cancel()
-		if err := a.notes.flush(done, w.db, a.now()); err == nil {
+		if err := a.flush(done); err == nil {
 			t.Fatal("stored although the call was given up")
 		}
-		if err := a.notes.flush(w.ctx, w.db, a.now()); err != nil {
+		if err := a.flush(w.ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := must(a.Cursor(w.ctx, s.Actor))(t); string(got) != "two" {
