@@ -181,11 +181,8 @@ func (t *turn) stopRecording(why problem) error {
 	if c.recording == "" {
 		return nil
 	}
-	set, args := "state = $3, ended = $4", []any{c.app, c.recording, recordingGathering, t.now}
-	if why.words != "" {
-		set, args = set+", problem = $5, problem_code = $6", append(args, why.words, why.code)
-	}
-	_, err := t.tx.Exec("UPDATE call_recording SET "+set+" WHERE app = $1 AND id = $2 AND state = 1", args...)
+	_, err := t.tx.Exec(`UPDATE call_recording SET state = $3, ended = $4, problem = CASE WHEN $5 = '' THEN problem ELSE $5 END,
+		problem_code = CASE WHEN $5 = '' THEN problem_code ELSE $6 END WHERE app = $1 AND id = $2 AND state = 1`, c.app, c.recording, recordingGathering, t.now, why.words, why.code)
 	c.recording, c.recorder, c.recorded = "", "", 0
 	return err
 }

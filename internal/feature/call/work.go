@@ -138,16 +138,17 @@ func (s *Service) own(ctx context.Context, app im.AppID, u im.UserID) (*skeinv1.
 			return err
 		}, "SELECT call_id, "+partyColumns+" FROM call_party WHERE app = $1 AND usr = $2 AND state = 2 UNION ALL SELECT * FROM (SELECT call_id, "+partyColumns+
 			" FROM call_party WHERE app = $1 AND usr = $2 AND state <> 2 ORDER BY call_id DESC LIMIT 64) AS x", app, u)
-		for _, p := range newest(list) {
-			var c *call
-			if err == nil {
-				c, err = load(tx, app, p.call)
-			}
-			if err == nil {
-				out.Calls = append(out.Calls, c.own(p.party))
-			}
+		if err != nil {
+			return err
 		}
-		return err
+		for _, p := range newest(list) {
+			c, err := load(tx, app, p.call)
+			if err != nil {
+				return err
+			}
+			out.Calls = append(out.Calls, c.own(p.party))
+		}
+		return nil
 	})
 	return out, err
 }
