@@ -1,6 +1,7 @@
 package call_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -27,14 +28,7 @@ func TestTwoWhoCallEachOtherAtOnceOnTwoNodesHaveOneCall(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			lost := errs[0]
-			if lost == nil {
-				lost = errs[1]
-			}
-			w.want(im.AlreadyExists, lost, "the one that lost")
-			if errs[0] != nil && errs[1] != nil {
-				t.Fatalf("neither calls: %v", errs)
-			}
+			w.oneOf(errs, im.AlreadyExists, "neither calls")
 			list, err := w.s.ListCalls(t.Context(), server, &skeinv1.ListCallsRequest{Live: true})
 			must(t, err)
 			if len(list.GetCalls()) != 1 {
@@ -60,20 +54,22 @@ func TestWhoAnswersTwoCallsAtOnceIsInOne(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			lost := errs[0]
-			if lost == nil {
-				lost = errs[1]
-			}
-			w.want(im.FailedPrecondition, lost, "the one that lost")
-			if errs[0] != nil && errs[1] != nil {
-				t.Fatalf("neither was answered: %v", errs)
-			}
+			w.oneOf(errs, im.FailedPrecondition, "neither was answered")
 			for _, id := range ids {
 				_, err := w.s.EndCall(t.Context(), bob, &skeinv1.EndCallRequest{Call: id})
 				must(t, err)
 			}
 		}
 	})
+}
+
+// oneOf checks that one of two has succeeded, and why the other has not.
+func (w *world) oneOf(errs []error, code im.Code, neither string) {
+	w.t.Helper()
+	w.want(code, cmp.Or(errs...), "the one that lost")
+	if errs[0] != nil && errs[1] != nil {
+		w.t.Fatalf("%s: %v", neither, errs)
+	}
 }
 
 // crowd is users who do whatever comes to their mind, on two nodes.

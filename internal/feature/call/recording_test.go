@@ -31,6 +31,13 @@ func (w *world) Keep(_ context.Context, a im.Actor, name, mime string, size int6
 	return f, nil
 }
 
+// storing says what becomes of files from now on: nil = they are stored.
+func (w *world) storing(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost = err
+}
+
 func (w *world) record(a im.Actor, id string) error {
 	_, err := w.s.StartRecording(w.t.Context(), a, &skeinv1.StartRecordingRequest{Call: id})
 	return err
@@ -147,9 +154,7 @@ func TestARecordingEndsWithTheCallAndWaitsForTheStore(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		id, _, _ := w.talk("AUDIO")
 		must(t, w.record(ann, id))
-		w.mu.Lock()
-		w.lost = im.Errorf(im.Unavailable, "the store does not answer")
-		w.mu.Unlock()
+		w.storing(im.Errorf(im.Unavailable, "the store does not answer"))
 		w.leave(bob, id)
 		w.s.Gather(t.Context())
 		if got := w.recordings(ann, id); got != "gathering (not_stored: a file could not be stored yet: the store does not answer)" {
@@ -158,9 +163,7 @@ func TestARecordingEndsWithTheCallAndWaitsForTheStore(t *testing.T) {
 		if n := w.left(); n != 4 {
 			t.Errorf("%d files are in the folder", n)
 		}
-		w.mu.Lock()
-		w.lost = nil
-		w.mu.Unlock()
+		w.storing(nil)
 		must(t, w.s.Close(t.Context())) // the last thing that a node does: it may not be back
 		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
 			t.Errorf("with the store it is %q", got)
@@ -172,17 +175,13 @@ func TestARecordingThatAQuotaHoldsUpSaysSo(t *testing.T) {
 	both(t, func(t *testing.T, w *world) {
 		id, _, _ := w.talk("AUDIO")
 		must(t, w.record(ann, id))
-		w.mu.Lock()
-		w.lost = im.Errorf(im.ResourceExhausted, "the quota is used up")
-		w.mu.Unlock()
+		w.storing(im.Errorf(im.ResourceExhausted, "the quota is used up"))
 		w.leave(bob, id)
 		w.s.Gather(t.Context())
 		if got := w.recordings(ann, id); got != "gathering (quota: a file could not be stored yet: the quota is used up)" {
 			t.Errorf("over the quota it is %q", got)
 		}
-		w.mu.Lock()
-		w.lost = nil
-		w.mu.Unlock()
+		w.storing(nil)
 		w.s.Gather(t.Context())
 		if got := w.recordings(ann, id); got != "done ann/microphone bob/microphone" {
 			t.Errorf("with a larger quota it is %q", got)

@@ -16,12 +16,14 @@ export interface Played {
   readonly error: string;
 }
 
+/** What gives a file's bytes within a page. */
+const bytesOf = (file: string): string => `Uint8Array.from(atob(${JSON.stringify(readFileSync(file).toString("base64"))}), (c) => c.charCodeAt(0))`;
+
 /** Plays a file four times as fast as it was, to its end, and jumps into its middle before where it can. */
 export async function play(page: Page, file: string): Promise<Played> {
-  const bytes = readFileSync(file).toString("base64");
   const type = file.endsWith(".ogg") ? "audio/ogg" : "video/webm";
   return page.evaluate(`(async () => {
-    const raw = Uint8Array.from(atob(${JSON.stringify(bytes)}), (c) => c.charCodeAt(0));
+    const raw = ${bytesOf(file)};
     const e = document.createElement(${JSON.stringify(type.slice(0, 5))});
     e.muted = true;
     e.src = URL.createObjectURL(new Blob([raw], { type: ${JSON.stringify(type)} }));
@@ -69,7 +71,6 @@ export interface Film {
 const middle = (all: number[]): number => all.slice().sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
 /** How far nineteen of twenty are from something at the most: a browser that has much to do reads some at another time than it says. */
 const spread = (all: number[], from: number): number => all.map((one) => Math.abs(one - from)).sort((a, b) => a - b)[Math.floor(all.length * 0.95)] ?? NaN;
-const bytesOf = (file: string): string => `Uint8Array.from(atob(${JSON.stringify(readFileSync(file).toString("base64"))}), (c) => c.charCodeAt(0))`;
 
 /** When its pictures are shown, ms, as the file has them: a browser that has much to do leaves some out. */
 function timesOf(file: string): number[] {
